@@ -1,0 +1,50 @@
+# make run starts the server; make test proves everything that this machine has the tools for.
+
+GO       ?= go
+BIN      := bin/goddard
+# Race and fuzz budgets are for two cores; raise them for a longer look.
+FUZZTIME ?= 10s
+
+.PHONY: run build test unit race fuzz lint generate compat crash bench clean
+
+run: build
+	./$(BIN)
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/goddard
+
+# Everything, in the order in which a failure is cheapest. Suites that need a
+# missing toolchain say so and count as skipped.
+test:
+	sh internal/test/all.sh
+
+unit:
+	$(GO) vet ./...
+	$(GO) test ./...
+
+race:
+	$(GO) test -race ./...
+
+fuzz:
+	sh internal/test/fuzz.sh $(FUZZTIME)
+
+lint:
+	sh internal/test/lint.sh
+
+generate:
+	$(GO) generate ./...
+
+# Published clients against Java 5.5.0 and against us, and mixed clusters.
+compat: build
+	$(GO) test -tags compat -count=1 -timeout 35m -v ./internal/test/...
+
+# kill -9 under load, at least 20 rounds.
+crash: build
+	$(GO) test -tags crash -count=1 -timeout 15m -v ./internal/test/crash/
+
+# Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven.
+bench: build
+	sh bench/compare.sh
+
+clean:
+	rm -rf bin

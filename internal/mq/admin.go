@@ -1,0 +1,150 @@
+package mq
+
+import (
+	"context"
+	"time"
+)
+
+// Permission bits of a topic, as RocketMQ numbers them.
+const (
+	PermInherit  int32 = 1
+	PermWrite    int32 = 2
+	PermRead     int32 = 4
+	PermPriority int32 = 8
+)
+
+// A Topic is the configuration of a topic on one broker.
+type Topic struct {
+	Name        string            `json:"topicName"`
+	ReadQueues  int32             `json:"readQueueNums"`
+	WriteQueues int32             `json:"writeQueueNums"`
+	Perm        int32             `json:"perm"`
+	FilterType  string            `json:"topicFilterType"` // SINGLE_TAG, MULTI_TAG
+	SysFlag     int32             `json:"topicSysFlag"`
+	Order       bool              `json:"order"`
+	Attributes  map[string]string `json:"attributes"`
+}
+
+// A Group is the configuration of a consumer group. The names on the wire are
+// RocketMQ's SubscriptionGroupConfig's.
+type Group struct {
+	Name                    string            `json:"groupName"`
+	ConsumeEnable           bool              `json:"consumeEnable"`
+	ConsumeFromMin          bool              `json:"consumeFromMinEnable"`
+	ConsumeBroadcast        bool              `json:"consumeBroadcastEnable"`
+	ConsumeOrderly          bool              `json:"consumeMessageOrderly"`
+	RetryQueues             int32             `json:"retryQueueNums"`
+	RetryMax                int32             `json:"retryMaxTimes"`
+	RetryPolicy             *RetryPolicy      `json:"groupRetryPolicy,omitempty"`
+	BrokerID                int64             `json:"brokerId"`
+	WhichBrokerWhenSlow     int64             `json:"whichBrokerWhenConsumeSlowly"`
+	NotifyConsumerIDsChange bool              `json:"notifyConsumerIdsChangedEnable"`
+	SysFlag                 int32             `json:"groupSysFlag"`
+	ConsumeTimeoutMinutes   int32             `json:"consumeTimeoutMinute"`
+	Attributes              map[string]string `json:"attributes"`
+}
+
+// A RetryPolicy says how long a failed message rests before the next try.
+type RetryPolicy struct {
+	Type        string             `json:"type"` // CUSTOMIZED, EXPONENTIAL
+	Exponential *ExponentialPolicy `json:"exponentialRetryPolicy,omitempty"`
+	Customized  *CustomizedPolicy  `json:"customizedRetryPolicy,omitempty"`
+}
+
+// ExponentialPolicy doubles (or multiplies) the rest, in milliseconds.
+type ExponentialPolicy struct {
+	Initial    int64 `json:"initial"`
+	Max        int64 `json:"max"`
+	Multiplier int64 `json:"multiplier"`
+}
+
+// CustomizedPolicy lists the rests, in milliseconds.
+type CustomizedPolicy struct {
+	Next []int64 `json:"next"`
+}
+
+// A DataVersion tells two states of a table apart.
+type DataVersion struct {
+	StateVersion int64 `json:"stateVersion"`
+	Timestamp    int64 `json:"timestamp"`
+	Counter      int64 `json:"counter"`
+}
+
+// Admin is what operators ask of a broker, beside what clients ask.
+type Admin interface {
+	Topics(ctx context.Context) ([]Topic, DataVersion)
+	Topic(ctx context.Context, name string) (Topic, error)
+	PutTopic(ctx context.Context, t Topic) error
+	DeleteTopic(ctx context.Context, name string) error
+
+	Groups(ctx context.Context) ([]Group, DataVersion)
+	Group(ctx context.Context, name string) (Group, error)
+	PutGroup(ctx context.Context, g Group) error
+	DeleteGroup(ctx context.Context, name string, cleanOffsets bool) error
+
+	TopicStats(ctx context.Context, topic string) ([]QueueStats, error)
+	// ConsumeStats covers every topic the group has offsets of, or those named.
+	ConsumeStats(ctx context.Context, group string, topics []string) (ConsumeStats, error)
+	// Offsets are all committed offsets, by "topic@group" and queue id.
+	Offsets(ctx context.Context) map[string]map[int32]QueueOffset
+	GroupsOfTopic(ctx context.Context, topic string) []string
+	TopicsOfGroup(ctx context.Context, group string) []string
+	CloneOffsets(ctx context.Context, from, to, topic string) error
+	// ResetOffsets moves a group to the messages stored at at, or to offset if
+	// it is not nil, in one queue or (id -1) all, and returns the new offsets.
+	ResetOffsets(ctx context.Context, group, topic string, queue int32, at time.Time, offset *QueueOffset, force bool) (map[Queue]QueueOffset, error)
+
+	// Consumers and Producers are who is connected; ErrNotOnline if nobody.
+	Consumers(ctx context.Context, group string) ([]Connection, Consumer, error)
+	Producers(ctx context.Context, group string) ([]Connection, error)
+	AllProducers(ctx context.Context) map[string][]Connection
+	// RuntimeInfo is the table behind brokerStatus, in RocketMQ's keys.
+	RuntimeInfo(ctx context.Context) map[string]string
+	// Stats is one of the counters behind `mqadmin brokerStats`, per minute,
+	// hour and day; ErrNotFound if it was never counted.
+	Stats(ctx context.Context, name, key string) ([3]RateStat, error)
+
+	// Settings are the broker's settings in RocketMQ's names; Set changes
+	// those that may change while running and names the ones that may not.
+	Settings(ctx context.Context) map[string]string
+	SetSettings(ctx context.Context, kv map[string]string) error
+}
+
+// QueueStats is the state of one queue.
+type QueueStats struct {
+	Queue      Queue
+	Min, Max   QueueOffset
+	LastUpdate time.Time // of the last message; zero if empty
+}
+
+// ConsumeStats says how far a group is.
+type ConsumeStats struct {
+	Rate   float64 // messages per second, over the last minute
+	Queues []ConsumeQueueStats
+}
+
+// ConsumeQueueStats is a group's progress in one queue.
+type ConsumeQueueStats struct {
+	Queue        Queue
+	End          QueueOffset
+	Committed    QueueOffset
+	Pulled       QueueOffset
+	LastConsumed time.Time // store time of the last consumed message
+}
+
+// RateStat is a sum over a span, its rate per second and average per call.
+type RateStat struct {
+	Sum     int64
+	Rate    float64
+	PerCall float64
+}
+
+// A Connection is a client as an operator sees it.
+type Connection struct {
+	ClientID   string
+	Addr       string
+	Language   string
+	Version    int32
+	LastUpdate time.Time
+	Peer       Peer `json:"-"`
+}

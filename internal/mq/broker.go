@@ -1,0 +1,111 @@
+package mq
+
+import (
+	"context"
+	"time"
+)
+
+// A Broker answers for the topics it holds. Every protocol is written against
+// this interface. All methods are safe for concurrent use.
+type Broker interface {
+	// Join records that a client is alive and what it produces and consumes;
+	// clients call it again as a heartbeat. changed says whether a consumer
+	// group gained a member or a member's subscription changed.
+	Join(ctx context.Context, m Member) (changed bool, err error)
+	// Leave removes a client from the groups named, or, if both are empty and
+	// all is set, from every group it is in through this peer.
+	Leave(ctx context.Context, clientID, producerGroup, consumerGroup string, peer Peer, all bool)
+	// Members lists the client ids of a consumer group, sorted.
+	Members(ctx context.Context, group string) ([]string, error)
+	// Subscription is what a group said in Join about a topic.
+	Subscription(ctx context.Context, group, topic string) (Subscription, bool)
+
+	// Send stores messages; see SendBatch for how the results come back.
+	// Ordering: messages of one queue handed over by successive calls of one
+	// goroutine are stored in that order.
+	Send(b *SendBatch)
+	// SendBack hands a message that a consumer failed on back, to be delivered
+	// again later or, when it was tried too often, to the dead-letter topic.
+	SendBack(ctx context.Context, r SendBackRequest) error
+
+	// Pull calls done exactly once: before it returns if there is an answer,
+	// otherwise later from another goroutine. done must not block. A request
+	// whose ctx has ended may be dropped without calling done.
+	Pull(ctx context.Context, r PullRequest, done func(Batch, error))
+
+	// Offset is a group's committed offset; ErrNotFound if it has none.
+	Offset(ctx context.Context, group string, q Queue) (QueueOffset, error)
+	// SetOffset commits an offset. It survives the process when it returns.
+	SetOffset(ctx context.Context, group string, q Queue, to QueueOffset) error
+	// Bounds are the queue's first offset and the one after its last.
+	Bounds(ctx context.Context, q Queue) (lo, hi QueueOffset, err error)
+	// Locate finds the offset of the first message stored at or after at, or,
+	// with upper set, the last one stored at or before it.
+	Locate(ctx context.Context, q Queue, at time.Time, upper bool) (QueueOffset, error)
+	// EarliestTime is when the queue's first message was stored; zero if empty.
+	EarliestTime(ctx context.Context, q Queue) (time.Time, error)
+	// Find returns the stored record at a log position.
+	Find(ctx context.Context, at LogPos) ([]byte, error)
+
+	// Lock gives the client exclusive use of queues within its group for the
+	// next minute and returns those it holds; Unlock gives them back.
+	Lock(ctx context.Context, group, clientID string, qs []Queue) ([]Queue, error)
+	Unlock(ctx context.Context, group, clientID string, qs []Queue) error
+}
+
+// A SendBackRequest names a message in the log and says who failed on it.
+type SendBackRequest struct {
+	Group         string
+	Pos           LogPos
+	DelayLevel    int32 // 0: by number of tries; <0: to the dead letters at once
+	MaxReconsumes int32 // <0: the group's setting
+	OriginTopic   string
+	OriginMsgID   string
+	UnitMode      bool
+}
+
+// A Member is a client as it describes itself in a heartbeat.
+type Member struct {
+	ClientID  string
+	Peer      Peer
+	Language  string
+	Version   int32
+	Producers []string // producer groups
+	Consumers []Consumer
+}
+
+// A Consumer is a client's part in one consumer group.
+type Consumer struct {
+	Group         string
+	Type          string // CONSUME_ACTIVELY, CONSUME_PASSIVELY, CONSUME_POP
+	Model         string // CLUSTERING, BROADCASTING
+	FromWhere     string // CONSUME_FROM_LAST_OFFSET, …
+	UnitMode      bool
+	Subscriptions []Subscription
+}
+
+// A Subscription says which messages of a topic a consumer wants.
+type Subscription struct {
+	Topic      string
+	Expression string // "*", "a || b", or SQL
+	Type       string // TAG (or empty), SQL92
+	Tags       []string
+	Codes      []int32
+	Version    int64
+	ClassMode  bool
+}
+
+// A Peer is the broker's way back to a client. Its methods do not block and
+// fail silently when the client is gone, unless they return an error.
+type Peer interface {
+	// RemoteAddr is where the client's connection comes from.
+	RemoteAddr() string
+	// ConsumersChanged tells a consumer to share out its queues anew.
+	ConsumersChanged(group string)
+	// ResetOffsets tells a consumer to go on from other offsets.
+	ResetOffsets(group, topic string, at time.Time, force bool, to map[Queue]QueueOffset)
+	// Ask sends a request of the client's own protocol, named by its code,
+	// and returns the body of the answer (consumer running info, consumer
+	// status, direct consumption).
+	Ask(ctx context.Context, code int32, fields map[string]string, body []byte) ([]byte, error)
+}

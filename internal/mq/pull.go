@@ -1,0 +1,51 @@
+package mq
+
+import "time"
+
+// A PullRequest asks for messages of one queue.
+type PullRequest struct {
+	Group       string
+	Queue       Queue
+	From        QueueOffset
+	MaxMessages int
+	MaxBytes    int // 0 leaves it to the broker
+	// Wait is how long the request may be parked while the queue has nothing
+	// new that matches. 0 answers at once.
+	Wait time.Duration
+	// Filter says which messages are wanted; nil means all. It must be safe
+	// for concurrent use.
+	Filter Filter
+	// Commit, if not nil, is stored as the group's offset of the queue first.
+	Commit *QueueOffset
+}
+
+// A Filter decides by a message's tag code, which the queue index holds.
+type Filter interface {
+	// Match reports whether a message with this tag code may be wanted. False
+	// positives are allowed (the client compares the tag itself), false
+	// negatives are not.
+	Match(tagCode int64) bool
+}
+
+// A PullStatus says what a pull found.
+type PullStatus uint8
+
+// What a pull can find.
+const (
+	PullFound         PullStatus = iota
+	PullNoNew                    // From is the queue's end: nothing yet
+	PullNoMatch                  // messages were passed over, none matched; go on at Next
+	PullOffsetIllegal            // From lies outside the queue; go on at Next
+	PullNoQueue                  // the queue has never held a message
+)
+
+// A Batch is the answer to a pull: messages in the stored layout, one after
+// the other. Release gives its memory back; it must be called once.
+type Batch struct {
+	Status   PullStatus
+	Count    int
+	Next     QueueOffset // where to go on
+	Min, Max QueueOffset // bounds of the queue at that time; Max is exclusive
+	Data     [][]byte    // whole records, concatenated
+	Release  func()
+}
