@@ -81,7 +81,7 @@ type Consumer struct {
 	Model         string // CLUSTERING, BROADCASTING
 	FromWhere     string // CONSUME_FROM_LAST_OFFSET, …
 	UnitMode      bool
-	Subscriptions []Subscription
+	Subscriptions []Subscription // nil leaves them as the last Join said
 }
 
 // A Subscription says which messages of a topic a consumer wants.

@@ -58,6 +58,9 @@ type Send struct {
 	Group         string // producer group
 	DefaultTopic  string // template for topic creation, normally TBW102
 	DefaultQueues int32  // queues the client wishes for a created topic
+	// MaxReconsumes is how often a message for a retry topic may be tried
+	// before it goes to the dead letters; nil leaves it to the group.
+	MaxReconsumes *int32
 
 	// Opaque belongs to the front end, to find its request again.
 	Opaque int64

@@ -5,6 +5,11 @@
 // described in docs/PROTOCOL.md. The package does no I/O and keeps no state.
 package wire
 
+import "bytes"
+
+// MaxFrame is the most bytes that may follow the length of a frame.
+const MaxFrame = 16 << 20
+
 // A Code is a request code or, in a response, the outcome.
 type Code int32
 
@@ -51,13 +56,55 @@ func (c *Command) Response() bool { return c.Flag&FlagResponse != 0 }
 // Oneway reports whether the sender of c wants no answer.
 func (c *Command) Oneway() bool { return c.Flag&FlagOneway != 0 }
 
-// A Field is one entry of extFields.
-type Field struct {
-	Key, Value []byte
+// NewRequest makes a request of Goddard's own, with a JSON header. h may be nil.
+func NewRequest(code Code, h Header) *Command {
+	c := &Command{Code: code, Language: LanguageGo, Version: VersionCurrent}
+	if h != nil {
+		c.Fields = h.AppendFields(nil)
+	}
+	return c
 }
 
-// Fields are a header's extFields in the order they were written.
-type Fields []Field
+// Reply makes the answer to c: of the same opaque and serialization. h may be nil.
+func (c *Command) Reply(code Code, h Header) *Command {
+	r := new(Command)
+	r.SetReply(c, code, h)
+	return r
+}
+
+// ReplyError makes an answer that is an error, with a text that says what to do.
+func (c *Command) ReplyError(code Code, remark string) *Command {
+	r := c.Reply(code, nil)
+	r.Remark = remark
+	return r
+}
+
+// SetReply turns c, whatever it was, into the answer to request that
+// request.Reply would make. It reuses the memory of c.Fields, which must be
+// c's own: not those of a decoded command.
+func (c *Command) SetReply(request *Command, code Code, h Header) {
+	*c = Command{
+		Code: code, Language: LanguageGo, Version: VersionCurrent,
+		Opaque: request.Opaque, Flag: FlagResponse, Serialization: request.Serialization,
+		Fields: c.Fields[:0],
+	}
+	if h != nil {
+		c.Fields = h.AppendFields(c.Fields)
+	}
+}
+
+// Clone copies c with all that it refers to, so that it outlives the frame it
+// was decoded from. Chunks become part of Body; Release stays with c.
+func (c *Command) Clone() *Command {
+	d := *c
+	d.Fields = c.Fields.clone()
+	d.Chunks, d.Release = nil, nil
+	d.Body = bytes.Clone(c.Body)
+	for _, chunk := range c.Chunks {
+		d.Body = append(d.Body, chunk...)
+	}
+	return &d
+}
 
 // A Header is a typed set of extFields; the types are printed from protocol.def.
 type Header interface {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goddardmq/goddard/internal/load"
+	"github.com/goddardmq/goddard/internal/remote"
+)
+
+// benchOptions is what all loads share.
+type benchOptions struct {
+	nameServers string
+	json        bool
+	quiet       bool
+	common      load.Common
+}
+
+func newBench() *cobra.Command {
+	var o benchOptions
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure a broker: produce, consume, or the way from end to end",
+		Long: `Puts load on a RocketMQ cluster, ours or Java's, and reports throughput and
+latency percentiles. With a fixed rate, latency counts from when a message was
+due, so that a stalling broker cannot hide behind a waiting client.`,
+		Example: `  goddard bench produce --size 1024 --in-flight 128 --connections 4
+  goddard bench produce --rate 20000 --time 30s --json
+  goddard bench e2e --rate 1000`,
+	}
+	f := cmd.PersistentFlags()
+	f.StringVarP(&o.nameServers, "namesrv", "n", "", "name servers, host:port;host:port (default $NAMESRV_ADDR or 127.0.0.1:9876)")
+	f.StringVar(&o.common.Topic, "topic", "goddard-bench", "topic to write or read")
+	f.DurationVar(&o.common.Duration, "time", 10*time.Second, "how long to measure")
+	f.DurationVar(&o.common.Warmup, "warmup", 2*time.Second, "how long to run before that")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress lines")
+	cmd.AddCommand(newBenchProduce(&o), newBenchConsume(&o), newBenchE2E(&o))
+	return cmd
+}
+
+// A runner is one kind of load.
+type runner interface {
+	Run(ctx context.Context, o remote.Options) (*load.Report, error)
+}
+
+func (o *benchOptions) run(cmd *cobra.Command, r runner) error {
+	report, err := r.Run(cmd.Context(), remote.Options{NameServers: nameServers(o.nameServers)})
+	if err != nil {
+		return err
+	}
+	return o.print(cmd.OutOrStdout(), report)
+}
+
+func (o *benchOptions) print(out io.Writer, r *load.Report) error {
+	if !o.json {
+		_, err := fmt.Fprintln(out, r)
+		return err
+	}
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+// settled is the common part with progress going where it should.
+func (o *benchOptions) settled(cmd *cobra.Command) load.Common {
+	c := o.common
+	if !o.quiet {
+		c.Progress = cmd.ErrOrStderr()
+	}
+	return c
+}
+
+func newBenchProduce(o *benchOptions) *cobra.Command {
+	var p load.Produce
+	cmd := &cobra.Command{
+		Use:     "produce",
+		Short:   "Send as fast as possible, or at a fixed rate",
+		Example: "  goddard bench produce --size 1024 --connections 4 --in-flight 128",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.Common = o.settled(cmd)
+			return o.run(cmd, p)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&p.Size, "size", 1024, "bytes of a message body")
+	f.IntVar(&p.Connections, "connections", 4, "connections to each broker")
+	f.IntVar(&p.InFlight, "in-flight", 128, "requests under way on each connection")
+	f.IntVar(&p.Batch, "batch", 1, "messages in a request")
+	f.Float64Var(&p.Rate, "rate", 0, "messages a second in all; 0 is as many as possible")
+	f.DurationVar(&p.Timeout, "timeout", 5*time.Second, "how long an answer may take")
+	return cmd
+}
+
+func newBenchConsume(o *benchOptions) *cobra.Command {
+	var c load.Consume
+	cmd := &cobra.Command{
+		Use:     "consume",
+		Short:   "Read a topic over and over",
+		Example: "  goddard bench consume --topic goddard-bench",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.Common = o.settled(cmd)
+			return o.run(cmd, c)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&c.Max, "max", 32, "messages asked for in a pull")
+	f.IntVar(&c.Connections, "connections", 2, "connections that share the queues")
+	return cmd
+}
+
+func newBenchE2E(o *benchOptions) *cobra.Command {
+	var e load.E2E
+	cmd := &cobra.Command{
+		Use:     "e2e",
+		Short:   "Measure the way from producer to waiting consumer",
+		Example: "  goddard bench e2e --rate 1000",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			e.Common = o.settled(cmd)
+			return o.run(cmd, e)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&e.Size, "size", 1024, "bytes of a message body, at least 8")
+	f.Float64Var(&e.Rate, "rate", 1000, "messages a second")
+	return cmd
+}

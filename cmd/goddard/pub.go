@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/remote"
+)
+
+// pubOptions says what `goddard pub` sends.
+type pubOptions struct {
+	nameServers string
+	topic       string
+	body        string
+	fromInput   bool // a message per line of standard input
+	tag         string
+	keys        string
+	properties  []string
+	delayLevel  int
+	count       int
+	group       string
+	quiet       bool
+}
+
+func newPub() *cobra.Command {
+	var o pubOptions
+	cmd := &cobra.Command{
+		Use:   "pub TOPIC [BODY]",
+		Short: "Send messages to a topic",
+		Long:  "Sends BODY, or each line of standard input, to a topic. Works against any RocketMQ cluster.",
+		Example: `  goddard pub hello "first message"
+  goddard pub hello --tag paid --key order-7 --property region=eu '{"order":7}'
+  seq 1000 | goddard pub numbers -q`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.topic = args[0]
+			if o.fromInput = len(args) == 1; !o.fromInput {
+				o.body = args[1]
+			}
+			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	nameServerFlag(cmd, &o.nameServers)
+	f.StringVar(&o.tag, "tag", "", "tag of the message")
+	f.StringVar(&o.keys, "key", "", "keys of the message, separated by blanks")
+	f.StringArrayVar(&o.properties, "property", nil, "a property as name=value; may be repeated")
+	f.IntVar(&o.delayLevel, "delay-level", 0, "deliver later: 1 is 1s, 2 is 5s, up to 18, 2h")
+	f.IntVar(&o.count, "count", 1, "send BODY this many times")
+	f.StringVar(&o.group, "group", "goddard-pub", "producer group")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only a summary")
+	return cmd
+}
+
+func (o *pubOptions) run(ctx context.Context, in io.Reader, out io.Writer) error {
+	properties, err := o.messageProperties()
+	if err != nil {
+		return err
+	}
+	cluster, err := dial(o.nameServers)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	queues, err := cluster.WriteQueues(ctx, o.topic)
+	if err != nil {
+		return err
+	}
+	p := &publisher{o: o, cluster: cluster, queues: queues, properties: properties, keys: remote.NewKeys(), out: out}
+	if !o.fromInput {
+		for range o.count {
+			if err := p.send(ctx, []byte(o.body)); err != nil {
+				return err
+			}
+		}
+		return p.summary()
+	}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		if err := p.send(ctx, lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("standard input, line %d: %w", p.sent+1, err)
+	}
+	return p.summary()
+}
+
+// messageProperties are those that all messages have.
+func (o *pubOptions) messageProperties() ([]byte, error) {
+	var props []byte
+	add := func(key, value string) error {
+		if !mq.ValidProperty(key, value) {
+			return fmt.Errorf("property %q=%q: neither may be empty or hold the characters 1 and 2", key, value)
+		}
+		props = mq.AppendProperty(props, key, value)
+		return nil
+	}
+	for _, p := range o.properties {
+		key, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return nil, fmt.Errorf("--property %q: want name=value", p)
+		}
+		if err := add(key, value); err != nil {
+			return nil, err
+		}
+	}
+	if o.tag != "" {
+		if err := add(mq.PropTags, o.tag); err != nil {
+			return nil, err
+		}
+	}
+	if o.keys != "" {
+		if err := add(mq.PropKeys, o.keys); err != nil {
+			return nil, err
+		}
+	}
+	if o.delayLevel > 0 {
+		props = mq.AppendProperty(props, mq.PropDelay, strconv.Itoa(o.delayLevel))
+	}
+	return mq.AppendProperty(props, mq.PropWait, "true"), nil
+}
+
+// A publisher sends one message after the other, over the queues in turn.
+type publisher struct {
+	o          *pubOptions
+	cluster    *remote.Cluster
+	queues     []remote.Queue
+	properties []byte
+	keys       *remote.Keys
+	out        io.Writer
+	sent       int
+	start      time.Time
+}
+
+func (p *publisher) send(ctx context.Context, body []byte) error {
+	if p.sent == 0 {
+		p.start = time.Now()
+	}
+	m := &mq.Message{
+		Topic: p.o.topic, BornTime: time.Now().UnixMilli(), Body: body,
+		Properties: mq.AppendProperty(p.properties[:len(p.properties):len(p.properties)], mq.PropUniqueKey, p.keys.Next()),
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	sent, err := p.cluster.Send(ctx, p.queues[p.sent%len(p.queues)], p.o.group, m)
+	if err != nil {
+		return fmt.Errorf("message %d: %w", p.sent+1, err)
+	}
+	p.sent++
+	if !p.o.quiet {
+		fmt.Fprintf(p.out, "%s queue=%s/%d offset=%d\n", sent.MsgID, sent.Queue.Broker, sent.Queue.ID, sent.Offset)
+	}
+	return nil
+}
+
+func (p *publisher) summary() error {
+	if p.o.quiet {
+		fmt.Fprintf(p.out, "sent %d messages to %s in %v\n", p.sent, p.o.topic, time.Since(p.start).Round(time.Millisecond))
+	}
+	return nil
+}

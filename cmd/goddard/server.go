@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime/debug"
+
+	"github.com/goddardmq/goddard/internal/node"
+	"github.com/spf13/cobra"
+)
+
+// shownSettings are the settings that --help of a server lists.
+var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "namesrv-port", "advertise", "namesrv", "log-level"}
+
+// newServer is `goddard` itself: everything in one process.
+func newServer() *cobra.Command {
+	var s settings
+	c := &cobra.Command{
+		Use:   "goddard",
+		Short: "RocketMQ in one program",
+		Long: `Goddard is Apache RocketMQ in one program. Without a subcommand it is a name
+server and a broker that RocketMQ's clients use unchanged.
+
+Every setting of docs/CONFIG.md is a flag; the usual ones are listed below.`,
+		Example: `  goddard
+  goddard --listen 0.0.0.0 --data /var/lib/goddard
+  goddard -c goddard.conf`,
+		Args:          noArguments,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return serve(c, node.RoleAll, &s)
+		},
+	}
+	s.register(c, shownSettings...)
+	return c
+}
+
+// noArguments refuses arguments with a hint where a person expected a subcommand.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is not a command; `%s --help` lists them", args[0], c.CommandPath())
+	}
+	return nil
+}
+
+// serve runs a role until the process is told to stop.
+func serve(c *cobra.Command, role node.Role, s *settings) error {
+	conf, err := s.load(role, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if limit := node.MemoryLimit(); limit > 0 {
+		debug.SetMemoryLimit(limit)
+	}
+	conf.Version = version()
+	n, err := node.New(conf)
+	if err != nil {
+		return err
+	}
+	greet(c.OutOrStdout(), role, n)
+	return n.Run(c.Context())
+}
+
+// greet says what listens where and what to try next.
+func greet(w io.Writer, role node.Role, n *node.Node) {
+	fmt.Fprintf(w, "goddard %s\n", version())
+	if addr := n.NamesrvAddr(); addr.IsValid() {
+		fmt.Fprintf(w, "  name server  %s\n", addr)
+	}
+	if addr := n.BrokerAddr(); addr.IsValid() {
+		fmt.Fprintf(w, "  broker       %s", addr)
+		if fast := n.FastAddr(); fast.IsValid() {
+			fmt.Fprintf(w, " and %s", fast)
+		}
+		fmt.Fprintln(w)
+	}
+	data, err := filepath.Abs(n.Data())
+	if err != nil {
+		data = n.Data()
+	}
+	fmt.Fprintf(w, "  data         %s\n", data)
+	if role != node.RoleAll {
+		return
+	}
+	option := ""
+	if port := n.NamesrvAddr().Port(); port != 9876 {
+		option = fmt.Sprintf(" -n 127.0.0.1:%d", port)
+	}
+	fmt.Fprintf(w, "Try, in another terminal:\n  goddard pub%s hello \"first message\"\n  goddard sub%s hello\n", option, option)
+}

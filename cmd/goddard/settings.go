@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+
+	"github.com/goddardmq/goddard/internal/node"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// settings are the flags of a command that starts something: -c for a file,
+// and one flag for each setting of docs/CONFIG.md.
+type settings struct {
+	file  string
+	flags map[string]string
+}
+
+// register adds the flags. Those named are shown by --help, the others work
+// all the same.
+func (s *settings) register(c *cobra.Command, shown ...string) {
+	s.flags = map[string]string{}
+	f := c.Flags()
+	f.StringVarP(&s.file, "config", "c", "", "`FILE` of settings; RocketMQ's broker.conf and namesrv.conf work as they are")
+	for _, setting := range node.Settings() {
+		short := ""
+		if setting.Name == "namesrv" {
+			short = "n"
+		}
+		f.VarP(settingFlag{setting.Name, s.flags}, setting.Name, short, setting.Doc())
+		f.Lookup(setting.Name).Hidden = !slices.Contains(shown, setting.Name)
+	}
+}
+
+// load reads file, environment and flags, and warns on w about what has no effect.
+func (s *settings) load(role node.Role, w io.Writer) (node.Config, error) {
+	c, warnings, err := node.Load(node.Source{Role: role, File: s.file, Env: os.Environ(), Flags: s.flags})
+	for _, warning := range warnings {
+		fmt.Fprintf(w, "warning: %v\n", warning)
+	}
+	c.Log = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.LogLevel}))
+	return c, err
+}
+
+// print writes what the sources amount to.
+func (s *settings) print(c *cobra.Command, role node.Role, important bool) error {
+	conf, err := s.load(role, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	return node.Print(c.OutOrStdout(), conf, important)
+}
+
+// A settingFlag is the flag of one setting; its text is parsed by node.Load.
+type settingFlag struct {
+	name string
+	into map[string]string
+}
+
+var _ pflag.Value = settingFlag{}
+
+// String is part of pflag.Value.
+func (f settingFlag) String() string { return f.into[f.name] }
+
+// Type is part of pflag.Value.
+func (f settingFlag) Type() string { return "VALUE" }
+
+// Set is part of pflag.Value.
+func (f settingFlag) Set(text string) error {
+	f.into[f.name] = text
+	return nil
+}

@@ -1,0 +1,191 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// Topics lists the names of all topics that the name server knows.
+func (c *Cluster) Topics(ctx context.Context) ([]string, error) {
+	resp, addr, err := c.askNamesrv(ctx, func() *wire.Command { return wire.NewRequest(wire.GetAllTopicListFromNameServer, nil) })
+	if err != nil {
+		return nil, err
+	}
+	var list wire.TopicList
+	if err := list.Decode(resp.Body); err != nil {
+		return nil, fmt.Errorf("%s: the list of topics cannot be read: %w", addr, err)
+	}
+	slices.Sort(list.TopicList)
+	return list.TopicList, nil
+}
+
+// PutTopic creates a topic or changes it. The attributes of t are changes:
+// "+key" sets, "-key" removes. It returns the brokers that have it now.
+func (c *Cluster) PutTopic(ctx context.Context, to Target, t mq.Topic) ([]Broker, error) {
+	if err := mq.CheckTopic(t.Name); err != nil {
+		return nil, err
+	}
+	brokers, err := c.Masters(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	var attributes []string
+	for _, key := range slices.Sorted(maps.Keys(t.Attributes)) {
+		attributes = append(attributes, strings.TrimSuffix(key+"="+t.Attributes[key], "="))
+	}
+	for _, b := range brokers {
+		h := &wire.UpdateAndCreateTopicRequest{
+			Topic: t.Name, DefaultTopic: mq.TopicDefault, ReadQueueNums: t.ReadQueues, WriteQueueNums: t.WriteQueues,
+			Perm: t.Perm, TopicFilterType: cmp.Or(t.FilterType, "SINGLE_TAG"), TopicSysFlag: t.SysFlag, Order: t.Order,
+			Attributes: strings.Join(attributes, ","),
+		}
+		if _, err := c.call(ctx, b.Addr, wire.NewRequest(wire.UpdateAndCreateTopic, h)); err != nil {
+			return nil, err
+		}
+	}
+	return brokers, nil
+}
+
+// Topic is a topic's configuration on one broker.
+func (c *Cluster) Topic(ctx context.Context, addr, name string) (mq.Topic, error) {
+	resp, err := c.call(ctx, addr, wire.NewRequest(wire.GetTopicConfig, &wire.GetTopicConfigRequest{Topic: name}))
+	if err != nil {
+		return mq.Topic{}, err
+	}
+	var t mq.Topic
+	if err := wire.UnmarshalJSON(resp.Body, &t); err != nil {
+		return mq.Topic{}, fmt.Errorf("%s: topic %s cannot be read: %w", addr, name, err)
+	}
+	return t, nil
+}
+
+// SetTopicPerm changes what clients may do with an existing topic, on each
+// broker of the target that has it.
+func (c *Cluster) SetTopicPerm(ctx context.Context, to Target, name string, perm int32) ([]Broker, error) {
+	brokers, err := c.Masters(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	var changed []Broker
+	for _, b := range brokers {
+		t, err := c.Topic(ctx, b.Addr, name)
+		if refusedWith(err, wire.CodeTopicNotExist) {
+			continue
+		}
+		if err != nil {
+			return changed, err
+		}
+		t.Perm, t.Attributes = perm, nil
+		if _, err := c.PutTopic(ctx, Target{Addr: b.Addr}, t); err != nil {
+			return changed, err
+		}
+		changed = append(changed, b)
+	}
+	if len(changed) == 0 {
+		return nil, fmt.Errorf("topic %s: %w", name, mq.ErrTopicNotFound)
+	}
+	return changed, nil
+}
+
+// DeleteTopic removes a topic from the brokers of a cluster and from all name
+// servers.
+func (c *Cluster) DeleteTopic(ctx context.Context, to Target, name string) ([]Broker, error) {
+	brokers, err := c.Masters(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range brokers {
+		if _, err := c.call(ctx, b.Addr, wire.NewRequest(wire.DeleteTopicInBroker, &wire.DeleteTopicInBrokerRequest{Topic: name})); err != nil {
+			return nil, err
+		}
+	}
+	return brokers, c.everyNamesrv(ctx, func() *wire.Command {
+		return wire.NewRequest(wire.DeleteTopicInNamesrv, &wire.DeleteTopicInNamesrvRequest{Topic: name, ClusterName: to.Cluster})
+	})
+}
+
+// Route says which brokers have a topic, as the name server tells clients.
+func (c *Cluster) Route(ctx context.Context, topic string) (*wire.TopicRouteData, error) {
+	resp, addr, err := c.askNamesrv(ctx, func() *wire.Command {
+		return wire.NewRequest(wire.GetRouteInfoByTopic, &wire.GetRouteInfoByTopicRequest{Topic: topic, AcceptStandardJsonOnly: true})
+	})
+	if refusedWith(err, wire.CodeTopicNotExist) {
+		return nil, fmt.Errorf("topic %s: %w", topic, mq.ErrTopicNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	route := new(wire.TopicRouteData)
+	if err := route.Decode(resp.Body); err != nil {
+		return nil, fmt.Errorf("%s: the route of %s cannot be read: %w", addr, topic, err)
+	}
+	return route, nil
+}
+
+// routeMasters are the masters that have a topic, by name.
+func (c *Cluster) routeMasters(ctx context.Context, topic string) ([]Broker, error) {
+	route, err := c.Route(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	var masters []Broker
+	for _, b := range route.BrokerDatas {
+		if addr, ok := b.BrokerAddrs[0]; ok {
+			masters = append(masters, Broker{Cluster: b.Cluster, Name: b.BrokerName, Addr: addr})
+		}
+	}
+	if len(masters) == 0 {
+		return nil, fmt.Errorf("topic %s has no master at the moment", topic)
+	}
+	slices.SortFunc(masters, func(a, b Broker) int { return cmp.Compare(a.Name, b.Name) })
+	return masters, nil
+}
+
+// A QueueStatus is the state of one queue.
+type QueueStatus struct {
+	Broker     string    `json:"broker"`
+	Queue      int32     `json:"queue"`
+	Min        int64     `json:"min"`
+	Max        int64     `json:"max"` // behind the last message
+	LastUpdate time.Time `json:"last_update,omitzero"`
+}
+
+// TopicStatus is the state of all queues of a topic, by broker and number.
+func (c *Cluster) TopicStatus(ctx context.Context, topic string) ([]QueueStatus, error) {
+	masters, err := c.routeMasters(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	var all []QueueStatus
+	for _, b := range masters {
+		var stats wire.TopicStatsTable
+		if err := c.ask(ctx, b.Addr, wire.NewRequest(wire.GetTopicStatsInfo, &wire.GetTopicStatsInfoRequest{Topic: topic}), &stats); err != nil {
+			return nil, err
+		}
+		for q, s := range stats.OffsetTable {
+			all = append(all, QueueStatus{
+				Broker: q.BrokerName, Queue: q.QueueID, Min: s.MinOffset, Max: s.MaxOffset, LastUpdate: moment(s.LastUpdateTimestamp),
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b QueueStatus) int {
+		return cmp.Or(cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.Queue, b.Queue))
+	})
+	return all, nil
+}
+
+// moment is a time in Unix milliseconds; zero and less mean none.
+func moment(ms int64) time.Time {
+	if ms <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}

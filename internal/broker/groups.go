@@ -1,0 +1,161 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// groups are the configurations of all consumer groups.
+type groups struct {
+	table *table[mq.Group]
+	// mu serializes changes of the table together with their rows; it is held
+	// while a row is written.
+	mu struct {
+		sync.Mutex
+		version mq.DataVersion
+	}
+}
+
+// newGroup is the configuration of a group that nobody configured.
+func newGroup(name string) mq.Group {
+	return mq.Group{
+		Name: name, ConsumeEnable: true, ConsumeFromMin: true, ConsumeBroadcast: true,
+		RetryQueues: 1, RetryMax: 16, RetryPolicy: defaultPolicy(), WhichBrokerWhenSlow: 1,
+		NotifyConsumerIDsChange: true, ConsumeTimeoutMinutes: 15, Attributes: map[string]string{},
+	}
+}
+
+// defaultPolicy is the retry policy that groups of RocketMQ have; its rests are
+// those of the delay levels from the third.
+func defaultPolicy() *mq.RetryPolicy { return &mq.RetryPolicy{Type: "CUSTOMIZED"} }
+
+func (b *Broker) loadGroups() error {
+	b.groups.table = newTable[mq.Group]()
+	for _, name := range []string{
+		mq.GroupTools, "FILTERSRV_CONSUMER", "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY", "CID_ONSAPI_PULL",
+		"CID_ONSAPI_PERMISSION", "CID_ONSAPI_OWNER", "CID_RMQ_SYS_TRANS",
+	} {
+		g := newGroup(name)
+		b.groups.table.put(name, &g)
+	}
+	err := scanJSON(b, versionRows+"group", func(_ string, v mq.DataVersion) { b.groups.mu.version = v })
+	if err != nil {
+		return err
+	}
+	return scanJSON(b, groupRows, func(name string, g mq.Group) { b.groups.table.put(name, &g) })
+}
+
+// group returns a group's configuration. It creates the group if that is
+// allowed.
+func (b *Broker) group(name string) (*mq.Group, error) {
+	if g := b.groups.table.get(name); g != nil {
+		return g, nil
+	}
+	if !*b.opts().AutoCreateGroup && !mq.IsSystemGroup(name) {
+		return nil, missingGroup(name)
+	}
+	if err := mq.CheckGroup(name); err != nil {
+		return nil, err
+	}
+	b.groups.mu.Lock()
+	defer b.groups.mu.Unlock()
+	if g := b.groups.table.get(name); g != nil {
+		return g, nil
+	}
+	g := newGroup(name)
+	if err := b.keepGroupLocked(g); err != nil {
+		return nil, err
+	}
+	b.opts().Log.Info("created consumer group", "group", name)
+	return &g, nil
+}
+
+func (b *Broker) keepGroupLocked(g mq.Group) error {
+	if err := b.setJSON(groupRows+g.Name, g); err != nil {
+		return err
+	}
+	b.groups.table.put(g.Name, &g)
+	return b.nextVersion("group", &b.groups.mu.version)
+}
+
+func missingGroup(name string) error {
+	return fmt.Errorf("%w: subscription group [%s] does not exist; create it with `goddard admin group create %s` or set auto-create-group (autoCreateSubscriptionGroup)",
+		mq.ErrGroupNotFound, name, name)
+}
+
+// Groups lists the consumer groups, sorted by name.
+func (b *Broker) Groups(context.Context) ([]mq.Group, mq.DataVersion) {
+	b.groups.mu.Lock()
+	version := b.groups.mu.version
+	b.groups.mu.Unlock()
+	var all []mq.Group
+	for _, g := range b.groups.table.all() {
+		all = append(all, copyGroup(g))
+	}
+	slices.SortFunc(all, func(x, y mq.Group) int { return strings.Compare(x.Name, y.Name) })
+	return all, version
+}
+
+// copyGroup is a group's configuration for others to keep.
+func copyGroup(g *mq.Group) mq.Group {
+	c := *g
+	c.Attributes = maps.Clone(g.Attributes)
+	return c
+}
+
+// Group returns a group's configuration. As in RocketMQ, asking creates the
+// group if that is allowed.
+func (b *Broker) Group(_ context.Context, name string) (mq.Group, error) {
+	g, err := b.group(name)
+	if err != nil {
+		return mq.Group{}, err
+	}
+	return copyGroup(g), nil
+}
+
+// PutGroup creates a group or changes its configuration.
+func (b *Broker) PutGroup(_ context.Context, g mq.Group) error {
+	if err := mq.CheckGroup(g.Name); err != nil {
+		return err
+	}
+	if g.RetryQueues < 0 || g.RetryQueues > maxQueues {
+		return fmt.Errorf("%w: group %s has %d retry queues: want 0 to %d", mq.ErrInvalid, g.Name, g.RetryQueues, maxQueues)
+	}
+	if g.RetryPolicy == nil {
+		g.RetryPolicy = defaultPolicy()
+	}
+	b.groups.mu.Lock()
+	defer b.groups.mu.Unlock()
+	if err := b.keepGroupLocked(g); err != nil {
+		return err
+	}
+	b.opts().Log.Info("changed consumer group", "group", g.Name)
+	return nil
+}
+
+// DeleteGroup removes a group's configuration and, if cleanOffsets is set, how
+// far it is. Its retry and dead-letter topics stay; they are deleted as topics.
+func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) error {
+	b.groups.mu.Lock()
+	defer b.groups.mu.Unlock()
+	var errs []error
+	if cleanOffsets {
+		errs = append(errs, b.offsets.deleteGroup(name))
+	}
+	if b.groups.table.get(name) != nil {
+		if err := b.store.Keys().Delete([]byte(groupRows+name), true); err != nil {
+			return fmt.Errorf("broker: delete group %s: %w", name, err)
+		}
+		b.groups.table.put(name, nil)
+		errs = append(errs, b.nextVersion("group", &b.groups.mu.version))
+		b.opts().Log.Info("deleted consumer group", "group", name)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,194 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+	"github.com/goddardmq/goddard/internal/timer"
+)
+
+// Options says how a Broker behaves. The zero value of every field is its
+// default. Fields tagged live may be changed while the broker runs.
+type Options struct {
+	// Store says where and how messages are kept. Appended is the broker's.
+	Store store.Options
+
+	// Cluster is the name of the cluster the broker belongs to. Default
+	// DefaultCluster.
+	Cluster string `conf:"cluster" rocketmq:"brokerClusterName"`
+
+	// Name is the broker's name, which a master shares with its slaves. Default
+	// the host's name.
+	Name string `conf:"broker-name" rocketmq:"brokerName"`
+
+	// ID tells the brokers of one name apart; 0 is the master. Default 0.
+	ID int64 `conf:"broker-id" rocketmq:"brokerId"`
+
+	// Permission is what clients may do: 4 read, 2 write, 6 both. Default 6.
+	Permission *int32 `conf:"broker-permission" rocketmq:"brokerPermission" live:"true"`
+
+	// AutoCreateTopic says whether sending to a topic that does not exist
+	// creates it. Default true.
+	AutoCreateTopic *bool `conf:"auto-create-topic" rocketmq:"autoCreateTopicEnable" live:"true"`
+
+	// TopicQueues is how many queues a topic created by sending has at most; the
+	// client may ask for fewer. Default 8.
+	TopicQueues int32 `conf:"default-topic-queues" rocketmq:"defaultTopicQueueNums"`
+
+	// AutoCreateGroup says whether a consumer group that does not exist is
+	// created when a client first uses it. Default true.
+	AutoCreateGroup *bool `conf:"auto-create-group" rocketmq:"autoCreateSubscriptionGroup" live:"true"`
+
+	// MaxMessageSize bounds a message's body, and the sum of a batch's, in
+	// bytes. Default 4 MiB.
+	MaxMessageSize int `conf:"max-message-size" rocketmq:"maxMessageSize" live:"true"`
+
+	// MaxTopicLength bounds the names of topics, in bytes. Default and limit 127.
+	MaxTopicLength int `conf:"max-topic-length" rocketmq:"maxTopicLength"`
+
+	// DelayLevels are the rests that a message's delay level chooses from,
+	// counted from 1. Default "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m
+	// 30m 1h 2h".
+	DelayLevels string `conf:"delay-levels" rocketmq:"messageDelayLevel"`
+
+	// LongPolling says whether a pull that finds nothing waits as long as the
+	// client wishes; otherwise it waits for ShortPolling. Default true.
+	LongPolling *bool `conf:"long-polling" rocketmq:"longPollingEnable" live:"true"`
+
+	// ShortPolling is how long a pull waits without LongPolling. Default 1s.
+	ShortPolling time.Duration `conf:"short-polling" rocketmq:"shortPollingTimeMills" live:"true"`
+
+	// MaxPullMessages bounds the messages of one pull. Default 160.
+	MaxPullMessages int `conf:"max-pull-messages" rocketmq:"pullBatchMaxMessageCount" live:"true"`
+
+	// MaxPullBytes bounds the size of one pull's answer, in bytes, though it
+	// always has room for one message. Default 256 KiB.
+	MaxPullBytes int `conf:"max-pull-bytes" rocketmq:"maxTransferBytesOnMessageInMemory" live:"true"`
+
+	// MaxWaitingPulls bounds the pulls that wait for messages; one more is
+	// answered at once. Default 100000.
+	MaxWaitingPulls int `conf:"max-waiting-pulls"`
+
+	// MaxWaitingPullsPerQueue bounds those that wait on the same queue. Default
+	// 10000.
+	MaxWaitingPullsPerQueue int `conf:"max-waiting-pulls-per-queue"`
+
+	// RegionID is written into every message. Default DefaultRegion.
+	RegionID string `conf:"region-id" rocketmq:"regionId"`
+
+	// TraceOn tells clients, with every message, whether traces of it are
+	// wanted. Default true.
+	TraceOn *bool `conf:"trace-on" rocketmq:"traceOn"`
+
+	// ServerSideReset says whether a group's offsets are reset in the broker
+	// and clients learn of it by their next pull; otherwise connected clients
+	// are told to reset themselves. Default true.
+	ServerSideReset *bool `conf:"server-side-reset" rocketmq:"useServerSideResetOffset" live:"true"`
+
+	// Version is what operators' tools show. Default "goddard".
+	Version string
+
+	// OnTopicsChanged, if set, is called after topics were created, changed or
+	// deleted, so that name servers can be told. It must not block.
+	OnTopicsChanged func()
+
+	// Log receives what an operator should read. Nil discards it.
+	Log *slog.Logger
+}
+
+// maxQueues bounds the queues of one topic.
+const maxQueues = 65536
+
+// withDefaults fills in what was left open; no pointer is nil afterwards.
+func (o Options) withDefaults() Options {
+	if o.Name == "" {
+		o.Name = hostName()
+	}
+	setDefault(&o.Cluster, "DefaultCluster")
+	setPointer(&o.Permission, mq.PermRead|mq.PermWrite)
+	setPointer(&o.AutoCreateTopic, true)
+	setDefault(&o.TopicQueues, 8)
+	setPointer(&o.AutoCreateGroup, true)
+	setDefault(&o.MaxMessageSize, 4<<20)
+	setDefault(&o.MaxTopicLength, mq.MaxTopicName)
+	setDefault(&o.DelayLevels, timer.DefaultLevels)
+	setPointer(&o.LongPolling, true)
+	setDefault(&o.ShortPolling, time.Second)
+	setDefault(&o.MaxPullMessages, 160)
+	setDefault(&o.MaxPullBytes, 256<<10)
+	setDefault(&o.MaxWaitingPulls, 100_000)
+	setDefault(&o.MaxWaitingPullsPerQueue, 10_000)
+	setDefault(&o.RegionID, "DefaultRegion")
+	setPointer(&o.TraceOn, true)
+	setPointer(&o.ServerSideReset, true)
+	setDefault(&o.Version, "goddard")
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func setPointer[T any](field **T, value T) {
+	if *field == nil {
+		*field = &value
+	}
+}
+
+// hostName is the host's name, cut down to what a topic may be called, for the
+// broker has a topic of its name.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	clean := []byte(name)
+	for i := range clean {
+		if mq.CheckTopic(string(clean[i])) != nil {
+			clean[i] = '-'
+		}
+	}
+	if mq.CheckTopic(string(clean)) != nil {
+		return "localhost"
+	}
+	return string(clean)
+}
+
+// Validate reports every bad field at once, each by the name the operator typed.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(mq.CheckTopic(o.Cluster) == nil, "cluster = %q: want letters, digits, _ or -, at most 127", o.Cluster)
+	check(mq.CheckTopic(o.Name) == nil, "broker-name = %q: want letters, digits, _ or -, at most 127", o.Name)
+	check(o.ID >= 0, "broker-id = %d: want 0 or more", o.ID)
+	check(*o.Permission&^(mq.PermRead|mq.PermWrite) == 0, "broker-permission = %d: want 2, 4 or 6", *o.Permission)
+	check(o.TopicQueues >= 1 && o.TopicQueues <= maxQueues, "default-topic-queues = %d: want 1 to %d", o.TopicQueues, maxQueues)
+	check(o.MaxMessageSize >= 1 && o.MaxMessageSize <= 64<<20, "max-message-size = %d: want 1 to %d", o.MaxMessageSize, 64<<20)
+	check(o.MaxTopicLength >= 1 && o.MaxTopicLength <= mq.MaxTopicName, "max-topic-length = %d: want 1 to %d", o.MaxTopicLength, mq.MaxTopicName)
+	check(o.ShortPolling > 0, "short-polling = %v: want more than 0", o.ShortPolling)
+	check(o.MaxPullMessages >= 1, "max-pull-messages = %d: want 1 or more", o.MaxPullMessages)
+	check(o.MaxPullBytes >= 1, "max-pull-bytes = %d: want 1 or more", o.MaxPullBytes)
+	check(o.MaxWaitingPulls >= 1, "max-waiting-pulls = %d: want 1 or more", o.MaxWaitingPulls)
+	check(o.MaxWaitingPullsPerQueue >= 1, "max-waiting-pulls-per-queue = %d: want 1 or more", o.MaxWaitingPullsPerQueue)
+	check(mq.ValidProperty("k", o.RegionID), "region-id = %q: want text without control characters", o.RegionID)
+	if _, err := timer.ParseLevels(o.DelayLevels); err != nil {
+		errs = append(errs, fmt.Errorf("delay-levels = %q: %w", o.DelayLevels, err))
+	}
+	return errors.Join(errs...)
+}

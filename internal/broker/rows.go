@@ -1,0 +1,71 @@
+package broker
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// The rows of this package in the key store. Names hold no zero byte.
+//
+//	broker/topic/TOPIC                     mq.Topic as JSON
+//	broker/group/GROUP                     mq.Group as JSON
+//	broker/version/topic, …/group          mq.DataVersion as JSON
+//	broker/offset/TOPIC 0 GROUP 0 queue4   committed8, and reset8 while a reset
+//	                                       has not reached a client
+//
+// Numbers are big-endian.
+const (
+	topicRows   = "broker/topic/"
+	groupRows   = "broker/group/"
+	versionRows = "broker/version/"
+	offsetRows  = "broker/offset/"
+)
+
+// offsetRow is the row of a group's offset in a queue.
+func offsetRow(group string, q mq.Queue) []byte {
+	key := make([]byte, 0, len(offsetRows)+len(q.Topic)+len(group)+6)
+	key = append(key, offsetRows...)
+	key = append(append(key, q.Topic...), 0)
+	key = append(append(key, group...), 0)
+	return binary.BigEndian.AppendUint32(key, uint32(q.ID))
+}
+
+// parseOffsetRow takes apart what offsetRow made.
+func parseOffsetRow(key []byte) (group string, q mq.Queue, err error) {
+	rest := strings.TrimPrefix(string(key), offsetRows)
+	topic, rest, ok := strings.Cut(rest, "\x00")
+	group, id, ok2 := strings.Cut(rest, "\x00")
+	if !ok || !ok2 || len(id) != 4 {
+		return "", q, fmt.Errorf("broker: row %q is not an offset's", key)
+	}
+	return group, mq.Queue{Topic: topic, ID: int32(binary.BigEndian.Uint32([]byte(id)))}, nil
+}
+
+// setJSON stores a value that must survive a power loss.
+func (b *Broker) setJSON(key string, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	if err := b.store.Keys().Set([]byte(key), text, true); err != nil {
+		return fmt.Errorf("broker: keep %s: %w", key, err)
+	}
+	return nil
+}
+
+// scanJSON calls each with the rest of the key and the value of every row whose
+// key starts with prefix.
+func scanJSON[V any](b *Broker, prefix string, each func(name string, v V)) error {
+	return b.store.Keys().Scan([]byte(prefix), func(key, value []byte) error {
+		var v V
+		if err := json.Unmarshal(value, &v); err != nil {
+			return fmt.Errorf("broker: row %q is damaged: %w", key, err)
+		}
+		each(string(key[len(prefix):]), v)
+		return nil
+	})
+}

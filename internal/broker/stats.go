@@ -1,0 +1,176 @@
+package broker
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// Names of the counters that `mqadmin brokerStats` shows.
+const (
+	statTopicPutNums  = "TOPIC_PUT_NUMS"
+	statTopicPutSize  = "TOPIC_PUT_SIZE"
+	statGroupGetNums  = "GROUP_GET_NUMS"
+	statGroupGetSize  = "GROUP_GET_SIZE"
+	statSendBackNums  = "SNDBCK_PUT_NUMS"
+	statDeadNums      = "DLQ_PUT_NUMS"
+	statBrokerPutNums = "BROKER_PUT_NUMS"
+	statBrokerGetNums = "BROKER_GET_NUMS"
+)
+
+// Spans over which a counter is shown, and how often it is sampled for each.
+const (
+	sampleMinute = 10 * time.Second
+	sampleHour   = 10 * time.Minute
+	sampleDay    = time.Hour
+)
+
+// A sample is a counter at a time.
+type sample struct {
+	at         time.Time
+	sum, calls int64
+}
+
+// A counter sums something up. Adding to it takes no lock; the samples belong
+// to stats.
+type counter struct {
+	sum, calls   atomic.Int64
+	minute, hour []sample // oldest first
+	day          []sample
+}
+
+// add counts one call that brought n.
+func (c *counter) add(n int64) {
+	c.sum.Add(n)
+	c.calls.Add(1)
+}
+
+// stats holds the counters by name and key, and looks at them now and then.
+type stats struct {
+	counters *table[counter]
+	// putTotal, getTotal and missTotal count messages and pulls of the whole
+	// broker; size and time are those of what was put.
+	putTotal, putSize, putFailed  counter
+	getTotal, getFound, getMissed counter
+
+	// mu guards the samples of all counters and serializes the creation of
+	// counters.
+	mu struct {
+		sync.Mutex
+		lastHour, lastDay time.Time
+		morning, evening  dayTotals
+		day               int // of the month; 0 before the first sample
+	}
+}
+
+// dayTotals are the broker's totals at midnight.
+type dayTotals struct{ put, get int64 }
+
+func newStats() *stats { return &stats{counters: newTable[counter]()} }
+
+// counter returns the counter of that name and key; the first call makes it.
+func (s *stats) counter(name, key string) *counter {
+	id := name + "@" + key
+	if c := s.counters.get(id); c != nil {
+		return c
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.counters.get(id); c != nil {
+		return c
+	}
+	c := new(counter)
+	s.counters.put(id, c)
+	return c
+}
+
+// forget drops a counter.
+func (s *stats) forget(name, key string) { s.counters.put(name+"@"+key, nil) }
+
+// sample is called every sampleMinute.
+func (s *stats) sample(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hour := now.Sub(s.mu.lastHour) >= sampleHour
+	day := now.Sub(s.mu.lastDay) >= sampleDay
+	if hour {
+		s.mu.lastHour = now
+	}
+	if day {
+		s.mu.lastDay = now
+	}
+	for _, c := range s.counters.all() {
+		c.sample(now, 7, 7, hour, day)
+	}
+	for _, c := range []*counter{&s.putTotal, &s.putSize, &s.putFailed, &s.getTotal, &s.getFound, &s.getMissed} {
+		c.sample(now, 61, 7, hour, day)
+	}
+	if today := now.Day(); today != s.mu.day {
+		s.mu.day = today
+		s.mu.evening = s.mu.morning
+		s.mu.morning = dayTotals{put: s.putTotal.sum.Load(), get: s.getTotal.sum.Load()}
+	}
+}
+
+func (c *counter) sample(now time.Time, minutes, hours int, hour, day bool) {
+	x := sample{at: now, sum: c.sum.Load(), calls: c.calls.Load()}
+	c.minute = appendSample(c.minute, x, minutes)
+	if hour {
+		c.hour = appendSample(c.hour, x, hours)
+	}
+	if day {
+		c.day = appendSample(c.day, x, 25)
+	}
+}
+
+// appendSample adds x and lets go of the oldest beyond limit.
+func appendSample(all []sample, x sample, limit int) []sample {
+	if len(all) < limit {
+		return append(all, x)
+	}
+	copy(all, all[1:])
+	all[limit-1] = x
+	return all
+}
+
+// get returns a counter's rates; ErrNotFound if it does not exist.
+func (s *stats) get(name, key string) ([3]mq.RateStat, error) {
+	c := s.counters.get(name + "@" + key)
+	if c == nil {
+		return [3]mq.RateStat{}, mq.ErrNotFound
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return [3]mq.RateStat{rateOf(c.minute), rateOf(c.hour), rateOf(c.day)}, nil
+}
+
+// rate is what a counter gains per second, over the last samples of 10 seconds.
+func (s *stats) rate(c *counter, samples int) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return rateOf(c.minute[max(0, len(c.minute)-samples-1):]).Rate
+}
+
+func rateOf(samples []sample) mq.RateStat {
+	if len(samples) < 2 {
+		return mq.RateStat{}
+	}
+	first, last := samples[0], samples[len(samples)-1]
+	r := mq.RateStat{Sum: last.sum - first.sum}
+	if d := last.at.Sub(first.at).Seconds(); d > 0 {
+		r.Rate = float64(r.Sum) / d
+	}
+	if calls := last.calls - first.calls; calls > 0 {
+		r.PerCall = float64(r.Sum) / float64(calls)
+	}
+	return r
+}
+
+// mornings are the totals at the last midnight and the one before.
+func (s *stats) mornings() (today, yesterday dayTotals) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.morning, s.mu.evening
+}

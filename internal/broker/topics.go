@@ -1,0 +1,284 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// Topic filter types.
+const (
+	singleTag = "SINGLE_TAG"
+	multiTag  = "MULTI_TAG"
+)
+
+// Bits of a topic's system flag.
+const (
+	topicUnit    int32 = 1 // belongs to a unit
+	topicUnitSub int32 = 2 // has subscribers in a unit
+)
+
+// A topic is a topic's configuration, which does not change, and its counters,
+// which its next configuration takes over.
+type topic struct {
+	mq.Topic
+	*topicCounters
+}
+
+type topicCounters struct {
+	putNums, putSize *counter
+	turn             atomic.Uint32 // queue that a message without one goes to next
+}
+
+// topics are all topics of the broker.
+type topics struct {
+	table *table[topic]
+	// mu serializes changes of the table together with their rows; it is held
+	// while a row is written.
+	mu struct {
+		sync.Mutex
+		version mq.DataVersion
+	}
+}
+
+// systemTopics are the topics that the broker needs or that RocketMQ's tools
+// expect to find.
+func systemTopics(o Options, levels int) []mq.Topic {
+	rw := mq.PermRead | mq.PermWrite
+	t := func(name string, queues int32, perm int32) mq.Topic {
+		return mq.Topic{Name: name, ReadQueues: queues, WriteQueues: queues, Perm: perm, FilterType: singleTag}
+	}
+	all := []mq.Topic{
+		t(mq.TopicSelfTest, 1, rw), t(mq.TopicBenchmark, 1024, rw), t(mq.TopicOffsetMoved, 1, rw),
+		t(o.Cluster, 16, rw|mq.PermInherit), t(o.Name, 1, rw|mq.PermInherit),
+		t(mq.TopicSchedule, int32(max(18, levels)), rw),
+		t(o.Cluster+"_"+mq.TopicReplySuffix, 1, rw),
+		t("rmq_sys_REVIVE_LOG_"+o.Cluster, 8, rw),
+		t("rmq_sys_SYNC_BROKER_MEMBER_"+o.Name, 1, mq.PermInherit),
+		t(mq.TopicTransHalf, 1, rw), t(mq.TopicTransOp, 1, rw), t(mq.TopicTimer, 1, rw),
+	}
+	if *o.AutoCreateTopic {
+		all = append(all, t(mq.TopicDefault, o.TopicQueues, rw|mq.PermInherit))
+	}
+	return all
+}
+
+// loadTopics reads the rows and adds the system topics, which have none.
+func (b *Broker) loadTopics() error {
+	b.topics.table = newTable[topic]()
+	b.topics.mu.version.Timestamp = time.Now().UnixMilli()
+	for _, t := range systemTopics(b.opts(), b.timer.Levels()) {
+		b.setTopic(t)
+	}
+	err := scanJSON(b, versionRows+"topic", func(_ string, v mq.DataVersion) { b.topics.mu.version = v })
+	if err != nil {
+		return err
+	}
+	return scanJSON(b, topicRows, func(_ string, t mq.Topic) { b.setTopic(t) })
+}
+
+// setTopic makes t known, with the counters of the topic it replaces.
+func (b *Broker) setTopic(t mq.Topic) *topic {
+	if t.Attributes == nil {
+		t.Attributes = map[string]string{}
+	}
+	made := &topic{Topic: t}
+	if old := b.topics.table.get(t.Name); old != nil {
+		made.topicCounters = old.topicCounters
+	} else {
+		made.topicCounters = &topicCounters{
+			putNums: b.stats.counter(statTopicPutNums, t.Name), putSize: b.stats.counter(statTopicPutSize, t.Name),
+		}
+	}
+	b.topics.table.put(t.Name, made)
+	return made
+}
+
+// keepTopicLocked stores and publishes a topic.
+func (b *Broker) keepTopicLocked(t mq.Topic) (*topic, error) {
+	if err := b.setJSON(topicRows+t.Name, t); err != nil {
+		return nil, err
+	}
+	made := b.setTopic(t)
+	return made, b.nextVersion("topic", &b.topics.mu.version)
+}
+
+// nextVersion counts a change of a table of the broker.
+func (b *Broker) nextVersion(table string, v *mq.DataVersion) error {
+	v.Counter++
+	v.Timestamp = time.Now().UnixMilli()
+	return b.setJSON(versionRows+table, *v)
+}
+
+func (b *Broker) topicsChanged() {
+	if hook := b.opts().OnTopicsChanged; hook != nil {
+		hook()
+	}
+}
+
+// createTopic makes a topic that does not exist and returns the one that is
+// there afterwards.
+func (b *Broker) createTopic(t mq.Topic) (*topic, error) {
+	if err := b.checkTopic(t); err != nil {
+		return nil, err
+	}
+	b.topics.mu.Lock()
+	if made := b.topics.table.get(t.Name); made != nil {
+		b.topics.mu.Unlock()
+		return made, nil
+	}
+	made, err := b.keepTopicLocked(t)
+	b.topics.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	b.opts().Log.Info("created topic", "topic", t.Name, "queues", t.WriteQueues)
+	b.topicsChanged()
+	return made, nil
+}
+
+// autoCreate makes the topic of a message as its producer's template says, if
+// that is allowed.
+func (b *Broker) autoCreate(s *mq.Send) (*topic, error) {
+	template := b.topics.table.get(s.DefaultTopic)
+	if template == nil || template.Perm&mq.PermInherit == 0 ||
+		s.DefaultTopic == mq.TopicDefault && !*b.opts().AutoCreateTopic {
+		if strings.HasPrefix(s.Topic, mq.RetryPrefix) {
+			return b.createTopic(innerTopic(s.Topic, 1))
+		}
+		return nil, missingTopic(s.Topic)
+	}
+	queues := max(1, min(s.DefaultQueues, template.WriteQueues))
+	return b.createTopic(mq.Topic{
+		Name: s.Topic, ReadQueues: queues, WriteQueues: queues,
+		Perm: template.Perm &^ mq.PermInherit, FilterType: template.FilterType,
+	})
+}
+
+// innerTopic is the configuration of a retry or dead-letter topic.
+func innerTopic(name string, queues int32) mq.Topic {
+	return mq.Topic{
+		Name: name, ReadQueues: queues, WriteQueues: queues,
+		Perm: mq.PermRead | mq.PermWrite, FilterType: singleTag,
+	}
+}
+
+func missingTopic(name string) error {
+	return fmt.Errorf("%w: topic[%s] not exist, apply first please! create it with `goddard admin topic create %s` or set auto-create-topic (autoCreateTopicEnable)",
+		mq.ErrTopicNotFound, name, name)
+}
+
+// checkTopic says what is wrong with a topic's configuration.
+func (b *Broker) checkTopic(t mq.Topic) error {
+	if err := mq.CheckTopic(t.Name); err != nil {
+		return err
+	}
+	inner := strings.HasPrefix(t.Name, mq.RetryPrefix) || strings.HasPrefix(t.Name, mq.DLQPrefix)
+	if limit := b.opts().MaxTopicLength; len(t.Name) > limit && !inner {
+		return fmt.Errorf("%w: the topic name has %d characters, at most %d are allowed (max-topic-length)", mq.ErrInvalid, len(t.Name), limit)
+	}
+	for what, n := range map[string]int32{"read": t.ReadQueues, "write": t.WriteQueues} {
+		if n < 0 || n > maxQueues {
+			return fmt.Errorf("%w: topic %s has %d %s queues: want 0 to %d", mq.ErrInvalid, t.Name, n, what, maxQueues)
+		}
+	}
+	if all := mq.PermInherit | mq.PermRead | mq.PermWrite | mq.PermPriority; t.Perm&^all != 0 {
+		return fmt.Errorf("%w: topic %s has permission %d: want a sum of 4 (read), 2 (write) and 1 (inherit)", mq.ErrInvalid, t.Name, t.Perm)
+	}
+	if t.FilterType != singleTag && t.FilterType != multiTag {
+		return fmt.Errorf("%w: topic %s has filter type %.60q: want %s or %s", mq.ErrInvalid, t.Name, t.FilterType, singleTag, multiTag)
+	}
+	return nil
+}
+
+// systemTopic reports whether a topic is the broker's and not a user's.
+func (b *Broker) systemTopic(name string) bool {
+	o := b.opts()
+	return mq.IsSystemTopic(name) || name == o.Cluster || name == o.Name ||
+		name == o.Cluster+"_"+mq.TopicReplySuffix
+}
+
+// Topics lists all topics, sorted by name.
+func (b *Broker) Topics(context.Context) ([]mq.Topic, mq.DataVersion) {
+	b.topics.mu.Lock()
+	version := b.topics.mu.version
+	b.topics.mu.Unlock()
+	var all []mq.Topic
+	for _, t := range b.topics.table.all() {
+		all = append(all, t.copy())
+	}
+	slices.SortFunc(all, func(x, y mq.Topic) int { return strings.Compare(x.Name, y.Name) })
+	return all, version
+}
+
+// copy is the topic's configuration for others to keep.
+func (t *topic) copy() mq.Topic {
+	c := t.Topic
+	c.Attributes = maps.Clone(t.Attributes)
+	return c
+}
+
+// Topic returns one topic's configuration.
+func (b *Broker) Topic(_ context.Context, name string) (mq.Topic, error) {
+	t := b.topics.table.get(name)
+	if t == nil {
+		return mq.Topic{}, missingTopic(name)
+	}
+	return t.copy(), nil
+}
+
+// PutTopic creates a topic or changes its configuration. Fewer queues than
+// before hide messages but delete none.
+func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
+	if t.FilterType == "" {
+		t.FilterType = singleTag
+	}
+	if err := b.checkTopic(t); err != nil {
+		return err
+	}
+	if b.systemTopic(t.Name) && t.Name != mq.TopicDefault {
+		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be changed", mq.ErrInvalid, t.Name)
+	}
+	b.topics.mu.Lock()
+	_, err := b.keepTopicLocked(t)
+	b.topics.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	b.opts().Log.Info("changed topic", "topic", t.Name, "read_queues", t.ReadQueues, "write_queues", t.WriteQueues, "perm", t.Perm)
+	b.topicsChanged()
+	return nil
+}
+
+// DeleteTopic removes a topic, its messages and every group's offsets in it.
+func (b *Broker) DeleteTopic(_ context.Context, name string) error {
+	if b.systemTopic(name) {
+		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be deleted", mq.ErrInvalid, name)
+	}
+	b.topics.mu.Lock()
+	defer b.topicsChanged()
+	defer b.topics.mu.Unlock()
+	known := b.topics.table.get(name) != nil
+	if known {
+		if err := b.store.Keys().Delete([]byte(topicRows+name), true); err != nil {
+			return fmt.Errorf("broker: delete topic %s: %w", name, err)
+		}
+		b.topics.table.put(name, nil)
+		b.stats.forget(statTopicPutNums, name)
+		b.stats.forget(statTopicPutSize, name)
+	}
+	err := errors.Join(b.offsets.deleteTopic(name), b.store.Forget(name))
+	if known {
+		err = errors.Join(err, b.nextVersion("topic", &b.topics.mu.version))
+		b.opts().Log.Info("deleted topic", "topic", name)
+	}
+	return err
+}

@@ -1,0 +1,20 @@
+package remoting
+
+// CHECK_CLIENT_CONFIG (46): a consumer asks at its start whether the broker can
+// serve a subscription.
+
+import "github.com/goddardmq/goddard/internal/wire"
+
+// checkClient refuses a subscription that a pull would refuse.
+func checkClient(s *session, req *wire.Command) (*wire.Command, error) {
+	var body wire.CheckClientBody
+	if err := body.Decode(req.Body); err != nil {
+		return nil, malformed(req, err)
+	}
+	if sub := body.SubscriptionData; sub != nil {
+		if _, err := s.parsedFilter(sub.SubString, sub.ExpressionType); err != nil {
+			return nil, err
+		}
+	}
+	return ok(req, nil, nil), nil
+}

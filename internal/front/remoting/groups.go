@@ -1,0 +1,133 @@
+package remoting
+
+// UPDATE_AND_CREATE_SUBSCRIPTIONGROUP (200), its list form (225),
+// DELETE_SUBSCRIPTIONGROUP (207), its list form (5003),
+// GET_ALL_SUBSCRIPTIONGROUP_CONFIG (201), GET_SUBSCRIPTIONGROUP_CONFIG (352):
+// the broker's consumer groups.
+//
+// Not done: forbidding a group a topic (353).
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// newGroup is a group with RocketMQ's defaults, which a JSON body that leaves
+// fields out means.
+func newGroup() mq.Group {
+	return mq.Group{
+		ConsumeEnable: true, ConsumeFromMin: true, ConsumeBroadcast: true, RetryQueues: 1, RetryMax: 16,
+		WhichBrokerWhenSlow: 1, NotifyConsumerIDsChange: true, ConsumeTimeoutMinutes: 15,
+	}
+}
+
+// putGroup creates a group or changes it.
+func putGroup(s *session, req *wire.Command) (*wire.Command, error) {
+	g := newGroup()
+	if err := json.Unmarshal(req.Body, &g); err != nil {
+		return nil, malformed(req, err)
+	}
+	if err := s.putGroup(g); err != nil {
+		return nil, err
+	}
+	return ok(req, nil, nil), nil
+}
+
+// putGroups creates or changes groups, all or up to the first that fails.
+func putGroups(s *session, req *wire.Command) (*wire.Command, error) {
+	var body struct {
+		GroupConfigList []json.RawMessage `json:"groupConfigList"`
+	}
+	if err := json.Unmarshal(req.Body, &body); err != nil {
+		return nil, malformed(req, err)
+	}
+	for _, text := range body.GroupConfigList {
+		g := newGroup()
+		if err := json.Unmarshal(text, &g); err != nil {
+			return nil, malformed(req, err)
+		}
+		if err := s.putGroup(g); err != nil {
+			return nil, err
+		}
+	}
+	return ok(req, nil, nil), nil
+}
+
+// putGroup hands a group to the broker, whose attributes are changes of those
+// that the group has.
+func (s *session) putGroup(g mq.Group) error {
+	old, err := s.h.admin.Group(s.ctx, g.Name)
+	if err != nil && !errors.Is(err, mq.ErrGroupNotFound) {
+		return err
+	}
+	g.Attributes = changeAttributes(old.Attributes, g.Attributes)
+	return s.h.admin.PutGroup(s.ctx, g)
+}
+
+// deleteGroup deletes one group.
+func deleteGroup(s *session, req *wire.Command) (*wire.Command, error) {
+	var h wire.DeleteSubscriptiongroupRequest
+	if err := h.DecodeFields(req.Fields); err != nil {
+		return nil, malformed(req, err)
+	}
+	if err := s.h.admin.DeleteGroup(s.ctx, h.GroupName, h.CleanOffset); err != nil {
+		return nil, err
+	}
+	return ok(req, nil, nil), nil
+}
+
+// deleteGroups deletes groups, all or up to the first that fails.
+func deleteGroups(s *session, req *wire.Command) (*wire.Command, error) {
+	var body struct {
+		GroupNameList []string `json:"groupNameList"`
+		CleanOffset   bool     `json:"cleanOffset"`
+	}
+	if err := json.Unmarshal(req.Body, &body); err != nil {
+		return nil, malformed(req, err)
+	}
+	for _, group := range body.GroupNameList {
+		if err := s.h.admin.DeleteGroup(s.ctx, group, body.CleanOffset); err != nil {
+			return nil, err
+		}
+	}
+	return ok(req, nil, nil), nil
+}
+
+// allGroups answers with all groups, or with a page of them if the asker says
+// how many it can take.
+func allGroups(s *session, req *wire.Command) (*wire.Command, error) {
+	var h wire.GetAllSubscriptiongroupConfigRequest
+	if err := h.DecodeFields(req.Fields); err != nil {
+		return nil, malformed(req, err)
+	}
+	groups, version := s.h.admin.Groups(s.ctx)
+	slices.SortFunc(groups, func(a, b mq.Group) int { return strings.Compare(a.Name, b.Name) })
+	total := len(groups)
+	groups = page(groups, h.GroupSeq, h.MaxGroupNum, h.DataVersion, version)
+	body := wire.SubscriptionGroups{
+		DataVersion: wire.DataVersion(version), SubscriptionGroupTable: make(map[string]wire.SubscriptionGroupConfig, len(groups)),
+	}
+	for _, g := range groups {
+		body.SubscriptionGroupTable[g.Name] = groupConfig(g)
+	}
+	return ok(req, &wire.GetAllSubscriptiongroupConfigResponse{TotalGroupNum: int32(total)}, body.Encode()), nil
+}
+
+// oneGroup answers with one group.
+func oneGroup(s *session, req *wire.Command) (*wire.Command, error) {
+	var h wire.GetSubscriptiongroupConfigRequest
+	if err := h.DecodeFields(req.Fields); err != nil {
+		return nil, malformed(req, err)
+	}
+	g, err := s.h.admin.Group(s.ctx, h.Group)
+	if err != nil {
+		return nil, err
+	}
+	body := groupConfig(g)
+	return ok(req, nil, body.Encode()), nil
+}

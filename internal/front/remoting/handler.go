@@ -1,0 +1,153 @@
+package remoting
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// Options says what a Handler answers from.
+type Options struct {
+	// Broker and Admin hold the messages and their settings. Required.
+	Broker mq.Broker
+	Admin  mq.Admin
+
+	// Name is the broker's name as the name server gives it to clients; it is
+	// part of every queue in a JSON body. Required.
+	Name string
+
+	// StoreHost is the address within the message ids that answer a send. It
+	// must be the one that Broker stores, and one that clients can dial: some
+	// look messages up by it. Required.
+	StoreHost netip.AddrPort
+
+	// Region is told to producers for their message traces. Default
+	// "DefaultRegion".
+	Region string
+
+	// TraceOff tells producers that traces are not wanted. Default false.
+	TraceOff bool
+
+	// Log receives faults of our own. Nil discards it.
+	Log *slog.Logger
+}
+
+// A Handler answers the requests of all connections. It is an rpc.Handler.
+type Handler struct {
+	broker    mq.Broker
+	admin     mq.Admin
+	name      string
+	storeHost netip.AddrPort
+	region    []byte
+	traceOn   []byte
+	log       *slog.Logger
+	table     map[wire.Code]*operation
+}
+
+var _ rpc.Handler = (*Handler)(nil)
+
+// New makes a Handler; an error names the option that is missing.
+func New(o Options) (*Handler, error) {
+	switch {
+	case o.Broker == nil || o.Admin == nil:
+		return nil, fmt.Errorf("remoting: Options.Broker and Options.Admin are required")
+	case o.Name == "":
+		return nil, fmt.Errorf("remoting: Options.Name is required: the broker's name")
+	case !o.StoreHost.IsValid():
+		return nil, fmt.Errorf("remoting: Options.StoreHost is required: the broker's address in message ids")
+	}
+	if o.Region == "" {
+		o.Region = "DefaultRegion"
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &Handler{
+		broker: o.Broker, admin: o.Admin, name: o.Name, storeHost: o.StoreHost,
+		region: []byte(o.Region), traceOn: strconv.AppendBool(nil, !o.TraceOff), log: o.Log, table: map[wire.Code]*operation{},
+	}
+	for i := range operations {
+		h.table[operations[i].code] = &operations[i]
+	}
+	return h, nil
+}
+
+// Opened gives the connection its session.
+func (h *Handler) Opened(c *rpc.Conn) { c.Session = newSession(h, c) }
+
+// Serve answers one request, or gathers it if it is a send.
+func (h *Handler) Serve(c *rpc.Conn, req *wire.Command) { sessionOf(c).serve(req) }
+
+// Flush hands the sends that have been gathered to the broker.
+func (h *Handler) Flush(c *rpc.Conn) { sessionOf(c).handOver() }
+
+// Closed takes the client out of all its groups. It returns when nothing that
+// the session started is running any more.
+func (h *Handler) Closed(c *rpc.Conn) { sessionOf(c).close() }
+
+// sessionOf is the session that Opened gave to a connection.
+func sessionOf(c *rpc.Conn) *session {
+	s, ok := c.Session.(*session)
+	if !ok {
+		panic(fmt.Sprintf("BUG: connection with session %T was not opened by this handler", c.Session))
+	}
+	return s
+}
+
+// serve finds what answers a request and runs it as the table says.
+func (s *session) serve(req *wire.Command) {
+	op := s.h.table[req.Code]
+	if op == nil {
+		s.handOver()
+		s.refuse(req, notSupported(req.Code))
+		return
+	}
+	if op.run == gathered {
+		s.gather(req, op.code)
+		return
+	}
+	// What was sent before this request has been stored, or lies in the
+	// broker's hands, before the request is looked at.
+	s.handOver()
+	if len(req.Body) > op.maxBody {
+		s.refuse(req, badRequest("the body of %v has %d bytes, at most %d are read; split the request", req.Code, len(req.Body), op.maxBody))
+		return
+	}
+	if op.run == beside {
+		req = req.Clone()
+		s.beside(func() { s.answer(req, op.serve) })
+		return
+	}
+	s.answer(req, op.serve)
+}
+
+// answer runs serve and replies with what it returns.
+func (s *session) answer(req *wire.Command, serve serveFunc) {
+	resp, err := serve(s, req)
+	switch {
+	case err != nil:
+		s.refuse(req, err)
+	case resp != nil:
+		s.reply(req, resp)
+	}
+}
+
+// reply sends the answer to req, unless nobody waits for one.
+func (s *session) reply(req, resp *wire.Command) {
+	if !req.Oneway() {
+		s.conn.Reply(resp)
+	} else if resp.Release != nil {
+		resp.Release()
+	}
+}
+
+// refuse answers req with an error.
+func (s *session) refuse(req *wire.Command, err error) {
+	code, remark := s.h.explain(err)
+	s.reply(req, req.ReplyError(code, remark))
+}

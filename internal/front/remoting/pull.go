@@ -1,0 +1,272 @@
+package remoting
+
+// PULL_MESSAGE (11), LITE_PULL_MESSAGE (361): a consumer asks for messages of
+// one queue and may wait for them. The answer's body is stored records as they
+// lie in the log.
+//
+// Done: long polling, commit of an offset with the pull, tag filters from the
+// request or from the group's heartbeat. Not done: SQL-92 and class filters,
+// lite topics.
+
+import (
+	"strings"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// Bits of a pull's sysFlag.
+const (
+	pullCommits   = 1 // commitOffset is to be stored
+	pullWaits     = 2 // may be held back until there are messages
+	pullSubscribe = 4 // carries its own subscription
+)
+
+// Limits of one pull.
+const (
+	maxPullWait     = 2 * time.Minute
+	maxPullMessages = 4096
+)
+
+// A pull is one request that has not been answered.
+type pull struct {
+	session *session
+	request wire.Command // what Reply needs; header and body are gone
+	mq.PullRequest
+	commit mq.QueueOffset
+}
+
+// pullMessages reads the request and lets the broker answer it beside others:
+// messages may have to come from disk.
+func pullMessages(s *session, req *wire.Command) (*wire.Command, error) {
+	p := &pull{session: s, request: wire.Command{
+		Code: req.Code, Opaque: req.Opaque, Flag: req.Flag, Version: req.Version,
+		Language: req.Language, Serialization: req.Serialization,
+	}}
+	if err := p.decode(req); err != nil {
+		return nil, err
+	}
+	if s.pulls.Add(1) > maxPulls {
+		s.pulls.Add(-1)
+		return nil, refusef(wire.CodeSystemBusy, "%d pulls of this connection wait for an answer; use more connections, or wait for answers", maxPulls)
+	}
+	s.beside(p.run)
+	return nil, nil
+}
+
+// decode fills the pull from its header.
+func (p *pull) decode(req *wire.Command) error {
+	var h pullHeader
+	if err := h.decode(req); err != nil {
+		return err
+	}
+	s := p.session
+	p.Group, p.Queue = s.names.of(h.group), mq.Queue{Topic: s.names.of(h.topic), ID: h.queueID}
+	p.From, p.MaxMessages, p.MaxBytes = mq.QueueOffset(h.offset), int(h.maxMessages), int(h.maxBytes)
+	switch {
+	case h.maxMessages <= 0:
+		return badRequest("a pull for %d messages finds nothing; ask for at least one", h.maxMessages)
+	case h.maxBytes < 0:
+		return badRequest("a pull for %d bytes finds nothing; leave maxMsgBytes out", h.maxBytes)
+	}
+	p.MaxMessages = min(p.MaxMessages, maxPullMessages)
+	if h.sysFlag&pullCommits != 0 && h.commit >= 0 {
+		p.commit = mq.QueueOffset(h.commit)
+		p.Commit = &p.commit
+	}
+	if h.sysFlag&pullWaits != 0 && h.wait > 0 {
+		p.Wait = min(time.Duration(min(h.wait, maxPullWait.Milliseconds()))*time.Millisecond, maxPullWait)
+	}
+	var err error
+	if h.sysFlag&pullSubscribe != 0 {
+		p.Filter, err = s.filter(h.subscription, h.expressionType)
+	} else {
+		p.Filter, err = s.groupFilter(p.Group, p.Queue.Topic, h.subVersion)
+	}
+	return err
+}
+
+// run asks the broker, unless the client has a lot to read first.
+func (p *pull) run() {
+	if !p.session.hold(p, 0) {
+		p.session.h.broker.Pull(p.session.ctx, p.PullRequest, p.done)
+	}
+}
+
+// done answers the pull. It does not block.
+func (p *pull) done(b mq.Batch, err error) {
+	s := p.session
+	if err != nil {
+		s.pulls.Add(-1)
+		s.refuse(&p.request, err)
+		return
+	}
+	size := 0
+	for _, chunk := range b.Data {
+		size += len(chunk)
+	}
+	// Of the pulls that wake together only some fit; the others ask again
+	// later. The commit has been made.
+	if size > 0 && s.hold(p, size) {
+		b.Release()
+		return
+	}
+	s.pulls.Add(-1)
+	s.reply(&p.request, p.answer(b, size))
+}
+
+// answer makes the response. Once it has been written the records go back to
+// the broker, and pulls that waited for that go on.
+func (p *pull) answer(b mq.Batch, size int) *wire.Command {
+	code, remark := pullOutcome(b.Status, p.From)
+	resp := p.request.Reply(code, &wire.PullMessageResponse{
+		SuggestWhichBrokerID: 0,
+		NextBeginOffset:      int64(b.Next),
+		MinOffset:            int64(b.Min),
+		MaxOffset:            int64(b.Max),
+	})
+	resp.Remark = remark
+	resp.Chunks = b.Data
+	resp.Release = func() {
+		if b.Release != nil {
+			b.Release()
+		}
+		if size > 0 {
+			p.session.unhold(size)
+		}
+	}
+	return resp
+}
+
+// pullOutcome is the response code for what a pull from an offset found, and
+// RocketMQ's word for it.
+func pullOutcome(status mq.PullStatus, from mq.QueueOffset) (wire.Code, string) {
+	switch status {
+	case mq.PullFound:
+		return wire.CodeSuccess, "FOUND"
+	case mq.PullNoNew:
+		return wire.CodePullNotFound, "OFFSET_OVERFLOW_ONE"
+	case mq.PullNoMatch:
+		return wire.CodePullRetryImmediately, "NO_MATCHED_MESSAGE"
+	case mq.PullNoQueue:
+		if from == 0 {
+			return wire.CodePullNotFound, "NO_MESSAGE_IN_QUEUE"
+		}
+		return wire.CodePullOffsetMoved, "NO_MESSAGE_IN_QUEUE"
+	default:
+		return wire.CodePullOffsetMoved, "OFFSET_OVERFLOW_BADLY"
+	}
+}
+
+// hold reserves size bytes for an answer and returns false, or, if the client
+// already has maxUnread bytes to read, keeps the pull for later and returns
+// true. A slow consumer thus costs no memory: its pulls wait, its bytes do not.
+func (s *session) hold(p *pull, size int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.unread < maxUnread {
+		s.mu.unread += size
+		return false
+	}
+	// The next run is another pass: it commits nothing and does not wait.
+	p.Commit, p.Wait = nil, 0
+	if !s.mu.closed {
+		s.mu.held = append(s.mu.held, p)
+	}
+	return true
+}
+
+// unhold notes that size bytes have been written and, if the client has caught
+// up by half, lets the pulls go on that were kept.
+func (s *session) unhold(size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.unread -= size
+	if s.mu.closed || len(s.mu.held) == 0 || s.mu.unread > maxUnread/2 {
+		return
+	}
+	held := s.mu.held
+	s.mu.held = nil
+	s.work.Go(func() {
+		for _, p := range held {
+			p.run()
+		}
+	})
+}
+
+// pullHeader is the header of a pull as it lies in the request.
+type pullHeader struct {
+	group, topic                 []byte
+	subscription, expressionType []byte
+	offset, commit, wait         int64
+	subVersion                   int64
+	queueID, maxMessages         int32
+	sysFlag, maxBytes            int32
+}
+
+// The fields that a pull must have, as bits of a mask.
+const (
+	hasGroup = 1 << iota
+	hasTopic
+	hasQueueID
+	hasOffset
+	hasMaxMessages
+	hasSysFlag
+)
+
+// pullRequired names the bits above.
+var pullRequired = [...]string{"consumerGroup", "topic", "queueId", "queueOffset", "maxMsgNums", "sysFlag"}
+
+// decode reads the header without making garbage.
+func (h *pullHeader) decode(req *wire.Command) error {
+	seen := 0
+	for i := range req.Fields {
+		f := &req.Fields[i]
+		good, bit := true, 0
+		switch string(f.Key) {
+		case "consumerGroup":
+			h.group, bit = f.Value, hasGroup
+		case "topic":
+			h.topic, bit = f.Value, hasTopic
+		case "queueId":
+			h.queueID, good = parseInt32(f.Value)
+			bit = hasQueueID
+		case "queueOffset":
+			h.offset, good = parseInt64(f.Value)
+			bit = hasOffset
+		case "maxMsgNums":
+			h.maxMessages, good = parseInt32(f.Value)
+			bit = hasMaxMessages
+		case "sysFlag":
+			h.sysFlag, good = parseInt32(f.Value)
+			bit = hasSysFlag
+		case "commitOffset":
+			h.commit, good = parseInt64(f.Value)
+		case "suspendTimeoutMillis":
+			h.wait, good = parseInt64(f.Value)
+		case "subVersion":
+			h.subVersion, good = parseInt64(f.Value)
+		case "maxMsgBytes":
+			h.maxBytes, good = parseInt32(f.Value)
+		case "subscription":
+			h.subscription = f.Value
+		case "expressionType":
+			h.expressionType = f.Value
+		case "liteTopic":
+			if strings.TrimSpace(string(f.Value)) != "" {
+				return refusef(wire.CodeRequestCodeNotSupported, "lite topics are not supported by this broker; subscribe to a topic")
+			}
+		}
+		if !good {
+			return notNumber(req, f)
+		}
+		seen |= bit
+	}
+	for i, name := range pullRequired {
+		if seen&(1<<i) == 0 {
+			return missing(req, name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package remoting
+
+// The answers to sends: message id (offset id), queue and offset, and as
+// transactionId the unique id that the client gave the message.
+
+import (
+	"slices"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// A burst is the sends that arrived together and what is needed to answer them.
+// It belongs to the session's reading goroutine until it is handed over, then
+// to the broker; done gives it back.
+type burst struct {
+	mq.SendBatch
+	session *session
+	asked   []asked // one per send
+	ids     []byte  // the sends' unique ids, one behind the other
+
+	// Scratch memory for encoding answers, kept from burst to burst.
+	resp   wire.Command
+	fields wire.Fields
+	text   []byte
+}
+
+// asked is what an answer needs of its request; the request itself is gone by
+// the time the message is stored.
+type asked struct {
+	opaque        int32
+	idFrom, idTo  int32 // in burst.ids
+	serialization wire.Serialization
+	oneway        bool
+}
+
+// newBurst makes an empty burst.
+func newBurst(s *session) *burst {
+	b := &burst{session: s}
+	b.Done = b.done
+	return b
+}
+
+// remember keeps what the answer to the last send of the burst needs.
+func (b *burst) remember(req *wire.Command, send *mq.Send) {
+	from := len(b.ids)
+	if id, found := mq.Property(send.Properties, mq.PropUniqueKey); found && len(send.More) == 0 {
+		b.ids = append(b.ids, id...)
+	}
+	b.asked = append(b.asked, asked{
+		opaque: req.Opaque, idFrom: int32(from), idTo: int32(len(b.ids)),
+		serialization: req.Serialization, oneway: req.Oneway(),
+	})
+}
+
+// done answers every send and makes the burst ready for others. It runs on
+// whatever goroutine the broker calls it on.
+func (b *burst) done(*mq.SendBatch) {
+	for i := range b.Sends {
+		if !b.asked[i].oneway {
+			b.answer(&b.asked[i], &b.Sends[i])
+		}
+	}
+	b.reset()
+	b.session.idle <- b // never blocks: it has room for every burst there is
+}
+
+// reset empties the burst, keeping its memory unless that is much.
+func (b *burst) reset() {
+	clear(b.Sends)
+	b.Sends, b.asked, b.ids = b.Sends[:0], b.asked[:0], b.ids[:0]
+	if cap(b.ids) > keptScratch {
+		b.ids = nil
+	}
+	if cap(b.text) > keptScratch {
+		b.text = nil
+	}
+}
+
+// keptScratch is how many bytes of scratch memory an idle burst may hold.
+const keptScratch = 64 << 10
+
+// answer replies to one send.
+func (b *burst) answer(a *asked, send *mq.Send) {
+	b.resp = wire.Command{
+		Language: wire.LanguageGo, Version: wire.VersionCurrent,
+		Opaque: a.opaque, Flag: wire.FlagResponse, Serialization: a.serialization,
+	}
+	b.fields, b.text = b.fields[:0], b.text[:0]
+	if send.Err != nil {
+		b.resp.Code, b.resp.Remark = b.session.h.explain(send.Err)
+	} else {
+		b.resp.Code = sendCodes[send.Result.Status]
+		b.describe(send, b.ids[a.idFrom:a.idTo])
+		b.resp.Fields = b.fields
+	}
+	b.session.conn.Reply(&b.resp)
+}
+
+// sendCodes are the response codes of stored messages.
+var sendCodes = [...]wire.Code{
+	mq.SendOK:                 wire.CodeSuccess,
+	mq.SendFlushTimeout:       wire.CodeFlushDiskTimeout,
+	mq.SendReplicaTimeout:     wire.CodeFlushSlaveTimeout,
+	mq.SendReplicaUnavailable: wire.CodeSlaveNotAvailable,
+}
+
+// describe adds where the message is to the answer's header.
+func (b *burst) describe(send *mq.Send, uniqueID []byte) {
+	r, host := &send.Result, b.session.h.storeHost
+	// 56 digits are the longest id; there is a comma before each but the first.
+	b.text = slices.Grow(b.text, (1+len(r.MorePos))*57)
+	b.text = mq.AppendOffsetID(b.text, host, r.Pos)
+	for _, pos := range r.MorePos {
+		b.text = append(b.text, ',')
+		b.text = mq.AppendOffsetID(b.text, host, pos)
+	}
+	b.fields = b.fields.AddBytes("msgId", b.text)
+	b.fields = b.fields.AddInt("queueId", int64(r.QueueID))
+	b.fields = b.fields.AddInt("queueOffset", int64(r.Offset))
+	if len(uniqueID) > 0 {
+		b.fields = b.fields.AddBytes("transactionId", uniqueID)
+	}
+	b.fields = b.fields.AddBytes("MSG_REGION", b.session.h.region)
+	b.fields = b.fields.AddBytes("TRACE_ON", b.session.h.traceOn)
+}

@@ -1,0 +1,136 @@
+package remoting
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// What one connection may hold.
+const (
+	maxBeside       = 64       // requests that run beside the others; more wait unread
+	maxBursts       = 32       // bursts of sends that the broker has not finished
+	maxPulls        = 1 << 14  // pulls without an answer
+	maxUnread       = 16 << 20 // bytes of pulled messages that the client has not read
+	maxRemembered   = 64       // subscriptions whose filter is remembered
+	rememberedNames = 8        // topics and groups whose string is remembered
+)
+
+// A session is what a connection's client has told us and what it waits for.
+// Fields without a lock belong to the connection's reading goroutine.
+type session struct {
+	h        *Handler
+	conn     *rpc.Conn
+	ctx      context.Context // ends with the connection
+	remote   string
+	bornHost netip.AddrPort
+
+	names   names
+	filters map[string]mq.Filter // by subscription expression
+	beats   map[string]beat      // last full heartbeat, by client id
+
+	burst *burst      // being gathered; nil if nothing is
+	idle  chan *burst // finished bursts and, as nil, room for more of them
+
+	language atomic.Int32  // of the client, as its last heartbeat said
+	slots    chan struct{} // one taken by each request that runs beside
+	pulls    atomic.Int32  // without an answer
+
+	// work counts the session's goroutines; close waits for them.
+	work sync.WaitGroup
+
+	// mu guards how much the client has yet to read of what it pulled, the
+	// pulls that wait for it to do so, and the start of goroutines. Nothing
+	// else is locked and nothing blocks while it is held.
+	mu struct {
+		sync.Mutex
+		unread int
+		held   []*pull
+		closed bool
+	}
+}
+
+// newSession is the session of a connection that has just been opened.
+func newSession(h *Handler, c *rpc.Conn) *session {
+	remote := c.RemoteAddr()
+	s := &session{
+		h: h, conn: c, ctx: c.Context(),
+		remote:   remote.String(),
+		bornHost: netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()),
+		filters:  map[string]mq.Filter{},
+		beats:    map[string]beat{},
+		idle:     make(chan *burst, maxBursts),
+		slots:    make(chan struct{}, maxBeside),
+	}
+	for range maxBursts {
+		s.idle <- nil
+	}
+	return s
+}
+
+// close ends what the session has going on and takes its client out of all
+// groups. Sends that the broker still has stay with the broker.
+func (s *session) close() {
+	s.mu.Lock()
+	s.mu.closed = true
+	s.mu.held = nil
+	s.mu.Unlock()
+	s.work.Wait()
+	s.h.broker.Leave(context.WithoutCancel(s.ctx), "", "", "", s, true)
+}
+
+// beside runs f on a goroutine of the session's. With maxBeside of them running
+// it waits, and the connection is not read meanwhile.
+func (s *session) beside(f func()) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-s.ctx.Done():
+		return
+	}
+	if !s.start(func() { defer func() { <-s.slots }(); f() }) {
+		<-s.slots
+	}
+}
+
+// start runs f on a goroutine of the session's; false if the session is closed.
+func (s *session) start(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return false
+	}
+	s.work.Go(f)
+	return true
+}
+
+// ok is the answer to req that carries header, which may be nil, and body.
+func ok(req *wire.Command, header wire.Header, body []byte) *wire.Command {
+	resp := req.Reply(wire.CodeSuccess, header)
+	resp.Body = body
+	return resp
+}
+
+// names remembers the strings a client used last, so that reading them again
+// from a header makes no garbage.
+type names struct {
+	last [rememberedNames]string
+	next int
+}
+
+// of is v as a string.
+func (n *names) of(v []byte) string {
+	for _, s := range n.last {
+		if s == string(v) {
+			return s
+		}
+	}
+	s := string(v)
+	n.last[n.next] = s
+	n.next = (n.next + 1) % len(n.last)
+	return s
+}

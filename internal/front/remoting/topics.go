@@ -1,0 +1,198 @@
+package remoting
+
+// UPDATE_AND_CREATE_TOPIC (17), its list form (18), DELETE_TOPIC_IN_BROKER
+// (215), its list form (5002), GET_ALL_TOPIC_CONFIG (21), GET_TOPIC_CONFIG
+// (351), GET_SYSTEM_TOPIC_LIST_FROM_BROKER (305): the broker's topics.
+//
+// Not done: static topics (513).
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// putTopic creates a topic or changes it.
+func putTopic(s *session, req *wire.Command) (*wire.Command, error) {
+	var h wire.UpdateAndCreateTopicRequest
+	if err := h.DecodeFields(req.Fields); err != nil {
+		return nil, malformed(req, err)
+	}
+	attributes, err := parseAttributes(h.Attributes)
+	if err != nil {
+		return nil, err
+	}
+	err = s.putTopic(mq.Topic{
+		Name: h.Topic, ReadQueues: h.ReadQueueNums, WriteQueues: h.WriteQueueNums, Perm: h.Perm,
+		FilterType: h.TopicFilterType, SysFlag: h.TopicSysFlag, Order: h.Order, Attributes: attributes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(req, nil, nil), nil
+}
+
+// putTopics creates or changes topics, all or up to the first that fails.
+func putTopics(s *session, req *wire.Command) (*wire.Command, error) {
+	var body struct {
+		TopicConfigList []mq.Topic `json:"topicConfigList"`
+	}
+	if err := json.Unmarshal(req.Body, &body); err != nil {
+		return nil, malformed(req, err)
+	}
+	if len(body.TopicConfigList) == 0 {
+		return nil, badRequest("the list of topics is empty")
+	}
+	for _, t := range body.TopicConfigList {
+		if err := s.putTopic(t); err != nil {
+			return nil, err
+		}
+	}
+	return ok(req, nil, nil), nil
+}
+
+// putTopic hands a topic to the broker, whose attributes are changes of those
+// that the topic has.
+func (s *session) putTopic(t mq.Topic) error {
+	if t.FilterType == "" {
+		t.FilterType = "SINGLE_TAG"
+	}
+	old, err := s.h.admin.Topic(s.ctx, t.Name)
+	if err != nil && !errors.Is(err, mq.ErrTopicNotFound) {
+		return err
+	}
+	t.Attributes = changeAttributes(old.Attributes, t.Attributes)
+	return s.h.admin.PutTopic(s.ctx, t)
+}
+
+// parseAttributes reads "+key=value,-key"; the signs stay with the keys.
+func parseAttributes(text string) (map[string]string, error) {
+	changes := map[string]string{}
+	for entry := range strings.SplitSeq(text, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(entry), "=")
+		switch {
+		case key == "":
+		case len(key) > 1 && (key[0] == '+' || key[0] == '-'):
+			changes[key] = value
+		default:
+			return nil, badRequest("attribute %.60q is neither +key=value nor -key", entry)
+		}
+	}
+	return changes, nil
+}
+
+// changeAttributes is old with changes applied: +key or key sets, -key removes.
+func changeAttributes(old, changes map[string]string) map[string]string {
+	result := maps.Clone(old)
+	if result == nil {
+		result = map[string]string{}
+	}
+	for key, value := range changes {
+		if name, removed := strings.CutPrefix(key, "-"); removed {
+			delete(result, name)
+		} else {
+			result[strings.TrimPrefix(key, "+")] = value
+		}
+	}
+	return result
+}
+
+// deleteTopic deletes one topic.
+func deleteTopic(s *session, req *wire.Command) (*wire.Command, error) {
+	var h wire.DeleteTopicInBrokerRequest
+	if err := h.DecodeFields(req.Fields); err != nil {
+		return nil, malformed(req, err)
+	}
+	if err := s.h.admin.DeleteTopic(s.ctx, h.Topic); err != nil {
+		return nil, err
+	}
+	return ok(req, nil, nil), nil
+}
+
+// deleteTopics deletes topics, all or up to the first that fails.
+func deleteTopics(s *session, req *wire.Command) (*wire.Command, error) {
+	var body struct {
+		TopicList []string `json:"topicList"`
+	}
+	if err := json.Unmarshal(req.Body, &body); err != nil {
+		return nil, malformed(req, err)
+	}
+	for _, topic := range body.TopicList {
+		if err := s.h.admin.DeleteTopic(s.ctx, topic); err != nil {
+			return nil, err
+		}
+	}
+	return ok(req, nil, nil), nil
+}
+
+// allTopics answers with all topics, or with a page of them if the asker says
+// how many it can take.
+func allTopics(s *session, req *wire.Command) (*wire.Command, error) {
+	var h wire.GetAllTopicConfigRequest
+	if err := h.DecodeFields(req.Fields); err != nil {
+		return nil, malformed(req, err)
+	}
+	topics, version := s.h.admin.Topics(s.ctx)
+	slices.SortFunc(topics, func(a, b mq.Topic) int { return strings.Compare(a.Name, b.Name) })
+	total := len(topics)
+	topics = page(topics, h.TopicSeq, h.MaxTopicNum, h.DataVersion, version)
+	body := wire.TopicConfigs{DataVersion: wire.DataVersion(version), TopicConfigTable: make(map[string]wire.TopicConfig, len(topics))}
+	for _, t := range topics {
+		body.TopicConfigTable[t.Name] = topicConfig(t)
+	}
+	return ok(req, &wire.GetAllTopicConfigResponse{TotalTopicNum: int32(total)}, body.Encode()), nil
+}
+
+// page is the part of a sorted list that an asker wants who has the first
+// entries already, as of a version; most <= 0 means all.
+func page[T any](all []T, first, most int32, asOf string, version mq.DataVersion) []T {
+	if most <= 0 {
+		return all
+	}
+	var has mq.DataVersion
+	if first < 0 || asOf != "" && (json.Unmarshal([]byte(asOf), &has) != nil || has != version) {
+		first = 0 // the list has changed: begin anew
+	}
+	all = all[min(int(first), len(all)):]
+	return all[:min(int(most), len(all))]
+}
+
+// oneTopic answers with one topic.
+func oneTopic(s *session, req *wire.Command) (*wire.Command, error) {
+	var h wire.GetTopicConfigRequest
+	if err := h.DecodeFields(req.Fields); err != nil {
+		return nil, malformed(req, err)
+	}
+	t, err := s.h.admin.Topic(s.ctx, h.Topic)
+	if err != nil {
+		return nil, err
+	}
+	body := topicConfig(t)
+	return ok(req, nil, body.Encode()), nil
+}
+
+// topicConfig is t as the wire has it.
+func topicConfig(t mq.Topic) wire.TopicConfig {
+	return wire.TopicConfig{
+		TopicName: t.Name, ReadQueueNums: t.ReadQueues, WriteQueueNums: t.WriteQueues, Perm: t.Perm,
+		TopicFilterType: t.FilterType, TopicSysFlag: t.SysFlag, Order: t.Order, Attributes: t.Attributes,
+	}
+}
+
+// systemTopics answers with the topics that are the broker's own.
+func systemTopics(s *session, req *wire.Command) (*wire.Command, error) {
+	topics, _ := s.h.admin.Topics(s.ctx)
+	var body wire.TopicList
+	for _, t := range topics {
+		if mq.IsSystemTopic(t.Name) {
+			body.TopicList = append(body.TopicList, t.Name)
+		}
+	}
+	slices.Sort(body.TopicList)
+	return ok(req, nil, body.Encode()), nil
+}

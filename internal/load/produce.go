@@ -1,0 +1,227 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/remote"
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// Produce says how to send.
+type Produce struct {
+	Common
+	Size        int // bytes of a body
+	Connections int // to each broker
+	InFlight    int // requests on each connection
+	Batch       int // messages in a request
+	// Rate is how many messages a second to send in all, 0 as many as possible.
+	Rate float64
+	// Timeout is how long an answer may take.
+	Timeout time.Duration
+}
+
+// Run sends until the time is over.
+func (p Produce) Run(ctx context.Context, o remote.Options) (*Report, error) {
+	p.setDefaults()
+	if p.Timeout == 0 {
+		p.Timeout = 5 * time.Second
+	}
+	if p.Size < 0 || p.Connections < 1 || p.InFlight < 1 || p.Batch < 1 {
+		return nil, errors.New("load: size must be 0 or more, connections, in-flight and batch 1 or more")
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	running, stop := context.WithCancel(ctx)
+	var (
+		lanes []*lane
+		ms    meters
+		wg    sync.WaitGroup
+	)
+	for range p.Connections {
+		// A cluster of its own has connections of its own.
+		cluster, err := remote.Dial(o)
+		if err != nil {
+			stop()
+			return nil, err
+		}
+		defer cluster.Close()
+		queues, err := cluster.WriteQueues(ctx, p.Topic)
+		if err != nil {
+			stop()
+			return nil, err
+		}
+		for _, qs := range byBroker(queues) {
+			conn, err := cluster.Conn(ctx, qs[0].Addr)
+			if err != nil {
+				stop()
+				return nil, err
+			}
+			l := &lane{p: &p, conn: conn, meter: newMeter(), running: running, idle: make(chan struct{}, 1)}
+			if l.requests, err = p.requests(qs); err != nil {
+				stop()
+				return nil, err
+			}
+			lanes = append(lanes, l)
+			ms = append(ms, l.meter)
+		}
+	}
+	for _, l := range lanes {
+		if p.Rate > 0 {
+			every := time.Duration(float64(time.Second) * float64(p.Batch) * float64(len(lanes)) / p.Rate)
+			wg.Go(func() { l.paced(every) })
+		} else {
+			wg.Go(l.flatOut)
+		}
+	}
+	r, err := measure(ctx, &p.Common, "produce", ms, stop, wg.Wait)
+	if r != nil {
+		r.WantedRate = p.Rate
+	}
+	return r, err
+}
+
+func byBroker(queues []remote.Queue) map[string][]remote.Queue {
+	m := map[string][]remote.Queue{}
+	for _, q := range queues {
+		m[q.Addr] = append(m[q.Addr], q)
+	}
+	return m
+}
+
+// requests makes one request per queue; a lane sends them in turn, again and
+// again, which spares making each anew.
+func (p *Produce) requests(queues []remote.Queue) ([]*wire.Command, error) {
+	keys := remote.NewKeys()
+	body := make([]byte, p.Size)
+	for i := range body {
+		body[i] = 'a' + byte(i%26)
+	}
+	var all []*wire.Command
+	for _, q := range queues {
+		props := mq.AppendProperty(nil, mq.PropUniqueKey, keys.Next())
+		props = mq.AppendProperty(props, mq.PropWait, "true")
+		m := &mq.Message{Topic: q.Topic, QueueID: q.ID, BornTime: time.Now().UnixMilli(), Properties: props, Body: body}
+		var cmd *wire.Command
+		var err error
+		if p.Batch > 1 {
+			cmd, err = remote.SendBatchRequest(q, "goddard-bench", repeat(m, p.Batch))
+		} else {
+			cmd, err = remote.SendRequest(q, "goddard-bench", m)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, cmd)
+	}
+	return all, nil
+}
+
+func repeat(m *mq.Message, n int) []mq.Message {
+	all := make([]mq.Message, n)
+	for i := range all {
+		all[i] = *m
+	}
+	return all
+}
+
+// A lane is one connection with its requests in flight.
+type lane struct {
+	p        *Produce
+	conn     *rpc.Conn
+	requests []*wire.Command
+	meter    *meter
+	running  context.Context
+	turn     atomic.Int64
+	inFlight atomic.Int64
+	idle     chan struct{} // gets a token when inFlight falls to 0
+}
+
+// request copies the next request: the connection sets its number in it.
+func (l *lane) request() *wire.Command {
+	cmd := *l.requests[int(l.turn.Add(1))%len(l.requests)]
+	return &cmd
+}
+
+// flatOut keeps InFlight requests going: an answer sends the next request from
+// the connection's own goroutine, so the load costs no wake-ups of its own.
+func (l *lane) flatOut() {
+	var next func()
+	next = func() {
+		if l.running.Err() != nil {
+			l.done()
+			return
+		}
+		start := time.Now()
+		l.conn.Go(l.request(), l.p.Timeout, func(resp *wire.Command, err error) {
+			l.answered(start, resp, err)
+			if err != nil && l.conn.Context().Err() != nil {
+				l.done()
+				return
+			}
+			next()
+		})
+	}
+	l.inFlight.Store(int64(l.p.InFlight))
+	for range l.p.InFlight {
+		next()
+	}
+	<-l.idle
+}
+
+func (l *lane) done() {
+	if l.inFlight.Add(-1) == 0 {
+		l.idle <- struct{}{}
+	}
+}
+
+// paced sends a request at each of its due times, whatever became of the
+// earlier ones; what cannot be sent because InFlight are waiting is sent as soon
+// as possible and charged from its due time.
+func (l *lane) paced(every time.Duration) {
+	slots := make(chan struct{}, l.p.InFlight)
+	for due := time.Now(); ; due = due.Add(every) {
+		if wait := time.Until(due); wait > 0 {
+			select {
+			case <-l.running.Done():
+			case <-time.After(wait):
+			}
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-l.running.Done():
+		}
+		if l.running.Err() != nil {
+			break
+		}
+		l.conn.Go(l.request(), l.p.Timeout, func(resp *wire.Command, err error) {
+			l.answered(due, resp, err)
+			<-slots
+		})
+		if l.conn.Context().Err() != nil {
+			break
+		}
+	}
+	// Every answer, or its timeout, gives its slot back.
+	for len(slots) > 0 && l.conn.Context().Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (l *lane) answered(start time.Time, resp *wire.Command, err error) {
+	n := int64(l.p.Batch)
+	switch {
+	case err != nil:
+		l.meter.failed(err, n)
+	case resp.Code != wire.CodeSuccess:
+		l.meter.failed(fmt.Errorf("%s: %s", resp.Code.ResponseString(), resp.Remark), n)
+	default:
+		l.meter.took(time.Since(start), n, int64(l.p.Size))
+	}
+}

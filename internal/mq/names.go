@@ -1,0 +1,164 @@
+package mq
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Limits of names, in bytes.
+const (
+	MaxTopicName = 127
+	MaxGroupName = 120
+	// MaxInnerTopicName is the limit for names made of a group's: retry and
+	// dead-letter topics.
+	MaxInnerTopicName = 255
+)
+
+// Names that RocketMQ's clients and brokers agree on.
+const (
+	RetryPrefix         = "%RETRY%"
+	DLQPrefix           = "%DLQ%"
+	LitePrefix          = "%LMQ%"
+	SystemTopicPrefix   = "rmq_sys_"
+	SystemGroupPrefix   = "CID_RMQ_SYS_"
+	TopicDefault        = "TBW102" // template for topics created on first use
+	TopicSelfTest       = "SELF_TEST_TOPIC"
+	TopicBenchmark      = "BenchmarkTest"
+	TopicOffsetMoved    = "OFFSET_MOVED_EVENT"
+	TopicSchedule       = "SCHEDULE_TOPIC_XXXX"
+	TopicTrace          = "RMQ_SYS_TRACE_TOPIC"
+	TopicTransHalf      = "RMQ_SYS_TRANS_HALF_TOPIC"
+	TopicTransOp        = "RMQ_SYS_TRANS_OP_HALF_TOPIC"
+	TopicTransCheckMax  = "TRANS_CHECK_MAX_TIME_TOPIC"
+	TopicTimer          = "rmq_sys_wheel_timer"
+	TopicReplySuffix    = "REPLY_TOPIC"
+	GroupDefault        = "DEFAULT_CONSUMER"
+	GroupTools          = "TOOLS_CONSUMER"
+	GroupInnerProducer  = "CLIENT_INNER_PRODUCER"
+	orderTopicKVSpace   = "ORDER_TOPIC_CONFIG"
+	charactersOfNames   = "letters, digits and % | _ -"
+	rocksHalfTopic      = "RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC"
+	rocksOpTopic        = "RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC"
+	checkpointTopic     = "CHECKPOINT_TOPIC"
+	offsetIDSize4       = 2 * (4 + 4 + 8)
+	offsetIDSize6       = 2 * (16 + 4 + 8)
+	systemGroupsONSTest = "CID_ONSAPI_"
+	systemGroupsONSHTTP = "CID_ONS-HTTP-PROXY"
+)
+
+// OrderTopicNamespace is where the name server keeps the queues of ordered
+// topics.
+const OrderTopicNamespace = orderTopicKVSpace
+
+// RetryTopic is where messages wait that a member of the group failed on.
+func RetryTopic(group string) string { return RetryPrefix + group }
+
+// DLQTopic holds the messages that a group failed on too often.
+func DLQTopic(group string) string { return DLQPrefix + group }
+
+// CheckTopic says why a name cannot be a topic's; the error wraps ErrInvalid.
+func CheckTopic(name string) error {
+	limit := MaxTopicName
+	if strings.HasPrefix(name, RetryPrefix) || strings.HasPrefix(name, DLQPrefix) {
+		limit = MaxInnerTopicName
+	}
+	return checkName("topic", name, limit)
+}
+
+// CheckGroup says why a name cannot be a group's; the error wraps ErrInvalid.
+func CheckGroup(name string) error { return checkName("group", name, MaxGroupName) }
+
+func checkName(kind, name string, limit int) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: the %s has no name", ErrInvalid, kind)
+	case len(name) > limit:
+		return fmt.Errorf("%w: the %s name has %d characters, at most %d are allowed", ErrInvalid, kind, len(name), limit)
+	}
+	for i := range len(name) {
+		if !nameByte(name[i]) {
+			return fmt.Errorf("%w: the %s name %.60q may consist of %s only", ErrInvalid, kind, name, charactersOfNames)
+		}
+	}
+	return nil
+}
+
+func nameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '%' || c == '|' || c == '_' || c == '-'
+}
+
+// IsSystemTopic reports whether a topic belongs to the broker: it may not be
+// deleted and is hidden from lists of users' topics. The topics named after a
+// cluster and its brokers are system topics too, which only the broker knows.
+func IsSystemTopic(name string) bool {
+	switch name {
+	case TopicDefault, TopicSelfTest, TopicBenchmark, TopicOffsetMoved, TopicSchedule, TopicTrace,
+		TopicTransHalf, TopicTransOp, TopicTransCheckMax, rocksHalfTopic, rocksOpTopic, checkpointTopic:
+		return true
+	}
+	return strings.HasPrefix(name, SystemTopicPrefix)
+}
+
+// SendForbidden reports whether clients may not send to a topic: the broker's
+// own machinery lives in it.
+func SendForbidden(topic string) bool {
+	switch topic {
+	case TopicSchedule, TopicTransHalf, TopicTransOp, TopicTransCheckMax, TopicSelfTest, TopicOffsetMoved,
+		rocksHalfTopic, rocksOpTopic:
+		return true
+	}
+	return false
+}
+
+// IsSystemGroup reports whether a consumer group belongs to broker or tools.
+func IsSystemGroup(name string) bool {
+	named := []string{
+		GroupDefault, "DEFAULT_PRODUCER", GroupTools, "SCHEDULE_CONSUMER", "FILTERSRV_CONSUMER", "__MONITOR_CONSUMER",
+		GroupInnerProducer, "SELF_TEST_P_GROUP", "SELF_TEST_C_GROUP", "CID_ONSAPI_OWNER", "CID_ONSAPI_PERMISSION",
+		"CID_ONSAPI_PULL", systemGroupsONSHTTP,
+	}
+	return slices.Contains(named, name) || strings.HasPrefix(name, SystemGroupPrefix) ||
+		strings.HasPrefix(name, systemGroupsONSTest)
+}
+
+// OffsetID is the message id that says where a message lies: store host and log
+// position in hex, 32 digits with an IPv4 host and 56 with IPv6.
+func OffsetID(storeHost netip.AddrPort, pos LogPos) string {
+	return string(AppendOffsetID(make([]byte, 0, offsetIDSize6), storeHost, pos))
+}
+
+// AppendOffsetID adds OffsetID to dst.
+func AppendOffsetID(dst []byte, storeHost netip.AddrPort, pos LogPos) []byte {
+	const digits = "0123456789ABCDEF"
+	var raw [offsetIDSize6 / 2]byte
+	b := appendHost(raw[:0], storeHost)
+	b = binary.BigEndian.AppendUint64(b, uint64(pos))
+	for _, c := range b {
+		dst = append(dst, digits[c>>4], digits[c&15])
+	}
+	return dst
+}
+
+// ParseOffsetID takes an offset id apart; an error wraps ErrInvalid.
+func ParseOffsetID(id string) (storeHost netip.AddrPort, pos LogPos, err error) {
+	if len(id) != offsetIDSize4 && len(id) != offsetIDSize6 {
+		return storeHost, 0, fmt.Errorf("%w: message id %.60q is not an offset id: it has %d digits, not %d or %d",
+			ErrInvalid, id, len(id), offsetIDSize4, offsetIDSize6)
+	}
+	raw, err := hex.DecodeString(id)
+	if err != nil {
+		return storeHost, 0, fmt.Errorf("%w: message id %q is not hexadecimal", ErrInvalid, id)
+	}
+	storeHost, rest, ok := takeHost(raw, len(id) == offsetIDSize6)
+	at := binary.BigEndian.Uint64(rest)
+	if !ok || at > math.MaxInt64 {
+		return storeHost, 0, fmt.Errorf("%w: message id %q names no place in a log", ErrInvalid, id)
+	}
+	return storeHost, LogPos(at), nil
+}

@@ -1,0 +1,175 @@
+package namesrv
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// REGISTER_BROKER(103), UNREGISTER_BROKER(104), QUERY_DATA_VERSION(322),
+// BROKER_HEARTBEAT(904).
+//
+// Differences from RocketMQ: a refused registration leaves no trace (there the
+// broker's name stays behind without addresses), and says why; two clusters
+// cannot share a broker name; a process that changes its broker name leaves
+// its old one.
+
+const (
+	maxName    = 255 // bytes of a cluster, broker or topic name, or an address
+	maxTimeout = time.Hour
+	zoneField  = "__ZONE_NAME"
+)
+
+// orderNamespace holds how many queues of which broker an ordered topic has.
+const orderNamespace = "ORDER_TOPIC_CONFIG"
+
+func (s *Server) registerBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
+	r, err := decodeRegistration(cmd)
+	if err != nil {
+		return cmd.ReplyError(wire.CodeSystemError, err.Error())
+	}
+	s.mu.Lock()
+	_, over := c.Session.(connID)
+	r.conn = s.connIDLocked(c)
+	out, err := s.mu.table.register(r, time.Now())
+	if err != nil && !over {
+		delete(s.mu.conns, r.conn)
+		c.Session = nil
+	}
+	notices := s.addressedLocked(out.notices)
+	hideOrder := s.mu.options.HideOrderTopics
+	s.mu.Unlock()
+	if err != nil {
+		s.log.Warn("broker registration was refused", "broker", r.name, "id", r.id, "addr", r.addr, "reason", err)
+		return cmd.ReplyError(wire.CodeSystemError, fmt.Sprintf("register broker failed: %v", err))
+	}
+	if out.firstFor {
+		s.log.Info("broker registered", "broker", r.name, "id", r.id, "cluster", r.cluster, "addr", r.addr, "topics", len(r.topics))
+	}
+	notices.send()
+
+	h := &wire.RegisterBrokerResponse{HaServerAddr: out.ha}
+	if out.master != nil {
+		h.MasterAddr = out.master.at(c.LocalAddr().Addr())
+	}
+	if hideOrder {
+		return cmd.Reply(wire.CodeSuccess, h)
+	}
+	order, ok := s.kv.list(orderNamespace)
+	if !ok {
+		return cmd.Reply(wire.CodeSuccess, h)
+	}
+	return withBody(cmd, h, appendTable(nil, order))
+}
+
+// decodeRegistration reads a REGISTER_BROKER request.
+func decodeRegistration(cmd *wire.Command) (registration, error) {
+	var h wire.RegisterBrokerRequest
+	if err := h.DecodeFields(cmd.Fields); err != nil {
+		return registration{}, err
+	}
+	if h.BodyCrc32 != 0 && uint32(h.BodyCrc32) != crc32.ChecksumIEEE(cmd.Body)&0x7fffffff {
+		return registration{}, errors.New("crc32 not match")
+	}
+	r := registration{
+		cluster: h.ClusterName, name: h.BrokerName, addr: h.BrokerAddr, ha: h.HaServerAddr, id: h.BrokerID,
+		timeout: min(max(0, time.Duration(h.HeartbeatTimeoutMillis)), maxTimeout/time.Millisecond) * time.Millisecond,
+		acting:  h.EnableActingMaster,
+	}
+	if err := r.check(); err != nil {
+		return registration{}, err
+	}
+	_, knows := cmd.Fields.Get("enableActingMaster")
+	r.old = !knows
+	if zone, _ := cmd.Fields.Get(zoneField); strings.TrimSpace(zone) != "" {
+		r.zone = zone[:min(len(zone), maxName)]
+	}
+	if len(cmd.Body) == 0 {
+		return r, nil
+	}
+	body, err := decodeBody(cmd.Body, h.Compressed)
+	if err != nil {
+		return registration{}, err
+	}
+	r.version, r.topics = body.version, body.topics
+	return r, nil
+}
+
+// check refuses what would make a table that clients cannot use.
+func (r *registration) check() error {
+	for _, n := range []struct{ what, value string }{
+		{"clusterName", r.cluster}, {"brokerName", r.name}, {"brokerAddr", r.addr},
+	} {
+		if n.value == "" || len(n.value) > maxName {
+			return fmt.Errorf("%s has %d bytes; 1 to %d are allowed", n.what, len(n.value), maxName)
+		}
+	}
+	if r.id < 0 {
+		return fmt.Errorf("brokerId is %d; it starts at 0", r.id)
+	}
+	if host, port, err := net.SplitHostPort(r.addr); err != nil || host == "" || port == "" {
+		return fmt.Errorf("brokerAddr %q is not host:port; set brokerIP1 and listenPort of the broker", r.addr)
+	}
+	return nil
+}
+
+func (s *Server) unregisterBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
+	var h wire.UnregisterBrokerRequest
+	if err := h.DecodeFields(cmd.Fields); err != nil {
+		return invalid(cmd, err)
+	}
+	s.mu.Lock()
+	notices := s.addressedLocked(s.mu.table.unregister(h.ClusterName, h.BrokerName, h.BrokerAddr))
+	s.mu.Unlock()
+	s.log.Info("broker unregistered", "broker", h.BrokerName, "id", h.BrokerID, "cluster", h.ClusterName, "addr", h.BrokerAddr)
+	notices.send()
+	return cmd.Reply(wire.CodeSuccess, nil)
+}
+
+func (s *Server) queryDataVersion(c *rpc.Conn, cmd *wire.Command) *wire.Command {
+	var h wire.QueryDataVersionRequest
+	if err := h.DecodeFields(cmd.Fields); err != nil {
+		return invalid(cmd, err)
+	}
+	asked, err := decodeDataVersion(cmd.Body)
+	if err != nil {
+		return invalid(cmd, err)
+	}
+	s.mu.Lock()
+	known, ok := s.mu.table.version(h.ClusterName, h.BrokerAddr)
+	s.mu.table.heartbeat(h.ClusterName, h.BrokerAddr, time.Now())
+	s.mu.Unlock()
+	resp := cmd.Reply(wire.CodeSuccess, &wire.QueryDataVersionResponse{Changed: !ok || asked != known})
+	if ok {
+		resp.Body, err = json.Marshal(versionBody{known.Counter, known.StateVersion, known.Timestamp})
+		if err != nil {
+			panic("BUG: a data version cannot be encoded: " + err.Error())
+		}
+	}
+	return resp
+}
+
+func (s *Server) brokerHeartbeat(c *rpc.Conn, cmd *wire.Command) *wire.Command {
+	var h wire.BrokerHeartbeatRequest
+	if err := h.DecodeFields(cmd.Fields); err != nil {
+		return invalid(cmd, err)
+	}
+	s.mu.Lock()
+	s.mu.table.heartbeat(h.ClusterName, h.BrokerAddr, time.Now())
+	s.mu.Unlock()
+	return cmd.Reply(wire.CodeSuccess, nil)
+}
+
+// hostOf is the address a client dialled to reach this process.
+func hostOf(c *rpc.Conn) netip.Addr {
+	return cmp.Or(c.LocalAddr().Addr(), netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+}

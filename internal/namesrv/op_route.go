@@ -1,0 +1,50 @@
+package namesrv
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// GET_ROUTEINFO_BY_TOPIC(105). Keys of brokerAddrs are quoted for versions from
+// V4_9_4 and for who asks for standard JSON. With the fields __ZONE_MODE=true
+// and __ZONE_NAME the brokers of other zones are left out; unlike RocketMQ, keys
+// stay as the requester wants them then.
+func (s *Server) getRoute(c *rpc.Conn, cmd *wire.Command) *wire.Command {
+	var h wire.GetRouteInfoByTopicRequest
+	if err := h.DecodeFields(cmd.Fields); err != nil {
+		return invalid(cmd, err)
+	}
+	zone := ""
+	if mode, _ := cmd.Fields.Get("__ZONE_MODE"); strings.EqualFold(mode, "true") {
+		zone, _ = cmd.Fields.Get(zoneField)
+	}
+	f := form{quoted: cmd.Version >= wire.V4_9_4 || h.AcceptStandardJsonOnly, host: hostOf(c)}
+
+	s.mu.RLock()
+	o := &s.mu.options
+	if o.WaitForService && time.Since(s.started) < o.WaitTime {
+		wait := o.WaitTime
+		s.mu.RUnlock()
+		return cmd.ReplyError(wire.CodeSystemError, fmt.Sprintf("name server not ready: it answers %v after its start (waitSecondsForService)", wait))
+	}
+	withOrder := o.OrderTopics
+	r, ok := s.mu.table.route(h.Topic)
+	s.mu.RUnlock()
+	if !ok {
+		return cmd.ReplyError(wire.CodeTopicNotExist, fmt.Sprintf("No topic route info in name server for the topic: %s; create it, or let a broker create topics (autoCreateTopicEnable)", h.Topic))
+	}
+	if strings.TrimSpace(zone) != "" {
+		r = r.inZone(zone)
+	}
+	var order *string
+	if withOrder {
+		if v, ok := s.kv.get(orderNamespace, h.Topic); ok {
+			order = &v
+		}
+	}
+	return withBody(cmd, nil, f.appendRoute(nil, r, order))
+}

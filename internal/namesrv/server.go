@@ -1,0 +1,212 @@
+package namesrv
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// A Server is a name server.
+type Server struct {
+	log        *slog.Logger
+	rpc        *rpc.Server
+	kv         *kvConfig
+	started    time.Time
+	operations map[wire.Code]operation
+
+	// mu guards the table, the settings that may change while running and the
+	// connections that brokers registered over. Nothing waits, writes to a
+	// connection or takes another lock while it is held. Routes are only read,
+	// so queries share it; a registration holds it for as long as it takes to
+	// enter the broker's topics.
+	mu struct {
+		sync.RWMutex
+		options  Options
+		table    *table
+		conns    map[connID]*rpc.Conn
+		lastConn connID
+	}
+}
+
+// New opens the key-value configuration and listens; it serves nothing yet.
+func New(o Options) (*Server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("namesrv: %w", err)
+	}
+	o = o.withDefaults()
+	kv, err := openKVConfig(o.KVConfigPath)
+	if err != nil {
+		return nil, fmt.Errorf("namesrv: %w", err)
+	}
+	s := &Server{log: o.Log, kv: kv, started: time.Now(), operations: map[wire.Code]operation{}}
+	for _, op := range operations() {
+		s.operations[op.code] = op.serve
+	}
+	s.mu.options = o
+	s.mu.table = newTable(o.rules())
+	s.mu.conns = map[connID]*rpc.Conn{}
+
+	port := max(o.Port, 0)
+	s.rpc, err = rpc.Listen(net.JoinHostPort(o.Listen, strconv.Itoa(port)), s.Handler(), o.RPC)
+	if err != nil {
+		return nil, fmt.Errorf("namesrv: %w", err)
+	}
+	return s, nil
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() netip.AddrPort { return s.rpc.Addr() }
+
+// Run serves until ctx ends and returns when every goroutine has ended.
+func (s *Server) Run(ctx context.Context) error {
+	var scan sync.WaitGroup
+	defer scan.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	scan.Go(func() { s.scan(ctx) })
+	return s.rpc.Run(ctx)
+}
+
+// scan takes silent brokers out until ctx ends.
+func (s *Server) scan(ctx context.Context) {
+	tick := time.NewTicker(s.options().ScanInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			s.expire(now)
+		}
+	}
+}
+
+// expire takes out who is silent and closes their connections.
+func (s *Server) expire(now time.Time) {
+	s.mu.Lock()
+	gone, notices := s.mu.table.expire(now)
+	var silent []*rpc.Conn
+	for _, d := range gone {
+		if c := s.mu.conns[d.conn]; c != nil {
+			silent = append(silent, c)
+		}
+	}
+	out := s.addressedLocked(notices)
+	s.mu.Unlock()
+	for _, d := range gone {
+		s.log.Warn("broker was silent for too long and is no longer served", "broker", d.broker,
+			"cluster", d.key.cluster, "addr", d.key.addr, "silent", d.silent.Round(time.Millisecond))
+	}
+	for _, c := range silent {
+		c.Close()
+	}
+	out.send()
+}
+
+func (s *Server) options() Options {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.mu.options
+}
+
+// notifications are notices with the connections they go to.
+type notifications []struct {
+	notice
+	conns []*rpc.Conn
+}
+
+// addressedLocked looks the connections of notices up.
+func (s *Server) addressedLocked(ns []notice) notifications {
+	out := make(notifications, len(ns))
+	for i, n := range ns {
+		out[i].notice = n
+		for _, id := range n.to {
+			if c := s.mu.conns[id]; c != nil {
+				out[i].conns = append(out[i].conns, c)
+			}
+		}
+	}
+	return out
+}
+
+// send tells the brokers. A broker that cannot be told finds out by asking.
+func (ns notifications) send() {
+	for _, n := range ns {
+		for _, c := range n.conns {
+			addr := n.addr
+			if addr == "" {
+				addr = c.LocalAddr().Addr().String()
+			}
+			_ = c.Oneway(wire.NewRequest(wire.NotifyMinBrokerIDChange, &wire.NotifyMinBrokerIDChangeRequest{
+				MinBrokerID: n.id, BrokerName: n.broker, MinBrokerAddr: addr,
+				OfflineBrokerAddr: n.offline, HaBrokerAddr: n.ha,
+			}))
+		}
+	}
+}
+
+// Handler is what serves the server's connections; a connection that another
+// listener accepted may be handed to it as well.
+func (s *Server) Handler() rpc.Handler { return handler{s} }
+
+// A handler serves connections for a Server. Conn.Session is the connID of a
+// connection that a broker registered over, and nil for any other.
+type handler struct{ s *Server }
+
+// Opened implements rpc.Handler.
+func (h handler) Opened(*rpc.Conn) {}
+
+// Flush implements rpc.Handler.
+func (h handler) Flush(*rpc.Conn) {}
+
+// Serve implements rpc.Handler.
+func (h handler) Serve(c *rpc.Conn, cmd *wire.Command) {
+	serve := h.s.operations[cmd.Code]
+	var resp *wire.Command
+	if serve == nil {
+		resp = cmd.ReplyError(wire.CodeRequestCodeNotSupported, fmt.Sprintf(" request type %d not supported", cmd.Code))
+	} else {
+		resp = serve(h.s, c, cmd)
+	}
+	if !cmd.Oneway() {
+		c.Reply(resp)
+	}
+}
+
+// Closed implements rpc.Handler: a broker's connection is its life.
+func (h handler) Closed(c *rpc.Conn) {
+	id, ok := c.Session.(connID)
+	if !ok {
+		return
+	}
+	s := h.s
+	s.mu.Lock()
+	delete(s.mu.conns, id)
+	gone, notices := s.mu.table.disconnect(id, time.Now())
+	out := s.addressedLocked(notices)
+	s.mu.Unlock()
+	for _, d := range gone {
+		s.log.Info("broker closed its connection and is no longer served", "broker", d.broker,
+			"cluster", d.key.cluster, "addr", d.key.addr)
+	}
+	out.send()
+}
+
+// connIDLocked numbers a connection that a broker registers over.
+func (s *Server) connIDLocked(c *rpc.Conn) connID {
+	if id, ok := c.Session.(connID); ok {
+		return id
+	}
+	s.mu.lastConn++
+	c.Session = s.mu.lastConn
+	s.mu.conns[s.mu.lastConn] = c
+	return s.mu.lastConn
+}

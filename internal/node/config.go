@@ -1,0 +1,114 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// A Role is a set of parts that run together.
+type Role uint8
+
+// The roles.
+const (
+	RoleAll     Role = iota // name server and broker in one process
+	RoleNamesrv             // name server alone
+	RoleBroker              // broker alone
+)
+
+// Config puts the options of all parts side by side. Its zero value is
+// `goddard` as it starts without arguments.
+type Config struct {
+	// Role chooses the parts.
+	Role Role
+
+	// Data is the directory of everything that is kept. It is created when
+	// missing; a directory that holds something else is refused. Default
+	// ./goddard-data.
+	Data string `conf:"data" rocketmq:"storePathRootDir"`
+
+	// Listen is the address to listen on, without a port. Default 127.0.0.1 for
+	// the server as a whole; 0.0.0.0, as with RocketMQ, where a role runs by
+	// itself.
+	Listen string `conf:"listen" rocketmq:"bindAddress"`
+
+	// ListenPort is the broker's port; -1 takes any free one. In a
+	// namesrv.conf, listenPort is namesrv-port. Default 10911.
+	ListenPort int `conf:"listen-port" rocketmq:"listenPort"`
+
+	// FastPort is the broker's second port, for clients that use RocketMQ's VIP
+	// channel; -1 for none. Default listen-port - 2, which is where those
+	// clients look for it.
+	FastPort int `conf:"fast-port"`
+
+	// NamesrvPort is the name server's port; -1 takes any free one. Default 9876.
+	NamesrvPort int `conf:"namesrv-port"`
+
+	// Advertise is the host or address that clients are given for the broker.
+	// Default: the address by which the asking client reached this machine;
+	// towards a name server elsewhere, the address from which this machine
+	// reaches that.
+	Advertise string `conf:"advertise" rocketmq:"brokerIP1"`
+
+	// Namesrvs are the name servers that the broker registers with, host:port,
+	// separated by semicolons, beside the one in the same process. NAMESRV_ADDR
+	// in the environment is read as well. Default none.
+	Namesrvs []string `conf:"namesrv" rocketmq:"namesrvAddr"`
+
+	// LogLevel is the least that is logged: debug, info, warn or error. Default
+	// info.
+	LogLevel slog.Level `conf:"log-level"`
+
+	// Log receives what an operator should read. Nil discards it.
+	Log *slog.Logger
+}
+
+// withDefaults fills in what the operator left open.
+func (c Config) withDefaults() Config {
+	if c.Data == "" {
+		c.Data = "goddard-data"
+	}
+	if c.Listen == "" {
+		c.Listen = "0.0.0.0"
+		if c.Role == RoleAll {
+			c.Listen = "127.0.0.1"
+		}
+	}
+	if c.ListenPort == 0 {
+		c.ListenPort = 10911
+	}
+	if c.NamesrvPort == 0 {
+		c.NamesrvPort = 9876
+	}
+	if c.FastPort == 0 && c.ListenPort > 2 {
+		c.FastPort = c.ListenPort - 2
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// validate reports what cannot be, by the names of docs/CONFIG.md.
+func (c Config) validate() error {
+	ports := []struct {
+		name string
+		port int
+	}{{"listen-port", c.ListenPort}, {"fast-port", c.FastPort}, {"namesrv-port", c.NamesrvPort}}
+	for _, p := range ports {
+		if p.port < -1 || p.port > 65535 {
+			return fmt.Errorf("%s = %d: want a port from 1 to 65535, or -1", p.name, p.port)
+		}
+	}
+	if _, err := netip.ParseAddr(strings.Trim(c.Listen, "[]")); err != nil && c.Listen != "localhost" {
+		return fmt.Errorf("listen = %q: want an IP address without a port, such as 0.0.0.0", c.Listen)
+	}
+	for _, addr := range c.Namesrvs {
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+			return fmt.Errorf("namesrv = %q: want host:port, such as 10.0.0.5:9876", addr)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package node
+
+import "strings"
+
+// An effect says what a RocketMQ key that is no setting of ours does.
+type effect uint8
+
+const (
+	quiet   effect = iota // nothing is lost by passing over it
+	warned                // the operator asked for something that is not there
+	refused               // starting without it would be unsafe
+)
+
+// An ignoredKey is a key of RocketMQ's that is accepted without being a setting.
+type ignoredKey struct {
+	effect effect
+	reason string
+	// off lists, after "=", the values that ask for nothing: they are passed
+	// over quietly. Empty means that any value has the effect.
+	off []string
+}
+
+// harmless reports whether value asks for nothing.
+func (k ignoredKey) harmless(value string) bool {
+	if k.effect == quiet || value == "" {
+		return true
+	}
+	for _, off := range k.off {
+		if strings.EqualFold(off, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// An IgnoredGroup is a line of docs/CONFIG.md about keys that do nothing.
+type IgnoredGroup struct {
+	Effect string
+	Reason string
+	Keys   []string
+}
+
+// Ignored lists RocketMQ's keys that are accepted without being settings.
+func Ignored() []IgnoredGroup {
+	effects := map[effect]string{quiet: "passed over", warned: "a warning", refused: "refused"}
+	var all []IgnoredGroup
+	for _, group := range ignored {
+		g := IgnoredGroup{Effect: effects[group.effect], Reason: group.reason}
+		for word := range strings.FieldsSeq(group.keys) {
+			name, _, _ := strings.Cut(word, "=")
+			g.Keys = append(g.Keys, name)
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+// findIgnored looks a key up in ignored.
+func findIgnored(key string) (ignoredKey, bool) {
+	for _, group := range ignored {
+		for word := range strings.FieldsSeq(group.keys) {
+			name, off, _ := strings.Cut(word, "=")
+			if name == key {
+				k := ignoredKey{effect: group.effect, reason: group.reason}
+				if off != "" {
+					k.off = strings.Split(off, "|")
+				}
+				return k, true
+			}
+		}
+	}
+	return ignoredKey{}, false
+}
+
+// ignored holds the keys of RocketMQ 5.5.0 that are known and are no settings
+// here, by the reason why. docs/CONFIG.md is printed from it.
+var ignored = []struct {
+	effect effect
+	reason string
+	keys   string // key, or key=value|value for the values that ask for nothing
+}{
+	{quiet, "there are no thread pools and no queues in front of them: goroutines run on as many threads as there are processors",
+		`ackMessageThreadPoolNums ackThreadPoolQueueCapacity adminBrokerThreadPoolNums adminBrokerThreadPoolQueueCapacity
+		clientManageThreadPoolNums clientManagerThreadPoolQueueCapacity consumerManageThreadPoolNums
+		consumerManagerThreadPoolQueueCapacity endTransactionPoolQueueCapacity endTransactionThreadPoolNums
+		heartbeatThreadPoolNums heartbeatThreadPoolQueueCapacity litePullMessageThreadPoolNums
+		litePullThreadPoolQueueCapacity loadBalanceProcessorThreadPoolNums loadBalanceThreadPoolQueueCapacity
+		processReplyMessageThreadPoolNums pullMessageThreadPoolNums pullThreadPoolQueueCapacity
+		putMessageFutureThreadPoolNums putThreadPoolQueueCapacity queryMessageThreadPoolNums queryThreadPoolQueueCapacity
+		recoverConcurrently recoverThreadPoolNums replyThreadPoolQueueCapacity sendMessageThreadPoolNums
+		sendThreadPoolQueueCapacity clientRequestThreadPoolNums clientRequestThreadPoolQueueCapacity defaultThreadPoolNums
+		defaultThreadPoolQueueCapacity unRegisterBrokerQueueCapacity batchDispatchRequestThreadPoolNums
+		compactionThreadNum timerGetMessageThreadNum timerPutMessageThreadNum timerReputServiceCorePoolSize
+		timerReputServiceMaxPoolSize timerReputServiceQueueCapacity transactionCheckRocksdbCoreThreads
+		transactionCheckRocksdbMaxThreads transactionCheckRocksdbQueueCapacity dispatchCqThreads dispatchCqCacheNum
+		enableBuildConsumeQueueConcurrently asyncSendEnable enableFastChannelEventProcess maxAsyncPutMessageRequests`},
+	{quiet, "requests are refused when memory for them runs short, not when they have waited in a queue",
+		`brokerFastFailureEnable waitTimeMillsInAckQueue waitTimeMillsInAdminBrokerQueue waitTimeMillsInHeartbeatQueue
+		waitTimeMillsInLitePullQueue waitTimeMillsInPullQueue waitTimeMillsInSendQueue waitTimeMillsInTransactionQueue
+		osPageCacheBusyTimeOutMills putMessageTimeout enableNetWorkFlowControl`},
+	{quiet, "connections are the Go runtime's; Netty's switches have no counterpart",
+		`serverWorkerThreads serverSelectorThreads serverCallbackExecutorThreads serverAsyncSemaphoreValue
+		serverOnewaySemaphoreValue serverPooledByteBufAllocatorEnable serverSocketBacklog serverSocketRcvBufSize
+		serverSocketSndBufSize serverNettyWorkerGroupEnable useEpollNativeSelector writeBufferHighWaterMark
+		writeBufferLowWaterMark enableShutdownGracefully shutdownWaitTimeSeconds channelNotActiveInterval
+		clientAsyncSemaphoreValue clientCallbackExecutorThreads clientChannelMaxIdleTimeSeconds clientCloseSocketIfTimeout
+		clientOnewaySemaphoreValue clientPooledByteBufAllocatorEnable clientSocketRcvBufSize clientSocketSndBufSize
+		clientWorkerThreads connectTimeoutMillis disableCallbackExecutor disableNettyWorkerGroup enableReconnectForGoAway
+		maxReconnectIntervalTimeSeconds scanAvailableNameSrv transferMsgByHeap forwardTimeout`},
+	{quiet, "segments are written, not mapped: nothing has to be warmed, swapped, locked or committed in pages",
+		`transientStorePoolEnable transientStorePoolSize warmMapedFileEnable useReentrantLockWhenPutMessage useABSLock
+		spinLockCollisionRetreatOptimalDegree topicQueueLockNum fastFailIfNoBufferInStorePool
+		flushLeastPagesWhenWarmMapedFile flushCommitLogLeastPages flushCommitLogThoroughInterval flushCommitLogTimed
+		commitCommitLogLeastPages commitCommitLogThoroughInterval commitIntervalCommitLog wakeCommitWhenPutMessage
+		wakeFlushWhenPutMessage mappedFileSwapEnable cleanSwapedMapInterval commitLogForceSwapMapInterval
+		commitLogSwapMapInterval commitLogSwapMapReserveFileNum logicQueueForceSwapMapInterval logicQueueSwapMapInterval
+		logicQueueSwapMapReserveFileNum destroyMapedFileIntervalForcibly redeleteHangedFileInterval writeWithoutMmap
+		sharedByteBufferNum dataReadAheadEnable accessMessageInMemoryMaxRatio accessMessageInMemoryHotRatio
+		enableRunningFlagsInFlush debugLockEnable highSpeedMode`},
+	{quiet, "queues are found through one index in the key store: there are no consume queue files and no index files to size or flush",
+		`mappedFileSizeConsumeQueue mappedFileSizeConsumeQueueExt mapperFileSizeBatchConsumeQueue enableConsumeQueueExt
+		bitMapLengthConsumeQueueExt flushConsumeQueueLeastPages flushConsumeQueueThoroughInterval flushIntervalConsumeQueue
+		putConsumeQueueDataByFileChannel deleteConsumeQueueFilesInterval travelCqFileNumWhenGetMessage
+		searchBcqByCacheEnable maxConsumeQueueScan maxHashSlotNum maxIndexNum messageIndexEnable messageIndexSafe
+		putMsgIndexHightWater indexFileReadEnable indexFileWriteEnable sampleCountThreshold sampleSteps
+		correctLogicMinOffsetForceInterval correctLogicMinOffsetSleepInterval logicalDiskSpaceCleanForciblyThreshold
+		dispatchFromSenderThread enableAsyncReput enableBatchPush recheckReputOffsetFromCq`},
+	{quiet, "there is no RocksDB; the key store needs no choice",
+		`storeType rocksdbCQDoubleWriteEnable combineAssignOffsetCQType combineCQEnableCheckSelf combineCQLoadingCQTypes
+		combineCQMaxExtraSearchCommitLogFiles combineCQPreferCQType combineCQUseRocksdbForLmq indexRocksDBEnable
+		maxRocksDBIndexQueryDays bottomMostCompressionTypeForConsumeQueueStore rocksdbCompressionType
+		rocksdbFlushWalFrequency rocksdbWalFileRollingThreshold realTimePersistRocksDBConfig memTableFlushIntervalMs
+		cleanRocksDBDirtyCQIntervalMin statRocksDBCQIntervalSec enableRocksDBLog iteratorWhenUseRocksdbConsumeQueue
+		useSeparateStorePathForRocksdbCQ useSingleRocksDBForAllConfigs configManagerVersion timerRocksDBEnable
+		timerRocksDBPrecisionMs timerRocksDBRollIntervalHours timerRocksDBRollMaxTps timerRocksDBRollRangeHours
+		timerRocksDBStopScan timerRocksDBTimeExpiredMaxTps transRocksDBEnable transWriteOriginTransHalfEnable
+		timerRecallToTimeWheelEnable timerRecallToTimelineEnable`},
+	{quiet, "recovery always starts at the checkpoint, checks every record behind it and needs no tuning",
+		`checkCRCOnRecover checkCommitLogOffsetOnRecover commitLogRecoverMaxNum maxRecoveryCommitlogFiles
+		enableAcceleratedRecovery enableLogConsumeQueueRepeatedlyBuildWhenRecover maxChecksumRange diskFallRecorded
+		disappearTimeAfterStart forceVerifyPropCRC enabledAppendPropCRC duplicationEnable`},
+	{quiet, "consumer offsets, topics and groups are written when they change, in one key store; nothing is flushed by interval",
+		`flushConsumerOffsetInterval flushConsumerOffsetHistoryInterval flushDelayOffsetInterval
+		consumerOffsetUpdateVersionStep delayOffsetUpdateVersionStep persistConsumerOffsetIncrementally
+		enableCleanExpiredOffset storePathBrokerIdentity storePathEpochFile configStorePath brokerConfigPath
+		authConfigPath configBlackList configName rocketmqHome kvConfigPath`},
+	{quiet, "segments go one at a time as soon as they may; there is no batch, pause or hour of deletion to choose",
+		`deleteCommitLogFilesInterval deleteFileBatchMax maxBatchDeleteFilesNum cleanResourceInterval deleteWhen
+		cleanFileForciblyEnable replicasPerDiskPartition`},
+	{quiet, "it steers replication, which starts with a later release; a single master needs none of it",
+		`haListenPort haHousekeepingInterval haSendHeartbeatInterval haTransferBatchSize haMaxGapNotInSync
+		haMaxTimeSlaveNotCatchup maxHaTransferByteInSecond haFlowControlEnable maxSlaveResendLength slaveTimeout
+		totalReplicas inSyncReplicas minInSyncReplicas enableAutoInSyncReplicas syncFromLastFile offsetCheckInSlave
+		syncMasterFlushOffsetWhenStartup asyncLearner slaveReadEnable brokerIP2 brokerElectionPriority
+		brokerNotActiveTimeoutMillis checkSyncStateSetPeriod syncBrokerMemberGroupPeriod syncBrokerMetadataPeriod
+		syncControllerMetadataPeriod controllerAddr controllerHeartBeatTimeoutMills fetchControllerAddrByDnsLookup
+		skipPreOnline preferredLeaderId compatibleWithOldNameSrv lockInStrictMode allAckInSyncStateSet splitMetadataSize
+		enableSplitMetadata useStaticSubscription`},
+	{refused, "this release runs single masters only; remove the key, and keep the replica on Java until replication is released",
+		`brokerRole=ASYNC_MASTER|SYNC_MASTER brokerId=0 enableControllerMode=false enableDLegerCommitLog=false dLegerGroup
+		dLegerPeers dLegerSelfId storePathDLedgerCommitLog haMasterAddress enableSlaveActingMaster=false
+		enableRemoteEscape=false`},
+	{refused, "this release checks no credentials, so the broker would be open to everybody; remove the key only if the network protects it",
+		`aclEnable=false authenticationEnabled=false authorizationEnabled=false initAuthenticationUser
+		innerClientAuthenticationCredentials migrateAuthFromV1Enabled=false`},
+	{quiet, "it refines access control, which this release does not have and refuses to be asked for",
+		`authenticationProvider authenticationMetadataProvider authenticationStrategy authenticationWhitelist
+		authorizationProvider authorizationMetadataProvider authorizationStrategy authorizationWhitelist userCacheMaxNum
+		userCacheExpiredSecond userCacheRefreshSecond aclCacheMaxNum aclCacheExpiredSecond aclCacheRefreshSecond
+		statefulAuthenticationCacheMaxNum statefulAuthenticationCacheExpiredSecond statefulAuthorizationCacheMaxNum
+		statefulAuthorizationCacheExpiredSecond`},
+	{refused, "this release does not serve TLS; remove the key to serve plain connections",
+		`tls.server.mode=disabled|permissive tls.server.certPath tls.server.keyPath tls.server.keyPassword
+		tls.server.trustCertPath tls.server.authClient=false tls.server.need.client.auth=none|false useTLS=false
+		tls.enable=false`},
+	{quiet, "TLS is not served in this release", `tls.config.file tls.test.mode.enable`},
+	{quiet, "metrics come with a later release",
+		`metricsExporterType metricsExportBatchMaxDataPoints metricsGrpcExporterHeader metricsGrpcExporterTarget
+		metricGrpcExporterIntervalInMills metricGrpcExporterTimeOutInMills metricLoggingExporterIntervalInMills
+		metricsInDelta metricsLabel metricsOtelCardinalityLimit metricsPromExporterHost metricsPromExporterPort
+		enableConnectionMetrics enableLagAndDlqMetrics enableMessageStoreMetrics enablePopMetrics enableRemotingMetrics
+		enableRequestMetrics enableStatsMetrics enableTransactionMetrics enableNotifyBeforePopCalculateLag
+		estimateAccumulation accountStatsEnable accountStatsPrintZeroValues enableDetailStat enableScheduleMessageStats
+		autoDeleteUnusedStats maxStatsIdleTimeInMinutes commercialBaseCount commercialSizePerMsg
+		transactionMetricFlushInterval liteLagCountMetricsEnable liteLagLatencyCollectEnable liteLagLatencyMetricsEnable
+		liteLagLatencyTopK enableLmqStats isolateLogEnable printChannelGroups printChannelGroupsMinNum`},
+	{quiet, "it tunes transactions, which come with a later release",
+		`transactionCheckInterval transactionCheckMax transactionOpBatchInterval transactionOpMsgMaxSize transactionTimeOut
+		rejectTransactionMessage`},
+	{quiet, "it tunes delivery at a time, which comes with a later release; delay levels are served",
+		`timerPrecisionMs timerMaxDelaySec timerRollWindowSlot timerFlushIntervalMs mappedFileSizeTimerLog
+		timerCongestNumEachSlot timerSkipUnknownError timerStopEnqueue timerWheelEnable timerWheelSnapshotFlush
+		timerWheelSnapshotIntervalMs timerColdDataCheckIntervalMs timerEnableCheckMetrics timerEnableRetryUntilSuccess
+		timerInterceptDelayLevel timerMetricSmallThreshold timerProgressLogIntervalMs appendTopicForTimerDeleteKey
+		enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked
+		allowRecallWhenBrokerNotWriteable`},
+	{quiet, "it tunes pop consumption, which comes with a later release",
+		`appendAckAsync appendCkAsync defaultMessageRequestMode defaultPopShareQueueNum serverLoadBalancerEnable
+		enablePopBatchAck enablePopBufferMerge enablePopLog enablePopMessageThreshold enableRetryTopicV2
+		enableSkipLongAwaitingAck enableNotifyAfterPopOrderLockRelease initPopOffsetByCheckMsgInMem
+		loadBalancePollNameServerInterval maxPopPollingSize popCkMaxBufferSize popCkOffsetMaxQueueSize popCkStayBufferTime
+		popCkStayBufferTimeOut popConsumerFSServiceInit popConsumerKVServiceEnable popConsumerKVServiceInit
+		popConsumerKVServiceLog popFromRetryProbability popFromRetryProbabilityForPriority popInflightMessageThreshold
+		popLongPollingForceNotifyInterval popPollingMapExpireTimeSeconds popPollingMapSize popPollingSize
+		popResponseReturnActualRetryTopic popReviveConcurrency popReviveMaxAttemptTimes popReviveMaxReturnSizePerRead
+		popReviveSkipIfGroupAbsent priorityOrderAsc retrieveMessageFromPopRetryTopicV1 reviveAckWaitMs reviveInterval
+		reviveMaxSlow reviveQueueNum reviveScanTime skipWhenCKRePutReachMaxTimes useSeparateRetryQueue
+		maxMessageFilterNumForNotification useMessageFilterForNotification`},
+	{quiet, "it tunes lite topics, which come with a later release",
+		`enableLiteEventMode enableLitePopLog liteEventCheckInterval liteEventFullDispatchDelayTime
+		liteEventFullDispatchDelayTimeForWildcardGroup liteSubscriptionCheckInterval liteSubscriptionCheckTimeoutMills
+		liteTtlCheckInterval maxClientEventCount maxLiteSubscriptionCount minLiteTTl maxLmqConsumeQueueNum enableLmqQuota`},
+	{quiet, "it tunes filtering by properties, which comes with a later release",
+		`enableCalcFilterBitMap expectConsumerNumUseFilter filterDataCleanTimeSpan filterSupportRetry
+		maxErrorRateOfBloomFilter maxFilterMessageSize`},
+	{quiet, "it tunes cold reads and compaction, which come with a later release",
+		`cgColdReadThreshold globalColdReadThreshold coldCtrStrategyEnable usePIDColdCtrStrategy coldDataScanEnable
+		compactionCqMappedFileSize compactionMappedFileSize compactionScheduleInternal maxOffsetMapSize enableCompaction`},
+	{warned, "the feature comes with a later release",
+		`enablePropertyFilter=false enableLmq=false enableMultiDispatch=false recallMessageEnable=false
+		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
+		enableMixedMessageType=false enableControllerInNamesrv=false supportActingMaster=false
+		notifyMinBrokerIdChanged=false inBrokerContainer=false rejectPullConsumerEnable=false
+		storeReplyMessageEnable=true|false`},
+	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},
+	{warned, "name servers are named by address only; use namesrvAddr",
+		`fetchNamesrvAddrByAddressServer=false fetchNameSrvAddrByDnsLookup=false rocketmq.namesrv.domain`},
+	{warned, "the log has one directory, DATA/commitlog", `readOnlyCommitLogStorePaths`},
+	{quiet, "registration is whole and repeated, as name servers of every version understand it",
+		`forceRegister enableSplitRegistration splitRegistrationSize enableSingleTopicRegister compressedRegister
+		brokerHeartbeatInterval sendHeartbeatTimeoutMillis updateNameServerAddrPeriod fetchNamesrvAddrInterval
+		cleanOfflineBrokerInterval`},
+	{quiet, "it has no effect on what clients see",
+		`autoMessageVersionOnTopicLen broadcastOffsetExpireMaxSecond broadcastOffsetExpireSecond
+		enableBroadcastOffsetStore channelExpiredTimeout subscriptionExpiredTimeout clearRetryTopicWhenDeleteTopic
+		enableCreateSysGroup enableRegisterProducer realTimeNotifyConsumerChange useServerSideResetOffset
+		validateSystemTopicWhenUpdateTopic litePullMessageEnable clusterTest productEnvName clusterName
+		haStatsEnable readUnCommitted startAcceptSendRequestTimeStamp brokerTopicEnable clusterTopicEnable
+		disableConsumeIfConsumerReadSlowly consumerFallbehindThreshold shortPollingTimeMills`},
+}

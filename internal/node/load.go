@@ -1,0 +1,209 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+// maxConfigFile bounds a configuration file, in bytes.
+const maxConfigFile = 1 << 20
+
+// A Source names what Load reads, weakest first: defaults, File, Env, Flags.
+type Source struct {
+	// Role decides what listenPort means: the name server's port under
+	// RoleNamesrv, otherwise the broker's.
+	Role Role
+	// File is a file of Java properties; empty for none.
+	File string
+	// Env holds "KEY=value" strings, as os.Environ does. GODDARD_* and
+	// NAMESRV_ADDR are read.
+	Env []string
+	// Flags maps names of settings to what the command line says.
+	Flags map[string]string
+}
+
+// A Warning is something in the configuration that has no effect.
+type Warning struct {
+	Where string // "broker.conf:12", "environment"
+	Key   string
+	Text  string // what is the matter and what to do
+}
+
+func (w Warning) String() string { return w.Where + ": " + w.Key + ": " + w.Text }
+
+// A SettingError is a value that cannot be used.
+type SettingError struct {
+	Where string
+	Key   string
+	Value string
+	Err   error // what is allowed
+}
+
+func (e *SettingError) Error() string {
+	return fmt.Sprintf("%s: %s = %q: %v", e.Where, e.Key, e.Value, e.Err)
+}
+
+func (e *SettingError) Unwrap() error { return e.Err }
+
+// Load puts a configuration together. Every bad value is reported, joined into
+// one error; the warnings are good even then.
+func Load(src Source) (Config, []Warning, error) {
+	l := loader{config: Config{Role: src.Role}, table: newTable(src.Role)}
+	if src.File != "" {
+		if err := l.file(src.File); err != nil {
+			return l.config, nil, err
+		}
+	}
+	l.environment(src.Env)
+	for _, key := range slices.Sorted(maps.Keys(src.Flags)) {
+		l.apply("command line", "--"+key, key, src.Flags[key])
+	}
+	return l.config, l.warnings, errors.Join(l.errs...)
+}
+
+// A loader collects what the sources say.
+type loader struct {
+	config   Config
+	table    table
+	warnings []Warning
+	errs     []error
+}
+
+func (l *loader) file(name string) error {
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the configuration file %s does not exist; correct -c or leave it out", name)
+	}
+	if err != nil {
+		return fmt.Errorf("the configuration file cannot be read: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > maxConfigFile {
+		return fmt.Errorf("%s is %d bytes long; a configuration file has at most %d", name, info.Size(), maxConfigFile)
+	}
+	props, err := readProperties(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for _, p := range props {
+		l.apply(fmt.Sprintf("%s:%d", name, p.Line), p.Key, p.Key, p.Value)
+	}
+	return nil
+}
+
+func (l *loader) environment(env []string) {
+	for _, entry := range slices.Sorted(slices.Values(env)) {
+		variable, value, _ := strings.Cut(entry, "=")
+		name, ours := strings.CutPrefix(variable, "GODDARD_")
+		switch {
+		case ours && value != "":
+			l.apply("environment", variable, strings.ToLower(strings.ReplaceAll(name, "_", "-")), value)
+		case variable == "NAMESRV_ADDR" && value != "" && !slices.ContainsFunc(env, isNamesrvVariable):
+			l.apply("environment", variable, "namesrv", value)
+		}
+	}
+}
+
+func isNamesrvVariable(entry string) bool { return strings.HasPrefix(entry, "GODDARD_NAMESRV=") }
+
+// apply sets one key. said is the key as the operator wrote it.
+func (l *loader) apply(where, said, key, value string) {
+	s, java, ok := l.table.find(key)
+	if !ok {
+		l.passOver(where, said, key, value)
+		return
+	}
+	if value == "" {
+		return // as Java does with an empty property of a bean
+	}
+	if err := s.set(&l.config, value, java); err != nil {
+		l.errs = append(l.errs, &SettingError{Where: where, Key: said, Value: value, Err: err})
+	}
+}
+
+// passOver deals with a key that is no setting of ours.
+func (l *loader) passOver(where, said, key, value string) {
+	if k, ok := findIgnored(key); ok {
+		switch {
+		case k.harmless(value):
+		case k.effect == refused:
+			l.errs = append(l.errs, &SettingError{Where: where, Key: said, Value: value, Err: errors.New(k.reason)})
+		case k.effect == warned:
+			l.warnings = append(l.warnings, Warning{where, said, "has no effect: " + k.reason})
+		}
+		return
+	}
+	text := "no such setting; see docs/CONFIG.md"
+	if near := l.table.nearest(key); near != "" {
+		text = "no such setting; did you mean " + near + "?"
+	}
+	l.warnings = append(l.warnings, Warning{where, said, text})
+}
+
+// A table finds settings by any name.
+type table struct {
+	byName map[string]Setting
+	byJava map[string]Setting
+}
+
+func newTable(role Role) table {
+	t := table{map[string]Setting{}, map[string]Setting{}}
+	for _, s := range Settings() {
+		t.byName[s.Name] = s
+		if s.Java != "" {
+			t.byJava[s.Java] = s
+		}
+	}
+	if role == RoleNamesrv { // one port, which RocketMQ calls by the same key
+		t.byName["listen-port"] = t.byName["namesrv-port"]
+		t.byJava["listenPort"] = t.byName["namesrv-port"]
+	}
+	return t
+}
+
+// find looks a key up; java says that it is RocketMQ's name.
+func (t table) find(key string) (s Setting, java, ok bool) {
+	if s, ok = t.byName[key]; ok {
+		return s, false, true
+	}
+	s, ok = t.byJava[key]
+	return s, ok, ok
+}
+
+// nearest is the known key that key may be a slip of, empty if none is near.
+func (t table) nearest(key string) string {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(t.byName)), maps.Keys(t.byJava))
+	slices.Sort(names)
+	best, at := "", len(key)/3+1
+	for _, known := range names {
+		if d := distance(strings.ToLower(key), strings.ToLower(known)); d < at {
+			best, at = known, d
+		}
+	}
+	return best
+}
+
+// distance is the number of single-character edits between a and b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,239 @@
+package node
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func writeConf(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "broker.conf")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Flags beat the environment, that beats the file, and the file may mix our
+// names and RocketMQ's.
+func TestLaterSourcesWin(t *testing.T) {
+	conf := writeConf(t, "listenPort = 1\nnamesrv-port=2\nbindAddress=10.0.0.1\ndata=/from/file\n")
+	c, warnings, err := Load(Source{
+		File:  conf,
+		Env:   []string{"GODDARD_NAMESRV_PORT=3", "GODDARD_LISTEN=10.0.0.2", "NAMESRV_ADDR=a:1;b:2", "HOME=/x"},
+		Flags: map[string]string{"listen": "10.0.0.3"},
+	})
+	if err != nil || len(warnings) != 0 {
+		t.Fatalf("err %v, warnings %v", err, warnings)
+	}
+	if c.ListenPort != 1 || c.NamesrvPort != 3 || c.Listen != "10.0.0.3" || c.Data != "/from/file" {
+		t.Errorf("got %+v", c)
+	}
+	if want := []string{"a:1", "b:2"}; !slices.Equal(c.Namesrvs, want) {
+		t.Errorf("namesrv = %v, want %v", c.Namesrvs, want)
+	}
+}
+
+func TestGoddardNamesrvBeatsNamesrvAddr(t *testing.T) {
+	c, _, err := Load(Source{Env: []string{"GODDARD_NAMESRV=ours:1", "NAMESRV_ADDR=theirs:1"}})
+	if err != nil || !slices.Equal(c.Namesrvs, []string{"ours:1"}) {
+		t.Errorf("namesrv = %v, err %v", c.Namesrvs, err)
+	}
+}
+
+func TestListenPortIsTheNameServersInItsRole(t *testing.T) {
+	conf := writeConf(t, "listenPort=9999\n")
+	c, _, err := Load(Source{Role: RoleNamesrv, File: conf})
+	if err != nil || c.NamesrvPort != 9999 || c.ListenPort != 0 {
+		t.Errorf("namesrv-port %d, listen-port %d, err %v", c.NamesrvPort, c.ListenPort, err)
+	}
+}
+
+func TestUnknownKeysAreWarnedAboutByName(t *testing.T) {
+	conf := writeConf(t, "# comment\nlistenPrt=1\nwarmMapedFileEnable=true\nenableLmq=true\nenableMultiDispatch=false\nqwertzuiop=1\n")
+	_, warnings, err := Load(Source{File: conf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		conf + ":2: listenPrt: no such setting; did you mean listenPort?",
+		conf + ":4: enableLmq: has no effect: the feature comes with a later release",
+		conf + ":6: qwertzuiop: no such setting; see docs/CONFIG.md",
+	}
+	var got []string
+	for _, w := range warnings {
+		got = append(got, w.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestBadValuesSayWhatIsAllowed(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{"listenPort=many", `:1: listenPort = "many": want a whole number`},
+		{"log-level=loud", `:1: log-level = "loud": `},
+		{"authenticationEnabled=true", `:1: authenticationEnabled = "true": this release checks no credentials`},
+		{"brokerRole=SLAVE", `:1: brokerRole = "SLAVE": this release runs single masters only`},
+		{"tls.server.mode=enforcing", `:1: tls.server.mode = "enforcing": this release does not serve TLS`},
+	} {
+		conf := writeConf(t, tt.line)
+		_, _, err := Load(Source{File: conf})
+		var bad *SettingError
+		if !errors.As(err, &bad) || !strings.HasPrefix(err.Error(), conf+tt.want) {
+			t.Errorf("%s: got %v, want %s%s…", tt.line, err, conf, tt.want)
+		}
+	}
+}
+
+func TestEveryBadValueIsReportedAtOnce(t *testing.T) {
+	_, _, err := Load(Source{File: writeConf(t, "listenPort=a\nfast-port=b\n"), Flags: map[string]string{"namesrv-port": "c"}})
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("want three lines, got %v", err)
+	}
+}
+
+func TestMissingFileSaysSo(t *testing.T) {
+	_, _, err := Load(Source{File: filepath.Join(t.TempDir(), "none.conf")})
+	if !errors.Is(err, os.ErrNotExist) && (err == nil || !strings.Contains(err.Error(), "does not exist")) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Every key of RocketMQ 5.5.0 is either a setting or accepted with a reason,
+// never both.
+func TestEveryJavaKeyHasAPlace(t *testing.T) {
+	text, err := os.ReadFile("testdata/java_keys.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := newTable(RoleAll)
+	for key := range strings.FieldsSeq(string(text)) {
+		_, _, set := table.find(key)
+		_, passed := findIgnored(key)
+		if set == passed {
+			t.Errorf("%s: setting %v, ignored %v", key, set, passed)
+		}
+	}
+}
+
+func TestSettingsHaveOneNameEach(t *testing.T) {
+	names, java := map[string]bool{}, map[string]bool{}
+	for _, s := range Settings() {
+		if names[s.Name] || s.Java != "" && java[s.Java] {
+			t.Errorf("%s.%s: name %s or %s is taken", s.Type, s.Field, s.Name, s.Java)
+		}
+		names[s.Name], java[s.Java] = true, true
+	}
+}
+
+func TestPropertiesReadAsJavaReadsThem(t *testing.T) {
+	text := "\ufeff# c\n! c\n a = 1 \nb:2\nc 3\nd=x=y\ne=one\\\n   two\nf=\\u0041\\tz\\\\\n\\=g=7\nempty\n"
+	props, err := readProperties(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []property{
+		{"a", "1", 3}, {"b", "2", 4}, {"c", "3", 5}, {"d", "x=y", 6}, {"e", "onetwo", 7},
+		{"f", "A\tz\\", 9}, {"=g", "7", 10}, {"empty", "", 11},
+	}
+	if !slices.Equal(props, want) {
+		t.Errorf("got  %v\nwant %v", props, want)
+	}
+}
+
+func TestBadPropertiesNameTheirLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"a=1\n=2\n":                             "line 2: no key",
+		"a=\\u12":                               "line 1: \\u needs four",
+		"a=\\uzzzz":                             "line 1: \\uzzzz",
+		strings.Repeat("x", 70<<10):             "line 1: ",
+		strings.Repeat("a=1\n", 10_001):         "line 10001: ",
+		"k=" + strings.Repeat("ab\\\n", 40<<10): "line 1: longer",
+	} {
+		if _, err := readProperties(strings.NewReader(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%.10q…: got %v, want %s…", text, err, want)
+		}
+	}
+}
+
+func FuzzReadProperties(f *testing.F) {
+	f.Add("a=1\nb:2\\\n 3\n\\u0041=x")
+	f.Fuzz(func(t *testing.T, text string) {
+		props, err := readProperties(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		for _, p := range props {
+			if p.Key == "" || p.Line < 1 {
+				t.Errorf("%q: %+v", text, p)
+			}
+		}
+	})
+}
+
+func TestNumbersCountTheUnitOfTheirJavaKey(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		java string
+		want string
+	}{
+		{"72", "fileReservedTime", "72h0m0s"},
+		{"500", "flushIntervalCommitLog", "500ms"},
+		{"120", "serverChannelMaxIdleTimeSeconds", "2m0s"},
+		{"90s", "flushIntervalCommitLog", "1m30s"},
+	} {
+		d, err := parseDuration(tt.text, javaUnit(tt.java), true)
+		if err != nil || d.String() != tt.want {
+			t.Errorf("%s = %s: got %v, %v, want %s", tt.java, tt.text, d, err, tt.want)
+		}
+	}
+	if _, err := parseDuration("500", javaUnit(""), false); err == nil {
+		t.Error("a bare number under our own name should want a unit")
+	}
+}
+
+func TestSizesTakeUnits(t *testing.T) {
+	for text, want := range map[string]int64{"1GiB": 1 << 30, "64mib": 64 << 20, "5": 5, "-1": -1} {
+		if n, err := parseInt(text, 64); err != nil || n != want {
+			t.Errorf("%s: got %d, %v, want %d", text, n, err, want)
+		}
+	}
+	for _, text := range []string{"", "1GB", "9223372036854775807KiB", "1.5GiB"} {
+		if n, err := parseInt(text, 64); err == nil {
+			t.Errorf("%s: got %d, want an error", text, n)
+		}
+	}
+}
+
+func TestLogLevelIsRead(t *testing.T) {
+	c, _, err := Load(Source{Flags: map[string]string{"log-level": "debug"}})
+	if err != nil || c.LogLevel != slog.LevelDebug {
+		t.Errorf("level %v, err %v", c.LogLevel, err)
+	}
+}
+
+func TestMemoryLimitIsTheTightestGroups(t *testing.T) {
+	files := map[string]string{
+		"/sys/fs/cgroup/a/b/memory.max": "max\n",
+		"/sys/fs/cgroup/a/memory.max":   "1000\n",
+		"/sys/fs/cgroup/memory.max":     "5000\n",
+	}
+	read := func(name string) ([]byte, error) {
+		if text, ok := files[name]; ok {
+			return []byte(text), nil
+		}
+		return nil, os.ErrNotExist
+	}
+	if got := groupLimit("12:cpu:/x\n0::/a/b\n", read); got != 1000 {
+		t.Errorf("got %d, want 1000", got)
+	}
+	if got := groupLimit("0::/none\n", func(string) ([]byte, error) { return nil, os.ErrNotExist }); got != 0 {
+		t.Errorf("without a limit: got %d, want 0", got)
+	}
+}

@@ -1,0 +1,218 @@
+package node
+
+//go:generate go run ./gen
+
+import (
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Setting is one tagged field of Config or of a part's Options.
+type Setting struct {
+	Name  string // kebab-case: in files, as a flag and, upper-cased, in the environment
+	Java  string // RocketMQ's key, empty if it has none
+	Owner string // import path of the package that declares the field
+	Type  string // name of the struct that holds it
+	Field string // name of the field
+
+	index []int // path from Config
+	kind  reflect.Type
+}
+
+// Env is the environment variable of a setting.
+func (s Setting) Env() string {
+	return "GODDARD_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
+}
+
+// Doc is what docs/CONFIG.md says about the setting.
+func (s Setting) Doc() string { return docs[s.Name] }
+
+// Settings lists everything that can be set, in the order of Config.
+func Settings() []Setting {
+	return walk(reflect.TypeFor[Config](), nil, nil)
+}
+
+// walk collects the tagged fields of t and of the structs inside it.
+func walk(t reflect.Type, path []int, all []Setting) []Setting {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		index := append(append([]int(nil), path...), i)
+		if name := f.Tag.Get("conf"); name != "" {
+			all = append(all, Setting{
+				Name: name, Java: f.Tag.Get("rocketmq"), Owner: t.PkgPath(), Type: t.Name(),
+				Field: f.Name, index: index, kind: f.Type,
+			})
+		} else if f.Type.Kind() == reflect.Struct {
+			all = walk(f.Type, index, all)
+		}
+	}
+	return all
+}
+
+// set parses text into the setting's field of c. java says that text came
+// under RocketMQ's key, whose numbers count that key's unit.
+func (s Setting) set(c *Config, text string, java bool) error {
+	v := reflect.ValueOf(c).Elem().FieldByIndex(s.index)
+	return parseInto(v, strings.TrimSpace(text), javaUnit(s.Java), java)
+}
+
+// get prints the setting's value in c; empty if it is the zero value, which
+// stands for the default.
+func (s Setting) get(c Config) string {
+	v := reflect.ValueOf(&c).Elem().FieldByIndex(s.index)
+	if v.IsZero() {
+		return ""
+	}
+	return format(v)
+}
+
+// javaUnit is what one counts in a RocketMQ key that means a time.
+func javaUnit(key string) time.Duration {
+	switch {
+	case key == "fileReservedTime":
+		return time.Hour
+	case strings.HasSuffix(key, "Seconds"), strings.HasSuffix(key, "Second"), strings.HasSuffix(key, "Sec"),
+		key == "waitSecondsForService":
+		return time.Second
+	}
+	return time.Millisecond
+}
+
+// parseInto stores text in v; its error says what is allowed.
+func parseInto(v reflect.Value, text string, unit time.Duration, java bool) error {
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		d, err := parseDuration(text, unit, java)
+		v.SetInt(int64(d))
+		return err
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		p := reflect.New(v.Type().Elem())
+		if err := parseInto(p.Elem(), text, unit, java); err != nil {
+			return err
+		}
+		v.Set(p)
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(strings.ToLower(text))
+		if err != nil {
+			return fmt.Errorf("want true or false")
+		}
+		v.SetBool(b)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		n, err := parseInt(text, v.Type().Bits())
+		v.SetInt(n)
+		return err
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32:
+		n, err := strconv.ParseUint(text, 10, v.Type().Bits())
+		if err != nil {
+			return fmt.Errorf("want a whole number from 0 to %d", uint64(1)<<v.Type().Bits()-1)
+		}
+		v.SetUint(n)
+	case reflect.Float32, reflect.Float64:
+		f, err := parseShare(text, java)
+		v.SetFloat(f)
+		return err
+	case reflect.Slice:
+		v.Set(reflect.ValueOf(splitList(text)))
+	default:
+		panic("BUG: setting of type " + v.Type().String())
+	}
+	return nil
+}
+
+// parseDuration accepts Go durations, and plain numbers in RocketMQ's unit.
+func parseDuration(text string, unit time.Duration, java bool) (time.Duration, error) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && (java || n == 0) {
+		if n > math.MaxInt64/int64(unit) || n < math.MinInt64/int64(unit) {
+			return 0, fmt.Errorf("want a time below 292 years")
+		}
+		return time.Duration(n) * unit, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		if java {
+			return 0, fmt.Errorf("want a whole number (of %s) or a time such as 500ms, 30s, 72h", unitName(unit))
+		}
+		return 0, fmt.Errorf("want a time with its unit, such as 500ms, 30s, 72h")
+	}
+	return d, nil
+}
+
+func unitName(d time.Duration) string {
+	switch d {
+	case time.Hour:
+		return "hours"
+	case time.Second:
+		return "seconds"
+	}
+	return "milliseconds"
+}
+
+// parseShare accepts 0.75, 75% and, under RocketMQ's keys, 75.
+func parseShare(text string, java bool) (float64, error) {
+	percent := strings.HasSuffix(text, "%")
+	f, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0, fmt.Errorf("want a share such as 0.75 or 75%%")
+	}
+	if percent || java && f > 1 {
+		f /= 100
+	}
+	return f, nil
+}
+
+// parseInt accepts whole numbers, with KiB, MiB, GiB, TiB behind them where it fits.
+func parseInt(text string, bits int) (int64, error) {
+	number, factor := text, int64(1)
+	for i, suffix := range []string{"kib", "mib", "gib", "tib"} {
+		if cut, ok := strings.CutSuffix(strings.ToLower(text), suffix); ok {
+			number, factor = strings.TrimSpace(cut), int64(1)<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, bits)
+	limit := int64(1)<<(bits-1) - 1
+	if bits == 64 {
+		limit = math.MaxInt64
+	}
+	if err != nil || n > limit/factor || n < -limit/factor {
+		if bits == 64 {
+			return 0, fmt.Errorf("want a whole number or a size such as 64MiB, 1GiB")
+		}
+		return 0, fmt.Errorf("want a whole number up to %d", limit)
+	}
+	return n * factor, nil
+}
+
+// splitList cuts a list at semicolons, commas and blanks.
+func splitList(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == ',' || r == ' ' })
+}
+
+// format is the inverse of parseInto, in the kebab form.
+func format(v reflect.Value) string {
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		if text, err := m.MarshalText(); err == nil {
+			return string(text)
+		}
+	}
+	if v.Kind() == reflect.Pointer {
+		return format(v.Elem())
+	}
+	if list, ok := v.Interface().([]string); ok {
+		return strings.Join(list, ";")
+	}
+	return fmt.Sprint(v.Interface())
+}

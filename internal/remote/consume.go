@@ -1,0 +1,297 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+const (
+	heartbeatEvery = 30 * time.Second
+	shareEvery     = 20 * time.Second
+	commitEvery    = 5 * time.Second
+	pullWait       = 15 * time.Second
+	retryAfter     = time.Second
+)
+
+// From says where a group without a committed offset begins.
+type From struct {
+	// Last begins with what is sent from now on, otherwise the first message
+	// still there.
+	Last bool
+	// At, if set, begins with the first message stored then or later.
+	At time.Time
+}
+
+// A Member is one member of a consumer group.
+type Member struct {
+	Group, Topic string
+	Expression   string // tags; empty means all
+	From         From
+	// Handle gets each message, those of one queue in order. The offset is
+	// committed behind messages it returned nil for; an error stops the member.
+	Handle func(Queue, *mq.Record) error
+}
+
+// Consume takes part in a group until ctx ends or Handle fails: it shares the
+// topic's queues with the other members and commits what was handled.
+func (c *Cluster) Consume(ctx context.Context, m Member) error {
+	changed := make(chan struct{}, 1)
+	c.mu.Lock()
+	c.mu.changed[m.Group] = changed
+	c.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &share{c: c, m: m, fail: cancel, pulling: map[Queue]context.CancelFunc{}}
+	defer func() {
+		cancel(nil)
+		s.wg.Wait()
+		s.leave()
+		c.mu.Lock()
+		delete(c.mu.changed, m.Group)
+		c.mu.Unlock()
+	}()
+
+	beat, again := time.NewTicker(heartbeatEvery), time.NewTicker(shareEvery)
+	defer beat.Stop()
+	defer again.Stop()
+	s.heartbeat(ctx)
+	for {
+		if err := s.rebalance(ctx); err != nil && ctx.Err() == nil {
+			if errors.Is(err, mq.ErrTopicNotFound) {
+				return fmt.Errorf("%w; send to it first, or create it with `goddard admin topic create %s`", err, m.Topic)
+			}
+			c.o.Log.Warn("cannot share queues, trying again", "group", m.Group, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			return nil
+		case <-changed:
+		case <-again.C:
+		case <-beat.C:
+			s.heartbeat(ctx)
+		}
+	}
+}
+
+// A share is the part of a topic's queues that this member reads.
+type share struct {
+	c    *Cluster
+	m    Member
+	fail context.CancelCauseFunc
+	wg   sync.WaitGroup
+	// pulling are the queues this member reads and how to stop; it belongs to
+	// the goroutine that runs Consume.
+	pulling map[Queue]context.CancelFunc
+}
+
+// brokers lists the addresses of the brokers that hold the topic.
+func (s *share) brokers(ctx context.Context) []string {
+	qs, err := s.c.ReadQueues(ctx, s.m.Topic)
+	if err != nil {
+		return nil
+	}
+	var addrs []string
+	for _, q := range qs {
+		addrs = append(addrs, q.Addr)
+	}
+	slices.Sort(addrs)
+	return slices.Compact(addrs)
+}
+
+func (s *share) heartbeat(ctx context.Context) {
+	expression := s.m.Expression
+	if expression == "" {
+		expression = "*"
+	}
+	sub := wire.SubscriptionData{Topic: s.m.Topic, SubString: expression, ExpressionType: "TAG", SubVersion: time.Now().UnixMilli(), TagsSet: []string{}, CodeSet: []int32{}}
+	if expression != "*" {
+		for tag := range strings.SplitSeq(expression, "||") {
+			tag = strings.TrimSpace(tag)
+			sub.TagsSet = append(sub.TagsSet, tag)
+			sub.CodeSet = append(sub.CodeSet, int32(mq.TagCode(tag)))
+		}
+	}
+	body := (&wire.HeartbeatData{
+		ClientID: s.c.o.ClientID,
+		ConsumerDataSet: []wire.ConsumerData{{
+			GroupName: s.m.Group, ConsumeType: "CONSUME_PASSIVELY", MessageModel: "CLUSTERING",
+			ConsumeFromWhere: "CONSUME_FROM_FIRST_OFFSET", SubscriptionDataSet: []wire.SubscriptionData{sub},
+		}},
+	}).Encode()
+	for _, addr := range s.brokers(ctx) {
+		cmd := wire.NewRequest(wire.HeartBeat, nil)
+		cmd.Body = body
+		if _, err := s.c.call(ctx, addr, cmd); err != nil && ctx.Err() == nil {
+			s.c.o.Log.Warn("heartbeat failed", "broker", addr, "error", err)
+		}
+	}
+}
+
+func (s *share) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	for _, addr := range s.brokers(ctx) {
+		cmd := wire.NewRequest(wire.UnregisterClient, &wire.UnregisterClientRequest{ClientID: s.c.o.ClientID, ConsumerGroup: s.m.Group})
+		if _, err := s.c.call(ctx, addr, cmd); err != nil {
+			s.c.o.Log.Debug("cannot leave the group", "broker", addr, "error", err)
+		}
+	}
+}
+
+// rebalance works out which queues are this member's, as RocketMQ's clients do
+// by default: everybody sorts members and queues and takes an even run.
+func (s *share) rebalance(ctx context.Context) error {
+	qs, err := s.c.ReadQueues(ctx, s.m.Topic)
+	if err != nil {
+		return err
+	}
+	members, err := s.members(ctx)
+	if err != nil {
+		return err
+	}
+	mine := evenRun(qs, members, s.c.o.ClientID)
+	for q, stop := range s.pulling {
+		if !slices.Contains(mine, q) {
+			stop()
+			delete(s.pulling, q)
+		}
+	}
+	for _, q := range mine {
+		if _, ok := s.pulling[q]; ok {
+			continue
+		}
+		qctx, stop := context.WithCancel(ctx)
+		s.pulling[q] = stop
+		s.wg.Go(func() { s.read(qctx, q) })
+	}
+	return nil
+}
+
+func (s *share) members(ctx context.Context) ([]string, error) {
+	var last error
+	for _, addr := range s.brokers(ctx) {
+		resp, err := s.c.call(ctx, addr, wire.NewRequest(wire.GetConsumerListByGroup,
+			&wire.GetConsumerListByGroupRequest{ConsumerGroup: s.m.Group}))
+		if err != nil {
+			last = err
+			continue
+		}
+		var list wire.ConsumerList
+		if err := list.Decode(resp.Body); err != nil {
+			last = err
+			continue
+		}
+		slices.Sort(list.ConsumerIDList)
+		return list.ConsumerIDList, nil
+	}
+	return nil, last
+}
+
+// evenRun is the part of qs that falls to one member; both lists are sorted.
+func evenRun(qs []Queue, members []string, me string) []Queue {
+	i := slices.Index(members, me)
+	if i < 0 {
+		return nil
+	}
+	each, more := len(qs)/len(members), len(qs)%len(members)
+	start := i*each + min(i, more)
+	end := start + each
+	if i < more {
+		end++
+	}
+	return qs[start:end]
+}
+
+// read pulls one queue until ctx ends.
+func (s *share) read(ctx context.Context, q Queue) {
+	next, err := s.begin(ctx, q)
+	for ; err != nil; next, err = s.begin(ctx, q) {
+		if !s.rest(ctx, q, err) {
+			return
+		}
+	}
+	handled, committed, last := next, mq.QueueOffset(-1), time.Now()
+	commit := func(ctx context.Context) {
+		if handled == committed {
+			return
+		}
+		if err := s.c.SetOffset(ctx, s.m.Group, q, handled); err != nil {
+			s.c.o.Log.Warn("cannot commit", "queue", q, "error", err)
+			return
+		}
+		committed, last = handled, time.Now()
+	}
+	defer func() {
+		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		commit(done)
+	}()
+	for ctx.Err() == nil {
+		got, err := s.c.Pull(ctx, Pull{Queue: q, Group: s.m.Group, From: next, Wait: pullWait, Expression: s.m.Expression})
+		if err != nil {
+			if !s.rest(ctx, q, err) {
+				return
+			}
+			continue
+		}
+		for i := range got.Records {
+			if !Wanted(s.m.Expression, &got.Records[i]) {
+				continue
+			}
+			if err := s.m.Handle(q, &got.Records[i]); err != nil {
+				s.fail(err)
+				return
+			}
+			handled = got.Records[i].QueueOffset + 1
+		}
+		next, handled = got.Next, got.Next
+		if time.Since(last) >= commitEvery {
+			commit(ctx)
+		}
+	}
+}
+
+// rest waits before the next try and reports whether there is one.
+func (s *share) rest(ctx context.Context, q Queue, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	s.c.o.Log.Warn("cannot read a queue, trying again", "topic", q.Topic, "queue", q.ID, "broker", q.Addr, "error", err)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(retryAfter):
+		return true
+	}
+}
+
+// begin is where this member starts to read a queue.
+func (s *share) begin(ctx context.Context, q Queue) (mq.QueueOffset, error) {
+	at, err := s.c.Offset(ctx, s.m.Group, q)
+	if errors.Is(err, mq.ErrNotFound) {
+		return s.c.Begin(ctx, q, s.m.From)
+	}
+	return at, err
+}
+
+// Begin is the offset that From means in a queue.
+func (c *Cluster) Begin(ctx context.Context, q Queue, from From) (mq.QueueOffset, error) {
+	if !from.At.IsZero() {
+		return c.Locate(ctx, q, from.At)
+	}
+	lo, hi, err := c.Bounds(ctx, q)
+	if from.Last {
+		return hi, err
+	}
+	return lo, err
+}

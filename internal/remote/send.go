@@ -1,0 +1,115 @@
+package remote
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// DefaultQueues is how many queues a producer asks for when its first message
+// creates a topic.
+const DefaultQueues = 4
+
+// A Sent says where a broker stored a message.
+type Sent struct {
+	Queue  Queue
+	Offset mq.QueueOffset
+	MsgID  string // unique key, made by the sender
+	// OffsetMsgID names broker and log position.
+	OffsetMsgID string
+	Status      mq.SendStatus
+}
+
+// Send stores one message in a queue and waits for the answer.
+func (c *Cluster) Send(ctx context.Context, q Queue, group string, m *mq.Message) (Sent, error) {
+	cmd, err := SendRequest(q, group, m)
+	if err != nil {
+		return Sent{}, err
+	}
+	resp, err := c.rpc.Call(ctx, q.Addr, cmd)
+	if err != nil {
+		return Sent{}, err
+	}
+	sent, err := DecodeSent(q, resp)
+	if err != nil {
+		return Sent{}, err
+	}
+	id, _ := mq.Property(m.Properties, mq.PropUniqueKey)
+	sent.MsgID = string(id)
+	return sent, nil
+}
+
+// SendRequest is the request that stores m in q.
+func SendRequest(q Queue, group string, m *mq.Message) (*wire.Command, error) {
+	if len(m.Properties) > mq.MaxPropertiesSize {
+		return nil, fmt.Errorf("remote: properties have %d bytes, at most %d fit", len(m.Properties), mq.MaxPropertiesSize)
+	}
+	cmd := wire.NewRequest(wire.SendMessageV2, &wire.SendMessageV2Request{
+		ProducerGroup: group, Topic: q.Topic, DefaultTopic: mq.TopicDefault, DefaultTopicQueueNums: DefaultQueues,
+		QueueID: q.ID, SysFlag: int32(m.SysFlag), BornTimestamp: m.BornTime, Flag: m.Flag,
+		Properties: m.Properties, ReconsumeTimes: m.ReconsumeTimes,
+	})
+	cmd.Body = m.Body
+	return cmd, nil
+}
+
+// DecodeSent reads the answer to a send.
+func DecodeSent(q Queue, resp *wire.Command) (Sent, error) {
+	var status mq.SendStatus
+	switch resp.Code {
+	case wire.CodeSuccess:
+		status = mq.SendOK
+	case wire.CodeFlushDiskTimeout:
+		status = mq.SendFlushTimeout
+	case wire.CodeFlushSlaveTimeout:
+		status = mq.SendReplicaTimeout
+	case wire.CodeSlaveNotAvailable:
+		status = mq.SendReplicaUnavailable
+	default:
+		return Sent{}, &ResponseError{Addr: q.Addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
+	}
+	var h wire.SendMessageResponse
+	if err := h.DecodeFields(resp.Fields); err != nil {
+		return Sent{}, fmt.Errorf("remote: answer of %s to a send: %w", q.Addr, err)
+	}
+	q.ID = h.QueueID
+	return Sent{Queue: q, Offset: mq.QueueOffset(h.QueueOffset), OffsetMsgID: h.MsgID, Status: status}, nil
+}
+
+// Keys makes unique message keys in the form of RocketMQ's clients: 32 upper
+// case hex digits that no other process and no other call makes.
+type Keys struct {
+	prefix  [10]byte
+	started time.Time
+	count   atomic.Uint32
+}
+
+// NewKeys draws the part that tells processes apart at random.
+func NewKeys() *Keys {
+	k := &Keys{started: time.Now()}
+	rand.Read(k.prefix[:])
+	binary.BigEndian.PutUint16(k.prefix[4:], uint16(os.Getpid()))
+	return k
+}
+
+// Next returns a key that was never returned before.
+func (k *Keys) Next() string {
+	var id [16]byte
+	copy(id[:], k.prefix[:])
+	binary.BigEndian.PutUint32(id[10:], uint32(time.Since(k.started)/time.Second))
+	// The last two bytes of RocketMQ's ids are a counter of 16 bits; its
+	// upper half rides in the seconds' place when many are made.
+	n := k.count.Add(1)
+	binary.BigEndian.PutUint16(id[14:], uint16(n))
+	binary.BigEndian.PutUint16(id[8:], uint16(n>>16)^binary.BigEndian.Uint16(k.prefix[8:]))
+	return strings.ToUpper(hex.EncodeToString(id[:]))
+}

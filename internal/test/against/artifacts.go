@@ -1,0 +1,214 @@
+package against
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Versions of what the tests run against and with.
+const (
+	OriginalVersion = "5.5.0"
+	JavaClient5     = "5.5.0"
+	JavaClient4     = "4.9.8"
+)
+
+// ErrMissing is wrapped by errors that say what this machine lacks.
+var ErrMissing = errors.New("not available here")
+
+// A Kit is what Prepare found or made: class paths and programs, all outside
+// the repository. A part that could not be had is empty and its reason set.
+type Kit struct {
+	Java string // the java command
+
+	Original, OriginalMissing       string // class path of name server, broker, mqadmin
+	JavaClients, JavaClientsMissing map[string]string
+	GoClient, GoClientMissing       string // the Go client's scenarios, a program
+	Goddard, GoddardMissing         string // the goddard program
+}
+
+// Prepare resolves and builds everything. It needs the network the first time,
+// and Maven and a JDK for the Java parts.
+func Prepare() *Kit {
+	k := &Kit{JavaClients: map[string]string{}, JavaClientsMissing: map[string]string{}}
+	root, err := repository()
+	if err != nil {
+		panic("against: " + err.Error())
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		panic("against: " + err.Error())
+	}
+	reason := func(err error) string {
+		if err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	clients := filepath.Join(root, "internal/test/clients")
+	java, err := findJava()
+	if err == nil {
+		k.Java = java
+		k.Original, err = classPath(cache, filepath.Join(clients, "java/original"), OriginalVersion)
+	}
+	k.OriginalMissing = reason(err)
+	for _, version := range []string{JavaClient5, JavaClient4} {
+		var err error
+		if k.Java == "" {
+			err = errors.New(k.OriginalMissing)
+		} else {
+			k.JavaClients[version], err = javaClient(cache, filepath.Join(clients, "java"), version)
+		}
+		k.JavaClientsMissing[version] = reason(err)
+	}
+	k.GoClient, err = goBuild(filepath.Join(cache, "go-client"), filepath.Join(clients, "go"), ".")
+	k.GoClientMissing = reason(err)
+	if k.Goddard = os.Getenv("GODDARD_BINARY"); k.Goddard == "" {
+		k.Goddard, err = goBuild(filepath.Join(cache, "goddard"), root, "./cmd/goddard")
+		k.GoddardMissing = reason(err)
+	}
+	return k
+}
+
+// repository finds the root of the repository from the working directory,
+// which for a test is its package's.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, "deps_test.go")); err == nil {
+			return d, nil
+		}
+		if d == filepath.Dir(d) {
+			return "", fmt.Errorf("%s is not inside the repository", dir)
+		}
+	}
+}
+
+func cacheDir() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(base, "goddard-test")
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// findJava insists on a whole JDK 11 or later and Maven.
+func findJava() (string, error) {
+	for _, tool := range []string{"java", "javac", "mvn"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return "", fmt.Errorf("%w: %s; install a JDK 11 or later and Maven to run against RocketMQ and its Java clients", ErrMissing, tool)
+		}
+	}
+	out, err := exec.Command("javac", "-version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("javac -version: %w", err)
+	}
+	digits := regexp.MustCompile(`javac (\d+)`).FindSubmatch(out)
+	if digits == nil {
+		return "", fmt.Errorf("javac -version says %q", out)
+	}
+	if v, _ := strconv.Atoi(string(digits[1])); v < 11 {
+		return "", fmt.Errorf("%w: JDK 11 or later, found %d", ErrMissing, v)
+	}
+	return exec.LookPath("java")
+}
+
+// classPath resolves what a pom.xml names into a folder of the cache and
+// returns it as a class path.
+func classPath(cache, project, version string) (string, error) {
+	pom, err := os.ReadFile(filepath.Join(project, "pom.xml"))
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "lib-"+version+"-"+digest(pom))
+	err = once(dir, func(into string) error {
+		return run(project, "mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
+			"-Drocketmq.version="+version, "-DincludeScope=runtime", "-DoutputDirectory="+into)
+	})
+	return filepath.Join(dir, "*"), err
+}
+
+// javaClient compiles the scenarios for one version of the client.
+func javaClient(cache, project, version string) (string, error) {
+	libs, err := classPath(cache, project, version)
+	if err != nil {
+		return "", err
+	}
+	var sources []string
+	var text []byte
+	err = filepath.WalkDir(filepath.Join(project, "src"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".java" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		sources, text = append(sources, path), append(text, b...)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "classes-"+version+"-"+digest(text))
+	err = once(dir, func(into string) error {
+		args := []string{"--release", "11", "-nowarn", "-proc:none", "-cp", libs, "-d", into}
+		return run(project, "javac", append(args, sources...)...)
+	})
+	return dir + string(os.PathListSeparator) + libs, err
+}
+
+func goBuild(out, dir, pkg string) (string, error) {
+	if runtime.GOOS == "windows" {
+		out += ".exe"
+	}
+	return out, run(dir, "go", "build", "-o", out, pkg)
+}
+
+// once fills a directory unless it is there. It appears whole or not at all.
+func once(dir string, fill func(into string) error) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	into, err := os.MkdirTemp(filepath.Dir(dir), "making-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(into)
+	if err := fill(into); err != nil {
+		return err
+	}
+	return os.Rename(into, dir)
+}
+
+// run reports a failing command with the end of its output.
+func run(dir, name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimSpace(string(out))
+	if len(text) > 2000 {
+		text = text[len(text)-2000:]
+	}
+	return fmt.Errorf("%s in %s: %w\n%s", name, dir, err, text)
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6])
+}

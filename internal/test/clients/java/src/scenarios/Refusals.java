@@ -1,0 +1,69 @@
+package scenarios;
+
+import java.util.Random;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageQueue;
+
+/** What a broker must not accept, with the code it says so with. */
+final class Refusals {
+    private static final int MESSAGE_ILLEGAL = 13;
+    private static final int NO_PERMISSION = 16;
+    private static final int TOPIC_NOT_EXIST = 17;
+    private static final int INVALID_PARAMETER = 29;
+
+    private Refusals() {}
+
+    static void tooBig(Case c) throws Exception {
+        c.createTopic(c.topic(), 1);
+        DefaultMQProducer producer = c.producer();
+        producer.setMaxMessageSize(16 << 20);
+        producer.setRetryTimesWhenSendFailed(0);
+        byte[] body = new byte[5 << 20];
+        new Random(1).nextBytes(body); // random bytes do not compress
+        Check.refused(MESSAGE_ILLEGAL, () -> producer.send(new Message(c.topic(), body)));
+        producer.send(new Message(c.topic(), new byte[10])); // and the connection goes on
+    }
+
+    static void propertiesTooBig(Case c) throws Exception {
+        c.createTopic(c.topic(), 1);
+        DefaultMQProducer producer = c.producer();
+        producer.setRetryTimesWhenSendFailed(0);
+        Message m = new Message(c.topic(), new byte[10]);
+        m.putUserProperty("long", "x".repeat(33_000));
+        Check.refused(MESSAGE_ILLEGAL, () -> producer.send(m));
+    }
+
+    /** The template is a topic without the inherit bit, so nothing is created from it. */
+    static void missingTopic(Case c) throws Exception {
+        c.createTopic(c.topic("_template"), 1);
+        DefaultMQProducer producer = c.producer();
+        producer.setCreateTopicKey(c.topic("_template"));
+        producer.setRetryTimesWhenSendFailed(0);
+        Check.refused(TOPIC_NOT_EXIST, () -> producer.send(Case.message(c.topic("_missing"), "x")));
+    }
+
+    static void notWritable(Case c) throws Exception {
+        c.createTopic(c.topic(), 1, 4);
+        DefaultMQProducer producer = c.producer();
+        String broker = c.admin().examineBrokerClusterInfo().getBrokerAddrTable().keySet().iterator().next();
+        MessageQueue q = new MessageQueue(c.topic(), broker, 0); // no route offers it
+        Check.refused(NO_PERMISSION, () -> producer.send(Case.message(c.topic(), "x"), q));
+    }
+
+    static void notReadable(Case c) throws Exception {
+        c.createTopic(c.topic(), 1, 2);
+        MessageQueue q = c.producer().send(Case.message(c.topic(), "x")).getMessageQueue();
+        DefaultMQPullConsumer puller = c.puller(c.group());
+        Check.refused(NO_PERMISSION, () -> puller.pull(q, "*", 0, 1));
+    }
+
+    static void queueOutOfRange(Case c) throws Exception {
+        c.createTopic(c.topic(), 2);
+        DefaultMQProducer producer = c.producer();
+        MessageQueue q = producer.send(Case.message(c.topic(), "x")).getMessageQueue();
+        MessageQueue outside = new MessageQueue(q.getTopic(), q.getBrokerName(), 2);
+        Check.refused(INVALID_PARAMETER, () -> producer.send(Case.message(c.topic(), "x"), outside));
+    }
+}

@@ -1,0 +1,184 @@
+package scenarios;
+
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Runs scenarios against the servers behind a name server: {@code Scenarios NAMESRV PREFIX [SCENARIO...]}.
+ *
+ * <p>With scenarios named it runs them, and exits 1 if one fails. Without, it reads commands from
+ * standard input ({@code run SCENARIO}, {@code signal SCENARIO WORD}, {@code admin ARGUMENTS}) until its end. Each
+ * result is one line of JSON behind an '@', since the client library prints lines of its own.
+ */
+public final class Scenarios {
+    private static final int AT_ONCE = 6;
+
+    private final PrintStream out = System.out;
+    private final String nameServer;
+    private final String prefix;
+    private final Map<String, Case> running = new ConcurrentHashMap<>();
+    private final ExecutorService pool = Executors.newFixedThreadPool(AT_ONCE);
+    private volatile boolean failed;
+
+    private Scenarios(String nameServer, String prefix) {
+        this.nameServer = nameServer;
+        this.prefix = prefix;
+    }
+
+    public static void main(String[] args) throws Exception {
+        if (args.length < 2) {
+            System.err.println("usage: Scenarios NAMESRV PREFIX [SCENARIO...]; scenarios: " + table().keySet());
+            System.exit(2);
+        }
+        System.setProperty("rocketmq.client.rebalance.waitInterval", "2000");
+        Scenarios s = new Scenarios(args[0], args[1]);
+        if (args.length > 2) {
+            for (int i = 2; i < args.length; i++) {
+                s.start(args[i]);
+            }
+        } else {
+            s.serve();
+        }
+        s.pool.shutdown();
+        s.pool.awaitTermination(10, TimeUnit.MINUTES);
+        System.exit(s.failed ? 1 : 0); // clients leave threads behind
+    }
+
+    private void serve() throws Exception {
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        Mqadmin mqadmin = new Mqadmin();
+        for (String line; (line = in.readLine()) != null; ) {
+            String[] words = line.split(" ", 3);
+            switch (words[0]) {
+                case "run":
+                    start(words[1]);
+                    break;
+                case "signal":
+                    running.get(words[1]).signal(words[2]);
+                    break;
+                case "admin":
+                    print("admin", "\"output\":" + quote(mqadmin.run(line.substring("admin ".length()).split(" "))));
+                    break;
+                default:
+                    throw new IllegalArgumentException(line);
+            }
+        }
+    }
+
+    private void start(String name) {
+        Scenario scenario = table().get(name);
+        Case c = new Case(this, nameServer, prefix, name);
+        running.put(name, c);
+        pool.execute(() -> {
+            long from = System.nanoTime();
+            String error = "";
+            try (c) {
+                if (scenario == null) {
+                    throw new AssertionError("no such scenario");
+                }
+                scenario.run(c);
+            } catch (Throwable e) {
+                StringWriter text = new StringWriter();
+                e.printStackTrace(new PrintWriter(text));
+                error = text.toString();
+                failed = true;
+            }
+            long millis = (System.nanoTime() - from) / 1_000_000;
+            print(name, "\"done\":true,\"millis\":" + millis + ",\"error\":" + quote(error));
+        });
+    }
+
+    void event(String scenario, String what) {
+        print(scenario, "\"event\":" + quote(what));
+    }
+
+    void note(String scenario, String figure) {
+        print(scenario, "\"note\":" + quote(figure));
+    }
+
+    private synchronized void print(String scenario, String fields) {
+        out.println("@{\"scenario\":" + quote(scenario) + "," + fields + "}");
+        out.flush();
+    }
+
+    private static String quote(String s) {
+        StringBuilder b = new StringBuilder("\"");
+        for (char c : s.toCharArray()) {
+            if (c == '"' || c == '\\') {
+                b.append('\\').append(c);
+            } else if (c < ' ' || c > '~') {
+                b.append(String.format("\\u%04x", (int) c));
+            } else {
+                b.append(c);
+            }
+        }
+        return b.append('"').toString();
+    }
+
+    static Map<String, Scenario> table() {
+        Map<String, Scenario> t = new LinkedHashMap<>();
+        t.put("send_sync", Sending::sync);
+        t.put("send_async", Sending::async);
+        t.put("send_oneway", Sending::oneway);
+        t.put("send_batch", Sending::batch);
+        t.put("send_to_chosen_queue", Sending::chosenQueue);
+        t.put("properties_arrive", Sending::properties);
+        t.put("view_message", Sending::view);
+        t.put("compressed_body", Sending::compressed);
+        t.put("compressed_lz4", c -> Sending.compressedWith(c, "LZ4"));
+        t.put("compressed_zstd", c -> Sending.compressedWith(c, "ZSTD"));
+        t.put("delay_level", Sending::delayed);
+
+        t.put("too_big_message", Refusals::tooBig);
+        t.put("properties_too_big", Refusals::propertiesTooBig);
+        t.put("missing_topic", Refusals::missingTopic);
+        t.put("not_writable", Refusals::notWritable);
+        t.put("not_readable", Refusals::notReadable);
+        t.put("queue_out_of_range", Refusals::queueOutOfRange);
+
+        t.put("ordered", Ordering::ordered);
+        t.put("orderly_retry_keeps_order", Ordering::retryKeepsOrder);
+        t.put("orderly_to_dlq", Ordering::toDeadLetters);
+
+        t.put("tag_filter", Consuming::tagFilter);
+        t.put("tag_hash_collision", Consuming::tagCollision);
+        t.put("broadcasting", Consuming::broadcasting);
+        t.put("long_poll_wakes", Consuming::longPoll);
+        t.put("resume_where_left", Consuming::resume);
+        t.put("rebalance", Consuming::rebalance);
+        t.put("rebalance_under_load", Consuming::rebalanceUnderLoad);
+
+        t.put("retry_then_success", Retrying::thenSuccess);
+        t.put("retry_to_dlq", Retrying::toDeadLetters);
+
+        t.put("consume_from_first", Offsets::fromFirst);
+        t.put("consume_from_last", Offsets::fromLast);
+        t.put("consume_from_timestamp", Offsets::fromTimestamp);
+        t.put("young_topic_from_last", Offsets::youngTopic);
+        t.put("offset_reset", Offsets::reset);
+
+        t.put("pull_consumer", Pulling::pull);
+        t.put("pull_offset_illegal", Pulling::offsetIllegal);
+        t.put("lite_pull_subscribe", Pulling::liteSubscribe);
+        t.put("lite_pull_assign", Pulling::liteAssign);
+
+        t.put("topic_lifecycle", Operating::topic);
+        t.put("group_lifecycle", Operating::group);
+        t.put("consumer_status", Operating::consumerStatus);
+
+        t.put("restart_under_load", Restarting::underLoad);
+        t.put("mixed_cluster", Mixing::cluster);
+        t.put("bystanders", Operating::bystanders);
+        return t;
+    }
+}

@@ -1,0 +1,157 @@
+//go:build compat
+
+package compat
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/test/against"
+)
+
+// kit is set once, before the tests start.
+var kit *against.Kit
+
+// skipped counts what could not run here, so that a green run says what it
+// proved.
+var skipped struct {
+	sync.Mutex
+	lines []string
+}
+
+var (
+	servers = flag.String("servers", "rocketmq,goddard", "which servers to run against")
+	only    = flag.String("scenarios", "", "comma separated scenarios to run; empty for all")
+	clients = flag.String("clients", "java-5.5.0,java-4.9.8,go-2.1.2", "which clients to run")
+)
+
+func TestMain(m *testing.M) {
+	against.Main(m, func(k *against.Kit) { kit = k }, func() {
+		for _, line := range skipped.lines {
+			fmt.Fprintln(os.Stderr, "compat: not run:", line)
+		}
+		fmt.Fprintf(os.Stderr, "compat: %d parts were skipped\n", len(skipped.lines))
+	})
+}
+
+func skip(t *testing.T, why string) {
+	t.Helper()
+	skipped.Lock()
+	skipped.lines = append(skipped.lines, t.Name()+": "+why)
+	skipped.Unlock()
+	t.Skip(why)
+}
+
+// javaScenarios are those that run beside each other; see Scenarios.java.
+var javaScenarios = strings.Fields(`
+	rebalance rebalance_under_load consume_from_first consume_from_last consume_from_timestamp young_topic_from_last
+	offset_reset retry_to_dlq retry_then_success ordered orderly_retry_keeps_order orderly_to_dlq
+	tag_filter tag_hash_collision broadcasting long_poll_wakes resume_where_left
+	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive view_message
+	compressed_body compressed_lz4 compressed_zstd delay_level
+	too_big_message properties_too_big missing_topic not_writable not_readable queue_out_of_range
+	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
+	topic_lifecycle group_lifecycle consumer_status`)
+
+// goScenarios are those of the Go client; see clients/go.
+var goScenarios = strings.Fields(`
+	rebalance consume_from_first consume_from_last consume_from_timestamp offset_reset
+	retry_to_dlq retry_then_success ordered tag_filter tag_hash_collision broadcasting long_poll_wakes resume_where_left
+	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive compressed_body delay_level
+	too_big_message missing_topic pull_consumer topic_lifecycle`)
+
+// makers are the servers of this run. One that is not available is skipped.
+func makers(t *testing.T, run func(t *testing.T, m against.Maker)) {
+	if strings.Contains(*servers, "rocketmq") {
+		t.Run("rocketmq-"+against.OriginalVersion, func(t *testing.T) {
+			if kit.OriginalMissing != "" {
+				skip(t, kit.OriginalMissing)
+			}
+			run(t, against.Java(t, kit))
+		})
+	}
+	if strings.Contains(*servers, "goddard") {
+		t.Run("goddard", func(t *testing.T) { run(t, against.Goddard(t, kit)) })
+	}
+}
+
+// Every client does what it does with RocketMQ, first undisturbed, then while
+// the broker is killed and comes back under load.
+func TestScenarios(t *testing.T) {
+	makers(t, func(t *testing.T, m against.Maker) {
+		cluster := m.Cluster(t)
+		all := allClients(t, cluster.NameServer)
+		for _, c := range all {
+			c.run(t, wanted(c.scenarios)...)
+		}
+		for _, c := range all {
+			t.Run(c.name, func(t *testing.T) {
+				for _, s := range wanted(c.scenarios) {
+					c.report(t, m.Name(), s)
+				}
+			})
+		}
+		restartUnderLoad(t, m, cluster, all)
+	})
+}
+
+func restartUnderLoad(t *testing.T, m against.Maker, cluster *against.Cluster, all []*client) {
+	const scenario = "restart_under_load"
+	if len(wanted([]string{scenario})) == 0 {
+		return
+	}
+	var ready []*client
+	for _, c := range all {
+		c.run(t, scenario)
+	}
+	for _, c := range all {
+		if c.asked(scenario, "restart") {
+			ready = append(ready, c)
+		}
+	}
+	cluster.Kill()
+	from := time.Now()
+	cluster.Start(t)
+	t.Logf("%s was back %v after kill -9", m.Name(), time.Since(from).Round(time.Millisecond))
+	for _, c := range ready {
+		c.answer(t, scenario, "restart")
+	}
+	for _, c := range all {
+		t.Run(c.name, func(t *testing.T) { c.report(t, m.Name(), scenario) })
+	}
+}
+
+func allClients(t *testing.T, nameServer string) []*client {
+	t.Helper()
+	var all []*client
+	for _, version := range []string{against.JavaClient5, against.JavaClient4} {
+		if strings.Contains(*clients, "java-"+version) {
+			if c := javaClient(t, version, nameServer); c != nil {
+				all = append(all, c)
+			}
+		}
+	}
+	if strings.Contains(*clients, "go-2.1.2") {
+		if c := goClient(t, nameServer); c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func wanted(scenarios []string) []string {
+	if *only == "" {
+		return scenarios
+	}
+	return slices.DeleteFunc(slices.Clone(scenarios), func(s string) bool { return !slices.Contains(strings.Split(*only, ","), s) })
+}
+
+func without(scenarios []string, names ...string) []string {
+	return slices.DeleteFunc(slices.Clone(scenarios), func(s string) bool { return slices.Contains(names, s) })
+}

@@ -1,0 +1,23 @@
+package compat
+
+// A difference is a scenario that is known to fail on one server with one
+// client, and why.
+type difference struct {
+	server   string // "goddard", "rocketmq-5.5.0"
+	client   string // "java-5.5.0", "java-4.9.8", "go-2.1.2", "mqadmin"
+	scenario string
+	reason   string
+}
+
+// differences are all that is expected to fail. The list may only shrink.
+var differences = []difference{}
+
+// expected returns why a scenario must fail; empty if it must pass.
+func expected(server, client, scenario string) string {
+	for _, d := range differences {
+		if d.server == server && d.client == client && d.scenario == scenario {
+			return d.reason
+		}
+	}
+	return ""
+}

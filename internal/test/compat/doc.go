@@ -1,0 +1,9 @@
+// Package compat runs RocketMQ's own clients against RocketMQ and against
+// Goddard and asks the same of both.
+//
+// Its tests are behind the build tag compat (make compat), since they need
+// minutes and, for the Java parts, a JDK and Maven. A scenario is written in the
+// client's language (internal/test/clients) and knows no server; where a server
+// is meant to differ, differences.go says so with the reason, and then the
+// scenario must fail: one that passes must be struck from the list.
+package compat

@@ -1,0 +1,347 @@
+package timer
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+)
+
+// Bounds of what is read, and so delivered, at a time.
+const (
+	readMessages = 256
+	readBytes    = 1 << 20
+)
+
+// Options says where a Timer finds its messages.
+type Options struct {
+	// Store holds the schedule topic and the timer's rows.
+	Store *store.Store
+
+	// Append delivers messages: like Store.Append, which is the default.
+	Append func(*mq.SendBatch)
+
+	// Levels are the rests of the delay levels, as ParseLevels returns them.
+	Levels []time.Duration
+
+	// Log receives what an operator should read. Nil discards it.
+	Log *slog.Logger
+}
+
+// A Timer delivers the messages of the schedule topic.
+type Timer struct {
+	opts Options
+	core *core
+
+	// arrived and waiting are sets of levels, level i as bit i: those that got
+	// a message since they were last read, and those that wait for one. An
+	// appender sets its bit before it looks at waiting, the loop sets waiting
+	// before it looks at arrived, so that one of them sees the other.
+	arrived, waiting atomic.Uint64
+	wake             chan struct{}
+	results          chan result
+	held             []mq.Batch // what was last read of a level, while it is delivered
+	progress         []atomic.Int64
+}
+
+// A result is the end of a delivery.
+type result struct {
+	level, count int
+	err          error // why the message behind count was not delivered
+}
+
+// New reads how far each level is. Nothing is delivered before Run.
+func New(o Options) (*Timer, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Append == nil {
+		o.Append = o.Store.Append
+	}
+	n := len(o.Levels)
+	if n == 0 || n > maxLevels {
+		return nil, fmt.Errorf("timer: %d delay levels: want 1 to %d", n, maxLevels)
+	}
+	t := &Timer{
+		opts: o, wake: make(chan struct{}, 1), results: make(chan result, n),
+		held: make([]mq.Batch, n), progress: make([]atomic.Int64, n),
+	}
+	delays, progress := make([]int64, n), make([]mq.QueueOffset, n)
+	for i, d := range o.Levels {
+		delays[i] = d.Milliseconds()
+		at, err := t.load(i)
+		if err != nil {
+			return nil, err
+		}
+		progress[i] = at
+		t.progress[i].Store(int64(at))
+	}
+	t.core = newCore(delays, progress)
+	return t, nil
+}
+
+// Appended tells the timer that a queue of the schedule topic has a message
+// more. It does not block.
+func (t *Timer) Appended(queue int32) {
+	if queue < 0 || int(queue) >= len(t.opts.Levels) {
+		return
+	}
+	bit := uint64(1) << queue
+	t.arrived.Or(bit)
+	if t.waiting.Load()&bit != 0 {
+		select {
+		case t.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Progress is the offset of the first message of a level, counted from 0, that
+// is not delivered.
+func (t *Timer) Progress(level int) mq.QueueOffset {
+	return mq.QueueOffset(t.progress[level].Load())
+}
+
+// Levels is how many delay levels there are.
+func (t *Timer) Levels() int { return len(t.opts.Levels) }
+
+// Run delivers until ctx ends, and waits for what is in flight.
+func (t *Timer) Run(ctx context.Context) error {
+	t.core.start()
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for {
+		t.perform()
+		if at := t.core.sleep(); at != 0 {
+			alarm.Reset(time.Until(time.UnixMilli(at)))
+		} else {
+			alarm.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			t.finish()
+			return nil
+		case <-t.wake:
+		case r := <-t.results:
+			t.settle(r)
+		case <-alarm.C:
+			t.core.tick(time.Now().UnixMilli())
+		}
+	}
+}
+
+// perform does what the core asks for until it has nothing more to ask.
+func (t *Timer) perform() {
+	for {
+		actions := t.core.take()
+		for _, a := range actions {
+			switch a.op {
+			case opRead:
+				t.read(a)
+			case opDeliver:
+				t.deliver(a)
+			case opSave:
+				t.save(a)
+			}
+		}
+		if len(actions) > 0 {
+			continue
+		}
+		empty := t.core.empty()
+		t.waiting.Store(empty)
+		got := t.arrived.Load() & empty
+		if got == 0 {
+			return
+		}
+		for i := range t.opts.Levels {
+			if got&(1<<i) != 0 {
+				t.core.appended(i)
+			}
+		}
+	}
+}
+
+// read fetches the next messages of a level.
+func (t *Timer) read(a action) {
+	t.arrived.And(^(uint64(1) << a.level))
+	q := mq.Queue{Topic: mq.TopicSchedule, ID: int32(a.level)}
+	b, err := t.opts.Store.Read(q, a.at, store.ReadOptions{MaxMessages: readMessages, MaxBytes: readBytes})
+	now := time.Now().UnixMilli()
+	if err != nil {
+		t.opts.Log.Error("cannot read delayed messages", "level", a.level+1, "offset", a.at, "error", err)
+		t.core.unread(a.level, now)
+		return
+	}
+	if b.Status != mq.PullFound {
+		release(b)
+		from := b.Next
+		if b.Status == mq.PullNoNew || b.Status == mq.PullNoQueue {
+			from = a.at
+		}
+		t.core.read(a.level, now, from, nil)
+		return
+	}
+	times, err := storeTimes(b)
+	if err != nil {
+		release(b)
+		t.opts.Log.Error("delayed messages are damaged; run `goddard store verify`",
+			"level", a.level+1, "offset", a.at, "error", err)
+		t.core.unread(a.level, now)
+		return
+	}
+	t.held[a.level] = b
+	t.core.read(a.level, now, b.Next-mq.QueueOffset(b.Count), times)
+	if t.core.levels[a.level].state != stateDelivering {
+		t.drop(a.level)
+	}
+}
+
+// deliver sends the first messages of what was last read.
+func (t *Timer) deliver(a action) {
+	d := &delivery{level: a.level}
+	for r := range records(t.held[a.level]) {
+		if d.count == a.count {
+			break
+		}
+		d.count++
+		s, err := due(r)
+		if err != nil {
+			t.opts.Log.Warn("a delayed message says not where to go and is passed over",
+				"level", a.level+1, "offset", r.QueueOffset, "error", err)
+			continue
+		}
+		d.sends = append(d.sends, s)
+		d.index = append(d.index, d.count-1)
+	}
+	if len(d.sends) == 0 {
+		t.results <- result{level: a.level, count: d.count}
+		return
+	}
+	t.opts.Append(&mq.SendBatch{Sends: d.sends, Done: func(b *mq.SendBatch) { t.results <- d.result(b) }})
+}
+
+// A delivery is one batch on its way to the topics it is meant for.
+type delivery struct {
+	level, count int
+	sends        []mq.Send
+	index        []int // of each send among the count messages
+}
+
+// result counts what was delivered up to the first message that is worth
+// another try. Those that can never be stored are passed over.
+func (d *delivery) result(b *mq.SendBatch) result {
+	for i := range b.Sends {
+		err := b.Sends[i].Err
+		if err != nil && !errors.Is(err, mq.ErrMessageIllegal) && !errors.Is(err, mq.ErrMessageTooLarge) {
+			return result{level: d.level, count: d.index[i], err: err}
+		}
+	}
+	return result{level: d.level, count: d.count}
+}
+
+// due is the message as it goes to the topic it is meant for: as it lies, with
+// its delay among its properties, as RocketMQ delivers it.
+func due(r mq.Record) (mq.Send, error) {
+	topic, _ := mq.Property(r.Properties, mq.PropRealTopic)
+	id, _ := mq.Property(r.Properties, mq.PropRealQueueID)
+	queue, err := strconv.ParseInt(string(id), 10, 32)
+	if len(topic) == 0 || err != nil || queue < 0 {
+		return mq.Send{}, fmt.Errorf("%s is %q and %s is %q", mq.PropRealTopic, topic, mq.PropRealQueueID, id)
+	}
+	m := r.Message()
+	m.Topic, m.QueueID = string(topic), int32(queue)
+	return mq.Send{Message: m}, nil
+}
+
+// settle hands the end of a delivery to the core.
+func (t *Timer) settle(r result) {
+	t.drop(r.level)
+	if r.err != nil {
+		t.opts.Log.Warn("cannot deliver a delayed message; trying again", "level", r.level+1, "error", r.err)
+	}
+	t.core.delivered(r.level, time.Now().UnixMilli(), r.count, r.err != nil)
+}
+
+// finish waits for the deliveries in flight and keeps their progress.
+func (t *Timer) finish() {
+	for i := range t.core.levels {
+		for t.core.levels[i].state == stateDelivering {
+			t.settle(<-t.results)
+		}
+	}
+	for _, a := range t.core.take() {
+		if a.op == opSave {
+			t.save(a)
+		}
+	}
+}
+
+func (t *Timer) save(a action) {
+	err := t.opts.Store.Keys().Set(row(a.level), binary.BigEndian.AppendUint64(nil, uint64(a.at)), false)
+	if err != nil {
+		t.opts.Log.Error("cannot keep how far delayed messages are; some may be delivered twice after a restart",
+			"level", a.level+1, "error", err)
+	}
+	t.progress[a.level].Store(int64(a.at))
+}
+
+func (t *Timer) load(level int) (mq.QueueOffset, error) {
+	v, err := t.opts.Store.Keys().Get(row(level))
+	switch {
+	case errors.Is(err, mq.ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("timer: %w", err)
+	case len(v) != 8:
+		return 0, fmt.Errorf("timer: row %q has %d bytes, want 8", row(level), len(v))
+	}
+	return mq.QueueOffset(binary.BigEndian.Uint64(v)), nil
+}
+
+func row(level int) []byte { return fmt.Appendf(nil, "timer/level/%02d", level+1) }
+
+func (t *Timer) drop(level int) {
+	release(t.held[level])
+	t.held[level] = mq.Batch{}
+}
+
+func release(b mq.Batch) {
+	if b.Release != nil {
+		b.Release()
+	}
+}
+
+// storeTimes are when the messages of a batch were stored, in Unix milliseconds.
+func storeTimes(b mq.Batch) ([]int64, error) {
+	times := make([]int64, 0, b.Count)
+	for r := range records(b) {
+		times = append(times, r.StoreTime)
+	}
+	if len(times) != b.Count {
+		return nil, fmt.Errorf("%d of %d messages can be read", len(times), b.Count)
+	}
+	return times, nil
+}
+
+// records goes through the messages of a batch up to the first that cannot be
+// decoded.
+func records(b mq.Batch) func(yield func(mq.Record) bool) {
+	return func(yield func(mq.Record) bool) {
+		for _, data := range b.Data {
+			for len(data) > 0 {
+				r, rest, err := mq.DecodeRecord(data)
+				if err != nil || !yield(r) {
+					return
+				}
+				data = rest
+			}
+		}
+	}
+}

@@ -1,0 +1,346 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep values that are passed over may nest.
+const maxDepth = 32
+
+// A scanner goes over the text of a JSON header.
+type scanner struct {
+	b []byte
+	i int
+	d *Decoder // for unescaped strings
+}
+
+func (s *scanner) errorf(format string, args ...any) error {
+	return fmt.Errorf("byte %d: %w", s.i, fmt.Errorf(format, args...))
+}
+
+// decodeJSON reads a header of the first serialization.
+func (d *Decoder) decodeJSON(h []byte, c *Command) error {
+	s := scanner{b: h, d: d}
+	c.Language = LanguageOther
+	err := s.object(func(key []byte) error { return s.member(key, c) })
+	if err != nil {
+		return err
+	}
+	if s.space(); s.i < len(s.b) {
+		return s.errorf("text after the header")
+	}
+	return nil
+}
+
+// member reads the value of a key of the header itself.
+func (s *scanner) member(key []byte, c *Command) (err error) {
+	switch string(key) {
+	case "code":
+		var n int32
+		n, err = s.int32()
+		c.Code = Code(n)
+	case "version":
+		c.Version, err = s.int32()
+	case "opaque":
+		c.Opaque, err = s.int32()
+	case "flag":
+		c.Flag, err = s.int32()
+	case "language":
+		var v []byte
+		v, _, err = s.value()
+		c.Language = parseLanguage(v)
+	case "remark":
+		var v []byte
+		v, _, err = s.value()
+		c.Remark = string(v)
+	case "extFields":
+		err = s.extFields()
+	default:
+		err = s.skip(0)
+	}
+	return err
+}
+
+// extFields reads the object of the header's fields, or null.
+func (s *scanner) extFields() error {
+	if s.space(); s.i < len(s.b) && s.b[s.i] == 'n' {
+		return s.literal("null")
+	}
+	return s.object(func(key []byte) error {
+		value, null, err := s.value()
+		if err == nil && !null {
+			s.d.add(key, value)
+		}
+		return err
+	})
+}
+
+// parseLanguage is ParseLanguage of bytes, and of ordinals.
+func parseLanguage(v []byte) Language {
+	for l, n := range languageNames {
+		if string(v) == n {
+			return Language(l)
+		}
+	}
+	if n, ok := parseInt32(v); ok && len(v) > 0 && n >= 0 && int(n) < len(languageNames) {
+		return Language(n)
+	}
+	return LanguageOther
+}
+
+// object reads an object and calls member at the value of each key.
+func (s *scanner) object(member func(key []byte) error) error {
+	if !s.next('{') {
+		return s.errorf("{ expected")
+	}
+	if s.next('}') {
+		return nil
+	}
+	for {
+		if s.space(); s.i >= len(s.b) || s.b[s.i] != '"' {
+			return s.errorf("key expected")
+		}
+		key, err := s.string()
+		if err != nil {
+			return err
+		}
+		if !s.next(':') {
+			return s.errorf(": expected")
+		}
+		if err := member(key); err != nil {
+			return err
+		}
+		if s.next(',') {
+			continue
+		}
+		if s.next('}') {
+			return nil
+		}
+		return s.errorf(", or } expected")
+	}
+}
+
+// space passes over white space.
+func (s *scanner) space() {
+	for s.i < len(s.b) {
+		switch s.b[s.i] {
+		case ' ', '\n', '\t', '\r':
+			s.i++
+		default:
+			return
+		}
+	}
+}
+
+// next passes over white space and then c, if it is there.
+func (s *scanner) next(c byte) bool {
+	if s.space(); s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	return false
+}
+
+// value reads a string, or the text of anything else.
+func (s *scanner) value() (v []byte, null bool, err error) {
+	if s.space(); s.i < len(s.b) && s.b[s.i] == '"' {
+		v, err = s.string()
+		return v, false, err
+	}
+	start := s.i
+	if err := s.skip(0); err != nil {
+		return nil, false, err
+	}
+	v = s.b[start:s.i:s.i]
+	if v[0] == 'n' {
+		return nil, true, nil
+	}
+	return v, false, nil
+}
+
+// int32 reads a number, or one in quotes; null is 0.
+func (s *scanner) int32() (int32, error) {
+	v, _, err := s.value()
+	if err != nil {
+		return 0, err
+	}
+	n, ok := parseInt32(v)
+	if !ok {
+		return 0, s.errorf("%.30q is not a 32-bit number", v)
+	}
+	return n, nil
+}
+
+// skip passes over one value of any kind.
+func (s *scanner) skip(depth int) error {
+	s.space()
+	if s.i >= len(s.b) {
+		return errCut
+	}
+	if depth > maxDepth {
+		return s.errorf("nested deeper than %d", maxDepth)
+	}
+	switch c := s.b[s.i]; {
+	case c == '"':
+		_, err := s.string()
+		return err
+	case c == '{':
+		return s.object(func([]byte) error { return s.skip(depth + 1) })
+	case c == '[':
+		return s.skipArray(depth)
+	case c == 't':
+		return s.literal("true")
+	case c == 'f':
+		return s.literal("false")
+	case c == 'n':
+		return s.literal("null")
+	case c == '-' || c >= '0' && c <= '9':
+		for s.i++; s.i < len(s.b) && numberByte(s.b[s.i]); {
+			s.i++
+		}
+		return nil
+	default:
+		return s.errorf("unexpected %q", c)
+	}
+}
+
+func (s *scanner) skipArray(depth int) error {
+	s.i++
+	if s.next(']') {
+		return nil
+	}
+	for {
+		if err := s.skip(depth + 1); err != nil {
+			return err
+		}
+		if s.next(',') {
+			continue
+		}
+		if s.next(']') {
+			return nil
+		}
+		return s.errorf(", or ] expected")
+	}
+}
+
+func (s *scanner) literal(word string) error {
+	if !bytes.HasPrefix(s.b[s.i:], readOnlyBytes(word)) {
+		return s.errorf("%s expected", word)
+	}
+	s.i += len(word)
+	return nil
+}
+
+func numberByte(c byte) bool {
+	return c >= '0' && c <= '9' || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
+}
+
+// string reads the string that begins at s.i. Without escapes it is part of the
+// header itself.
+func (s *scanner) string() ([]byte, error) {
+	s.i++
+	start := s.i
+	end := bytes.IndexByte(s.b[start:], '"')
+	if end < 0 {
+		return nil, errCut
+	}
+	text := s.b[start : start+end : start+end]
+	esc := bytes.IndexByte(text, '\\')
+	if esc < 0 {
+		s.i = start + end + 1
+		return text, nil
+	}
+	return s.unescape(start, start+esc)
+}
+
+// unescape reads on from the first escape of the string that began at start.
+func (s *scanner) unescape(start, esc int) ([]byte, error) {
+	first := len(s.d.scratch)
+	buf := append(s.d.scratch, s.b[start:esc]...)
+	for i := esc; i < len(s.b); {
+		switch c := s.b[i]; c {
+		case '"':
+			s.i, s.d.scratch = i+1, buf
+			return buf[first:len(buf):len(buf)], nil
+		case '\\':
+			var n int
+			if buf, n = appendEscaped(buf, s.b[i:]); n == 0 {
+				s.i = i
+				return nil, s.errorf("malformed escape")
+			}
+			i += n
+		default:
+			run := i
+			for i < len(s.b) && s.b[i] != '"' && s.b[i] != '\\' {
+				i++
+			}
+			buf = append(buf, s.b[run:i]...)
+		}
+	}
+	return nil, errCut
+}
+
+// appendEscaped adds what the escape at the start of b stands for and says how
+// long it is; 0 if it is malformed.
+func appendEscaped(buf, b []byte) ([]byte, int) {
+	if len(b) < 2 {
+		return buf, 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', '\'':
+		return append(buf, b[1]), 2
+	case 'b':
+		return append(buf, '\b'), 2
+	case 'f':
+		return append(buf, '\f'), 2
+	case 'n':
+		return append(buf, '\n'), 2
+	case 'r':
+		return append(buf, '\r'), 2
+	case 't':
+		return append(buf, '\t'), 2
+	case 'v':
+		return append(buf, '\v'), 2
+	case 'u':
+	default:
+		return buf, 0
+	}
+	r, ok := hex4(b[2:])
+	if !ok {
+		return buf, 0
+	}
+	if r < utf8.RuneSelf {
+		return append(buf, byte(r)), 6
+	}
+	if utf16.IsSurrogate(r) && len(b) >= 12 && b[6] == '\\' && b[7] == 'u' {
+		if low, ok := hex4(b[8:]); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				return utf8.AppendRune(buf, pair), 12
+			}
+		}
+	}
+	return utf8.AppendRune(buf, r), 6
+}
+
+func hex4(b []byte) (r rune, ok bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}

@@ -1,0 +1,126 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+)
+
+// AppendTo adds the frame to b, with the length in front. The length counts
+// Chunks too, but they are not added: they are to be written right behind. A
+// command that does not fit into a binary header, such as one with a code over
+// 32767, gets a JSON header.
+func (c *Command) AppendTo(b []byte) []byte {
+	start := len(b)
+	mark := uint32(JSON) << 24
+	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
+	if c.Serialization == Binary && c.fitsBinary() {
+		mark = uint32(Binary) << 24
+		b = c.appendBinary(b)
+	} else {
+		b = c.appendJSON(b)
+	}
+	header := len(b) - start - 8
+	b = append(b, c.Body...)
+	size := len(b) - start - 4
+	for _, chunk := range c.Chunks {
+		size += len(chunk)
+	}
+	binary.BigEndian.PutUint32(b[start:], uint32(size))
+	binary.BigEndian.PutUint32(b[start+4:], mark|uint32(header))
+	return b
+}
+
+func (c *Command) fitsBinary() bool {
+	if c.Code != Code(int16(c.Code)) || c.Version != int32(int16(c.Version)) {
+		return false
+	}
+	for i := range c.Fields {
+		if len(c.Fields[i].Key) > math.MaxInt16 {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Command) appendBinary(b []byte) []byte {
+	be := binary.BigEndian
+	b = be.AppendUint16(b, uint16(c.Code))
+	b = append(b, byte(c.Language))
+	b = be.AppendUint16(b, uint16(c.Version))
+	b = be.AppendUint32(b, uint32(c.Opaque))
+	b = be.AppendUint32(b, uint32(c.Flag))
+	b = be.AppendUint32(b, uint32(len(c.Remark)))
+	b = append(b, c.Remark...)
+	ext := len(b)
+	b = append(b, 0, 0, 0, 0)
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		b = be.AppendUint16(b, uint16(len(f.Key)))
+		b = append(b, f.Key...)
+		b = be.AppendUint32(b, uint32(len(f.Value)))
+		b = append(b, f.Value...)
+	}
+	be.PutUint32(b[ext:], uint32(len(b)-ext-4))
+	return b
+}
+
+// appendJSON writes the keys in the order of Java's peers, which leave out what
+// is null.
+func (c *Command) appendJSON(b []byte) []byte {
+	b = append(b, `{"code":`...)
+	b = strconv.AppendInt(b, int64(c.Code), 10)
+	if len(c.Fields) > 0 {
+		b = append(b, `,"extFields":{`...)
+		for i := range c.Fields {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendQuoted(b, c.Fields[i].Key)
+			b = append(b, ':')
+			b = appendQuoted(b, c.Fields[i].Value)
+		}
+		b = append(b, '}')
+	}
+	b = append(b, `,"flag":`...)
+	b = strconv.AppendInt(b, int64(c.Flag), 10)
+	b = append(b, `,"language":"`...)
+	b = append(b, c.Language.String()...)
+	b = append(b, `","opaque":`...)
+	b = strconv.AppendInt(b, int64(c.Opaque), 10)
+	if c.Remark != "" {
+		b = append(b, `,"remark":`...)
+		b = appendQuoted(b, readOnlyBytes(c.Remark))
+	}
+	b = append(b, `,"serializeTypeCurrentRPC":"JSON","version":`...)
+	b = strconv.AppendInt(b, int64(c.Version), 10)
+	return append(b, '}')
+}
+
+// appendQuoted adds v as a JSON string. What is not ASCII stays as it is.
+func appendQuoted(b, v []byte) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	done := 0
+	for i, c := range v {
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, v[done:i]...)
+		done = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
+	}
+	b = append(b, v[done:]...)
+	return append(b, '"')
+}
