@@ -44,7 +44,7 @@ crash: build
 
 # Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven.
 bench: build
-	sh bench/compare.sh
+	$(GO) run ./internal/test/ratios
 
 clean:
 	rm -rf bin

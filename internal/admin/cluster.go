@@ -92,17 +92,14 @@ func (c *Cluster) call(ctx context.Context, addr string, cmd *wire.Command) (*wi
 	return resp, nil
 }
 
-// A body is the JSON of an answer.
-type body interface{ Decode([]byte) error }
-
-// ask calls addr and decodes the body of the answer into b.
-func (c *Cluster) ask(ctx context.Context, addr string, cmd *wire.Command, b body) error {
+// ask calls addr and decodes the body of the answer into b, a pointer.
+func (c *Cluster) ask(ctx context.Context, addr string, cmd *wire.Command, b any) error {
 	request := cmd.Code
 	resp, err := c.call(ctx, addr, cmd)
 	if err != nil {
 		return err
 	}
-	if err := b.Decode(resp.Body); err != nil {
+	if err := wire.DecodeBody(resp.Body, b); err != nil {
 		return fmt.Errorf("%s answered %s with a body that cannot be read: %w", addr, request, err)
 	}
 	return nil
@@ -150,13 +147,13 @@ func (c *Cluster) Brokers(ctx context.Context) ([]Broker, error) {
 		return nil, err
 	}
 	var info wire.ClusterInfo
-	if err := info.Decode(resp.Body); err != nil {
+	if err := wire.DecodeBody(resp.Body, &info); err != nil {
 		return nil, fmt.Errorf("%s: cluster information cannot be read: %w", addr, err)
 	}
 	var all []Broker
-	for cluster, names := range info.ClusterAddrTable {
+	for cluster, names := range info.Clusters {
 		for _, name := range names {
-			for id, addr := range info.BrokerAddrTable[name].BrokerAddrs {
+			for id, addr := range info.Brokers[name].Addrs {
 				all = append(all, Broker{Cluster: cluster, Name: name, ID: id, Addr: addr})
 			}
 		}

@@ -20,11 +20,11 @@ func (c *Cluster) Topics(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var list wire.TopicList
-	if err := list.Decode(resp.Body); err != nil {
+	if err := wire.DecodeBody(resp.Body, &list); err != nil {
 		return nil, fmt.Errorf("%s: the list of topics cannot be read: %w", addr, err)
 	}
-	slices.Sort(list.TopicList)
-	return list.TopicList, nil
+	slices.Sort(list.Topics)
+	return list.Topics, nil
 }
 
 // PutTopic creates a topic or changes it. The attributes of t are changes:
@@ -61,7 +61,7 @@ func (c *Cluster) Topic(ctx context.Context, addr, name string) (mq.Topic, error
 		return mq.Topic{}, err
 	}
 	var t mq.Topic
-	if err := wire.UnmarshalJSON(resp.Body, &t); err != nil {
+	if err := wire.DecodeBody(resp.Body, &t); err != nil {
 		return mq.Topic{}, fmt.Errorf("%s: topic %s cannot be read: %w", addr, name, err)
 	}
 	return t, nil
@@ -124,7 +124,7 @@ func (c *Cluster) Route(ctx context.Context, topic string) (*wire.TopicRouteData
 		return nil, err
 	}
 	route := new(wire.TopicRouteData)
-	if err := route.Decode(resp.Body); err != nil {
+	if err := wire.DecodeBody(resp.Body, route); err != nil {
 		return nil, fmt.Errorf("%s: the route of %s cannot be read: %w", addr, topic, err)
 	}
 	return route, nil
@@ -137,8 +137,8 @@ func (c *Cluster) routeMasters(ctx context.Context, topic string) ([]Broker, err
 		return nil, err
 	}
 	var masters []Broker
-	for _, b := range route.BrokerDatas {
-		if addr, ok := b.BrokerAddrs[0]; ok {
+	for _, b := range route.Brokers {
+		if addr, ok := b.Addrs[0]; ok {
 			masters = append(masters, Broker{Cluster: b.Cluster, Name: b.BrokerName, Addr: addr})
 		}
 	}
@@ -170,7 +170,7 @@ func (c *Cluster) TopicStatus(ctx context.Context, topic string) ([]QueueStatus,
 		if err := c.ask(ctx, b.Addr, wire.NewRequest(wire.GetTopicStatsInfo, &wire.GetTopicStatsInfoRequest{Topic: topic}), &stats); err != nil {
 			return nil, err
 		}
-		for q, s := range stats.OffsetTable {
+		for q, s := range stats.Offsets {
 			all = append(all, QueueStatus{
 				Broker: q.BrokerName, Queue: q.QueueID, Min: s.MinOffset, Max: s.MaxOffset, LastUpdate: moment(s.LastUpdateTimestamp),
 			})

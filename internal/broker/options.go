@@ -66,10 +66,6 @@ type Options struct {
 	// MaxPullMessages bounds the messages of one pull. Default 160.
 	MaxPullMessages int `conf:"max-pull-messages" rocketmq:"pullBatchMaxMessageCount" live:"true"`
 
-	// MaxPullBytes bounds the size of one pull's answer, in bytes, though it
-	// always has room for one message. Default 256 KiB.
-	MaxPullBytes int `conf:"max-pull-bytes" rocketmq:"maxTransferBytesOnMessageInMemory" live:"true"`
-
 	// MaxWaitingPulls bounds the pulls that wait for messages; one more is
 	// answered at once. Default 100000.
 	MaxWaitingPulls int `conf:"max-waiting-pulls"`
@@ -120,7 +116,6 @@ func (o Options) withDefaults() Options {
 	setPointer(&o.LongPolling, true)
 	setDefault(&o.ShortPolling, time.Second)
 	setDefault(&o.MaxPullMessages, 160)
-	setDefault(&o.MaxPullBytes, 256<<10)
 	setDefault(&o.MaxWaitingPulls, 100_000)
 	setDefault(&o.MaxWaitingPullsPerQueue, 10_000)
 	setDefault(&o.RegionID, "DefaultRegion")
@@ -183,7 +178,6 @@ func (o Options) Validate() error {
 	check(o.MaxTopicLength >= 1 && o.MaxTopicLength <= mq.MaxTopicName, "max-topic-length = %d: want 1 to %d", o.MaxTopicLength, mq.MaxTopicName)
 	check(o.ShortPolling > 0, "short-polling = %v: want more than 0", o.ShortPolling)
 	check(o.MaxPullMessages >= 1, "max-pull-messages = %d: want 1 or more", o.MaxPullMessages)
-	check(o.MaxPullBytes >= 1, "max-pull-bytes = %d: want 1 or more", o.MaxPullBytes)
 	check(o.MaxWaitingPulls >= 1, "max-waiting-pulls = %d: want 1 or more", o.MaxWaitingPulls)
 	check(o.MaxWaitingPullsPerQueue >= 1, "max-waiting-pulls-per-queue = %d: want 1 or more", o.MaxWaitingPullsPerQueue)
 	check(mq.ValidProperty("k", o.RegionID), "region-id = %q: want text without control characters", o.RegionID)

@@ -141,9 +141,14 @@ func (s *stats) get(name, key string) ([3]mq.RateStat, error) {
 	if c == nil {
 		return [3]mq.RateStat{}, mq.ErrNotFound
 	}
+	return s.spans(c), nil
+}
+
+// spans are a counter's rates over the last minute, hour and day.
+func (s *stats) spans(c *counter) [3]mq.RateStat {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return [3]mq.RateStat{rateOf(c.minute), rateOf(c.hour), rateOf(c.day)}, nil
+	return [3]mq.RateStat{rateOf(c.minute[max(0, len(c.minute)-7):]), rateOf(c.hour), rateOf(c.day)}
 }
 
 // rate is what a counter gains per second, over the last samples of 10 seconds.

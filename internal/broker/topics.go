@@ -75,7 +75,7 @@ func systemTopics(o Options, levels int) []mq.Topic {
 func (b *Broker) loadTopics() error {
 	b.topics.table = newTable[topic]()
 	b.topics.mu.version.Timestamp = time.Now().UnixMilli()
-	for _, t := range systemTopics(b.opts(), b.timer.Levels()) {
+	for _, t := range systemTopics(b.opts().Options, b.timer.Levels()) {
 		b.setTopic(t)
 	}
 	err := scanJSON(b, versionRows+"topic", func(_ string, v mq.DataVersion) { b.topics.mu.version = v })

@@ -186,31 +186,29 @@ func (l *lane) done() {
 // as possible and charged from its due time.
 func (l *lane) paced(every time.Duration) {
 	slots := make(chan struct{}, l.p.InFlight)
-	for due := time.Now(); ; due = due.Add(every) {
+	// Taking all slots waits for every answer, or its timeout.
+	defer func() {
+		for range cap(slots) {
+			slots <- struct{}{}
+		}
+	}()
+	for due := time.Now(); l.conn.Context().Err() == nil; due = due.Add(every) {
 		if wait := time.Until(due); wait > 0 {
 			select {
 			case <-l.running.Done():
+				return
 			case <-time.After(wait):
 			}
 		}
 		select {
-		case slots <- struct{}{}:
 		case <-l.running.Done():
-		}
-		if l.running.Err() != nil {
-			break
+			return
+		case slots <- struct{}{}:
 		}
 		l.conn.Go(l.request(), l.p.Timeout, func(resp *wire.Command, err error) {
 			l.answered(due, resp, err)
 			<-slots
 		})
-		if l.conn.Context().Err() != nil {
-			break
-		}
-	}
-	// Every answer, or its timeout, gives its slot back.
-	for len(slots) > 0 && l.conn.Context().Err() == nil {
-		time.Sleep(time.Millisecond)
 	}
 }
 

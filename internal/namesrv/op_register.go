@@ -46,7 +46,6 @@ func (s *Server) registerBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 		c.Session = nil
 	}
 	notices := s.addressedLocked(out.notices)
-	hideOrder := s.mu.options.HideOrderTopics
 	s.mu.Unlock()
 	if err != nil {
 		s.log.Warn("broker registration was refused", "broker", r.name, "id", r.id, "addr", r.addr, "reason", err)
@@ -61,7 +60,7 @@ func (s *Server) registerBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	if out.master != nil {
 		h.MasterAddr = out.master.at(c.LocalAddr().Addr())
 	}
-	if hideOrder {
+	if s.options.Load().HideOrderTopics {
 		return cmd.Reply(wire.CodeSuccess, h)
 	}
 	order, ok := s.kv.list(orderNamespace)

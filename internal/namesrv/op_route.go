@@ -24,27 +24,33 @@ func (s *Server) getRoute(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	}
 	f := form{quoted: cmd.Version >= wire.V4_9_4 || h.AcceptStandardJsonOnly, host: hostOf(c)}
 
-	s.mu.RLock()
-	o := &s.mu.options
+	o := s.options.Load()
 	if o.WaitForService && time.Since(s.started) < o.WaitTime {
-		wait := o.WaitTime
-		s.mu.RUnlock()
-		return cmd.ReplyError(wire.CodeSystemError, fmt.Sprintf("name server not ready: it answers %v after its start (waitSecondsForService)", wait))
-	}
-	withOrder := o.OrderTopics
-	r, ok := s.mu.table.route(h.Topic)
-	s.mu.RUnlock()
-	if !ok {
-		return cmd.ReplyError(wire.CodeTopicNotExist, fmt.Sprintf("No topic route info in name server for the topic: %s; create it, or let a broker create topics (autoCreateTopicEnable)", h.Topic))
-	}
-	if strings.TrimSpace(zone) != "" {
-		r = r.inZone(zone)
+		return cmd.ReplyError(wire.CodeSystemError, fmt.Sprintf("name server not ready: it gives no routes for %v after its start (waitSecondsForService)", o.WaitTime))
 	}
 	var order *string
-	if withOrder {
+	if o.OrderTopics {
 		if v, ok := s.kv.get(orderNamespace, h.Topic); ok {
 			order = &v
 		}
 	}
-	return withBody(cmd, nil, f.appendRoute(nil, r, order))
+	body, ok := s.appendRoute(nil, h.Topic, zone, order, f)
+	if !ok {
+		return cmd.ReplyError(wire.CodeTopicNotExist, fmt.Sprintf("No topic route info in name server for the topic: %s; create it, or let a broker create topics (autoCreateTopicEnable)", h.Topic))
+	}
+	return withBody(cmd, nil, body)
+}
+
+// appendRoute encodes a topic's route; false if it has none.
+func (s *Server) appendRoute(b []byte, topic, zone string, order *string, f form) ([]byte, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r, ok := s.mu.table.route(topic)
+	if !ok {
+		return b, false
+	}
+	if strings.TrimSpace(zone) != "" {
+		r = r.inZone(zone)
+	}
+	return f.appendRoute(b, r, order), true
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/rpc"
@@ -21,15 +22,14 @@ type Server struct {
 	kv         *kvConfig
 	started    time.Time
 	operations map[wire.Code]operation
+	options    atomic.Pointer[Options] // replaced under mu
 
-	// mu guards the table, the settings that may change while running and the
-	// connections that brokers registered over. Nothing waits, writes to a
+	// mu guards the table and the connections that brokers registered over. Nothing waits, writes to a
 	// connection or takes another lock while it is held. Routes are only read,
 	// so queries share it; a registration holds it for as long as it takes to
 	// enter the broker's topics.
 	mu struct {
 		sync.RWMutex
-		options  Options
 		table    *table
 		conns    map[connID]*rpc.Conn
 		lastConn connID
@@ -50,7 +50,7 @@ func New(o Options) (*Server, error) {
 	for _, op := range operations() {
 		s.operations[op.code] = op.serve
 	}
-	s.mu.options = o
+	s.options.Store(&o)
 	s.mu.table = newTable(o.rules())
 	s.mu.conns = map[connID]*rpc.Conn{}
 
@@ -77,7 +77,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // scan takes silent brokers out until ctx ends.
 func (s *Server) scan(ctx context.Context) {
-	tick := time.NewTicker(s.options().ScanInterval)
+	tick := time.NewTicker(s.options.Load().ScanInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -109,12 +109,6 @@ func (s *Server) expire(now time.Time) {
 		c.Close()
 	}
 	out.send()
-}
-
-func (s *Server) options() Options {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.mu.options
 }
 
 // notifications are notices with the connections they go to.

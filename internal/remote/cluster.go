@@ -90,8 +90,8 @@ func Dial(o Options) (*Cluster, error) {
 // Close ends all connections.
 func (c *Cluster) Close() { c.rpc.Close() }
 
-// Call sends a request to a broker or name server and returns the answer; an
-// answer that is not SUCCESS is a *wire.ResponseError.
+// call sends a request to a broker or name server and returns the answer; an
+// answer that is not SUCCESS is a *ResponseError.
 func (c *Cluster) call(ctx context.Context, addr string, cmd *wire.Command) (*wire.Command, error) {
 	resp, err := c.rpc.Call(ctx, addr, cmd)
 	if err != nil {
@@ -155,7 +155,7 @@ func (c *Cluster) askRoute(ctx context.Context, topic string) (*wire.TopicRouteD
 	var last error
 	for _, addr := range c.o.NameServers {
 		resp, err := c.call(ctx, addr, wire.NewRequest(wire.GetRouteInfoByTopic,
-			&wire.GetRouteInfoByTopicRequest{Topic: topic, AcceptStandardJSONOnly: true}))
+			&wire.GetRouteInfoByTopicRequest{Topic: topic, AcceptStandardJsonOnly: true}))
 		if refused, ok := errors.AsType[*ResponseError](err); ok && refused.Code == wire.CodeTopicNotExist {
 			return nil, fmt.Errorf("remote: topic %s: %w", topic, mq.ErrTopicNotFound)
 		}
@@ -164,7 +164,7 @@ func (c *Cluster) askRoute(ctx context.Context, topic string) (*wire.TopicRouteD
 			continue
 		}
 		data := new(wire.TopicRouteData)
-		if err := data.Decode(resp.Body); err != nil {
+		if err := wire.DecodeBody(resp.Body, data); err != nil {
 			return nil, fmt.Errorf("remote: route of %s from %s: %w", topic, addr, err)
 		}
 		return data, nil
@@ -203,13 +203,13 @@ func (c *Cluster) ReadQueues(ctx context.Context, topic string) ([]Queue, error)
 
 func queues(data *wire.TopicRouteData, topic string, perm int32, count func(wire.QueueData) int32) ([]Queue, error) {
 	masters := map[string]string{}
-	for _, b := range data.BrokerDatas {
-		if addr, ok := b.BrokerAddrs[0]; ok {
+	for _, b := range data.Brokers {
+		if addr, ok := b.Addrs[0]; ok {
 			masters[b.BrokerName] = addr
 		}
 	}
 	var all []Queue
-	for _, qd := range data.QueueDatas {
+	for _, qd := range data.Queues {
 		addr, ok := masters[qd.BrokerName]
 		if !ok || qd.Perm&perm == 0 {
 			continue

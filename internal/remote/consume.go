@@ -121,13 +121,13 @@ func (s *share) heartbeat(ctx context.Context) {
 			sub.CodeSet = append(sub.CodeSet, int32(mq.TagCode(tag)))
 		}
 	}
-	body := (&wire.HeartbeatData{
+	body := wire.EncodeBody(wire.HeartbeatData{
 		ClientID: s.c.o.ClientID,
-		ConsumerDataSet: []wire.ConsumerData{{
+		Consumers: []wire.ConsumerData{{
 			GroupName: s.m.Group, ConsumeType: "CONSUME_PASSIVELY", MessageModel: "CLUSTERING",
-			ConsumeFromWhere: "CONSUME_FROM_FIRST_OFFSET", SubscriptionDataSet: []wire.SubscriptionData{sub},
+			ConsumeFromWhere: "CONSUME_FROM_FIRST_OFFSET", Subscriptions: []wire.SubscriptionData{sub},
 		}},
-	}).Encode()
+	})
 	for _, addr := range s.brokers(ctx) {
 		cmd := wire.NewRequest(wire.HeartBeat, nil)
 		cmd.Body = body
@@ -187,12 +187,12 @@ func (s *share) members(ctx context.Context) ([]string, error) {
 			continue
 		}
 		var list wire.ConsumerList
-		if err := list.Decode(resp.Body); err != nil {
+		if err := wire.DecodeBody(resp.Body, &list); err != nil {
 			last = err
 			continue
 		}
-		slices.Sort(list.ConsumerIDList)
-		return list.ConsumerIDList, nil
+		slices.Sort(list.ConsumerIDs)
+		return list.ConsumerIDs, nil
 	}
 	return nil, last
 }

@@ -143,7 +143,7 @@ func (c *Cluster) Locate(ctx context.Context, q Queue, at time.Time) (mq.QueueOf
 // Offset is a group's committed offset; mq.ErrNotFound if it has none.
 func (c *Cluster) Offset(ctx context.Context, group string, q Queue) (mq.QueueOffset, error) {
 	resp, err := c.call(ctx, q.Addr, wire.NewRequest(wire.QueryConsumerOffset,
-		&wire.QueryConsumerOffsetRequest{ConsumerGroup: group, Topic: q.Topic, QueueID: q.ID}))
+		&wire.QueryConsumerOffsetRequest{ConsumerGroup: group, Topic: q.Topic, QueueID: q.ID, SetZeroIfNotFound: wire.Some(false)}))
 	if refused, ok := errors.AsType[*ResponseError](err); ok && refused.Code == wire.CodeQueryNotFound {
 		return 0, mq.ErrNotFound
 	}

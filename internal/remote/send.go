@@ -62,6 +62,25 @@ func SendRequest(q Queue, group string, m *mq.Message) (*wire.Command, error) {
 	return cmd, nil
 }
 
+// SendBatchRequest is the request that stores messages in q, all or none. Topic,
+// flags and times of the first count for all.
+func SendBatchRequest(q Queue, group string, ms []mq.Message) (*wire.Command, error) {
+	first := &ms[0]
+	var body []byte
+	for i := range ms {
+		if len(ms[i].Properties) > mq.MaxPropertiesSize {
+			return nil, fmt.Errorf("remote: properties of message %d have %d bytes, at most %d fit", i, len(ms[i].Properties), mq.MaxPropertiesSize)
+		}
+		body = wire.AppendBatchMessage(body, wire.BatchMessage{Flag: ms[i].Flag, Body: ms[i].Body, Properties: ms[i].Properties})
+	}
+	cmd := wire.NewRequest(wire.SendBatchMessage, &wire.SendMessageV2Request{
+		ProducerGroup: group, Topic: q.Topic, DefaultTopic: mq.TopicDefault, DefaultTopicQueueNums: DefaultQueues,
+		QueueID: q.ID, SysFlag: int32(first.SysFlag), BornTimestamp: first.BornTime, Batch: true,
+	})
+	cmd.Body = body
+	return cmd, nil
+}
+
 // DecodeSent reads the answer to a send.
 func DecodeSent(q Queue, resp *wire.Command) (Sent, error) {
 	var status mq.SendStatus

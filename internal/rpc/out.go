@@ -39,11 +39,11 @@ const burstPatience = 2 * time.Millisecond
 type output struct {
 	sync.Mutex
 	closed  error
-	next    frames // encoded, not yet being written
-	bytes   int    // of next and flight
-	owed    int    // requests served less replies
-	writing bool   // someone is the writer
-	changed sync.Cond
+	next    frames    // encoded, not yet being written
+	bytes   int       // of next and flight
+	owed    int       // requests served less replies
+	writing bool      // someone is the writer
+	changed sync.Cond // bytes, writing or closed has
 
 	// burst says that the reading goroutine serves a burst and will write when
 	// it is through, so others need not. The watch takes that privilege away
@@ -291,6 +291,7 @@ func (c *Conn) writeNextLocked() {
 	}
 	c.out.Lock()
 	c.out.bytes -= size
+	c.out.changed.Broadcast()
 }
 
 // writeFrames writes f with as few system calls as there can be.
@@ -357,6 +358,7 @@ func (c *Conn) goOn(n int64, err error) bool {
 	if n == 0 || c.stream != c.raw || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
+	c.lastWrite.Store(int64(c.clock()))
 	c.moveWriteDeadline(true)
 	return true
 }

@@ -89,7 +89,7 @@ func (c *Conn) serveArrived() error {
 		c.in.partial = now
 	}
 	c.in.makeRoom()
-	if !c.in.trimming {
+	if !c.in.trimming && (c.in.frames != before || len(c.in.buf) > readSmall) {
 		c.in.trimming = true
 		c.setReadDeadline(time.Now().Add(min(trimAfter, c.settings.idleTimeout)))
 	}
@@ -239,7 +239,7 @@ func (in *input) shrink(want int) {
 // A connection is idle when for IdleTimeout no frame has become complete and,
 // unless answers are awaited, nothing was written. A frame must be complete
 // within IdleTimeout of its first bytes, so sending byte by byte keeps no
-// connection open.
+// connection open. Either is noticed up to trimAfter late.
 func (c *Conn) upkeep() error {
 	if c.stopping.Load() {
 		return errStopping

@@ -258,6 +258,26 @@ func TestQuietConnectionShrinks(t *testing.T) {
 	})
 }
 
+// Giving memory back loses nothing of a frame that is not complete.
+func TestShrinkingKeepsAPartialFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, there := pipe(t, false, echo(), testSettings())
+		body := strings.Repeat("0123456789", 100<<10)
+		frame := request(1, body)
+		go there.Write(append(request(0, body), frame[:50000]...))
+		readCommand(t, there)
+		<-time.After(2*trimAfter + time.Millisecond)
+		synctest.Wait()
+		if got := len(c.in.buf); got > 64<<10 {
+			t.Errorf("50 kB of a frame are kept in %d bytes", got)
+		}
+		go there.Write(frame[50000:])
+		if got := readCommand(t, there); string(got.Body) != body {
+			t.Fatalf("%d bytes came back, want %d unchanged", len(got.Body), len(body))
+		}
+	})
+}
+
 // Serving a request and answering it allocates nothing.
 func TestServingAllocatesNothing(t *testing.T) {
 	resp := wire.Command{Code: wire.CodeSuccess, Flag: wire.FlagResponse, Serialization: wire.Binary}

@@ -51,6 +51,9 @@ type Options struct {
 	// Ahead is how much space is set aside at a time. Default: 32 MiB, at most
 	// Size.
 	Ahead int64
+	// ReadOnly opens the files for reading: nothing can be written, prepared or
+	// cut. Another process may be writing.
+	ReadOnly bool
 	// FS is the file system. Nil means the operating system's.
 	FS vfs.FS
 }
@@ -156,7 +159,13 @@ func ParseName(name string) (start int64, ok bool) {
 // open opens or makes the file that starts at start.
 func (l *Log) open(start int64) (*file, error) {
 	path := l.o.FS.PathJoin(l.o.Dir, Name(start))
-	f, err := l.o.FS.OpenReadWrite(path, Category)
+	var f vfs.File
+	var err error
+	if l.o.ReadOnly {
+		f, err = l.o.FS.Open(path)
+	} else {
+		f, err = l.o.FS.OpenReadWrite(path, Category)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -93,6 +94,9 @@ func prefixEnd(prefix []byte) []byte {
 type rows struct {
 	db  *pebble.DB
 	wal *walFS
+	// full is set while the disk has no space even for rows. Pebble cannot go
+	// on after a write that failed, so it must not be tried.
+	full atomic.Pointer[refusal]
 }
 
 // get is the value of a row, copied; mq.ErrNotFound if there is none.
@@ -127,6 +131,9 @@ func (r *rows) scan(lower, upper []byte, f func(key, value []byte) error) error 
 
 // apply commits a batch, so that it survives the process, or the machine.
 func (r *rows) apply(b *pebble.Batch, sync bool) error {
+	if full := r.full.Load(); full != nil {
+		return errors.Join(full.err, b.Close())
+	}
 	if sync {
 		r.wal.durable.Add(1)
 		defer r.wal.durable.Add(-1)

@@ -125,7 +125,7 @@ func (q *queue) restart(offset mq.QueueOffset) {
 	q.mu.low, q.mu.lowFor = 0, -1
 }
 
-// loadStripes is how many queues can be loaded at the same time.
+// loadStripes is how many topics can have queues loaded at the same time.
 const loadStripes = 64
 
 // A table holds the queues that memory knows of.
@@ -139,8 +139,8 @@ type table struct {
 		all    []*queue // in no order, for the sweep
 		hand   int      // where the sweep goes on
 	}
-	// loading lets a queue be loaded by one goroutine at a time. It is held
-	// while reading the key store, and taken before mu.
+	// loading lets the queues of a topic be loaded by one goroutine at a time.
+	// It is held while reading the key store, and taken before mu.
 	loading [loadStripes]sync.Mutex
 }
 
@@ -163,7 +163,7 @@ func (t *table) get(name mq.Queue, create bool) (*queue, error) {
 	if q := t.find(name); q != nil {
 		return q, nil
 	}
-	stripe := &t.loading[(uint32(mq.JavaHash(name.Topic))+uint32(name.ID))%loadStripes]
+	stripe := t.stripe(name.Topic)
 	stripe.Lock()
 	defer stripe.Unlock()
 	if q := t.find(name); q != nil {
@@ -179,6 +179,10 @@ func (t *table) get(name mq.Queue, create bool) (*queue, error) {
 	q.used.Store(true)
 	t.add(q)
 	return q, nil
+}
+
+func (t *table) stripe(topic string) *sync.Mutex {
+	return &t.loading[uint32(mq.JavaHash(topic))%loadStripes]
 }
 
 func (t *table) add(q *queue) {
@@ -212,9 +216,13 @@ func (t *table) size() int {
 	return len(t.mu.all)
 }
 
-// removeLocked takes queues out of the table.
+// removeLocked takes a queue out of the table, so that it is loaded again when
+// it is next asked for.
 func (t *table) removeLocked(q *queue) {
 	ids := t.mu.topics[q.name.Topic]
+	if ids[q.name.ID] != q {
+		return
+	}
 	delete(ids, q.name.ID)
 	if len(ids) == 0 {
 		delete(t.mu.topics, q.name.Topic)

@@ -2,6 +2,11 @@ package timer
 
 import "github.com/goddardmq/goddard/internal/mq"
 
+// skew is how far ahead of the clock a store time may lie. One further ahead
+// says that the clock was set back: how long its message has rested cannot be
+// told, and it is delivered rather than kept for as long again.
+const skew = 1000
+
 // grain is how finely due times are told apart, in milliseconds: messages due
 // within the same grain are delivered together.
 const grain = 10
@@ -125,7 +130,7 @@ func (c *core) read(i int, now int64, from mq.QueueOffset, stored []int64) {
 	l := &c.levels[i]
 	l.first = from
 	due := 0
-	for due < len(stored) && stored[due]+l.delay <= now {
+	for due < len(stored) && (stored[due]+l.delay <= now || stored[due] > now+skew) {
 		due++
 	}
 	if due > 0 {

@@ -56,13 +56,13 @@ func getSettings(s *session, req *wire.Command) (*wire.Command, error) {
 		fmt.Fprintf(&text, "%s=%s\n", key, settings[key])
 	}
 	var version wire.DataVersion
-	return ok(req, &wire.GetBrokerConfigResponse{Version: string(version.Encode())}, text.Bytes()), nil
+	return ok(req, &wire.GetBrokerConfigResponse{Version: string(wire.EncodeStandardBody(version))}, text.Bytes()), nil
 }
 
 // runtimeInfo answers with the table behind brokerStatus.
 func runtimeInfo(s *session, req *wire.Command) (*wire.Command, error) {
 	body := wire.KVTable{Table: s.h.admin.RuntimeInfo(s.ctx)}
-	return ok(req, nil, body.Encode()), nil
+	return ok(req, nil, wire.EncodeBody(body)), nil
 }
 
 // viewStats answers with one counter.
@@ -78,8 +78,8 @@ func viewStats(s *session, req *wire.Command) (*wire.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := wire.BrokerStatsData{StatsMinute: rateOf(rates[0]), StatsHour: rateOf(rates[1]), StatsDay: rateOf(rates[2])}
-	return ok(req, nil, body.Encode()), nil
+	body := wire.BrokerStatsData{Minute: rateOf(rates[0]), Hour: rateOf(rates[1]), Day: rateOf(rates[2])}
+	return ok(req, nil, wire.EncodeBody(body)), nil
 }
 
 // rateOf is r as the wire has it.

@@ -8,10 +8,10 @@ import "github.com/goddardmq/goddard/internal/wire"
 // checkClient refuses a subscription that a pull would refuse.
 func checkClient(s *session, req *wire.Command) (*wire.Command, error) {
 	var body wire.CheckClientBody
-	if err := body.Decode(req.Body); err != nil {
+	if err := wire.DecodeBody(req.Body, &body); err != nil {
 		return nil, malformed(req, err)
 	}
-	if sub := body.SubscriptionData; sub != nil {
+	if sub := body.Subscription; sub != nil {
 		if _, err := s.parsedFilter(sub.SubString, sub.ExpressionType); err != nil {
 			return nil, err
 		}

@@ -18,6 +18,6 @@ func consumerList(s *session, req *wire.Command) (*wire.Command, error) {
 	if len(members) == 0 {
 		return nil, refusef(wire.CodeSystemError, "no consumer for this group, %s: nobody has sent a heartbeat for it", h.ConsumerGroup)
 	}
-	body := wire.ConsumerList{ConsumerIDList: members}
-	return ok(req, nil, body.Encode()), nil
+	body := wire.ConsumerList{ConsumerIDs: members}
+	return ok(req, nil, wire.EncodeBody(body)), nil
 }

@@ -29,7 +29,7 @@ func newGroup() mq.Group {
 // putGroup creates a group or changes it.
 func putGroup(s *session, req *wire.Command) (*wire.Command, error) {
 	g := newGroup()
-	if err := json.Unmarshal(req.Body, &g); err != nil {
+	if err := wire.DecodeBody(req.Body, &g); err != nil {
 		return nil, malformed(req, err)
 	}
 	if err := s.putGroup(g); err != nil {
@@ -41,12 +41,12 @@ func putGroup(s *session, req *wire.Command) (*wire.Command, error) {
 // putGroups creates or changes groups, all or up to the first that fails.
 func putGroups(s *session, req *wire.Command) (*wire.Command, error) {
 	var body struct {
-		GroupConfigList []json.RawMessage `json:"groupConfigList"`
+		Groups []json.RawMessage `json:"groupConfigList"`
 	}
-	if err := json.Unmarshal(req.Body, &body); err != nil {
+	if err := wire.DecodeBody(req.Body, &body); err != nil {
 		return nil, malformed(req, err)
 	}
-	for _, text := range body.GroupConfigList {
+	for _, text := range body.Groups {
 		g := newGroup()
 		if err := json.Unmarshal(text, &g); err != nil {
 			return nil, malformed(req, err)
@@ -71,7 +71,7 @@ func (s *session) putGroup(g mq.Group) error {
 
 // deleteGroup deletes one group.
 func deleteGroup(s *session, req *wire.Command) (*wire.Command, error) {
-	var h wire.DeleteSubscriptiongroupRequest
+	var h wire.DeleteSubscriptionGroupRequest
 	if err := h.DecodeFields(req.Fields); err != nil {
 		return nil, malformed(req, err)
 	}
@@ -84,13 +84,13 @@ func deleteGroup(s *session, req *wire.Command) (*wire.Command, error) {
 // deleteGroups deletes groups, all or up to the first that fails.
 func deleteGroups(s *session, req *wire.Command) (*wire.Command, error) {
 	var body struct {
-		GroupNameList []string `json:"groupNameList"`
-		CleanOffset   bool     `json:"cleanOffset"`
+		Groups      []string `json:"groupNameList"`
+		CleanOffset bool     `json:"cleanOffset"`
 	}
-	if err := json.Unmarshal(req.Body, &body); err != nil {
+	if err := wire.DecodeBody(req.Body, &body); err != nil {
 		return nil, malformed(req, err)
 	}
-	for _, group := range body.GroupNameList {
+	for _, group := range body.Groups {
 		if err := s.h.admin.DeleteGroup(s.ctx, group, body.CleanOffset); err != nil {
 			return nil, err
 		}
@@ -101,7 +101,7 @@ func deleteGroups(s *session, req *wire.Command) (*wire.Command, error) {
 // allGroups answers with all groups, or with a page of them if the asker says
 // how many it can take.
 func allGroups(s *session, req *wire.Command) (*wire.Command, error) {
-	var h wire.GetAllSubscriptiongroupConfigRequest
+	var h wire.GetAllSubscriptionGroupConfigRequest
 	if err := h.DecodeFields(req.Fields); err != nil {
 		return nil, malformed(req, err)
 	}
@@ -109,18 +109,23 @@ func allGroups(s *session, req *wire.Command) (*wire.Command, error) {
 	slices.SortFunc(groups, func(a, b mq.Group) int { return strings.Compare(a.Name, b.Name) })
 	total := len(groups)
 	groups = page(groups, h.GroupSeq, h.MaxGroupNum, h.DataVersion, version)
-	body := wire.SubscriptionGroups{
-		DataVersion: wire.DataVersion(version), SubscriptionGroupTable: make(map[string]wire.SubscriptionGroupConfig, len(groups)),
-	}
+	body := groupTable{DataVersion: version, Groups: make(map[string]mq.Group, len(groups))}
 	for _, g := range groups {
-		body.SubscriptionGroupTable[g.Name] = groupConfig(g)
+		body.Groups[g.Name] = g
 	}
-	return ok(req, &wire.GetAllSubscriptiongroupConfigResponse{TotalGroupNum: int32(total)}, body.Encode()), nil
+	return ok(req, &wire.GetAllSubscriptionGroupConfigResponse{TotalGroupNum: int32(total)}, wire.EncodeBody(body)), nil
+}
+
+// groupTable is wire.SubscriptionGroups over mq.Group, which has the same JSON.
+type groupTable struct {
+	DataVersion mq.DataVersion              `json:"dataVersion"`
+	Forbidden   map[string]map[string]int32 `json:"forbiddenTable"`
+	Groups      map[string]mq.Group         `json:"subscriptionGroupTable"`
 }
 
 // oneGroup answers with one group.
 func oneGroup(s *session, req *wire.Command) (*wire.Command, error) {
-	var h wire.GetSubscriptiongroupConfigRequest
+	var h wire.GetSubscriptionGroupConfigRequest
 	if err := h.DecodeFields(req.Fields); err != nil {
 		return nil, malformed(req, err)
 	}
@@ -128,6 +133,5 @@ func oneGroup(s *session, req *wire.Command) (*wire.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := groupConfig(g)
-	return ok(req, nil, body.Encode()), nil
+	return ok(req, nil, wire.EncodeBody(g)), nil
 }

@@ -114,6 +114,9 @@ func (s *session) serve(req *wire.Command) {
 	// What was sent before this request has been stored, or lies in the
 	// broker's hands, before the request is looked at.
 	s.handOver()
+	if op.maxBody == 0 {
+		req.Body = nil
+	}
 	if len(req.Body) > op.maxBody {
 		s.refuse(req, badRequest("the body of %v has %d bytes, at most %d are read; split the request", req.Code, len(req.Body), op.maxBody))
 		return

@@ -5,7 +5,6 @@ package remoting
 // may leave the subscriptions out (withoutSub) and send their fingerprint.
 
 import (
-
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -26,7 +25,7 @@ type beat struct {
 // heartbeat records what the client says.
 func heartbeat(s *session, req *wire.Command) (*wire.Command, error) {
 	var data wire.HeartbeatData
-	if err := data.Decode(req.Body); err != nil {
+	if err := wire.DecodeBody(req.Body, &data); err != nil {
 		return nil, malformed(req, err)
 	}
 	m, err := s.member(req, &data)
@@ -47,21 +46,21 @@ func (s *session) member(req *wire.Command, data *wire.HeartbeatData) (mq.Member
 	if m.ClientID == "" {
 		return m, badRequest("a heartbeat without clientID says nothing")
 	}
-	if n := len(data.ProducerDataSet) + len(data.ConsumerDataSet); n > maxBeatGroups {
+	if n := len(data.Producers) + len(data.Consumers); n > maxBeatGroups {
 		return m, badRequest("the heartbeat names %d groups, at most %d are accepted; use several clients", n, maxBeatGroups)
 	}
-	for _, p := range data.ProducerDataSet {
+	for _, p := range data.Producers {
 		m.Producers = append(m.Producers, p.GroupName)
 	}
 	subscriptions := 0
-	for _, c := range data.ConsumerDataSet {
+	for _, c := range data.Consumers {
 		consumer := mq.Consumer{
 			Group: c.GroupName, Type: c.ConsumeType, Model: c.MessageModel, FromWhere: c.ConsumeFromWhere, UnitMode: c.UnitMode,
 		}
 		if !data.WithoutSub {
-			consumer.Subscriptions = make([]mq.Subscription, 0, len(c.SubscriptionDataSet))
-			for i := range c.SubscriptionDataSet {
-				consumer.Subscriptions = append(consumer.Subscriptions, subscription(&c.SubscriptionDataSet[i]))
+			consumer.Subscriptions = make([]mq.Subscription, 0, len(c.Subscriptions))
+			for i := range c.Subscriptions {
+				consumer.Subscriptions = append(consumer.Subscriptions, subscription(&c.Subscriptions[i]))
 			}
 			subscriptions += len(consumer.Subscriptions)
 		}

@@ -104,7 +104,7 @@ func minOffset(s *session, req *wire.Command) (*wire.Command, error) {
 // earliestTime answers with when the queue's first message was stored, -1 if it
 // holds none.
 func earliestTime(s *session, req *wire.Command) (*wire.Command, error) {
-	var h wire.GetEarliestMsgStoretimeRequest
+	var h wire.GetEarliestMsgStoreTimeRequest
 	if err := h.DecodeFields(req.Fields); err != nil {
 		return nil, malformed(req, err)
 	}
@@ -112,7 +112,7 @@ func earliestTime(s *session, req *wire.Command) (*wire.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(req, &wire.GetEarliestMsgStoretimeResponse{Timestamp: millis(at)}, nil), nil
+	return ok(req, &wire.GetEarliestMsgStoreTimeResponse{Timestamp: millis(at)}, nil), nil
 }
 
 // millis is t in Unix milliseconds, -1 if it is not set.

@@ -29,12 +29,11 @@ func (s *session) ConsumersChanged(group string) {
 // ResetOffsets implements mq.Peer.
 func (s *session) ResetOffsets(group, topic string, at time.Time, force bool, to map[mq.Queue]mq.QueueOffset) {
 	header := &wire.ResetConsumerClientOffsetRequest{Group: group, Topic: topic, Timestamp: at.UnixMilli(), IsForce: force}
-	body := wire.ResetOffsetBody{OffsetTable: s.h.offsetTable(to)}
 	if wire.Language(s.language.Load()) == wire.LanguageCpp {
-		s.tell(wire.ResetConsumerClientOffset, header, body.EncodeList())
+		s.tell(wire.ResetConsumerClientOffset, header, wire.EncodeBody(s.h.offsetList(to)))
 		return
 	}
-	s.tell(wire.ResetConsumerClientOffset, header, body.Encode())
+	s.tell(wire.ResetConsumerClientOffset, header, wire.EncodeBody(wire.ResetOffsetBody{OffsetTable: s.h.offsetTable(to)}))
 }
 
 // tell sends a request that has no answer. A client that cannot be reached is
@@ -77,4 +76,13 @@ func (h *Handler) offsetTable(to map[mq.Queue]mq.QueueOffset) map[wire.MessageQu
 		table[h.queue(q)] = int64(offset)
 	}
 	return table
+}
+
+// offsetList is the same for clients written in C++.
+func (h *Handler) offsetList(to map[mq.Queue]mq.QueueOffset) wire.ResetOffsetListBody {
+	list := make([]wire.QueueOffset, 0, len(to))
+	for q, offset := range to {
+		list = append(list, wire.QueueOffset{BrokerName: h.name, QueueID: q.ID, Topic: q.Topic, Offset: int64(offset)})
+	}
+	return wire.ResetOffsetListBody{OffsetTable: list}
 }

@@ -24,13 +24,13 @@ func lockQueues(s *session, req *wire.Command) (*wire.Command, error) {
 	// The client compares queues as it wrote them, the broker's name included.
 	written := make(map[mq.Queue]wire.MessageQueue, len(queues))
 	for i, q := range queues {
-		written[q] = body.MQSet[i]
+		written[q] = body.Queues[i]
 	}
-	result := wire.LockResult{LockOKMQSet: make([]wire.MessageQueue, 0, len(held))}
+	result := wire.LockResult{Queues: make([]wire.MessageQueue, 0, len(held))}
 	for _, q := range held {
-		result.LockOKMQSet = append(result.LockOKMQSet, written[q])
+		result.Queues = append(result.Queues, written[q])
 	}
-	return ok(req, nil, result.Encode()), nil
+	return ok(req, nil, wire.EncodeBody(result)), nil
 }
 
 // unlockQueues gives queues back.
@@ -48,17 +48,17 @@ func unlockQueues(s *session, req *wire.Command) (*wire.Command, error) {
 // decodeLock reads the body of both; the two lists run in parallel.
 func decodeLock(req *wire.Command) (*wire.LockBody, []mq.Queue, error) {
 	var body wire.LockBody
-	if err := body.Decode(req.Body); err != nil {
+	if err := wire.DecodeBody(req.Body, &body); err != nil {
 		return nil, nil, malformed(req, err)
 	}
 	switch {
 	case body.ConsumerGroup == "" || body.ClientID == "":
 		return nil, nil, badRequest("%v needs a consumerGroup and a clientId", req.Code)
-	case len(body.MQSet) > maxLocks:
-		return nil, nil, badRequest("%v names %d queues, at most %d are accepted", req.Code, len(body.MQSet), maxLocks)
+	case len(body.Queues) > maxLocks:
+		return nil, nil, badRequest("%v names %d queues, at most %d are accepted", req.Code, len(body.Queues), maxLocks)
 	}
-	queues := make([]mq.Queue, len(body.MQSet))
-	for i, q := range body.MQSet {
+	queues := make([]mq.Queue, len(body.Queues))
+	for i, q := range body.Queues {
 		queues[i] = mq.Queue{Topic: q.Topic, ID: q.QueueID}
 	}
 	return &body, queues, nil

@@ -20,9 +20,8 @@ type burst struct {
 	ids     []byte  // the sends' unique ids, one behind the other
 
 	// Scratch memory for encoding answers, kept from burst to burst.
-	resp   wire.Command
-	fields wire.Fields
-	text   []byte
+	resp wire.Command
+	text []byte
 }
 
 // asked is what an answer needs of its request; the request itself is gone by
@@ -82,17 +81,14 @@ const keptScratch = 64 << 10
 
 // answer replies to one send.
 func (b *burst) answer(a *asked, send *mq.Send) {
-	b.resp = wire.Command{
-		Language: wire.LanguageGo, Version: wire.VersionCurrent,
-		Opaque: a.opaque, Flag: wire.FlagResponse, Serialization: a.serialization,
-	}
-	b.fields, b.text = b.fields[:0], b.text[:0]
+	request := wire.Command{Opaque: a.opaque, Serialization: a.serialization}
 	if send.Err != nil {
-		b.resp.Code, b.resp.Remark = b.session.h.explain(send.Err)
+		code, remark := b.session.h.explain(send.Err)
+		b.resp.SetReply(&request, code, nil)
+		b.resp.Remark = remark
 	} else {
-		b.resp.Code = sendCodes[send.Result.Status]
+		b.resp.SetReply(&request, sendCodes[send.Result.Status], nil)
 		b.describe(send, b.ids[a.idFrom:a.idTo])
-		b.resp.Fields = b.fields
 	}
 	b.session.conn.Reply(&b.resp)
 }
@@ -109,18 +105,18 @@ var sendCodes = [...]wire.Code{
 func (b *burst) describe(send *mq.Send, uniqueID []byte) {
 	r, host := &send.Result, b.session.h.storeHost
 	// 56 digits are the longest id; there is a comma before each but the first.
-	b.text = slices.Grow(b.text, (1+len(r.MorePos))*57)
+	b.text = slices.Grow(b.text[:0], (1+len(r.MorePos))*57)
 	b.text = mq.AppendOffsetID(b.text, host, r.Pos)
 	for _, pos := range r.MorePos {
 		b.text = append(b.text, ',')
 		b.text = mq.AppendOffsetID(b.text, host, pos)
 	}
-	b.fields = b.fields.AddBytes("msgId", b.text)
-	b.fields = b.fields.AddInt("queueId", int64(r.QueueID))
-	b.fields = b.fields.AddInt("queueOffset", int64(r.Offset))
+	f := b.resp.Fields.AddBytes("msgId", b.text)
+	f = f.AddInt("queueId", int64(r.QueueID))
+	f = f.AddInt("queueOffset", int64(r.Offset))
 	if len(uniqueID) > 0 {
-		b.fields = b.fields.AddBytes("transactionId", uniqueID)
+		f = f.AddBytes("transactionId", uniqueID)
 	}
-	b.fields = b.fields.AddBytes("MSG_REGION", b.session.h.region)
-	b.fields = b.fields.AddBytes("TRACE_ON", b.session.h.traceOn)
+	f = f.AddBytes("MSG_REGION", b.session.h.region)
+	b.resp.Fields = f.AddBytes("TRACE_ON", b.session.h.traceOn)
 }

@@ -40,15 +40,19 @@ func putTopic(s *session, req *wire.Command) (*wire.Command, error) {
 // putTopics creates or changes topics, all or up to the first that fails.
 func putTopics(s *session, req *wire.Command) (*wire.Command, error) {
 	var body struct {
-		TopicConfigList []mq.Topic `json:"topicConfigList"`
+		Topics []json.RawMessage `json:"topicConfigList"`
 	}
-	if err := json.Unmarshal(req.Body, &body); err != nil {
+	if err := wire.DecodeBody(req.Body, &body); err != nil {
 		return nil, malformed(req, err)
 	}
-	if len(body.TopicConfigList) == 0 {
+	if len(body.Topics) == 0 {
 		return nil, badRequest("the list of topics is empty")
 	}
-	for _, t := range body.TopicConfigList {
+	for _, text := range body.Topics {
+		t := mq.Topic{ReadQueues: 16, WriteQueues: 16, Perm: mq.PermRead | mq.PermWrite} // RocketMQ's defaults
+		if err := json.Unmarshal(text, &t); err != nil {
+			return nil, malformed(req, err)
+		}
 		if err := s.putTopic(t); err != nil {
 			return nil, err
 		}
@@ -117,12 +121,12 @@ func deleteTopic(s *session, req *wire.Command) (*wire.Command, error) {
 // deleteTopics deletes topics, all or up to the first that fails.
 func deleteTopics(s *session, req *wire.Command) (*wire.Command, error) {
 	var body struct {
-		TopicList []string `json:"topicList"`
+		Topics []string `json:"topicList"`
 	}
-	if err := json.Unmarshal(req.Body, &body); err != nil {
+	if err := wire.DecodeBody(req.Body, &body); err != nil {
 		return nil, malformed(req, err)
 	}
-	for _, topic := range body.TopicList {
+	for _, topic := range body.Topics {
 		if err := s.h.admin.DeleteTopic(s.ctx, topic); err != nil {
 			return nil, err
 		}
@@ -141,11 +145,16 @@ func allTopics(s *session, req *wire.Command) (*wire.Command, error) {
 	slices.SortFunc(topics, func(a, b mq.Topic) int { return strings.Compare(a.Name, b.Name) })
 	total := len(topics)
 	topics = page(topics, h.TopicSeq, h.MaxTopicNum, h.DataVersion, version)
-	body := wire.TopicConfigs{DataVersion: wire.DataVersion(version), TopicConfigTable: make(map[string]wire.TopicConfig, len(topics))}
+	body := wire.TopicConfigs{DataVersion: dataVersion(version), Topics: make(map[string]wire.TopicConfig, len(topics))}
 	for _, t := range topics {
-		body.TopicConfigTable[t.Name] = topicConfig(t)
+		body.Topics[t.Name] = topicConfig(t)
 	}
-	return ok(req, &wire.GetAllTopicConfigResponse{TotalTopicNum: int32(total)}, body.Encode()), nil
+	return ok(req, &wire.GetAllTopicConfigResponse{TotalTopicNum: int32(total)}, wire.EncodeBody(body)), nil
+}
+
+// dataVersion is v as the wire has it.
+func dataVersion(v mq.DataVersion) wire.DataVersion {
+	return wire.DataVersion{Counter: v.Counter, StateVersion: v.StateVersion, Timestamp: v.Timestamp}
 }
 
 // page is the part of a sorted list that an asker wants who has the first
@@ -172,8 +181,7 @@ func oneTopic(s *session, req *wire.Command) (*wire.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := topicConfig(t)
-	return ok(req, nil, body.Encode()), nil
+	return ok(req, nil, wire.EncodeBody(topicConfig(t))), nil
 }
 
 // topicConfig is t as the wire has it.
@@ -190,9 +198,9 @@ func systemTopics(s *session, req *wire.Command) (*wire.Command, error) {
 	var body wire.TopicList
 	for _, t := range topics {
 		if mq.IsSystemTopic(t.Name) {
-			body.TopicList = append(body.TopicList, t.Name)
+			body.Topics = append(body.Topics, t.Name)
 		}
 	}
-	slices.Sort(body.TopicList)
-	return ok(req, nil, body.Encode()), nil
+	slices.Sort(body.Topics)
+	return ok(req, nil, wire.EncodeBody(body)), nil
 }

@@ -178,7 +178,11 @@ func (c *client) answer(tb testing.TB, scenario, what string) {
 
 // report waits for a scenario's end and makes it a subtest's result.
 func (c *client) report(t *testing.T, server, scenario string) {
-	t.Run(scenario, func(t *testing.T) {
+	c.reportAs(t, server, scenario, scenario)
+}
+
+func (c *client) reportAs(t *testing.T, server, scenario, as string) {
+	t.Run(as, func(t *testing.T) {
 		r := c.runOf(scenario)
 		select {
 		case <-r.done:

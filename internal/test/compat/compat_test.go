@@ -55,7 +55,7 @@ var javaScenarios = strings.Fields(`
 	tag_filter tag_hash_collision broadcasting long_poll_wakes resume_where_left
 	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive view_message
 	compressed_body compressed_lz4 compressed_zstd delay_level
-	too_big_message properties_too_big missing_topic not_writable not_readable queue_out_of_range
+	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
 	topic_lifecycle group_lifecycle consumer_status`)
 
@@ -122,9 +122,11 @@ func restartUnderLoad(t *testing.T, m against.Maker, cluster *against.Cluster, a
 	for _, c := range ready {
 		c.answer(t, scenario, "restart")
 	}
-	for _, c := range all {
-		t.Run(c.name, func(t *testing.T) { c.report(t, m.Name(), scenario) })
-	}
+	t.Run(scenario, func(t *testing.T) {
+		for _, c := range all {
+			c.reportAs(t, m.Name(), scenario, c.name)
+		}
+	})
 }
 
 func allClients(t *testing.T, nameServer string) []*client {

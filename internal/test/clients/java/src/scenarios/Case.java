@@ -150,9 +150,24 @@ final class Case implements AutoCloseable {
         return new Message(topic, body.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Everything in a topic, queue by queue, by pulling. */
-    List<MessageExt> read(String topic) throws Exception {
+    /**
+     * Everything in a topic, queue by queue, by pulling, once it is as many as expected. The original
+     * shows a message to readers a moment after it has acknowledged it.
+     */
+    List<MessageExt> read(String topic, int count) throws Exception {
         DefaultMQPullConsumer puller = puller(group("_reader"));
+        List<MessageExt> all = new ArrayList<>();
+        Check.eventually(20, count + " messages in " + topic, () -> {
+            all.clear();
+            all.addAll(read(puller, topic));
+            return all.size() >= count;
+        });
+        puller.shutdown();
+        Check.same(all.size(), count, "messages in " + topic);
+        return all;
+    }
+
+    private static List<MessageExt> read(DefaultMQPullConsumer puller, String topic) throws Exception {
         List<MessageExt> all = new ArrayList<>();
         for (MessageQueue q : puller.fetchSubscribeMessageQueues(topic)) {
             long next = 0;
@@ -166,7 +181,6 @@ final class Case implements AutoCloseable {
                 next = r.getNextBeginOffset();
             }
         }
-        puller.shutdown();
         return all;
     }
 

@@ -2,6 +2,7 @@ package scenarios;
 
 import java.util.Random;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -44,7 +45,20 @@ final class Refusals {
         Check.refused(TOPIC_NOT_EXIST, () -> producer.send(Case.message(c.topic("_missing"), "x")));
     }
 
+    /** The client itself finds no queue to send to. */
     static void notWritable(Case c) throws Exception {
+        c.createTopic(c.topic(), 1, 4);
+        DefaultMQProducer producer = c.producer();
+        try {
+            producer.send(Case.message(c.topic(), "x"));
+        } catch (MQClientException e) {
+            return;
+        }
+        throw new AssertionError("was accepted");
+    }
+
+    /** The client does not know yet that the topic became read-only. */
+    static void notWritableOldRoute(Case c) throws Exception {
         c.createTopic(c.topic(), 1, 4);
         DefaultMQProducer producer = c.producer();
         String broker = c.admin().examineBrokerClusterInfo().getBrokerAddrTable().keySet().iterator().next();

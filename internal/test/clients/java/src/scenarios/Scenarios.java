@@ -143,6 +143,7 @@ public final class Scenarios {
         t.put("properties_too_big", Refusals::propertiesTooBig);
         t.put("missing_topic", Refusals::missingTopic);
         t.put("not_writable", Refusals::notWritable);
+        t.put("not_writable_old_route", Refusals::notWritableOldRoute);
         t.put("not_readable", Refusals::notReadable);
         t.put("queue_out_of_range", Refusals::queueOutOfRange);
 

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// defaultNamesrv is where a name server on this machine listens.
+const defaultNamesrv = "127.0.0.1:9876"
+
+// newAdmin gathers the commands that operate a cluster.
+func newAdmin() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "admin",
+		Short: "Operate a cluster, ours or RocketMQ's",
+		Long: `Operate a cluster, ours or RocketMQ's: topics, consumer groups, offsets, brokers
+and name servers. -n names the name server; without it NAMESRV_ADDR does, or
+` + defaultNamesrv + `. mqadmin's command names work too, with mqadmin's flags.`,
+		Example: `  goddard admin topic list
+  goddard admin topic create orders -n 127.0.0.1:9876
+  goddard admin updateTopic -n 127.0.0.1:9876 -c DefaultCluster -t orders`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(
+		family("topic", "Create, list, change and delete topics",
+			topicCreate(ours("create TOPIC")), topicDelete(ours("delete TOPIC")), topicList(ours("list")),
+			topicStatus(ours("describe TOPIC", "status")), topicRoute(ours("route TOPIC")), topicPerm(ours("perm TOPIC"))),
+		family("group", "Create, list, change and delete consumer groups",
+			groupCreate(ours("create GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP"))),
+		family("offsets", "See and move what groups have consumed",
+			offsetsList(ours("list [GROUP]")), offsetsReset(ours("reset GROUP")), offsetsSkip(ours("skip GROUP")), offsetsClone(ours("clone TOPIC"))),
+		family("cluster", "See the brokers of a cluster", clusterList(ours("list"))),
+		family("broker", "See and set what a broker does",
+			brokerStatus(ours("status")),
+			family("config", "Settings of a running broker", brokerConfigGet(ours("get [KEY]")), brokerConfigSet(ours("set KEY VALUE")))),
+		family("connections", "See who is connected",
+			consumerConnections(ours("consumers GROUP")), producerConnections(ours("producers GROUP")), allProducers(ours("all-producers"))),
+		family("namesrv", "See and set what name servers say",
+			wipeWritePerm(ours("wipe-write-perm BROKER")), addWritePerm(ours("add-write-perm BROKER")),
+			family("kv", "The key-value configuration", kvGet(ours("get KEY")), kvList(ours("list")), kvPut(ours("put KEY VALUE")), kvDelete(ours("delete KEY"))),
+			family("config", "Settings of running name servers", namesrvConfigGet(ours("get")), namesrvConfigSet(ours("set KEY VALUE")))),
+	)
+	for _, old := range mqadminCommands() {
+		c.AddCommand(old)
+	}
+	return c
+}
+
+// family groups commands under a word.
+func family(use, short string, members ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(members...)
+	return c
+}
+
+// A spelling is how a command is typed: our way, or mqadmin's.
+type spelling struct {
+	use     string
+	aliases []string
+	old     bool // mqadmin's name and flags
+}
+
+// ours spells a command our way.
+func ours(use string, aliases ...string) spelling { return spelling{use: use, aliases: aliases} }
+
+// mqadmin spells a command as mqadmin's users know it.
+func mqadmin(name string) spelling { return spelling{use: name, old: true} }
+
+// An operation is a command on a cluster while it is put together.
+type operation struct {
+	*cobra.Command
+	spelling
+	namesrv string
+	timeout time.Duration
+	out     output
+	target  admin.Target
+}
+
+// operation starts a command. The flags all operations share are there; run is
+// given later.
+func (s spelling) operation(short, example string) *operation {
+	o := &operation{spelling: s, Command: &cobra.Command{Use: s.use, Aliases: s.aliases, Short: short, Hidden: s.old}}
+	if !s.old {
+		o.Example = "  " + example
+	}
+	f := o.Flags()
+	f.StringVarP(&o.namesrv, "namesrv", "n", "", "name `SERVERS`, host:port separated by semicolons (default $NAMESRV_ADDR or "+defaultNamesrv+")")
+	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for each answer")
+	letter := "o"
+	if s.old {
+		letter = ""
+		f.SetNormalizeFunc(fromMqadmin)
+	}
+	o.out.register(f, letter)
+	return o
+}
+
+// targets adds -c and -b, which choose the brokers.
+func (o *operation) targets() {
+	o.Flags().StringVarP(&o.target.Cluster, "cluster", "c", "", "all masters of this `CLUSTER` (default: of the only one)")
+	o.Flags().StringVarP(&o.target.Addr, "broker", "b", "", "only the broker at this `ADDRESS`, host:port")
+}
+
+// letter is the flag letter of mqadmin where ours would clash with another of
+// our flags.
+func (o *operation) letter(old string) string {
+	if o.old {
+		return old
+	}
+	return ""
+}
+
+// truth adds a flag that mqadmin's users follow by true or false.
+func (o *operation) truth(p *bool, name, letter string, usage string) {
+	o.Flags().BoolVarP(p, name, letter, *p, usage)
+	if o.old {
+		o.Flags().Lookup(name).NoOptDefVal = ""
+	}
+}
+
+// A wanted value is an argument of the command, or a flag as mqadmin has it.
+type wanted struct {
+	name, letter, usage string
+	value               *string
+}
+
+// run finishes the command: its arguments fill what is wanted, in this order,
+// as far as flags have not. Every wanted value must be there.
+func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ...wanted) *cobra.Command {
+	for _, w := range wants {
+		o.Flags().StringVarP(w.value, w.name, w.letter, "", w.usage)
+		o.Flags().Lookup(w.name).Hidden = !o.old
+	}
+	o.RunE = func(c *cobra.Command, args []string) error {
+		for _, w := range wants {
+			if *w.value == "" && len(args) > 0 {
+				*w.value, args = args[0], args[1:]
+			}
+			if *w.value == "" && !strings.HasSuffix(o.Use, "]") {
+				return fmt.Errorf("%s is missing; see `%s --help`", w.usage, c.CommandPath())
+			}
+		}
+		if len(args) > 0 {
+			return fmt.Errorf("%q is too much; see `%s --help`", args[0], c.CommandPath())
+		}
+		addrs := cmp.Or(o.namesrv, os.Getenv("NAMESRV_ADDR"), defaultNamesrv)
+		cluster, err := admin.Dial(admin.Options{Namesrvs: splitAddresses(addrs), Timeout: o.timeout})
+		if err != nil {
+			return err
+		}
+		defer cluster.Close()
+		return do(c.Context(), cluster)
+	}
+	return o.Command
+}
+
+// print writes the result as the operator wants it.
+func (o *operation) print(v any, t *table) error { return o.out.print(o.OutOrStdout(), v, t) }
+
+// done says what was done, as a sentence or as v.
+func (o *operation) done(v any, format string, args ...any) error {
+	if o.out == asJSON {
+		return o.out.print(o.OutOrStdout(), v, nil)
+	}
+	_, err := fmt.Fprintf(o.OutOrStdout(), format+"\n", args...)
+	return err
+}
+
+func splitAddresses(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == ',' || r == ' ' })
+}
+
+// names joins where something was done.
+func names(brokers []admin.Broker) string {
+	var all []string
+	for _, b := range brokers {
+		all = append(all, cmp.Or(b.Name, b.Addr))
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), ", ")
+}
+
+// when prints a time for a person.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05.000")
+}
+
+// fromMqadmin gives mqadmin's long flags our names.
+func fromMqadmin(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if our, ok := oldFlags[name]; ok {
+		name = our
+	}
+	return pflag.NormalizedName(name)
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/spf13/cobra"
+)
+
+func wipeWritePerm(s spelling) *cobra.Command {
+	o := s.operation("Make producers turn away from a broker", "goddard admin namesrv wipe-write-perm broker-a")
+	var broker string
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		changed, err := c.WipeWritePerm(ctx, broker)
+		if err != nil {
+			return err
+		}
+		return printChanged(o, changed)
+	}, wanted{"broker-name", "b", "BROKER", &broker})
+}
+
+func addWritePerm(s spelling) *cobra.Command {
+	o := s.operation("Give a broker back to producers", "goddard admin namesrv add-write-perm broker-a")
+	var broker string
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		changed, err := c.AddWritePerm(ctx, broker)
+		if err != nil {
+			return err
+		}
+		return printChanged(o, changed)
+	}, wanted{"broker-name", "b", "BROKER", &broker})
+}
+
+// printChanged says how many topics each name server changed.
+func printChanged(o *operation, changed map[string]int32) error {
+	t := newTable("NAME SERVER", "TOPICS CHANGED")
+	for _, addr := range slices.Sorted(maps.Keys(changed)) {
+		t.add(addr, changed[addr])
+	}
+	return o.print(changed, t)
+}
+
+// namespace adds the flag of the part of the configuration that is meant.
+func (o *operation) namespace(p *string) {
+	o.Flags().StringVarP(p, "namespace", "s", mq.OrderTopicNamespace, "part of the `CONFIGURATION`")
+}
+
+func kvGet(s spelling) *cobra.Command {
+	o := s.operation("Show a value", "goddard admin namesrv kv get orders")
+	var namespace, key string
+	o.namespace(&namespace)
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		value, err := c.KV(ctx, namespace, key)
+		if err != nil {
+			return err
+		}
+		return o.done(map[string]string{key: value}, "%s", value)
+	}, wanted{"key", "k", "KEY", &key})
+}
+
+func kvList(s spelling) *cobra.Command {
+	o := s.operation("List a namespace", "goddard admin namesrv kv list --namespace ORDER_TOPIC_CONFIG")
+	var namespace string
+	o.namespace(&namespace)
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		values, err := c.KVs(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		t := newTable("KEY", "VALUE")
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			t.add(key, values[key])
+		}
+		return o.print(values, t)
+	})
+}
+
+func kvPut(s spelling) *cobra.Command {
+	o := s.operation("Set a value on all name servers", "goddard admin namesrv kv put orders broker-a:4")
+	var namespace, key, value string
+	o.namespace(&namespace)
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if err := c.PutKV(ctx, namespace, key, value); err != nil {
+			return err
+		}
+		return o.done(map[string]string{key: value}, "%s = %s in %s", key, value, namespace)
+	}, wanted{"key", "k", "KEY", &key}, wanted{"value", "v", "VALUE", &value})
+}
+
+func kvDelete(s spelling) *cobra.Command {
+	o := s.operation("Delete a value from all name servers", "goddard admin namesrv kv delete orders")
+	var namespace, key string
+	o.namespace(&namespace)
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if err := c.DeleteKV(ctx, namespace, key); err != nil {
+			return err
+		}
+		return o.done(map[string]string{"deleted": key}, "%s is deleted from %s", key, namespace)
+	}, wanted{"key", "k", "KEY", &key})
+}
+
+func namesrvConfigGet(s spelling) *cobra.Command {
+	o := s.operation("Show the settings of running name servers", "goddard admin namesrv config get")
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		all, err := c.NamesrvConfig(ctx)
+		if err != nil {
+			return err
+		}
+		t := newTable("NAME SERVER", "KEY", "VALUE")
+		for _, addr := range slices.Sorted(maps.Keys(all)) {
+			for _, key := range slices.Sorted(maps.Keys(all[addr])) {
+				t.add(addr, key, all[addr][key])
+			}
+		}
+		return o.print(all, t)
+	})
+}
+
+func namesrvConfigSet(s spelling) *cobra.Command {
+	o := s.operation("Change a setting of all running name servers", "goddard admin namesrv config set orderMessageEnable true")
+	var key, value string
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if err := c.SetNamesrvConfig(ctx, key, value); err != nil {
+			return err
+		}
+		return o.done(map[string]string{key: value}, "%s = %s", key, value)
+	}, wanted{"key", "k", "KEY", &key}, wanted{"value", "v", "VALUE", &value})
+}

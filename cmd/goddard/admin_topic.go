@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/spf13/cobra"
+)
+
+func topicCreate(s spelling) *cobra.Command {
+	o := s.operation("Create a topic or change it", "goddard admin topic create orders --read-queues 4 --write-queues 4")
+	o.targets()
+	t := mq.Topic{Attributes: map[string]string{}}
+	var attributes, unit, unitSub string
+	f := o.Flags()
+	f.Int32VarP(&t.ReadQueues, "read-queues", "r", 8, "how many queues are read")
+	f.Int32VarP(&t.WriteQueues, "write-queues", "w", 8, "how many queues are written")
+	f.Int32VarP(&t.Perm, "perm", "p", mq.PermRead|mq.PermWrite, "2 write, 4 read, 6 both")
+	o.truth(&t.Order, "order", o.letter("o"), "an ordered topic")
+	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +message.type=FIFO,-other")
+	if s.old {
+		f.StringVarP(&unit, "unit", "u", "", "unit topic (true|false)")
+		f.StringVarP(&unitSub, "hasUnitSub", "s", "", "has unit subscribers (true|false)")
+	}
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		for change := range strings.SplitSeq(attributes, ",") {
+			if key, value, _ := strings.Cut(change, "="); key != "" {
+				t.Attributes[key] = value
+			}
+		}
+		if unit == "true" {
+			t.SysFlag |= 1
+		}
+		if unitSub == "true" {
+			t.SysFlag |= 2
+		}
+		brokers, err := c.PutTopic(ctx, o.target, t)
+		if err != nil {
+			return err
+		}
+		return o.done(brokers, "topic %s is on %s: %d queues to write, %d to read", t.Name, names(brokers), t.WriteQueues, t.ReadQueues)
+	}, wanted{"topic", "t", "TOPIC", &t.Name})
+}
+
+func topicDelete(s spelling) *cobra.Command {
+	o := s.operation("Delete a topic and its messages", "goddard admin topic delete orders")
+	o.targets()
+	var topic string
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		brokers, err := c.DeleteTopic(ctx, o.target, topic)
+		if err != nil {
+			return err
+		}
+		return o.done(brokers, "topic %s is deleted from %s", topic, names(brokers))
+	}, wanted{"topic", "t", "TOPIC", &topic})
+}
+
+func topicList(s spelling) *cobra.Command {
+	o := s.operation("List the topics", "goddard admin topic list -o json")
+	var all bool
+	o.Flags().BoolVar(&all, "all", s.old, "also retry, dead-letter and system topics")
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		topics, err := c.Topics(ctx)
+		if err != nil {
+			return err
+		}
+		if !all {
+			topics = slices.DeleteFunc(topics, inner)
+		}
+		t := newTable("TOPIC")
+		for _, name := range topics {
+			t.add(name)
+		}
+		return o.print(nonNil(topics), t)
+	})
+}
+
+// inner reports whether a topic is none that a person created.
+func inner(topic string) bool {
+	return strings.HasPrefix(topic, mq.RetryPrefix) || strings.HasPrefix(topic, mq.DLQPrefix) || mq.IsSystemTopic(topic)
+}
+
+// nonNil makes an empty list of nothing, which JSON tells apart.
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func topicStatus(s spelling) *cobra.Command {
+	o := s.operation("Show the queues of a topic", "goddard admin topic describe orders")
+	var topic string
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		queues, err := c.TopicStatus(ctx, topic)
+		if err != nil {
+			return err
+		}
+		t := newTable("BROKER", "QUEUE", "MIN", "MAX", "LAST MESSAGE")
+		for _, q := range queues {
+			t.add(q.Broker, q.Queue, q.Min, q.Max, when(q.LastUpdate))
+		}
+		return o.print(nonNil(queues), t)
+	}, wanted{"topic", "t", "TOPIC", &topic})
+}
+
+func topicRoute(s spelling) *cobra.Command {
+	o := s.operation("Show what the name server tells clients about a topic", "goddard admin topic route orders")
+	var topic string
+	if s.old {
+		o.Flags().BoolP("list", "l", true, "as a list, which is how it is printed")
+	}
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		route, err := c.Route(ctx, topic)
+		if err != nil {
+			return err
+		}
+		t := newTable("BROKER", "CLUSTER", "ADDRESSES", "READ QUEUES", "WRITE QUEUES", "PERM")
+		for _, b := range route.Brokers {
+			var addrs []string
+			for _, id := range slices.Sorted(maps.Keys(b.Addrs)) {
+				addrs = append(addrs, fmt.Sprintf("%d=%s", id, b.Addrs[id]))
+			}
+			for _, q := range route.Queues {
+				if q.BrokerName == b.BrokerName {
+					t.add(b.BrokerName, b.Cluster, strings.Join(addrs, " "), q.ReadQueueNums, q.WriteQueueNums, q.Perm)
+				}
+			}
+		}
+		return o.print(route, t)
+	}, wanted{"topic", "t", "TOPIC", &topic})
+}
+
+func topicPerm(s spelling) *cobra.Command {
+	o := s.operation("Change what clients may do with a topic", "goddard admin topic perm orders --perm 4")
+	o.targets()
+	var topic string
+	var perm int32
+	o.Flags().Int32VarP(&perm, "perm", "p", mq.PermRead|mq.PermWrite, "2 write, 4 read, 6 both")
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		brokers, err := c.SetTopicPerm(ctx, o.target, topic, perm)
+		if err != nil {
+			return err
+		}
+		return o.done(brokers, "topic %s has permission %d on %s", topic, perm, names(brokers))
+	}, wanted{"topic", "t", "TOPIC", &topic})
+}

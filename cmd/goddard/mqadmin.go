@@ -1,0 +1,63 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// mqadminCommands are mqadmin's commands by their own names.
+func mqadminCommands() []*cobra.Command {
+	return []*cobra.Command{
+		topicCreate(mqadmin("updateTopic")),
+		topicDelete(mqadmin("deleteTopic")),
+		topicList(mqadmin("topicList")),
+		topicRoute(mqadmin("topicRoute")),
+		topicStatus(mqadmin("topicStatus")),
+		topicPerm(mqadmin("updateTopicPerm")),
+		groupCreate(mqadmin("updateSubGroup")),
+		groupDelete(mqadmin("deleteSubGroup")),
+		groupDescribe(mqadmin("getConsumerConfig")),
+		offsetsList(mqadmin("consumerProgress [-g GROUP]")),
+		offsetsReset(mqadmin("resetOffsetByTime")),
+		offsetsSkip(mqadmin("skipAccumulatedMessage")),
+		offsetsClone(mqadmin("cloneGroupOffset")),
+		clusterList(mqadmin("clusterList")),
+		brokerStatus(mqadmin("brokerStatus")),
+		brokerConfigGet(mqadmin("getBrokerConfig [KEY]")),
+		brokerConfigSet(mqadmin("updateBrokerConfig")),
+		consumerConnections(mqadmin("consumerConnection")),
+		producerConnections(mqadmin("producerConnection")),
+		allProducers(mqadmin("producer")),
+		wipeWritePerm(mqadmin("wipeWritePerm")),
+		addWritePerm(mqadmin("addWritePerm")),
+		kvPut(mqadmin("updateKvConfig")),
+		kvDelete(mqadmin("deleteKvConfig")),
+		namesrvConfigGet(mqadmin("getNamesrvConfig")),
+		namesrvConfigSet(mqadmin("updateNamesrvConfig")),
+	}
+}
+
+// oldFlags maps mqadmin's long flags to ours.
+var oldFlags = map[string]string{
+	"namesrvAddr":                  "namesrv",
+	"clusterName":                  "cluster",
+	"brokerAddr":                   "broker",
+	"brokerName":                   "broker-name",
+	"topicName":                    "topic",
+	"groupName":                    "group",
+	"consumerGroup":                "group",
+	"producerGroup":                "group",
+	"srcGroup":                     "from",
+	"destGroup":                    "to",
+	"readQueueNums":                "read-queues",
+	"writeQueueNums":               "write-queues",
+	"consumeEnable":                "consume",
+	"consumeFromMinEnable":         "from-min",
+	"consumeBroadcastEnable":       "broadcast",
+	"consumeMessageOrderly":        "orderly",
+	"retryQueueNums":               "retry-queues",
+	"retryMaxTimes":                "retry-max",
+	"groupRetryPolicy":             "retry-policy",
+	"brokerId":                     "broker-id",
+	"whichBrokerWhenConsumeSlowly": "slow-broker-id",
+	"notifyConsumerIdsChanged":     "notify",
+	"removeOffset":                 "offsets",
+	"timestamp":                    "time",
+}

@@ -1,0 +1,198 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+	"github.com/goddardmq/goddard/internal/timer"
+)
+
+// How often what has expired is looked for.
+const sweepInterval = 10 * time.Second
+
+// A Broker is mq.Broker and mq.Admin on this machine.
+type Broker struct {
+	live    atomic.Pointer[live]
+	store   *store.Store
+	timer   *timer.Timer
+	topics  topics
+	groups  groups
+	offsets *offsets
+	clients *clients
+	locks   *locks
+	parking *parking
+	stats   *stats
+	ids     *uniqueKeys
+	started time.Time
+
+	sendings sync.Pool // of *sending
+	// changing lets one change of the settings happen at a time.
+	changing sync.Mutex
+	closing  atomic.Bool // no sends and pulls any more
+	// ready is set once everything that appended speaks to is there.
+	ready atomic.Bool
+}
+
+var (
+	_ mq.Broker = (*Broker)(nil)
+	_ mq.Admin  = (*Broker)(nil)
+)
+
+// New checks the options and opens the store. The broker answers at once;
+// delayed messages, expiry and waiting pulls need Run. Close must be called.
+func New(o Options) (*Broker, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	b := &Broker{
+		clients: newClients(), locks: newLocks(), stats: newStats(), ids: newUniqueKeys(),
+		parking: newParking(2 * runtime.GOMAXPROCS(0)), started: time.Now(),
+	}
+	b.live.Store(newLive(o))
+	b.sendings.New = func() any {
+		s := &sending{b: b}
+		s.finish = s.finished
+		return s
+	}
+	o.Store.Appended = b.appended
+	if o.Store.Log == nil {
+		o.Store.Log = o.Log
+	}
+	var err error
+	if b.store, err = store.Open(o.Store); err != nil {
+		return nil, err
+	}
+	if err := b.load(o); err != nil {
+		return nil, errors.Join(err, b.store.Close())
+	}
+	b.ready.Store(true)
+	return b, nil
+}
+
+// load reads the rows of the key store.
+func (b *Broker) load(o Options) error {
+	levels, err := timer.ParseLevels(o.DelayLevels)
+	if err != nil {
+		return err
+	}
+	b.timer, err = timer.New(timer.Options{Store: b.store, Append: b.deliver, Levels: levels, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	b.offsets = newOffsets(b.store.Keys(), b.stats)
+	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
+}
+
+// Run serves until ctx ends. Then nothing is accepted any more, the pulls that
+// wait are answered, and what is in flight is stored.
+func (b *Broker) Run(ctx context.Context) error {
+	var loops, storing sync.WaitGroup
+	// The store goes on until nobody else does.
+	storeCtx, stopStore := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopStore()
+	var storeErr error
+	storing.Go(func() { storeErr = b.store.Run(storeCtx) })
+
+	loops.Go(func() { b.timer.Run(ctx) })
+	loops.Go(func() { b.parking.watch(ctx, b.expire) })
+	for range cap(b.parking.work) {
+		loops.Go(func() { b.parking.serve(ctx, b.resume) })
+	}
+	b.sweep(ctx)
+
+	b.closing.Store(true)
+	loops.Wait()
+	for _, w := range b.parking.empty() {
+		b.expire(w)
+	}
+	stopStore()
+	storing.Wait()
+	return storeErr
+}
+
+// Close closes the store. Run must have ended, if it was called.
+func (b *Broker) Close() error {
+	b.closing.Store(true)
+	return b.store.Close()
+}
+
+// sweep samples counters and removes what has expired, until ctx ends.
+func (b *Broker) sweep(ctx context.Context) {
+	b.stats.sample(time.Now())
+	tick := time.NewTicker(min(sweepInterval, sampleMinute))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			b.stats.sample(now)
+			b.expireClients(now)
+			b.locks.expire(now)
+		}
+	}
+}
+
+// appended is called by the store, in the order of the log.
+func (b *Broker) appended(messages []store.Appended) {
+	if !b.ready.Load() {
+		return
+	}
+	for i := range messages {
+		if q := &messages[i].Queue; q.Topic == mq.TopicSchedule {
+			b.timer.Appended(q.ID)
+		}
+	}
+	b.parking.appended(messages)
+}
+
+// deliver stores messages whose delay is over and counts them for their topics.
+func (b *Broker) deliver(batch *mq.SendBatch) {
+	done := batch.Done
+	batch.Done = func(batch *mq.SendBatch) {
+		for i := range batch.Sends {
+			if one := &batch.Sends[i]; one.Err == nil {
+				b.countPut(b.topics.table.get(one.Topic), one)
+			}
+		}
+		done(batch)
+	}
+	b.store.Append(batch)
+}
+
+// Bounds are the queue's first offset and the one after its last.
+func (b *Broker) Bounds(_ context.Context, q mq.Queue) (lo, hi mq.QueueOffset, err error) {
+	return b.store.Bounds(q)
+}
+
+// Locate finds the offset of the first message stored at or after at, or, with
+// upper set, the last one stored at or before it.
+func (b *Broker) Locate(_ context.Context, q mq.Queue, at time.Time, upper bool) (mq.QueueOffset, error) {
+	return b.store.Locate(q, at, upper)
+}
+
+// EarliestTime is when the queue's first message was stored; zero if empty.
+func (b *Broker) EarliestTime(_ context.Context, q mq.Queue) (time.Time, error) {
+	lo, hi, err := b.store.Bounds(q)
+	if err != nil || lo == hi {
+		return time.Time{}, err
+	}
+	return b.store.TimeAt(q, lo)
+}
+
+// Find returns the stored record at a log position.
+func (b *Broker) Find(_ context.Context, at mq.LogPos) ([]byte, error) {
+	data, err := b.store.ReadAt(at)
+	if err != nil {
+		return nil, fmt.Errorf("can not find message by the offset, %d: %w", at, err)
+	}
+	return data, nil
+}

@@ -1,0 +1,341 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// clientTimeout is how long a client that says nothing counts as connected.
+const clientTimeout = 120 * time.Second
+
+// maxSubscriptions bounds the topics that a consumer group subscribes to.
+const maxSubscriptions = 10_000
+
+// maxGroupsPerClient bounds the groups that one heartbeat names.
+const maxGroupsPerClient = 10_000
+
+// clients is who is connected. Everything here is forgotten with the process
+// and comes back with the next heartbeats.
+type clients struct {
+	// mu guards all of it. No peer is called while it is held.
+	mu struct {
+		sync.Mutex
+		producers map[string]map[mq.Peer]*mq.Connection
+		consumers map[string]*consumers
+	}
+}
+
+// consumers are the members of a consumer group and what they have in common.
+// Where they differ, who spoke last is right.
+type consumers struct {
+	mq.Consumer
+	subscriptions map[string]mq.Subscription
+	members       map[mq.Peer]*mq.Connection
+}
+
+// A notice is to be given to the members of a group.
+type notice struct {
+	group string
+	peers []mq.Peer
+}
+
+func (n notice) give() {
+	for _, p := range n.peers {
+		p.ConsumersChanged(n.group)
+	}
+}
+
+func newClients() *clients {
+	c := &clients{}
+	c.mu.producers = map[string]map[mq.Peer]*mq.Connection{}
+	c.mu.consumers = map[string]*consumers{}
+	return c
+}
+
+// Join records that a client is alive and what it produces and consumes.
+func (b *Broker) Join(_ context.Context, m mq.Member) (changed bool, err error) {
+	if m.ClientID == "" || m.Peer == nil {
+		return false, fmt.Errorf("%w: a heartbeat without a client id", mq.ErrInvalid)
+	}
+	if len(m.Producers)+len(m.Consumers) > maxGroupsPerClient {
+		return false, fmt.Errorf("%w: a heartbeat for more than %d groups", mq.ErrInvalid, maxGroupsPerClient)
+	}
+	now := time.Now()
+	b.clients.produce(m, now)
+	var errs []error
+	for _, c := range m.Consumers {
+		g, err := b.readyToConsume(c)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		news, n := b.clients.consume(m, c, now, g.NotifyConsumerIDsChange)
+		n.give()
+		changed = changed || news
+	}
+	return changed, errors.Join(errs...)
+}
+
+// readyToConsume makes sure that a consumer's group and its retry topic exist.
+func (b *Broker) readyToConsume(c mq.Consumer) (*mq.Group, error) {
+	if len(c.Subscriptions) > maxSubscriptions {
+		return nil, fmt.Errorf("%w: group %s subscribes to %d topics, at most %d are allowed",
+			mq.ErrInvalid, c.Group, len(c.Subscriptions), maxSubscriptions)
+	}
+	g, err := b.group(c.Group)
+	if err != nil {
+		return nil, err
+	}
+	retry := innerTopic(mq.RetryTopic(c.Group), max(1, g.RetryQueues))
+	if c.UnitMode {
+		retry.SysFlag = topicUnitSub
+	}
+	if b.topics.table.get(retry.Name) == nil {
+		_, err = b.createTopic(retry)
+	}
+	return g, err
+}
+
+func (c *clients) produce(m mq.Member, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, group := range m.Producers {
+		peers := c.mu.producers[group]
+		if peers == nil {
+			peers = map[mq.Peer]*mq.Connection{}
+			c.mu.producers[group] = peers
+		}
+		peers[m.Peer] = connection(m, now)
+	}
+}
+
+func connection(m mq.Member, now time.Time) *mq.Connection {
+	return &mq.Connection{
+		ClientID: m.ClientID, Addr: m.Peer.RemoteAddr(), Language: m.Language, Version: m.Version,
+		LastUpdate: now, Peer: m.Peer,
+	}
+}
+
+// consume records a member of a consumer group. The notice is for all members,
+// if the client is one more or the topics of the group are others.
+func (c *clients) consume(m mq.Member, in mq.Consumer, now time.Time, notify bool) (changed bool, n notice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.mu.consumers[in.Group]
+	if g == nil {
+		g = &consumers{members: map[mq.Peer]*mq.Connection{}, subscriptions: map[string]mq.Subscription{}}
+		c.mu.consumers[in.Group] = g
+	}
+	joined := g.members[m.Peer] == nil
+	g.members[m.Peer] = connection(m, now)
+	topics, details := false, false
+	if in.Subscriptions != nil {
+		topics, details = g.subscribe(in.Subscriptions)
+	}
+	in.Subscriptions = nil
+	g.Consumer = in
+	if notify && (joined || topics) && in.Model != "BROADCASTING" {
+		n = notice{in.Group, slices.Collect(maps.Keys(g.members))}
+	}
+	return joined || topics || details, n
+}
+
+// subscribe replaces the group's subscriptions, and says whether its topics
+// changed and whether anything else about them did.
+func (g *consumers) subscribe(subs []mq.Subscription) (topics, details bool) {
+	next := make(map[string]mq.Subscription, len(subs))
+	for _, s := range subs {
+		old, ok := g.subscriptions[s.Topic]
+		switch {
+		case !ok:
+			topics = true
+		case old.Version > s.Version:
+			s = old
+		case !reflect.DeepEqual(old, s):
+			details = true
+		}
+		next[s.Topic] = s
+	}
+	topics = topics || len(next) != len(g.subscriptions)
+	g.subscriptions = next
+	return topics, details
+}
+
+// Leave removes a client from the groups named, or, if both are empty and all
+// is set, from every group it is in through this peer.
+func (b *Broker) Leave(_ context.Context, clientID, producerGroup, consumerGroup string, peer mq.Peer, all bool) {
+	every := all && producerGroup == "" && consumerGroup == ""
+	notices := b.clients.remove(func(group string, consumer bool, c *mq.Connection) bool {
+		if c.Peer != peer || clientID != "" && c.ClientID != clientID {
+			return false
+		}
+		return every || consumer && group == consumerGroup || !consumer && group == producerGroup
+	})
+	b.tell(notices)
+}
+
+// expire removes the clients that have said nothing for too long.
+func (b *Broker) expireClients(now time.Time) {
+	b.tell(b.clients.remove(func(_ string, _ bool, c *mq.Connection) bool {
+		return now.Sub(c.LastUpdate) > clientTimeout
+	}))
+}
+
+// tell gives the notices of groups that want them.
+func (b *Broker) tell(notices []notice) {
+	for _, n := range notices {
+		if g := b.groups.table.get(n.group); g == nil || g.NotifyConsumerIDsChange {
+			n.give()
+		}
+	}
+}
+
+// remove takes out the connections that match and returns the notices for
+// those who stay.
+func (c *clients) remove(match func(group string, consumer bool, c *mq.Connection) bool) []notice {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for group, peers := range c.mu.producers {
+		for peer, conn := range peers {
+			if match(group, false, conn) {
+				delete(peers, peer)
+			}
+		}
+		if len(peers) == 0 {
+			delete(c.mu.producers, group)
+		}
+	}
+	var notices []notice
+	for group, g := range c.mu.consumers {
+		before := len(g.members)
+		for peer, conn := range g.members {
+			if match(group, true, conn) {
+				delete(g.members, peer)
+			}
+		}
+		switch {
+		case len(g.members) == 0:
+			delete(c.mu.consumers, group)
+		case len(g.members) < before && g.Model != "BROADCASTING":
+			notices = append(notices, notice{group, slices.Collect(maps.Keys(g.members))})
+		}
+	}
+	return notices
+}
+
+// Members lists the client ids of a consumer group, sorted.
+func (b *Broker) Members(_ context.Context, group string) ([]string, error) {
+	c := b.clients
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.mu.consumers[group]
+	if g == nil {
+		return nil, offline(group)
+	}
+	var ids []string
+	for _, m := range g.members {
+		ids = append(ids, m.ClientID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+func offline(group string) error {
+	return fmt.Errorf("%w: no consumer of group %s is connected", mq.ErrNotOnline, group)
+}
+
+// Subscription is what a group said in Join about a topic.
+func (b *Broker) Subscription(_ context.Context, group, topic string) (mq.Subscription, bool) {
+	c := b.clients
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g := c.mu.consumers[group]; g != nil {
+		s, ok := g.subscriptions[topic]
+		return s, ok
+	}
+	return mq.Subscription{}, false
+}
+
+// Consumers is who is connected of a consumer group, and what they want.
+func (b *Broker) Consumers(_ context.Context, group string) ([]mq.Connection, mq.Consumer, error) {
+	c := b.clients
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.mu.consumers[group]
+	if g == nil {
+		return nil, mq.Consumer{}, offline(group)
+	}
+	all := g.Consumer
+	for _, topic := range slices.Sorted(maps.Keys(g.subscriptions)) {
+		all.Subscriptions = append(all.Subscriptions, g.subscriptions[topic])
+	}
+	return connections(g.members), all, nil
+}
+
+// broadcasts reports whether every member of a group gets every message.
+func (c *clients) broadcasts(group string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.mu.consumers[group]
+	return g != nil && g.Model == "BROADCASTING"
+}
+
+// groupsOfTopic is the set of the groups that subscribe to a topic.
+func (c *clients) groupsOfTopic(topic string) map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := map[string]bool{}
+	for group, g := range c.mu.consumers {
+		if _, ok := g.subscriptions[topic]; ok {
+			names[group] = true
+		}
+	}
+	return names
+}
+
+// Producers is who is connected of a producer group.
+func (b *Broker) Producers(_ context.Context, group string) ([]mq.Connection, error) {
+	c := b.clients
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if peers := c.mu.producers[group]; peers != nil {
+		return connections(peers), nil
+	}
+	return nil, fmt.Errorf("%w: no producer of group %s is connected", mq.ErrNotOnline, group)
+}
+
+// AllProducers is who is connected, by producer group.
+func (b *Broker) AllProducers(context.Context) map[string][]mq.Connection {
+	c := b.clients
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := map[string][]mq.Connection{}
+	for group, peers := range c.mu.producers {
+		all[group] = connections(peers)
+	}
+	return all
+}
+
+// connections copies, sorted by client id.
+func connections(peers map[mq.Peer]*mq.Connection) []mq.Connection {
+	var all []mq.Connection
+	for _, c := range peers {
+		all = append(all, *c)
+	}
+	slices.SortFunc(all, func(x, y mq.Connection) int {
+		if x.ClientID != y.ClientID {
+			return strings.Compare(x.ClientID, y.ClientID)
+		}
+		return strings.Compare(x.Addr, y.Addr)
+	})
+	return all
+}

@@ -1,0 +1,323 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+)
+
+// noOffset stands for an offset that is not there.
+const noOffset mq.QueueOffset = -1
+
+// A use is a consumer group's use of a topic.
+type use struct{ group, topic string }
+
+// offsets is how far each group is in each queue. The rows are written while
+// the progress is locked, so that they never go back.
+type offsets struct {
+	keys  *store.Keys
+	stats *stats
+
+	// mu guards the table; it is taken before a progress's and not held while
+	// a row of one offset is written.
+	mu struct {
+		sync.RWMutex
+		uses map[use]*progress
+	}
+}
+
+// A progress is a group's in all queues of a topic.
+type progress struct {
+	use
+	getNums, getSize *counter
+
+	// mu guards the positions and orders the writing of their rows. deleted
+	// says that the table no longer has this progress.
+	mu struct {
+		sync.Mutex
+		queues  map[int32]position
+		deleted bool
+	}
+}
+
+// A position is a group's in a queue. Each offset may be noOffset.
+type position struct {
+	committed mq.QueueOffset
+	pulled    mq.QueueOffset // where the last answer to a pull said to go on
+	reset     mq.QueueOffset // where the next pull is sent
+}
+
+func newOffsets(keys *store.Keys, s *stats) *offsets {
+	o := &offsets{keys: keys, stats: s}
+	o.mu.uses = map[use]*progress{}
+	return o
+}
+
+// load reads all rows.
+func (o *offsets) load() error {
+	return o.keys.Scan([]byte(offsetRows), func(key, value []byte) error {
+		group, q, err := parseOffsetRow(key)
+		if err != nil {
+			return err
+		}
+		if len(value) != 8 && len(value) != 16 {
+			return fmt.Errorf("broker: row %q has %d bytes, want 8 or 16", key, len(value))
+		}
+		at := position{committed: mq.QueueOffset(binary.BigEndian.Uint64(value)), pulled: noOffset, reset: noOffset}
+		if len(value) == 16 {
+			at.reset = mq.QueueOffset(binary.BigEndian.Uint64(value[8:]))
+		}
+		o.progress(use{group, q.Topic}).mu.queues[q.ID] = at
+		return nil
+	})
+}
+
+// find returns a group's progress in a topic, or nil.
+func (o *offsets) find(u use) *progress {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.mu.uses[u]
+}
+
+// progress returns a group's progress in a topic; the first call makes it.
+func (o *offsets) progress(u use) *progress {
+	if p := o.find(u); p != nil {
+		return p
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.mu.uses[u]; p != nil {
+		return p
+	}
+	key := u.topic + "@" + u.group
+	p := &progress{use: u, getNums: o.stats.counter(statGroupGetNums, key), getSize: o.stats.counter(statGroupGetSize, key)}
+	p.mu.queues = map[int32]position{}
+	o.mu.uses[u] = p
+	return p
+}
+
+// at is the group's position in a queue.
+func (p *progress) at(queue int32) position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.atLocked(queue)
+}
+
+func (p *progress) atLocked(queue int32) position {
+	if at, ok := p.mu.queues[queue]; ok {
+		return at
+	}
+	return position{committed: noOffset, pulled: noOffset, reset: noOffset}
+}
+
+// commit stores an offset unless it is there already or a reset has not yet
+// reached the client, which then commits where it was before.
+func (o *offsets) commit(p *progress, queue int32, to mq.QueueOffset) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.atLocked(queue)
+	if at.reset != noOffset || at.committed == to {
+		return nil
+	}
+	at.committed = to
+	return o.keepLocked(p, queue, at)
+}
+
+// reset moves a group to an offset; its next pull learns of it.
+func (o *offsets) reset(p *progress, queue int32, to mq.QueueOffset) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.atLocked(queue)
+	at.committed, at.reset, at.pulled = to, to, noOffset
+	return o.keepLocked(p, queue, at)
+}
+
+// takeReset returns the offset that a pull is to be sent to, if there is one,
+// and forgets that it had to be.
+func (o *offsets) takeReset(p *progress, queue int32) (to mq.QueueOffset, ok bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.atLocked(queue)
+	if at.reset == noOffset {
+		return 0, false, nil
+	}
+	to, at.reset = at.reset, noOffset
+	return to, true, o.keepLocked(p, queue, at)
+}
+
+// pulled remembers where a client was told to go on.
+func (p *progress) pulled(queue int32, next mq.QueueOffset) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.atLocked(queue)
+	at.pulled = next
+	p.mu.queues[queue] = at
+}
+
+// keepLocked writes the row of a position and then makes it known.
+func (o *offsets) keepLocked(p *progress, queue int32, at position) error {
+	if p.mu.deleted {
+		return nil
+	}
+	value := binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(at.committed))
+	if at.reset != noOffset {
+		value = binary.BigEndian.AppendUint64(value, uint64(at.reset))
+	}
+	if err := o.keys.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), value, false); err != nil {
+		return fmt.Errorf("broker: keep offset of group %s in topic %s: %w", p.group, p.topic, err)
+	}
+	p.mu.queues[queue] = at
+	return nil
+}
+
+// deleteTopic forgets all groups' progress in a topic.
+func (o *offsets) deleteTopic(topic string) error {
+	return o.delete(func(u use) bool { return u.topic == topic })
+}
+
+// deleteGroup forgets a group's progress in all topics.
+func (o *offsets) deleteGroup(group string) error {
+	return o.delete(func(u use) bool { return u.group == group })
+}
+
+func (o *offsets) delete(match func(use) bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	batch := o.keys.Batch()
+	for u, p := range o.mu.uses {
+		if !match(u) {
+			continue
+		}
+		p.mu.Lock()
+		p.mu.deleted = true
+		p.mu.Unlock()
+		row := offsetRow(u.group, mq.Queue{Topic: u.topic})
+		batch.DeletePrefix(row[:len(row)-4])
+		delete(o.mu.uses, u)
+		o.stats.forget(statGroupGetNums, u.topic+"@"+u.group)
+		o.stats.forget(statGroupGetSize, u.topic+"@"+u.group)
+	}
+	return o.keys.Apply(batch, true)
+}
+
+// all returns the progresses that match, in no order.
+func (o *offsets) all(match func(use) bool) []*progress {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var found []*progress
+	for u, p := range o.mu.uses {
+		if match(u) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// committed is the group's offsets by queue.
+func (p *progress) committed() map[int32]mq.QueueOffset {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := map[int32]mq.QueueOffset{}
+	for id, at := range p.mu.queues {
+		if at.committed != noOffset {
+			all[id] = at.committed
+		}
+	}
+	return all
+}
+
+// Offset is a group's committed offset; ErrNotFound if it has none.
+func (b *Broker) Offset(_ context.Context, group string, q mq.Queue) (mq.QueueOffset, error) {
+	if p := b.offsets.find(use{group, q.Topic}); p != nil {
+		if at := p.at(q.ID); at.committed != noOffset {
+			return at.committed, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: group %s has no offset in queue %d of topic %s", mq.ErrNotFound, group, q.ID, q.Topic)
+}
+
+// SetOffset commits an offset. It is passed over while a reset of the queue has
+// not reached the client.
+func (b *Broker) SetOffset(_ context.Context, group string, q mq.Queue, to mq.QueueOffset) error {
+	if _, err := b.group(group); err != nil {
+		return err
+	}
+	t := b.topics.table.get(q.Topic)
+	if t == nil {
+		return missingTopic(q.Topic)
+	}
+	if to < 0 {
+		return fmt.Errorf("%w: offset %d is negative", mq.ErrInvalid, to)
+	}
+	if err := checkQueue(t, q.ID); err != nil {
+		return err
+	}
+	return b.offsets.commit(b.offsets.progress(use{group, q.Topic}), q.ID, to)
+}
+
+// checkQueue says that a queue id is outside the topic.
+func checkQueue(t *topic, id int32) error {
+	if limit := max(t.ReadQueues, t.WriteQueues); id < 0 || id >= limit {
+		return fmt.Errorf("%w: request queueId[%d] is illegal, topic %s has queues 0 to %d", mq.ErrQueueOutOfRange, id, t.Name, limit-1)
+	}
+	return nil
+}
+
+// Offsets are all committed offsets, by "topic@group" and queue id.
+func (b *Broker) Offsets(context.Context) map[string]map[int32]mq.QueueOffset {
+	all := map[string]map[int32]mq.QueueOffset{}
+	for _, p := range b.offsets.all(func(use) bool { return true }) {
+		if at := p.committed(); len(at) > 0 {
+			all[p.topic+"@"+p.group] = at
+		}
+	}
+	return all
+}
+
+// GroupsOfTopic lists the groups that have offsets in a topic or are connected
+// and subscribe to it, sorted.
+func (b *Broker) GroupsOfTopic(_ context.Context, topic string) []string {
+	names := b.clients.groupsOfTopic(topic)
+	for _, p := range b.offsets.all(func(u use) bool { return u.topic == topic }) {
+		if len(p.committed()) > 0 {
+			names[p.group] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// TopicsOfGroup lists the topics that a group has offsets in, sorted.
+func (b *Broker) TopicsOfGroup(_ context.Context, group string) []string {
+	var names []string
+	for _, p := range b.offsets.all(func(u use) bool { return u.group == group }) {
+		if len(p.committed()) > 0 {
+			names = append(names, p.topic)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// CloneOffsets gives group to the offsets of group from in a topic.
+func (b *Broker) CloneOffsets(_ context.Context, from, to, topic string) error {
+	if _, err := b.group(to); err != nil {
+		return err
+	}
+	source := b.offsets.find(use{from, topic})
+	if source == nil {
+		return fmt.Errorf("%w: group %s has no offsets in topic %s", mq.ErrNotFound, from, topic)
+	}
+	target := b.offsets.progress(use{to, topic})
+	for id, at := range source.committed() {
+		if err := b.offsets.commit(target, id, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}

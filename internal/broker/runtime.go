@@ -1,0 +1,124 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// RuntimeInfo is the table behind brokerStatus, in RocketMQ's keys. Keys of
+// things that this broker has not (thread pools, page cache locks) are left
+// out.
+func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
+	info := map[string]string{
+		"bootTimestamp":            strconv.FormatInt(b.started.UnixMilli(), 10),
+		"brokerVersionDesc":        b.opts().Version,
+		"brokerActive":             strconv.FormatBool(!b.closing.Load()),
+		"runtime":                  upTime(time.Since(b.started)),
+		"waitingPulls":             strconv.FormatInt(b.parking.count.Load(), 10),
+		"earliestMessageTimeStamp": strconv.FormatInt(b.earliest(), 10),
+	}
+	b.rateInfo(info)
+	b.storeInfo(info)
+	b.delayInfo(info)
+	return info
+}
+
+// rateInfo tells how much comes and goes: per second, over the last 10 seconds,
+// minute and 10 minutes, and in days.
+func (b *Broker) rateInfo(info map[string]string) {
+	tps := func(key string, c *counter) {
+		info[key] = fmt.Sprint(b.stats.rate(c, 1), b.stats.rate(c, 6), b.stats.rate(c, 60))
+	}
+	number := func(key string, n int64) { info[key] = strconv.FormatInt(n, 10) }
+	s := b.stats
+	tps("putTps", &s.putTotal)
+	tps("getFoundTps", &s.getFound)
+	tps("getMissTps", &s.getMissed)
+	tps("getTransferredTps", &s.getTotal)
+	info["getTotalTps"] = fmt.Sprint(
+		s.rate(&s.getFound, 1)+s.rate(&s.getMissed, 1), s.rate(&s.getFound, 6)+s.rate(&s.getMissed, 6),
+		s.rate(&s.getFound, 60)+s.rate(&s.getMissed, 60))
+
+	today, yesterday := s.mornings()
+	number("msgPutTotalTodayMorning", today.put)
+	number("msgPutTotalYesterdayMorning", yesterday.put)
+	number("msgPutTotalTodayNow", s.putTotal.sum.Load())
+	number("msgGetTotalTodayMorning", today.get)
+	number("msgGetTotalYesterdayMorning", yesterday.get)
+	number("msgGetTotalTodayNow", s.getTotal.sum.Load())
+
+	number("putMessageTimesTotal", s.putTotal.sum.Load())
+	number("putMessageFailedTimes", s.putFailed.sum.Load())
+	number("putMessageSizeTotal", s.putSize.sum.Load())
+	average := 0.0
+	if n := s.putTotal.sum.Load(); n > 0 {
+		average = float64(s.putSize.sum.Load()) / float64(n)
+	}
+	info["putMessageAverageSize"] = fmt.Sprint(average)
+}
+
+// storeInfo tells how the log and its disk are.
+func (b *Broker) storeInfo(info map[string]string) {
+	st, disk := b.store.Stats(), b.store.DiskUsage()
+	share := "0"
+	if disk.Total > 0 {
+		share = strconv.FormatFloat(float64(disk.Total-disk.Free)/float64(disk.Total), 'f', 2, 64)
+	}
+	info["commitLogMinOffset"] = strconv.FormatInt(st.LogStart, 10)
+	info["commitLogMaxOffset"] = strconv.FormatInt(st.LogEnd, 10)
+	info["commitLogDiskRatio"] = share
+	info["consumeQueueDiskRatio"] = share
+	info["commitLogDirCapacity"] = fmt.Sprintf("Total : %s, Free : %s.", size(disk.Total), size(disk.Free))
+	info["remainHowManyDataToFlush"] = size(st.LogEnd - st.LogSynced)
+	info["dispatchBehindBytes"] = "0" // a message can be read when it is acknowledged
+	info["putMessageEntireTimeMax"] = strconv.FormatInt(st.MaxTime.Milliseconds(), 10)
+}
+
+// delayInfo tells how far each delay level is that has been used.
+func (b *Broker) delayInfo(info map[string]string) {
+	for level := range b.timer.Levels() {
+		_, hi, err := b.store.Bounds(mq.Queue{Topic: mq.TopicSchedule, ID: int32(level)})
+		if err == nil && hi > 0 {
+			info[fmt.Sprintf("scheduleMessageOffset_%d", level+1)] = fmt.Sprintf("%d,%d", b.timer.Progress(level), hi)
+		}
+	}
+}
+
+// earliest is the store time of the oldest message, -1 if there is none.
+func (b *Broker) earliest() int64 {
+	lo, hi := b.store.LogBounds()
+	if lo == hi {
+		return -1
+	}
+	data, err := b.store.ReadAt(lo)
+	if err != nil {
+		return -1
+	}
+	rec, _, err := mq.DecodeRecord(data)
+	if err != nil {
+		return -1
+	}
+	return rec.StoreTime
+}
+
+func upTime(d time.Duration) string {
+	s := int64(d / time.Second)
+	return fmt.Sprintf("[ %d days, %d hours, %d minutes, %d seconds ]", s/86400, s/3600%24, s/60%60, s%60)
+}
+
+// size writes bytes with a unit.
+func size(n int64) string {
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, unit := float64(n), 0
+	for f >= 1024 && unit < 4 {
+		f /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", f, "BKMGT"[unit])
+}

@@ -1,0 +1,342 @@
+package broker
+
+import (
+	"bytes"
+	"fmt"
+
+	"strconv"
+	"strings"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// A sending is what the broker remembers of a batch until it is stored. It is
+// reused.
+type sending struct {
+	b       *Broker
+	done    func(*mq.SendBatch) // the front end's
+	finish  func(*mq.SendBatch) // s.finished, bound once
+	topics  []*topic            // of each Send; nil where nothing is counted
+	scratch []byte              // properties that were added to
+}
+
+// Send stores messages; see mq.SendBatch for how the results come back.
+func (b *Broker) Send(batch *mq.SendBatch) {
+	s := b.sendings.Get().(*sending)
+	s.done, s.topics, s.scratch = batch.Done, s.topics[:0], s.scratch[:0]
+	live := s.b.live.Load()
+	var last *topic
+	stored := false
+	for i := range batch.Sends {
+		one := &batch.Sends[i]
+		var t *topic
+		if one.Err == nil {
+			if last == nil || last.Name != one.Topic {
+				last = b.topics.table.get(one.Topic)
+			}
+			t, one.Err = s.prepare(live, one, last)
+			stored = stored || one.Err == nil
+		}
+		s.topics = append(s.topics, t)
+	}
+	if !stored {
+		s.finished(batch)
+		return
+	}
+	batch.Done = s.finish
+	b.store.Append(batch)
+}
+
+// finished counts what was stored and tells the front end.
+func (s *sending) finished(batch *mq.SendBatch) {
+	for i := range batch.Sends {
+		one := &batch.Sends[i]
+		if t := s.topics[i]; one.Err == nil {
+			s.b.countPut(t, one)
+		} else {
+			s.b.stats.putFailed.add(1)
+		}
+	}
+	done := s.done
+	batch.Done = done
+	clear(s.topics)
+	s.done = nil
+	s.b.sendings.Put(s)
+	done(batch)
+}
+
+// countPut counts messages that were stored.
+func (b *Broker) countPut(t *topic, one *mq.Send) {
+	n, size := int64(1+len(one.More)), int64(storedSize(&one.Message))
+	for i := range one.More {
+		size += int64(storedSize(&one.More[i]))
+	}
+	b.stats.putTotal.add(n)
+	b.stats.putSize.add(size)
+	if t != nil {
+		t.putNums.add(n)
+		t.putSize.add(size)
+	}
+}
+
+// storedSize is about the size of a stored message.
+func storedSize(m *mq.Message) int {
+	return mq.MinRecordSize + len(m.Topic) + len(m.Properties) + len(m.Body)
+}
+
+// prepare checks a message and makes of it what is stored. t is its topic, nil
+// if it does not exist. It returns the topic that the message is counted for.
+func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
+	b := s.b
+	if b.closing.Load() {
+		return nil, mq.ErrClosed
+	}
+	t, err := b.admit(live, one, t)
+	if err != nil {
+		return nil, err
+	}
+	seen := examine(one.Properties)
+	if err := checkSupported(one, seen); err != nil {
+		return nil, err
+	}
+	if len(one.More) > 0 {
+		return t, b.checkMore(live, one)
+	}
+	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
+		if t, err = s.retry(one, t, &seen); err != nil {
+			return nil, err
+		}
+	}
+	s.describe(live, one, seen)
+	if seen.delay > 0 {
+		s.delay(one, seen)
+	}
+	if n := len(one.Properties); n > mq.MaxPropertiesSize {
+		return nil, fmt.Errorf("%w: the properties have %d bytes with those that the broker adds, at most %d can be stored", mq.ErrMessageIllegal, n, mq.MaxPropertiesSize)
+	}
+	return t, nil
+}
+
+// admit says whether a message may be sent to its topic at all, and chooses
+// its queue. It creates the topic where that is allowed.
+func (b *Broker) admit(live *live, one *mq.Send, t *topic) (*topic, error) {
+	if *live.Permission&mq.PermWrite == 0 {
+		return nil, fmt.Errorf("%w: the broker[%s] sending message is forbidden (broker-permission)", mq.ErrDenied, live.Name)
+	}
+	if mq.SendForbidden(one.Topic) {
+		return nil, fmt.Errorf("%w: sending message to topic[%s] is forbidden, it belongs to the broker", mq.ErrDenied, one.Topic)
+	}
+	if err := checkSize(live, one); err != nil {
+		return nil, err
+	}
+	if t == nil {
+		var err error
+		if t, err = b.autoCreate(one); err != nil {
+			return nil, err
+		}
+	}
+	if t.Perm&mq.PermWrite == 0 {
+		return nil, fmt.Errorf("%w: the topic[%s] sending message is forbidden; give it permission 6 with `goddard admin topic update`", mq.ErrDenied, t.Name)
+	}
+	if one.QueueID < 0 {
+		if t.WriteQueues == 0 {
+			return nil, fmt.Errorf("%w: the topic[%s] has no queues to write to", mq.ErrDenied, t.Name)
+		}
+		one.QueueID = int32(t.turn.Add(1) % uint32(t.WriteQueues))
+	} else if one.QueueID >= max(t.ReadQueues, t.WriteQueues) {
+		return nil, checkQueue(t, one.QueueID)
+	}
+	if t.FilterType == multiTag {
+		one.SysFlag |= mq.FlagMultiTags
+	}
+	return t, nil
+}
+
+func checkSize(live *live, one *mq.Send) error {
+	size := len(one.Body)
+	for i := range one.More {
+		size += len(one.More[i].Body)
+	}
+	if size > live.MaxMessageSize {
+		return fmt.Errorf("%w: the body has %d bytes, at most %d are allowed (max-message-size, maxMessageSize)", mq.ErrMessageTooLarge, size, live.MaxMessageSize)
+	}
+	if n := len(one.Properties); n > mq.MaxPropertiesSize {
+		return fmt.Errorf("%w: the properties have %d bytes, at most %d are allowed", mq.ErrMessageIllegal, n, mq.MaxPropertiesSize)
+	}
+	return nil
+}
+
+// checkSupported refuses what must not be stored as an ordinary message.
+func checkSupported(one *mq.Send, seen properties) error {
+	switch {
+	case seen.half || one.SysFlag&mq.FlagTransaction != 0:
+		return fmt.Errorf("%w: this broker has no transactional messages yet", mq.ErrNotSupported)
+	case seen.timer && seen.delay <= 0:
+		return fmt.Errorf("%w: this broker has no messages with a delay of their own yet; use a delay level (%s)", mq.ErrNotSupported, mq.PropDelay)
+	case seen.innerNum || one.SysFlag&mq.FlagInnerBatch != 0:
+		return fmt.Errorf("%w: a packed batch (%s) is only for topics of batch queues, which this broker has not", mq.ErrMessageIllegal, mq.PropInnerNum)
+	}
+	return nil
+}
+
+// checkMore checks the messages of a batch, which are stored as they are.
+func (b *Broker) checkMore(live *live, one *mq.Send) error {
+	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
+		return fmt.Errorf("%w: a batch cannot be sent to a retry topic", mq.ErrMessageIllegal)
+	}
+	for i := -1; i < len(one.More); i++ {
+		m := &one.Message
+		if i >= 0 {
+			m = &one.More[i]
+		}
+		if len(m.Properties) > mq.MaxPropertiesSize {
+			return fmt.Errorf("%w: the properties of message %d of the batch have %d bytes, at most %d are allowed", mq.ErrMessageIllegal, i+2, len(m.Properties), mq.MaxPropertiesSize)
+		}
+		if seen := examine(m.Properties); seen.delay > 0 || seen.timer || seen.half || seen.innerNum {
+			return fmt.Errorf("%w: message %d of the batch is delayed, transactional or packed itself; send it alone", mq.ErrMessageIllegal, i+2)
+		}
+	}
+	return nil
+}
+
+// retry sends a message that came back from its consumer to the dead letters,
+// if it has been tried often enough.
+func (s *sending) retry(one *mq.Send, t *topic, seen *properties) (*topic, error) {
+	group := strings.TrimPrefix(one.Topic, mq.RetryPrefix)
+	g, err := s.b.group(group)
+	if err != nil {
+		return nil, err
+	}
+	limit := g.RetryMax
+	if one.MaxReconsumes != nil {
+		limit = *one.MaxReconsumes
+	}
+	// An ordered consumer cannot take the message out of its turn.
+	if one.ReconsumeTimes < limit && !s.b.locks.held(group) {
+		return t, nil
+	}
+	dead, err := s.b.createTopic(innerTopic(mq.DLQTopic(group), 1))
+	if err != nil {
+		return nil, err
+	}
+	s.b.stats.counter(statDeadNums, dead.Name).add(1)
+	one.Topic, one.QueueID = dead.Name, 0
+	one.Properties = mq.AppendSettingProperty(nil, one.Properties, mq.PropDelay, "-1")
+	*seen = examine(one.Properties)
+	return dead, nil
+}
+
+// describe adds the properties that the broker adds to every message.
+func (s *sending) describe(live *live, one *mq.Send, seen properties) {
+	start := len(s.scratch)
+	buf := s.scratch
+	if seen.ours {
+		for k, v := range mq.Properties(one.Properties) {
+			if name := string(k); !ours(name) && !strings.HasPrefix(name, mq.PropTransientPrefix) {
+				buf = mq.AppendProperty(buf, name, v)
+			}
+		}
+	} else {
+		buf = append(buf, one.Properties...)
+		if n := len(buf); n > start && buf[n-1] != propertyEnd {
+			buf = append(buf, propertyEnd)
+		}
+	}
+	if !seen.unique {
+		buf = s.b.ids.appendProperty(buf)
+	}
+	buf = append(buf, live.suffix...)
+	s.scratch = buf
+	one.Properties = buf[start:len(buf):len(buf)]
+}
+
+// delay sends a message to the queue of its delay level.
+func (s *sending) delay(one *mq.Send, seen properties) {
+	if seen.timer || seen.real {
+		// A delay level wins over a delay of the message's own.
+		props := one.Properties
+		one.Properties = nil
+		for k, v := range mq.Properties(props) {
+			if name := string(k); !timerProperty(name) && name != mq.PropRealTopic && name != mq.PropRealQueueID {
+				one.Properties = mq.AppendProperty(one.Properties, name, v)
+			}
+		}
+	}
+	level := min(int(seen.delay), s.b.timer.Levels())
+	start := len(s.scratch)
+	buf := append(s.scratch, one.Properties...)
+	buf = mq.AppendProperty(buf, mq.PropRealTopic, one.Topic)
+	var id [12]byte
+	buf = mq.AppendProperty(buf, mq.PropRealQueueID, strconv.AppendInt(id[:0], int64(one.QueueID), 10))
+	s.scratch = buf
+	one.Properties = buf[start:len(buf):len(buf)]
+	one.Topic, one.QueueID = mq.TopicSchedule, int32(level-1)
+}
+
+// What stands between key and value and behind a value (see mq.Properties).
+const (
+	propertyEquals = 1
+	propertyEnd    = 2
+)
+
+// properties is what the broker wants to know about those of a message.
+type properties struct {
+	delay    int64 // level, 0 if none
+	half     bool  // of a transaction
+	timer    bool  // has a delay of its own
+	unique   bool  // has a unique key
+	ours     bool  // has some that the broker sets or drops
+	real     bool  // says where it is meant for
+	innerNum bool
+}
+
+// examine looks at all properties once.
+func examine(props []byte) (seen properties) {
+	for len(props) > 0 {
+		end := bytes.IndexByte(props, propertyEnd)
+		entry := props
+		if end >= 0 {
+			entry, props = props[:end], props[end+1:]
+		} else {
+			props = nil
+		}
+		eq := bytes.IndexByte(entry, propertyEquals)
+		if eq <= 0 || eq == len(entry)-1 {
+			continue
+		}
+		seen.note(entry[:eq], entry[eq+1:])
+	}
+	return seen
+}
+
+func (seen *properties) note(key, value []byte) {
+	switch string(key) {
+	case mq.PropUniqueKey:
+		seen.unique = true
+	case mq.PropDelay:
+		seen.delay, _ = strconv.ParseInt(string(value), 10, 32)
+	case mq.PropTransaction:
+		seen.half = strings.EqualFold(string(value), "true")
+	case mq.PropTimerDelaySec, mq.PropTimerDelayMs, mq.PropTimerDeliverMs:
+		seen.timer = true
+	case mq.PropRealTopic, mq.PropRealQueueID:
+		seen.real = true
+	case mq.PropInnerNum:
+		seen.innerNum = true
+	case mq.PropCluster, mq.PropRegion, mq.PropTraceOn:
+		seen.ours = true
+	default:
+		if len(key) > 2 && key[0] == '_' && key[1] == '_' && strings.HasPrefix(string(key), mq.PropTransientPrefix) {
+			seen.ours = true
+		}
+	}
+}
+
+// ours reports whether the broker sets a property itself.
+func ours(key string) bool {
+	return key == mq.PropCluster || key == mq.PropRegion || key == mq.PropTraceOn
+}
+
+func timerProperty(key string) bool {
+	return key == mq.PropTimerDelaySec || key == mq.PropTimerDelayMs || key == mq.PropTimerDeliverMs
+}

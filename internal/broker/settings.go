@@ -1,0 +1,176 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// live is the settings in force, with what is derived from them. It is replaced
+// as a whole.
+type live struct {
+	Options
+	suffix []byte // properties that every message gets
+}
+
+func newLive(o Options) *live {
+	l := &live{Options: o}
+	l.suffix = mq.AppendProperty(l.suffix, mq.PropRegion, o.RegionID)
+	l.suffix = mq.AppendProperty(l.suffix, mq.PropTraceOn, strconv.FormatBool(*o.TraceOn))
+	l.suffix = mq.AppendProperty(l.suffix, mq.PropCluster, o.Cluster)
+	return l
+}
+
+// opts are the settings in force.
+func (b *Broker) opts() *live { return b.live.Load() }
+
+// Settings are the broker's and the store's settings in RocketMQ's names.
+func (b *Broker) Settings(context.Context) map[string]string {
+	all := map[string]string{}
+	for f, v := range settings(reflect.ValueOf(&b.opts().Options).Elem()) {
+		all[f.Tag.Get("rocketmq")] = settingText(f, v)
+	}
+	return all
+}
+
+// SetSettings changes settings until the broker is started again, all or none.
+func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	next := b.opts().Options
+	fields := map[string]reflect.Value{}
+	fixed := map[string]string{} // what those say that cannot change
+	for f, v := range settings(reflect.ValueOf(&next).Elem()) {
+		name := f.Tag.Get("rocketmq")
+		fields[name] = v
+		if f.Tag.Get("live") == "" {
+			fixed[name] = settingText(f, v)
+		}
+	}
+	for key, text := range kv {
+		v, ok := fields[key]
+		old, isFixed := fixed[key]
+		switch {
+		case !ok:
+			return fmt.Errorf("%w: there is no setting %.60s", mq.ErrInvalid, key)
+		case isFixed && old != text:
+			return fmt.Errorf("%w: %s cannot change while the broker runs; change its configuration and start it again", mq.ErrInvalid, key)
+		case !isFixed:
+			if err := setSetting(v, strings.TrimSpace(text)); err != nil {
+				return fmt.Errorf("%w: %s = %.60q: %w", mq.ErrInvalid, key, text, err)
+			}
+		}
+	}
+	if err := next.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", mq.ErrInvalid, err)
+	}
+	b.live.Store(newLive(next))
+	b.applyTemplate()
+	b.opts().Log.Info("changed settings", "settings", kv)
+	return nil
+}
+
+// applyTemplate makes or removes the topic that clients take as the template
+// of new ones.
+func (b *Broker) applyTemplate() {
+	have, want := b.topics.table.get(mq.TopicDefault) != nil, *b.opts().AutoCreateTopic
+	if have == want {
+		return
+	}
+	b.topics.mu.Lock()
+	if want {
+		queues := b.opts().TopicQueues
+		b.setTopic(mq.Topic{
+			Name: mq.TopicDefault, ReadQueues: queues, WriteQueues: queues,
+			Perm: mq.PermRead | mq.PermWrite | mq.PermInherit, FilterType: singleTag,
+		})
+	} else {
+		b.topics.table.put(mq.TopicDefault, nil)
+	}
+	b.topics.mu.Unlock()
+	b.topicsChanged()
+}
+
+// settings goes through the fields of a struct, and of the structs in it, that
+// have a name in RocketMQ.
+func settings(v reflect.Value) func(yield func(reflect.StructField, reflect.Value) bool) {
+	return func(yield func(reflect.StructField, reflect.Value) bool) { walkSettings(v, yield) }
+}
+
+func walkSettings(v reflect.Value, yield func(reflect.StructField, reflect.Value) bool) bool {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		switch {
+		case f.Tag.Get("rocketmq") != "":
+			if !yield(f, v.Field(i)) {
+				return false
+			}
+		case f.IsExported() && f.Type.Kind() == reflect.Struct && f.Tag.Get("conf") == "":
+			if !walkSettings(v.Field(i), yield) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// settingText writes a setting as RocketMQ does: times in milliseconds, or in
+// hours where the field says so.
+func settingText(f reflect.StructField, v reflect.Value) string {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return ""
+		}
+		v = v.Elem()
+	}
+	if d, ok := v.Interface().(time.Duration); ok {
+		if f.Tag.Get("unit") == "h" {
+			return strconv.FormatInt(int64(d.Hours()), 10)
+		}
+		return strconv.FormatInt(d.Milliseconds(), 10)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// setSetting reads what settingText wrote. A pointer gets a new target, for the
+// old one belongs to the settings in force.
+func setSetting(v reflect.Value, text string) error {
+	if v.Kind() == reflect.Pointer {
+		p := reflect.New(v.Type().Elem())
+		if err := setSetting(p.Elem(), text); err != nil {
+			return err
+		}
+		v.Set(p)
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		on, err := strconv.ParseBool(strings.ToLower(text))
+		if err != nil {
+			return fmt.Errorf("want true or false")
+		}
+		v.SetBool(on)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
+		if err != nil {
+			return fmt.Errorf("want a whole number")
+		}
+		if v.Type() == reflect.TypeFor[time.Duration]() {
+			if n > int64(time.Hour/time.Millisecond) {
+				return fmt.Errorf("want at most an hour, in milliseconds")
+			}
+			n *= int64(time.Millisecond)
+		}
+		v.SetInt(n)
+	case reflect.String:
+		v.SetString(text)
+	default:
+		panic("BUG: live setting of type " + v.Type().String())
+	}
+	return nil
+}

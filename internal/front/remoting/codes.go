@@ -1,0 +1,136 @@
+package remoting
+
+import "github.com/goddardmq/goddard/internal/wire"
+
+// An operation is one row of the table: a request code and what answers it.
+type operation struct {
+	code    wire.Code
+	serve   serveFunc // nil for sends: see gather
+	run     mode
+	access  access
+	maxBody int // bytes; 0: the body is not looked at
+	does    string
+}
+
+// A serveFunc answers one request: with a response, with an error that becomes
+// one, or, if both are nil, later and by itself.
+type serveFunc func(*session, *wire.Command) (*wire.Command, error)
+
+// A mode says where an operation runs.
+type mode uint8
+
+const (
+	// inOrder: on the reading goroutine, one after the other. For what neither
+	// waits nor reads the disk, and for what must be seen by the next request.
+	inOrder mode = iota
+	// gathered: with the other sends that arrived at the same time.
+	gathered
+	// decoded: read in order, then run beside by the operation itself.
+	decoded
+	// beside: on a goroutine of the session's, on a copy of the request. It may
+	// not touch what belongs to the reading goroutine.
+	beside
+)
+
+// String is the mode as docs/REQUESTS.md names it.
+func (m mode) String() string {
+	return [...]string{"in order", "gathered", "decoded in order, run beside", "beside"}[m]
+}
+
+// An access is what a client needs to be allowed, in the words of RocketMQ's
+// access control lists. Nothing checks it yet: there are no users.
+type access string
+
+// What the operations need.
+const (
+	anyone       access = "-"
+	topicPub     access = "Topic PUB"
+	groupSub     access = "Group SUB"
+	consume      access = "Topic SUB, Group SUB"
+	topicGet     access = "Topic GET"
+	topicCreate  access = "Topic CREATE"
+	topicDelete  access = "Topic DELETE"
+	topicList    access = "Topic LIST"
+	groupGet     access = "Group GET"
+	groupCreate  access = "Group CREATE"
+	groupDelete  access = "Group DELETE"
+	groupUpdate  access = "Group UPDATE"
+	groupList    access = "Group LIST"
+	clusterGet   access = "Cluster GET"
+	clusterWrite access = "Cluster UPDATE"
+)
+
+// Sizes of bodies that are read.
+const (
+	beatBody  = 4 << 20
+	lockBody  = 4 << 20
+	smallBody = 64 << 10
+	listBody  = 8 << 20
+)
+
+// operations is the table. A code that is not in it answers
+// REQUEST_CODE_NOT_SUPPORTED.
+var operations = []operation{
+	{wire.SendMessage, nil, gathered, topicPub, 0, "store a message"},
+	{wire.SendMessageV2, nil, gathered, topicPub, 0, "store a message; short header names"},
+	{wire.SendBatchMessage, nil, gathered, topicPub, 0, "store a batch"},
+	{wire.ConsumerSendMsgBack, sendBack, beside, groupSub, 0, "try a message again later, or give it up"},
+
+	{wire.PullMessage, pullMessages, decoded, consume, 0, "messages of one queue, waiting for some"},
+	{wire.LitePullMessage, pullMessages, decoded, consume, 0, "the same, from consumers that poll themselves"},
+	{wire.ViewMessageByID, viewMessage, beside, topicGet, 0, "the message at a log position"},
+
+	{wire.QueryConsumerOffset, queryConsumerOffset, inOrder, consume, 0, "a group's offset"},
+	{wire.UpdateConsumerOffset, updateConsumerOffset, inOrder, consume, 0, "commit a group's offset"},
+	{wire.SearchOffsetByTimestamp, searchOffset, beside, topicGet, 0, "the offset for a time"},
+	{wire.GetMaxOffset, maxOffset, inOrder, topicGet, 0, "the offset behind a queue's last message"},
+	{wire.GetMinOffset, minOffset, inOrder, topicGet, 0, "the offset of a queue's first message"},
+	{wire.GetEarliestMsgStoreTime, earliestTime, beside, topicGet, 0, "when a queue's first message was stored"},
+
+	{wire.HeartBeat, heartbeat, inOrder, consume, beatBody, "a client is alive, and what it does"},
+	{wire.UnregisterClient, unregister, inOrder, anyone, 0, "a client leaves its groups"},
+	{wire.GetConsumerListByGroup, consumerList, inOrder, groupSub, 0, "the clients of a group"},
+	{wire.LockBatchMQ, lockQueues, inOrder, groupSub, lockBody, "queues for one client's exclusive use"},
+	{wire.UnlockBatchMQ, unlockQueues, inOrder, groupSub, lockBody, "give such queues back"},
+	{wire.CheckClientConfig, checkClient, inOrder, consume, smallBody, "can a subscription be served"},
+
+	{wire.UpdateAndCreateTopic, putTopic, beside, topicCreate, 0, "create or change a topic"},
+	{wire.UpdateAndCreateTopicList, putTopics, beside, topicCreate, listBody, "create or change topics"},
+	{wire.DeleteTopicInBroker, deleteTopic, beside, topicDelete, 0, "delete a topic"},
+	{wire.DeleteTopicInBrokerList, deleteTopics, beside, topicDelete, listBody, "delete topics"},
+	{wire.GetAllTopicConfig, allTopics, beside, topicList, 0, "all topics, or a page of them"},
+	{wire.GetTopicConfig, oneTopic, beside, topicGet, 0, "one topic"},
+	{wire.GetSystemTopicListFromBroker, systemTopics, beside, topicList, 0, "the broker's own topics"},
+
+	{wire.UpdateAndCreateSubscriptionGroup, putGroup, beside, groupCreate, smallBody, "create or change a group"},
+	{wire.UpdateAndCreateSubscriptionGroupList, putGroups, beside, groupCreate, listBody, "create or change groups"},
+	{wire.DeleteSubscriptionGroup, deleteGroup, beside, groupDelete, 0, "delete a group"},
+	{wire.DeleteSubscriptionGroupList, deleteGroups, beside, groupDelete, listBody, "delete groups"},
+	{wire.GetAllSubscriptionGroupConfig, allGroups, beside, groupList, 0, "all groups, or a page of them"},
+	{wire.GetSubscriptionGroupConfig, oneGroup, beside, groupGet, 0, "one group"},
+
+	{wire.UpdateBrokerConfig, putSettings, beside, clusterWrite, smallBody, "change settings"},
+	{wire.GetBrokerConfig, getSettings, beside, clusterGet, 0, "all settings"},
+	{wire.GetBrokerRuntimeInfo, runtimeInfo, beside, clusterGet, 0, "figures for brokerStatus"},
+	{wire.ViewBrokerStatsData, viewStats, beside, clusterGet, 0, "one counter"},
+
+	{wire.GetTopicStatsInfo, topicStats, beside, topicGet, 0, "what a topic's queues hold"},
+	{wire.GetConsumeStats, consumeStats, beside, groupGet, 0, "how far a group is"},
+	{wire.GetBrokerConsumeStats, allConsumeStats, beside, clusterGet, 0, "how far all groups are"},
+	{wire.QueryTopicConsumeByWho, groupsOfTopic, beside, topicGet, 0, "the groups of a topic"},
+	{wire.QueryTopicsByConsumer, topicsOfGroup, beside, groupGet, 0, "the topics of a group"},
+	{wire.QueryConsumeTimeSpan, consumeTimeSpan, beside, topicGet, 0, "the times between which a group has to consume"},
+
+	{wire.GetConsumerConnectionList, consumerConnections, beside, groupGet, 0, "who is in a group"},
+	{wire.GetProducerConnectionList, producerConnections, beside, clusterGet, 0, "who is in a producer group"},
+	{wire.GetAllProducerInfo, allProducers, beside, clusterGet, 0, "all producers"},
+	{wire.QuerySubscriptionByConsumer, groupSubscription, beside, groupGet, 0, "what a group wants of a topic"},
+	{wire.GetConsumerRunningInfo, runningInfo, beside, groupGet, 0, "what a client is doing; asked of the client"},
+	{wire.ConsumeMessageDirectly, consumeDirectly, beside, groupUpdate, 0, "a client consumes one message now"},
+	{wire.InvokeBrokerToGetConsumerStatus, consumerStatus, beside, groupGet, 0, "how far a group's clients are; asked of them"},
+
+	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
+	{wire.CloneGroupOffset, cloneOffsets, beside, groupUpdate, 0, "a group begins where another is"},
+	{wire.QueryCorrectionOffset, correctionOffsets, beside, topicGet, 0, "the smallest offsets of other groups"},
+	{wire.InvokeBrokerToResetOffset, resetOffsets, beside, groupUpdate, 0, "move a group to a time or an offset"},
+}

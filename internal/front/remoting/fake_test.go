@@ -1,0 +1,420 @@
+package remoting
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// storeHost is the broker's address in message ids.
+var storeHost = netip.MustParseAddrPort("10.0.0.1:10911")
+
+// A fake is a broker that remembers what it was asked and says what it is told
+// to. If err is set, every method that can fails with it.
+type fake struct {
+	mu       sync.Mutex
+	err      error
+	sends    []mq.Send // copies, in the order of arrival
+	bursts   []int     // sizes of the bursts
+	later    bool      // keep bursts for finish
+	kept     []*mq.SendBatch
+	silent   bool // remember no sends
+	joined   []mq.Member
+	left     chan string
+	backs    []mq.SendBackRequest
+	pulls    []mq.PullRequest
+	pull     func(mq.PullRequest) (mq.Batch, error, bool) // false: park
+	parked   []func(mq.Batch, error)
+	offsets  map[string]mq.QueueOffset
+	lo, hi   mq.QueueOffset
+	sub      *mq.Subscription
+	topics   map[string]mq.Topic
+	groups   map[string]mq.Group
+	settings map[string]string
+	members  []mq.Connection
+	consumer mq.Consumer
+	reset    func(at time.Time, offset *mq.QueueOffset)
+}
+
+func newFake() *fake {
+	return &fake{left: make(chan string, 1000), offsets: map[string]mq.QueueOffset{}, topics: map[string]mq.Topic{}, groups: map[string]mq.Group{}, settings: map[string]string{}}
+}
+
+func (f *fake) fails() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+func (f *fake) Join(_ context.Context, m mq.Member) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.joined = append(f.joined, m)
+	return true, f.err
+}
+
+func (f *fake) Leave(_ context.Context, clientID, producer, consumer string, _ mq.Peer, all bool) {
+	f.left <- fmt.Sprintf("%s %s %s %v", clientID, producer, consumer, all)
+}
+
+func (f *fake) Members(context.Context, string) ([]string, error) {
+	var ids []string
+	for _, m := range f.members {
+		ids = append(ids, m.ClientID)
+	}
+	return ids, f.fails()
+}
+
+func (f *fake) Subscription(context.Context, string, string) (mq.Subscription, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sub == nil {
+		return mq.Subscription{}, false
+	}
+	return *f.sub, true
+}
+
+func (f *fake) Send(b *mq.SendBatch) {
+	f.mu.Lock()
+	f.bursts = append(f.bursts, len(b.Sends))
+	for i := range b.Sends {
+		s := &b.Sends[i]
+		s.Err = f.err
+		s.Result = mq.SendResult{QueueID: s.QueueID, Offset: mq.QueueOffset(100 + i), Pos: mq.LogPos(1000 + i)}
+		for j := range s.More {
+			s.Result.MorePos = append(s.Result.MorePos, mq.LogPos(2000+j))
+		}
+		if !f.silent {
+			f.sends = append(f.sends, copySend(s))
+		}
+	}
+	if f.later {
+		f.kept = append(f.kept, b)
+		f.mu.Unlock()
+		return
+	}
+	f.mu.Unlock()
+	b.Done(b)
+}
+
+// finish ends the bursts that were kept.
+func (f *fake) finish() {
+	f.mu.Lock()
+	kept := f.kept
+	f.kept = nil
+	f.mu.Unlock()
+	for _, b := range kept {
+		b.Done(b)
+	}
+}
+
+func copySend(s *mq.Send) mq.Send {
+	c := *s
+	c.Body, c.Properties = bytes.Clone(s.Body), bytes.Clone(s.Properties)
+	c.More = slices.Clone(s.More)
+	for i := range c.More {
+		c.More[i].Body, c.More[i].Properties = bytes.Clone(c.More[i].Body), bytes.Clone(c.More[i].Properties)
+	}
+	return c
+}
+
+func (f *fake) SendBack(_ context.Context, r mq.SendBackRequest) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.backs = append(f.backs, r)
+	return f.err
+}
+
+func (f *fake) Pull(_ context.Context, r mq.PullRequest, done func(mq.Batch, error)) {
+	f.mu.Lock()
+	f.pulls = append(f.pulls, r)
+	pull, err := f.pull, f.err
+	f.mu.Unlock()
+	if pull == nil {
+		done(mq.Batch{Status: mq.PullNoNew, Release: func() {}}, err)
+		return
+	}
+	b, err, now := pull(r)
+	if now {
+		done(b, err)
+		return
+	}
+	f.mu.Lock()
+	f.parked = append(f.parked, done)
+	f.mu.Unlock()
+}
+
+func offsetKey(group string, q mq.Queue) string { return fmt.Sprintf("%s/%s/%d", group, q.Topic, q.ID) }
+
+func (f *fake) Offset(_ context.Context, group string, q mq.Queue) (mq.QueueOffset, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return 0, f.err
+	}
+	if o, ok := f.offsets[offsetKey(group, q)]; ok {
+		return o, nil
+	}
+	return 0, mq.ErrNotFound
+}
+
+func (f *fake) SetOffset(_ context.Context, group string, q mq.Queue, to mq.QueueOffset) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.offsets[offsetKey(group, q)] = to
+	return f.err
+}
+
+func (f *fake) Bounds(context.Context, mq.Queue) (lo, hi mq.QueueOffset, err error) {
+	return f.lo, f.hi, f.fails()
+}
+
+func (f *fake) Locate(_ context.Context, _ mq.Queue, at time.Time, upper bool) (mq.QueueOffset, error) {
+	if upper {
+		return mq.QueueOffset(at.UnixMilli()) + 1, f.fails()
+	}
+	return mq.QueueOffset(at.UnixMilli()), f.fails()
+}
+
+func (f *fake) EarliestTime(context.Context, mq.Queue) (time.Time, error) {
+	return time.Time{}, f.fails()
+}
+
+func (f *fake) Find(_ context.Context, at mq.LogPos) ([]byte, error) {
+	return fmt.Appendf(nil, "record %d", at), f.fails()
+}
+
+func (f *fake) Lock(_ context.Context, _, _ string, qs []mq.Queue) ([]mq.Queue, error) {
+	return qs[:len(qs)/2], f.fails()
+}
+
+func (f *fake) Unlock(context.Context, string, string, []mq.Queue) error { return f.fails() }
+
+func (f *fake) Topics(context.Context) (all []mq.Topic, v mq.DataVersion) {
+	for _, t := range f.topics {
+		all = append(all, t)
+	}
+	return all, mq.DataVersion{Counter: 7}
+}
+
+func (f *fake) Topic(_ context.Context, name string) (mq.Topic, error) {
+	if t, ok := f.topics[name]; ok {
+		return t, f.fails()
+	}
+	return mq.Topic{}, mq.ErrTopicNotFound
+}
+
+func (f *fake) PutTopic(_ context.Context, t mq.Topic) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.topics[t.Name] = t
+	return f.err
+}
+
+func (f *fake) DeleteTopic(_ context.Context, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.topics, name)
+	return f.err
+}
+
+func (f *fake) Groups(context.Context) (all []mq.Group, v mq.DataVersion) {
+	for _, g := range f.groups {
+		all = append(all, g)
+	}
+	return all, v
+}
+
+func (f *fake) Group(_ context.Context, name string) (mq.Group, error) {
+	if g, ok := f.groups[name]; ok {
+		return g, f.fails()
+	}
+	return mq.Group{}, mq.ErrGroupNotFound
+}
+
+func (f *fake) PutGroup(_ context.Context, g mq.Group) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.groups[g.Name] = g
+	return f.err
+}
+
+func (f *fake) DeleteGroup(_ context.Context, name string, _ bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.groups, name)
+	return f.err
+}
+
+func (f *fake) TopicStats(_ context.Context, topic string) ([]mq.QueueStats, error) {
+	return []mq.QueueStats{{Queue: mq.Queue{Topic: topic}, Min: 1, Max: 9, LastUpdate: time.UnixMilli(5000)}}, f.fails()
+}
+
+func (f *fake) ConsumeStats(_ context.Context, _ string, topics []string) (mq.ConsumeStats, error) {
+	topic := "T"
+	if len(topics) > 0 {
+		topic = topics[0]
+	}
+	q := mq.ConsumeQueueStats{Queue: mq.Queue{Topic: topic}, End: 9, Committed: 4, Pulled: 6, LastConsumed: time.UnixMilli(4000)}
+	return mq.ConsumeStats{Rate: 1.5, Queues: []mq.ConsumeQueueStats{q}}, f.fails()
+}
+
+func (f *fake) Offsets(context.Context) map[string]map[int32]mq.QueueOffset {
+	return map[string]map[int32]mq.QueueOffset{"T@G": {0: 5, 1: 6}, "T@H": {0: 3, 1: 8}}
+}
+func (f *fake) GroupsOfTopic(context.Context, string) []string             { return []string{"G"} }
+func (f *fake) TopicsOfGroup(context.Context, string) []string             { return []string{"T"} }
+func (f *fake) CloneOffsets(context.Context, string, string, string) error { return f.fails() }
+
+func (f *fake) ResetOffsets(_ context.Context, _, topic string, queue int32, at time.Time, offset *mq.QueueOffset, _ bool) (map[mq.Queue]mq.QueueOffset, error) {
+	if f.reset != nil {
+		f.reset(at, offset)
+	}
+	return map[mq.Queue]mq.QueueOffset{{Topic: topic, ID: max(queue, 0)}: 3}, f.fails()
+}
+
+func (f *fake) Consumers(context.Context, string) ([]mq.Connection, mq.Consumer, error) {
+	if len(f.members) == 0 {
+		return nil, mq.Consumer{}, mq.ErrNotOnline
+	}
+	return f.members, f.consumer, f.fails()
+}
+
+func (f *fake) Producers(context.Context, string) ([]mq.Connection, error) {
+	return f.members, f.fails()
+}
+
+func (f *fake) AllProducers(context.Context) map[string][]mq.Connection {
+	return map[string][]mq.Connection{"P": f.members}
+}
+
+func (f *fake) RuntimeInfo(context.Context) map[string]string {
+	return map[string]string{"putTps": "0"}
+}
+
+func (f *fake) Stats(_ context.Context, name, _ string) ([3]mq.RateStat, error) {
+	if name == "TOPIC_PUT_NUMS" {
+		return [3]mq.RateStat{{Sum: 60, Rate: 1, PerCall: 2}}, f.fails()
+	}
+	return [3]mq.RateStat{}, mq.ErrNotFound
+}
+
+func (f *fake) Settings(context.Context) map[string]string { return f.settings }
+
+func (f *fake) SetSettings(_ context.Context, kv map[string]string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k, v := range kv {
+		f.settings[k] = v
+	}
+	return f.err
+}
+
+// A rig is a handler over a fake broker, served on loopback, and a client.
+type rig struct {
+	t       testing.TB
+	fake    *fake
+	handler *Handler
+	client  *rpc.Conn
+	asked   chan *wire.Command // requests that the broker sent to the client
+	server  chan *rpc.Conn     // the server's end of each connection
+}
+
+// Opened, Serve, Flush and Closed make the rig the client's handler.
+func (r *rig) Opened(*rpc.Conn) {}
+func (r *rig) Flush(*rpc.Conn)  {}
+func (r *rig) Closed(*rpc.Conn) {}
+
+// Serve keeps what the broker asked and answers with its body.
+func (r *rig) Serve(c *rpc.Conn, req *wire.Command) {
+	r.asked <- req.Clone()
+	if !req.Oneway() {
+		resp := req.Reply(wire.CodeSuccess, nil)
+		resp.Body = []byte("answer to " + req.Code.String())
+		c.Reply(resp)
+	}
+}
+
+// tap notes the server's end of each connection.
+type tap struct {
+	*Handler
+	conns chan *rpc.Conn
+}
+
+func (p tap) Opened(c *rpc.Conn) { p.Handler.Opened(c); p.conns <- c }
+
+func newRig(t testing.TB) *rig {
+	t.Helper()
+	r := &rig{t: t, fake: newFake(), asked: make(chan *wire.Command, 16), server: make(chan *rpc.Conn, 4)}
+	h, err := New(Options{Broker: r.fake, Admin: r.fake, Name: "broker-a", StoreHost: storeHost})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.handler = h
+	server, err := rpc.Listen("127.0.0.1:0", tap{h, r.server}, rpc.ServerOptions{Drain: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { server.Run(ctx) })
+	client := rpc.NewClient(rpc.ClientOptions{Handler: r})
+	t.Cleanup(func() { client.Close(); cancel(); wg.Wait() })
+	if r.client, err = client.Conn(ctx, server.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// call sends a request and returns the answer.
+func (r *rig) call(code wire.Code, h wire.Header, body string) *wire.Command {
+	r.t.Helper()
+	req := wire.NewRequest(code, h)
+	req.Body = []byte(body)
+	return r.send(req)
+}
+
+// send is call for a request that is made already.
+func (r *rig) send(req *wire.Command) *wire.Command {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	resp, err := r.client.Call(ctx, req)
+	if err != nil {
+		r.t.Fatalf("%v: %v", req.Code, err)
+	}
+	return resp
+}
+
+// good is call for requests that must succeed.
+func (r *rig) good(code wire.Code, h wire.Header, body string) *wire.Command {
+	r.t.Helper()
+	resp := r.call(code, h, body)
+	if resp.Code != wire.CodeSuccess {
+		r.t.Fatalf("%v answered %s: %s", code, resp.Code.ResponseString(), resp.Remark)
+	}
+	return resp
+}
+
+// want checks the response code.
+func (r *rig) want(code wire.Code, resp *wire.Command) {
+	r.t.Helper()
+	if resp.Code != code {
+		r.t.Fatalf("answered %s: %q, want %s", resp.Code.ResponseString(), resp.Remark, code.ResponseString())
+	}
+}
+
+// field is a field of the answer's header.
+func field(c *wire.Command, key string) string {
+	v, _ := c.Fields.Get(key)
+	return v
+}

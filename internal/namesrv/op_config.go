@@ -1,0 +1,173 @@
+package namesrv
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// UPDATE_NAMESRV_CONFIG(318), GET_NAMESRV_CONFIG(319). The settings are those
+// of RocketMQ's that mean something here. An update lasts until the process
+// ends and is refused as a whole if it names a setting that cannot change;
+// RocketMQ reports success for those, and for names it does not know.
+
+// blackList are the settings that nobody may change from afar.
+const blackList = "configBlackList;configStorePath;kvConfigPath"
+
+// A property is a setting under RocketMQ's name.
+type property struct {
+	key   string
+	value any // *string, *int, *bool, *inverse, *millis or *seconds
+	live  bool
+}
+
+// Spellings of properties.
+type (
+	inverse bool          // true means false
+	millis  time.Duration // a number of milliseconds
+	seconds time.Duration // a number of seconds
+)
+
+// properties are o's settings, sorted by name.
+func (o *Options) properties() []property {
+	return []property{
+		{"bindAddress", &o.Listen, false},
+		{"deleteTopicWithBrokerRegistration", &o.DropTopics, true},
+		{"enableAllTopicList", (*inverse)(&o.HideAllTopics), true},
+		{"enableTopicList", (*inverse)(&o.HideTopics), true},
+		{"kvConfigPath", &o.KVConfigPath, false},
+		{"listenPort", &o.Port, false},
+		{"needWaitForService", &o.WaitForService, true},
+		{"notifyMinBrokerIdChanged", &o.NotifyMinBrokerID, true},
+		{"orderMessageEnable", &o.OrderTopics, true},
+		{"returnOrderTopicConfigToBroker", (*inverse)(&o.HideOrderTopics), true},
+		{"scanNotActiveBrokerInterval", (*millis)(&o.ScanInterval), false},
+		{"supportActingMaster", &o.ActingMaster, true},
+		{"waitSecondsForService", (*seconds)(&o.WaitTime), true},
+	}
+}
+
+func (p property) text() string {
+	switch v := p.value.(type) {
+	case *string:
+		return *v
+	case *int:
+		return strconv.Itoa(*v)
+	case *bool:
+		return strconv.FormatBool(*v)
+	case *inverse:
+		return strconv.FormatBool(!bool(*v))
+	case *millis:
+		return strconv.FormatInt(time.Duration(*v).Milliseconds(), 10)
+	case *seconds:
+		return strconv.FormatInt(int64(time.Duration(*v)/time.Second), 10)
+	}
+	panic("BUG: property " + p.key + " has no text form")
+}
+
+// set changes a live property.
+func (p property) set(text string) error {
+	switch v := p.value.(type) {
+	case *bool, *inverse:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%s is %q; use true or false", p.key, text)
+		}
+		if inv, ok := v.(*inverse); ok {
+			*inv = inverse(!b)
+		} else {
+			*v.(*bool) = b
+		}
+		return nil
+	case *seconds:
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > 86400 {
+			return fmt.Errorf("%s is %q; use a number of seconds up to 86400", p.key, text)
+		}
+		*v = seconds(time.Duration(n) * time.Second)
+		return nil
+	}
+	return fmt.Errorf("%s cannot be changed while the name server runs", p.key)
+}
+
+func (s *Server) getConfig(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
+	o := *s.options.Load()
+	o.Port = int(s.Addr().Port())
+	var b bytes.Buffer
+	for _, p := range o.properties() {
+		fmt.Fprintf(&b, "%s=%s\n", p.key, p.text())
+	}
+	return withBody(cmd, nil, b.Bytes())
+}
+
+func (s *Server) updateConfig(c *rpc.Conn, cmd *wire.Command) *wire.Command {
+	wanted, err := parseProperties(cmd.Body)
+	if err != nil {
+		return invalid(cmd, err)
+	}
+	for key := range strings.SplitSeq(blackList, ";") {
+		if _, ok := wanted[key]; ok {
+			return cmd.ReplyError(wire.CodeNoPermission, "Can not update config in black list.")
+		}
+	}
+	s.mu.Lock()
+	o := *s.options.Load()
+	if err = o.change(wanted); err == nil {
+		s.options.Store(&o)
+		s.mu.table.rules = o.rules()
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return invalid(cmd, err)
+	}
+	s.log.Info("settings were changed", "settings", wanted, "by", c.RemoteAddr())
+	return cmd.Reply(wire.CodeSuccess, nil)
+}
+
+// change sets what is wanted, by RocketMQ's names; on an error o is unusable.
+func (o *Options) change(wanted map[string]string) error {
+	var errs []error
+	known := map[string]property{}
+	for _, p := range o.properties() {
+		known[p.key] = p
+	}
+	for _, key := range sortedKeys(wanted) {
+		switch p, ok := known[key]; {
+		case !ok:
+			errs = append(errs, fmt.Errorf("this name server has no setting %s", key))
+		case !p.live:
+			errs = append(errs, fmt.Errorf("%s cannot be changed while the name server runs", key))
+		default:
+			errs = append(errs, p.set(wanted[key]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// parseProperties reads lines of key=value.
+func parseProperties(b []byte) (map[string]string, error) {
+	kv := map[string]string{}
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' || line[0] == '!' {
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok {
+			return nil, fmt.Errorf("setting %.100q has no =; write key=value, one on a line", line)
+		}
+		kv[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return kv, nil
+}

@@ -1,0 +1,351 @@
+package store
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// maxKeptBuffer is the largest buffer that a flight keeps for its successor.
+const maxKeptBuffer = 1 << 20
+
+// A flight is a batch on its way to the disk.
+type flight struct {
+	batch *mq.SendBatch
+	began time.Time
+	buf   []byte // the records, one after the other
+	recs  []rec
+
+	// Set by reserve.
+	start, end mq.LogPos // with the filler before, between or behind records
+	storeTime  int64
+	bytes      int64
+
+	// Under Store.mu.
+	next *flight
+	done bool // written, or failed
+	err  error
+}
+
+// A rec is one record of a flight.
+type rec struct {
+	q      *queue // nil if the record gets no queue entry
+	tag    int64
+	pos    mq.LogPos
+	offset mq.QueueOffset
+	at     int   // in flight.buf
+	size   int32 // of the record
+	unit   int32 // of the records from here on that must lie in one segment; 0 if not the first
+	send   int32 // index in SendBatch.Sends
+}
+
+// flights is a pool of flights.
+type flights struct{ pool sync.Pool }
+
+func (p *flights) get(b *mq.SendBatch) *flight {
+	f, _ := p.pool.Get().(*flight)
+	if f == nil {
+		f = &flight{}
+	}
+	f.batch, f.began = b, time.Now()
+	return f
+}
+
+func (p *flights) put(f *flight) {
+	if cap(f.buf) > maxKeptBuffer {
+		f.buf = nil
+	}
+	clear(f.recs)
+	*f = flight{buf: f.buf[:0], recs: f.recs[:0]}
+	p.pool.Put(f)
+}
+
+// Append stores every message of b whose Err is nil, each Send as a whole or
+// not at all, and those of one queue in the order of b. It fills in Result or
+// Err of each and calls b.Done when that is final: under FlushAsync when the
+// operating system has the bytes, often before Append returns; under FlushSync
+// when the disk has them, for which Run must be running.
+func (s *Store) Append(b *mq.SendBatch) {
+	f := s.flights.get(b)
+	if s.encode(f); len(f.recs) == 0 {
+		s.land(f)
+		return
+	}
+	if err := s.reserve(f); err != nil {
+		f.err = err
+		s.fail(f)
+		s.land(f)
+		return
+	}
+	for i := range f.recs {
+		r := &f.recs[i]
+		mq.PatchRecord(f.buf[r.at:], r.offset, r.pos, f.storeTime)
+	}
+	s.finish(f, s.write(f))
+}
+
+// encode turns messages into records that lack their place.
+func (s *Store) encode(f *flight) {
+	var last *queue
+	for i := range f.batch.Sends {
+		send := &f.batch.Sends[i]
+		if send.Err != nil {
+			continue
+		}
+		n, size := len(f.recs), len(f.buf)
+		var q *queue
+		if q, send.Err = s.queueFor(last, &send.Message); send.Err == nil {
+			send.Err = s.encodeSend(f, q, send, int32(i))
+		}
+		if send.Err != nil {
+			f.recs, f.buf = f.recs[:n], f.buf[:size]
+			continue
+		}
+		if q != nil {
+			last = q
+		}
+	}
+}
+
+// queueFor is the queue that gets m's entry; nil if m gets none because it is
+// half a transaction or the end of one.
+func (s *Store) queueFor(last *queue, m *mq.Message) (*queue, error) {
+	if !queued(m.SysFlag) {
+		return nil, nil
+	}
+	if last != nil && last.name.ID == m.QueueID && last.name.Topic == m.Topic {
+		return last, nil
+	}
+	if m.QueueID < 0 || m.Topic == "" {
+		return nil, fmt.Errorf("%w: topic %q has no queue %d", mq.ErrQueueOutOfRange, m.Topic, m.QueueID)
+	}
+	return s.table.get(mq.Queue{Topic: m.Topic, ID: m.QueueID}, true)
+}
+
+// queued reports whether a message with this flag belongs into its queue.
+func queued(flag mq.SysFlag) bool {
+	kind := flag & mq.FlagTransaction
+	return kind == 0 || kind == mq.FlagCommitted
+}
+
+// encodeSend adds the records of one Send, which form a unit.
+func (s *Store) encodeSend(f *flight, q *queue, send *mq.Send, index int32) error {
+	first, start := len(f.recs), len(f.buf)
+	if err := s.encodeMessage(f, q, &send.Message, index); err != nil {
+		return err
+	}
+	for i := range send.More {
+		m := send.Message
+		more := &send.More[i]
+		m.Body, m.Flag, m.Properties = more.Body, more.Flag, more.Properties
+		if err := s.encodeMessage(f, q, &m, index); err != nil {
+			return err
+		}
+	}
+	unit := len(f.buf) - start
+	if limit := s.seg.Size() - mq.BlankSize; int64(unit) > limit {
+		return fmt.Errorf("%w: %d bytes do not fit into a log segment of %d; raise segment-size for a new store or send less at a time",
+			mq.ErrMessageTooLarge, unit, s.seg.Size())
+	}
+	f.recs[first].unit = int32(unit)
+	return nil
+}
+
+func (s *Store) encodeMessage(f *flight, q *queue, m *mq.Message, index int32) error {
+	size, err := mq.RecordSize(m, s.o.StoreHost)
+	if err != nil {
+		return err
+	}
+	r := rec{q: q, at: len(f.buf), size: int32(size), send: index}
+	if tag, ok := mq.Property(m.Properties, mq.PropTags); ok && q != nil {
+		r.tag = mq.TagCode(tag)
+	}
+	f.buf = mq.AppendRecord(f.buf, m, s.o.StoreHost)
+	f.recs = append(f.recs, r)
+	return nil
+}
+
+// reserve gives every record of a flight its place in the log and in its
+// queue, and lines the flight up. After an error nothing is reserved.
+func (s *Store) reserve(f *flight) error {
+	for {
+		gone, need, err := s.tryReserve(f)
+		switch {
+		case err != nil:
+			return err
+		case gone:
+			if err := s.lookUpAgain(f); err != nil {
+				return err
+			}
+		case need > 0:
+			if err := s.seg.Prepare(int64(need)); err != nil {
+				return writeError(s.o.Dir, err)
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// tryReserve is the critical section of Append. It reserves nothing if a queue
+// is gone or space up to need must be prepared first.
+func (s *Store) tryReserve(f *flight) (gone bool, need mq.LogPos, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refusalLocked(int64(len(f.buf))); err != nil {
+		return false, 0, err
+	}
+	f.start = s.mu.end
+	f.end = s.place(f, s.mu.end)
+	if prepared := mq.LogPos(s.seg.Prepared()); f.end > prepared {
+		return false, f.end, nil
+	} else if prepared-f.end < mq.LogPos(s.ahead)/2 {
+		signal(s.wantSpace)
+	}
+	for i := range f.recs {
+		if q := f.recs[i].q; q != nil && q.gone {
+			return true, 0, nil
+		}
+	}
+	for i := range f.recs {
+		if r := &f.recs[i]; r.q != nil {
+			r.offset = r.q.next
+			r.q.next++
+		}
+	}
+	// The order of store times in a queue is that of its offsets, even if the
+	// clock is set back: Locate depends on it.
+	f.storeTime = max(s.mu.storeTime, f.began.UnixMilli())
+	s.mu.storeTime = f.storeTime
+	s.mu.end = f.end
+	f.bytes = int64(f.end - f.start)
+	s.mu.inFlight += f.bytes
+	s.mu.line.push(f)
+	return false, 0, nil
+}
+
+// place computes where the records of a flight lie if the log ends at end, and
+// where it ends then. A unit that would not leave room for a filler goes into
+// the next segment.
+func (s *Store) place(f *flight, end mq.LogPos) mq.LogPos {
+	size := s.seg.Size()
+	for i := range f.recs {
+		r := &f.recs[i]
+		if room := size - int64(end)%size; r.unit > 0 && int64(r.unit)+mq.BlankSize > room {
+			end += mq.LogPos(room)
+		}
+		r.pos = end
+		end += mq.LogPos(r.size)
+	}
+	return end
+}
+
+func (s *Store) lookUpAgain(f *flight) error {
+	for i := range f.recs {
+		r := &f.recs[i]
+		if r.q == nil {
+			continue
+		}
+		q, err := s.table.get(r.q.name, true)
+		if err != nil {
+			return err
+		}
+		r.q = q
+	}
+	return nil
+}
+
+// write writes the records of a flight to their places: in one piece, or in
+// several with fillers between if they lie in several segments.
+func (s *Store) write(f *flight) error {
+	end := f.start
+	from := 0 // in buf: what is not written yet
+	for i := range f.recs {
+		r := &f.recs[i]
+		if r.pos == end {
+			end += mq.LogPos(r.size)
+			continue
+		}
+		if err := s.writeRun(f.buf[from:r.at], end); err != nil {
+			return err
+		}
+		filler := mq.AppendBlank(nil, int(r.pos-end))
+		if err := s.seg.WriteAt(filler, int64(end)); err != nil {
+			return err
+		}
+		from, end = r.at, r.pos+mq.LogPos(r.size)
+	}
+	return s.writeRun(f.buf[from:], end)
+}
+
+// writeRun writes records that end at end.
+func (s *Store) writeRun(b []byte, end mq.LogPos) error {
+	if len(b) == 0 {
+		return nil
+	}
+	return s.seg.WriteAt(b, int64(end)-int64(len(b)))
+}
+
+// refusalLocked says why size more bytes are not accepted right now; nil if
+// they are.
+func (s *Store) refusalLocked(size int64) error {
+	switch {
+	case s.mu.closed:
+		return errClosed
+	case s.mu.failure != nil:
+		return s.mu.failure
+	case s.mu.inFlight > 0 && s.mu.inFlight+size > s.o.MaxInFlight:
+		return s.busyLocked()
+	}
+	if full := s.diskFull.Load(); full != nil {
+		return full.err
+	}
+	return nil
+}
+
+// busyLocked says which stage holds up what is in flight.
+func (s *Store) busyLocked() error {
+	stage, oldest := "syncing the commit log", s.mu.unsynced.head
+	if oldest == nil {
+		stage, oldest = "writing the commit log", s.mu.line.head
+	}
+	var age time.Duration
+	if oldest != nil {
+		age = time.Since(oldest.began).Round(time.Millisecond)
+	}
+	return fmt.Errorf("%w: the disk does not keep up: %d MiB wait for %s, the oldest for %s (max-in-flight)",
+		mq.ErrBusy, s.mu.inFlight>>20, stage, age)
+}
+
+// signal wakes whoever waits on a channel of capacity one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// A line is a queue of flights.
+type line struct{ head, tail *flight }
+
+func (l *line) push(f *flight) {
+	f.next = nil
+	if l.tail == nil {
+		l.head = f
+	} else {
+		l.tail.next = f
+	}
+	l.tail = f
+}
+
+func (l *line) pop() *flight {
+	f := l.head
+	l.head = f.next
+	if l.head == nil {
+		l.tail = nil
+	}
+	f.next = nil
+	return f
+}

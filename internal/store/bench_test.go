@@ -1,0 +1,84 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// BenchmarkAppend stores messages of 1 KiB on the real file system. One
+// operation is one message.
+func BenchmarkAppend(b *testing.B) {
+	for _, batch := range []int{1, 32} {
+		for _, queues := range []int{1, 16} {
+			b.Run(fmt.Sprintf("batch=%d/queues=%d", batch, queues), func(b *testing.B) {
+				s := mustOpen(b, Options{Dir: b.TempDir()})
+				stop := runStore(b, s)
+				sends := make([]mq.Send, batch)
+				body := make([]byte, 1024)
+				for i := range sends {
+					sends[i].Message = mq.Message{
+						Topic: "BenchmarkTest", QueueID: int32(i % queues), Body: body,
+						Properties: mq.AppendProperty(mq.AppendProperty(nil, mq.PropUniqueKey, "0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A"), mq.PropTags, "TagA"),
+					}
+				}
+				sb := &mq.SendBatch{Sends: sends}
+				b.SetBytes(1024)
+				b.ReportAllocs()
+				b.ResetTimer()
+				for n := 0; n < b.N; n += batch {
+					if batch == 1 {
+						sends[0].QueueID = int32(n % queues)
+					}
+					s.Append(sb)
+					if sends[0].Err != nil {
+						b.Fatal(sends[0].Err)
+					}
+				}
+				b.StopTimer()
+				stop()
+				mustClose(b, s)
+			})
+		}
+	}
+}
+
+// BenchmarkRead reads 32 messages of 1 KiB at a time. One operation is one
+// message.
+func BenchmarkRead(b *testing.B) {
+	for _, queues := range []int{1, 16} {
+		for _, where := range []string{"recent", "old"} {
+			b.Run(fmt.Sprintf("queues=%d/%s", queues, where), func(b *testing.B) {
+				s := mustOpen(b, Options{Dir: b.TempDir()})
+				defer mustClose(b, s)
+				const perQueue = 2000
+				sends := make([]mq.Send, queues)
+				for i := range sends {
+					sends[i].Message = mq.Message{Topic: "BenchmarkTest", QueueID: int32(i), Body: make([]byte, 1024)}
+				}
+				for range perQueue {
+					s.Append(&mq.SendBatch{Sends: sends})
+				}
+				if where == "old" {
+					mustClose(b, s)
+					s = mustOpen(b, Options{Dir: s.o.Dir})
+				}
+				b.SetBytes(1024)
+				b.ReportAllocs()
+				b.ResetTimer()
+				from := mq.QueueOffset(0)
+				for n := 0; n < b.N; n += 32 {
+					batch, err := s.Read(mq.Queue{Topic: "BenchmarkTest"}, from, ReadOptions{MaxMessages: 32})
+					if err != nil || batch.Status != mq.PullFound {
+						b.Fatal(batch.Status, err)
+					}
+					if from = batch.Next; from == perQueue {
+						from = 0
+					}
+					batch.Release()
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package store
+
+import (
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+const (
+	// recentEntries is how many entries that already have a block may stay in
+	// memory, over all queues and per queue.
+	recentEntries      = 512 << 10
+	recentEntriesQueue = 4096
+	// residentQueues is how many queues the sweep leaves in memory although
+	// nothing of them is unsealed.
+	residentQueues = 16 << 10
+	// sweepShare is the share of queues that one sweep looks at.
+	sweepShare = 16
+	// sweepStep is how many queues it looks at before it lets others use the
+	// table.
+	sweepStep = 1024
+)
+
+// writeCheckpoint writes the entries of what is synced as blocks and notes how
+// far that goes. Then it forgets queues that nobody uses.
+func (s *Store) writeCheckpoint() error {
+	s.index.Lock()
+	defer s.index.Unlock()
+	limit := mq.LogPos(min(s.synced.Load(), s.indexed.Load()))
+	if limit > mq.LogPos(s.checkpointed.Load()) {
+		if err := s.sealLocked(limit); err != nil {
+			return err
+		}
+	}
+	s.sweepLocked()
+	return nil
+}
+
+// sealLocked writes blocks for all entries below limit, and a checkpoint.
+func (s *Store) sealLocked(limit mq.LogPos) error {
+	s.dirty.Lock()
+	queues := s.dirty.queues
+	s.dirty.queues = s.dirty.spare[:0]
+	s.dirty.Unlock()
+
+	b := s.rows.db.NewBatch()
+	ends := make([]mq.QueueOffset, len(queues))
+	storeTime := s.lastStored
+	for i, q := range queues {
+		if q.gone {
+			continue
+		}
+		first, entries := q.unsealed(limit)
+		ends[i] = first + mq.QueueOffset(len(entries))
+		if n := len(entries); n > 0 {
+			storeTime = max(storeTime, entries[n-1].time)
+		}
+		if err := s.addBlocks(b, q.name, first, entries); err != nil {
+			s.keepDirty(queues)
+			return errors.Join(err, b.Close())
+		}
+	}
+	ck := checkpoint{pos: limit, storeTime: storeTime}
+	err := b.Set([]byte{rowCheckpoint}, ck.encode(), nil)
+	if err == nil {
+		err = s.rows.apply(b, false)
+	}
+	if err != nil {
+		s.keepDirty(queues)
+		return err
+	}
+	s.lastStored = storeTime
+	s.checkpointed.Store(int64(limit))
+
+	window := min(recentEntriesQueue, recentEntries/max(1, s.table.size()))
+	rest := queues[:0]
+	for i, q := range queues {
+		if !q.gone && !q.trim(ends[i], window) {
+			rest = append(rest, q)
+		}
+	}
+	clear(queues[len(rest):])
+	s.keepDirty(rest)
+	s.dirty.Lock()
+	s.dirty.spare = queues[:0]
+	s.dirty.Unlock()
+	return nil
+}
+
+// keepDirty puts queues back on the list of those with entries that lack a
+// block.
+func (s *Store) keepDirty(queues []*queue) {
+	s.dirty.Lock()
+	defer s.dirty.Unlock()
+	s.dirty.queues = append(s.dirty.queues, queues...)
+}
+
+// addBlocks adds the blocks of entries to b. The first has the offset first.
+func (s *Store) addBlocks(b *pebble.Batch, name mq.Queue, first mq.QueueOffset, entries []entry) error {
+	for len(entries) > 0 {
+		n := min(blockEntries, len(entries))
+		s.block = appendBlock(s.block[:0], entries[:n])
+		first += mq.QueueOffset(n)
+		if err := b.Set(blockKey(name, first-1), s.block, nil); err != nil {
+			return err
+		}
+		entries = entries[n:]
+	}
+	return nil
+}
+
+// sweepLocked takes queues out of memory that are idle and have all their
+// entries in blocks: in turn a share of those there are, or all if there are
+// too many.
+func (s *Store) sweepLocked() {
+	look, crowded := s.table.size(), false
+	if look > residentQueues {
+		crowded = true
+	} else {
+		look = (look + sweepShare - 1) / sweepShare
+	}
+	for look > 0 {
+		n := min(look, sweepStep)
+		s.sweepSome(n, crowded)
+		look -= n
+	}
+}
+
+// sweepSome looks at the next n queues.
+func (s *Store) sweepSome(n int, crowded bool) {
+	t := s.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for range n {
+		if len(t.mu.all) == 0 {
+			return
+		}
+		if t.mu.hand >= len(t.mu.all) {
+			t.mu.hand = 0
+		}
+		q := t.mu.all[t.mu.hand]
+		if !q.gone && (q.used.Swap(false) && !crowded || !s.retire(q)) {
+			t.mu.hand++
+			continue
+		}
+		t.removeLocked(q)
+		last := len(t.mu.all) - 1
+		t.mu.all[t.mu.hand] = t.mu.all[last]
+		t.mu.all[last] = nil
+		t.mu.all = t.mu.all[:last]
+	}
+}
+
+// retire makes a queue gone unless something of it is only in memory.
+func (s *Store) retire(q *queue) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if hi := q.hiLocked(); q.mu.dirty || q.mu.sealed != hi || q.next != hi {
+		return false
+	}
+	q.gone = true
+	return true
+}
+
+// Forget drops the queues of a topic: they are empty from here on, and a topic
+// made again under this name starts with offset 0. What the log holds of it
+// stays there until its segment is removed, but is not found again.
+func (s *Store) Forget(topic string) error {
+	s.index.Lock()
+	defer s.index.Unlock()
+	// Nobody may load a queue from blocks that are about to go.
+	stripe := s.table.stripe(topic)
+	stripe.Lock()
+	defer stripe.Unlock()
+	below := s.abandon(s.table.ofTopic(topic))
+
+	b := s.rows.db.NewBatch()
+	lower := topicPrefix(topic)
+	err := b.DeleteRange(lower, prefixEnd(lower), nil)
+	if err == nil {
+		err = b.Set(forgottenKey(below, topic), nil, nil)
+	}
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return s.rows.apply(b, true)
+}
+
+// abandon takes queues out of memory with all that is in them, and returns a
+// log position behind everything of them.
+func (s *Store) abandon(queues []*queue) mq.LogPos {
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range queues {
+		q.gone = true
+		s.table.removeLocked(q)
+	}
+	return s.mu.end
+}

@@ -1,0 +1,338 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/segment"
+)
+
+const (
+	defaultReadMessages = 32
+	// readSlack is how many unwanted bytes between wanted ones are read along
+	// to save a system call, beside as many as are wanted.
+	readSlack = 4 << 10
+	// maxKeptRead is the largest buffer that a reader keeps for its successor.
+	maxKeptRead = 1 << 20
+)
+
+// ReadOptions says how much Read returns.
+type ReadOptions struct {
+	MaxMessages int       // default 32, at most 1024
+	MaxBytes    int       // default and limit Options.MaxReadBytes; one message is always returned
+	Filter      mq.Filter // nil takes all
+}
+
+// A reader is the memory of one Read, in use until the batch is released.
+type reader struct {
+	owner   *readers
+	scratch []entry // of a block, or copied from a queue
+	wanted  []entry
+	offsets []mq.QueueOffset // of wanted
+	buf     []byte
+	data    [][]byte
+	release func()
+}
+
+// readers is a pool of readers.
+type readers struct{ pool sync.Pool }
+
+func (p *readers) get() *reader {
+	r, _ := p.pool.Get().(*reader)
+	if r == nil {
+		r = &reader{owner: p, scratch: make([]entry, 0, blockEntries)}
+		r.release = func() { p.put(r) }
+	}
+	r.wanted, r.offsets = r.wanted[:0], r.offsets[:0]
+	return r
+}
+
+func (p *readers) put(r *reader) {
+	if cap(r.buf) > maxKeptRead {
+		r.buf = nil
+	}
+	clear(r.data)
+	r.data = r.data[:0]
+	p.pool.Put(r)
+}
+
+func nothing() {}
+
+// Read returns messages of a queue from an offset on, in the stored layout.
+// It waits for nothing; Batch.Status says what was found.
+func (s *Store) Read(name mq.Queue, from mq.QueueOffset, o ReadOptions) (mq.Batch, error) {
+	if o.MaxMessages <= 0 {
+		o.MaxMessages = defaultReadMessages
+	}
+	o.MaxMessages = min(o.MaxMessages, maxReadMessages)
+	if o.MaxBytes <= 0 || o.MaxBytes > s.o.MaxReadBytes {
+		o.MaxBytes = s.o.MaxReadBytes
+	}
+	q, err := s.table.get(name, false)
+	if err != nil {
+		return mq.Batch{Release: nothing}, err
+	}
+	for {
+		b, err := s.readQueue(q, from, o)
+		// The messages may be removed between finding and reading them; the
+		// queue starts behind them then.
+		if !errors.Is(err, segment.ErrOutside) || from >= b.Max {
+			return b, err
+		}
+		if lo, lerr := s.low(q); lerr != nil || lo <= from {
+			return b, errors.Join(err, lerr)
+		}
+	}
+}
+
+func (s *Store) readQueue(q *queue, from mq.QueueOffset, o ReadOptions) (mq.Batch, error) {
+	b := mq.Batch{Status: mq.PullNoQueue, Release: nothing}
+	if q == nil {
+		return b, nil
+	}
+	q.used.Store(true)
+	if b.Max = q.hi(); b.Max == 0 {
+		return b, nil
+	}
+	lo, err := s.low(q)
+	if err != nil {
+		return b, err
+	}
+	b.Min, b.Next = lo, from
+	switch {
+	case from < b.Min:
+		b.Status, b.Next = mq.PullOffsetIllegal, b.Min
+		return b, nil
+	case from > b.Max:
+		b.Status, b.Next = mq.PullOffsetIllegal, b.Max
+		return b, nil
+	case from == b.Max:
+		b.Status = mq.PullNoNew
+		return b, nil
+	}
+	r := s.readers.get()
+	b.Next, err = s.choose(r, q, from, b.Max, o)
+	if err == nil && len(r.wanted) > 0 {
+		err = s.load(r, q.name)
+	}
+	if err != nil || len(r.wanted) == 0 {
+		b.Status = mq.PullNoMatch
+		r.release()
+		return b, err
+	}
+	b.Status, b.Count, b.Data, b.Release = mq.PullFound, len(r.wanted), r.data, r.release
+	return b, nil
+}
+
+// choose picks the entries that are wanted and returns the offset behind the
+// last one it looked at.
+func (s *Store) choose(r *reader, q *queue, from, hi mq.QueueOffset, o ReadOptions) (mq.QueueOffset, error) {
+	bytes := 0
+	limit := min(hi, from+scanLimit)
+	want := o.MaxMessages
+	if o.Filter != nil {
+		want *= 8
+	}
+	full := false
+	for from < limit && !full {
+		first, entries, err := s.entriesAt(r, q, from, want)
+		if err != nil {
+			return from, err
+		}
+		for _, e := range entries[from-first:] {
+			if from >= limit {
+				break
+			}
+			if o.Filter == nil || o.Filter.Match(e.tag) {
+				if len(r.wanted) > 0 && bytes+int(e.size) > o.MaxBytes {
+					return from, nil
+				}
+				bytes += int(e.size)
+				r.wanted = append(r.wanted, e)
+				r.offsets = append(r.offsets, from)
+			}
+			from++
+			if full = len(r.wanted) >= o.MaxMessages; full {
+				break
+			}
+		}
+	}
+	return from, nil
+}
+
+// entriesAt returns some entries of a queue, with that of offset among them,
+// and the offset of the first. They lie in r.scratch. About want are needed.
+func (s *Store) entriesAt(r *reader, q *queue, offset mq.QueueOffset, want int) (mq.QueueOffset, []entry, error) {
+	if n := q.copyFrom(r.scratch[:min(want, blockEntries)], offset); n > 0 {
+		return offset, r.scratch[:n], nil
+	}
+	it, err := s.rows.blocks(q.name)
+	if err != nil {
+		return 0, nil, err
+	}
+	if !it.seek(offset) {
+		if err := it.it.Error(); err != nil {
+			return 0, nil, errors.Join(err, it.close())
+		}
+		return 0, nil, errors.Join(s.missing(q.name, offset), it.close())
+	}
+	first, entries, err := it.entries(r.scratch[:0])
+	r.scratch = entries[:0]
+	if err == nil && first > offset {
+		err = s.missing(q.name, offset)
+	}
+	return first, entries, errors.Join(err, it.close())
+}
+
+func (s *Store) missing(name mq.Queue, offset mq.QueueOffset) error {
+	return indexError(fmt.Sprintf("queue %d of topic %s has no entry for offset %d; delete %s while the broker is stopped to have the index rebuilt, which also deletes topics and consumer offsets",
+		name.ID, name.Topic, offset, stateDir))
+}
+
+// A span is a part of the log that is read at once: the entries from one on
+// and before another.
+type span struct {
+	pos      mq.LogPos
+	size     int
+	from, to int
+}
+
+// load reads the wanted records into r.buf and sets r.data.
+func (s *Store) load(r *reader, name mq.Queue) error {
+	total := 0
+	for i := 0; i < len(r.wanted); {
+		sp := s.spanFrom(r.wanted, i)
+		total += sp.size
+		i = sp.to
+	}
+	if cap(r.buf) < total {
+		r.buf = make([]byte, total)
+	}
+	buf := r.buf[:total]
+	for i := 0; i < len(r.wanted); {
+		sp := s.spanFrom(r.wanted, i)
+		if err := s.readFull(buf[:sp.size], sp.pos); err != nil {
+			return err
+		}
+		if err := s.cutOut(r, sp, buf[:sp.size], name); err != nil {
+			return err
+		}
+		buf = buf[sp.size:]
+		i = sp.to
+	}
+	return nil
+}
+
+// spanFrom is the longest span from an entry on that lies in one segment and
+// is not mostly waste.
+func (s *Store) spanFrom(wanted []entry, i int) span {
+	sp := span{pos: wanted[i].pos, size: int(wanted[i].size), from: i, to: i + 1}
+	limit := mq.LogPos(s.seg.SegmentOf(int64(sp.pos)) + s.seg.Size())
+	useful := sp.size
+	for ; sp.to < len(wanted); sp.to++ {
+		e := wanted[sp.to]
+		size := int(e.end() - sp.pos)
+		useful += int(e.size)
+		if e.end() > limit || size > 2*useful+readSlack {
+			break
+		}
+		sp.size = size
+	}
+	return sp
+}
+
+// cutOut adds the records of a span to r.data, neighbours as one piece.
+func (s *Store) cutOut(r *reader, sp span, buf []byte, name mq.Queue) error {
+	start, end := 0, 0
+	for i := sp.from; i < sp.to; i++ {
+		e := r.wanted[i]
+		at := int(e.pos - sp.pos)
+		if err := s.checkRecord(buf[at:at+int(e.size)], e, name, r.offsets[i]); err != nil {
+			return err
+		}
+		if at != end {
+			r.data = append(r.data, buf[start:end:end])
+			start = at
+		}
+		end = at + int(e.size)
+	}
+	r.data = append(r.data, buf[start:end:end])
+	return nil
+}
+
+// checkRecord makes sure that bytes are the record that an entry speaks of.
+func (s *Store) checkRecord(b []byte, e entry, name mq.Queue, offset mq.QueueOffset) error {
+	be := binary.BigEndian
+	magic := be.Uint32(b[mq.RecordMagicAt:])
+	if be.Uint32(b) == uint32(e.size) && (magic == mq.MagicV1 || magic == mq.MagicV2) &&
+		mq.LogPos(be.Uint64(b[mq.RecordPosAt:])) == e.pos &&
+		mq.QueueOffset(be.Uint64(b[mq.RecordQueueOffsetAt:])) == offset &&
+		int32(be.Uint32(b[mq.RecordQueueIDAt:])) == name.ID {
+		return nil
+	}
+	return s.corrupt(e.pos, fmt.Sprintf("no record of %d bytes with offset %d of queue %d of topic %s", e.size, offset, name.ID, name.Topic))
+}
+
+func (s *Store) corrupt(pos mq.LogPos, reason string) error {
+	return corruptLog(s.seg, pos, reason)
+}
+
+func corruptLog(l *segment.Log, pos mq.LogPos, reason string) error {
+	return &CorruptError{
+		File:   logDir + "/" + segment.Name(l.SegmentOf(int64(pos))),
+		Offset: int64(pos), Reason: reason,
+	}
+}
+
+// readFull reads len(b) bytes that must be there.
+func (s *Store) readFull(b []byte, pos mq.LogPos) error {
+	n, err := s.seg.ReadAt(b, int64(pos))
+	switch {
+	case n == len(b):
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return s.corrupt(pos, fmt.Sprintf("%d bytes are missing", len(b)-n))
+	case errors.Is(err, segment.ErrOutside):
+		return err
+	}
+	return fmt.Errorf("%w: reading the commit log: %w", mq.ErrUnavailable, err)
+}
+
+// ReadAt returns the whole record that starts at a log position, checked; an
+// error wraps mq.ErrNotFound if none does.
+func (s *Store) ReadAt(pos mq.LogPos) ([]byte, error) {
+	lo, hi := s.LogBounds()
+	var head [mq.BlankSize]byte
+	if pos < lo || pos+mq.MinRecordSize > hi {
+		return nil, fmt.Errorf("%w: the log holds positions from %d to %d, not %d", mq.ErrNotFound, lo, hi, pos)
+	}
+	none := func(why error) error {
+		return fmt.Errorf("%w: no message starts at log position %d: %w", mq.ErrNotFound, pos, why)
+	}
+	if n, err := s.seg.ReadAt(head[:], int64(pos)); n < len(head) {
+		return nil, none(err)
+	}
+	size := int64(int32(binary.BigEndian.Uint32(head[:])))
+	if size < mq.MinRecordSize || int64(pos)+size > s.seg.SegmentOf(int64(pos))+s.seg.Size() || int64(pos)+size > int64(hi) {
+		return nil, none(mq.ErrRecordCorrupt)
+	}
+	b := make([]byte, size)
+	if n, err := s.seg.ReadAt(b, int64(pos)); n < len(b) {
+		return nil, none(err)
+	}
+	r, _, err := mq.DecodeRecord(b)
+	if err != nil {
+		return nil, none(err)
+	}
+	if r.Pos != pos {
+		return nil, none(mq.ErrRecordCorrupt)
+	}
+	if !r.Intact() {
+		return nil, s.corrupt(pos, fmt.Sprintf("checksum %08x, want %08x", mq.BodyCRC(r.Body), r.BodyCRC))
+	}
+	return b, nil
+}
