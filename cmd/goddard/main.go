@@ -43,6 +43,10 @@ func newRoot() *cobra.Command {
 		newAdmin(),
 		newDoctor(),
 		newStore(),
+		newPub(),
+		newSub(),
+		newTail(),
+		newBench(),
 		newVersion(),
 	)
 	return root

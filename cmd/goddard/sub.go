@@ -52,15 +52,15 @@ the same time share the queues. To look without taking part, use goddard tail.`,
 	return cmd
 }
 
-// errEnough stops a reader that has printed what was asked for.
-var errEnough = errors.New("enough")
+// errAllShown stops a reader that has printed what was asked for.
+var errAllShown = errors.New("enough")
 
 func (o *subOptions) run(ctx context.Context, out io.Writer) error {
 	from, err := parseFrom(o.from)
 	if err != nil {
 		return err
 	}
-	cluster, err := dial(o.nameServers)
+	cluster, err := reach(o.nameServers)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (o *subOptions) run(ctx context.Context, out io.Writer) error {
 	err = cluster.Consume(ctx, remote.Member{
 		Group: o.group, Topic: o.topic, Expression: o.tags, From: from, Handle: p.print,
 	})
-	if errors.Is(err, errEnough) {
+	if errors.Is(err, errAllShown) {
 		return nil
 	}
 	return err
@@ -130,7 +130,7 @@ func (p *printer) print(q remote.Queue, r *mq.Record) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.done {
-		return errEnough
+		return errAllShown
 	}
 	switch {
 	case p.json:
@@ -152,7 +152,7 @@ func (p *printer) print(q remote.Queue, r *mq.Record) error {
 	if p.left > 0 {
 		if p.left--; p.left == 0 {
 			p.done = true
-			return errEnough
+			return errAllShown
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ and key, and goes on with what is sent. It joins no group and commits nothing.`,
 }
 
 func (o *tailOptions) run(ctx context.Context, out io.Writer) error {
-	cluster, err := dial(o.nameServers)
+	cluster, err := reach(o.nameServers)
 	if err != nil {
 		return err
 	}

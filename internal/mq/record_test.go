@@ -79,13 +79,18 @@ func TestDamagedRecordsAreToldApart(t *testing.T) {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
 	}
-	for at, value := range map[int]byte{0: 0x80, 3: 60, RecordMagicAt: 0, 99: 0xFF, 68: 0xFF, 108: 9, 116: 1} {
+	// Size, magic, ports, lengths of body, topic and properties.
+	for _, at := range []int{0, 3, RecordMagicAt, 64, 80, 96, 99, 105, 112, 113} {
 		b := bytes.Clone(whole)
-		b[at] ^= value
-		r, _, err := DecodeRecord(b)
-		if err == nil && r.Intact() && reflect.DeepEqual(AppendRecord(nil, ptr(r.Message()), r.StoreHost), b) {
-			t.Errorf("byte %d changed: accepted", at)
+		b[at] ^= 0x41
+		if _, _, err := DecodeRecord(b); !errors.Is(err, ErrRecordCorrupt) && !errors.Is(err, ErrRecordTorn) {
+			t.Errorf("byte %d changed: %v", at, err)
 		}
+	}
+	body := bytes.Clone(whole)
+	body[100]++
+	if r, _, err := DecodeRecord(body); err != nil || r.Intact() {
+		t.Errorf("body changed: %v, intact %v", err, r.Intact())
 	}
 	size := bytes.Clone(whole)
 	size[3]--
@@ -98,8 +103,6 @@ func TestDamagedRecordsAreToldApart(t *testing.T) {
 		t.Errorf("filler: %v, size %d, rest %d", err, r.Size, len(rest))
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func TestWhatARecordCannotHoldIsRefused(t *testing.T) {
 	for _, m := range []Message{{Topic: strings.Repeat("t", 40000)}, {Topic: "t", Properties: make([]byte, 32768)}} {

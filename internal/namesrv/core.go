@@ -120,9 +120,10 @@ type notice struct {
 	broker  string
 	id      int64
 	addr    string
+	port    uint16 // if there is no addr
 	ha      string
 	offline string // address of the process that left, if one did
-	to      []connID
+	to      []string
 }
 
 // A departure is a process that the table dropped by itself.
@@ -330,13 +331,13 @@ func (t *table) forget(name string) {
 // when one went, all but the lowest when one came.
 func (t *table) notice(b *broker, offline, ha string) notice {
 	low := b.members[0]
-	n := notice{broker: b.name, id: low.id, addr: low.addr, ha: ha, offline: offline}
+	n := notice{broker: b.name, id: low.id, addr: low.addr, port: low.port, ha: ha, offline: offline}
 	for i, m := range b.members {
 		if offline == "" && len(b.members) > 1 && i == 0 {
 			continue
 		}
-		if l := t.live[liveKey{b.cluster, m.addr}]; l != nil && l.conn != 0 {
-			n.to = append(n.to, l.conn)
+		if !m.here {
+			n.to = append(n.to, m.addr)
 		}
 	}
 	return n

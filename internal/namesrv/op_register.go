@@ -19,9 +19,9 @@ import (
 // BROKER_HEARTBEAT(904).
 //
 // Differences from RocketMQ: a refused registration leaves no trace (there the
-// broker's name stays behind without addresses), and says why; two clusters
-// cannot share a broker name; a process that changes its broker name leaves
-// its old one.
+// broker's name stays behind without addresses), and says why, also to a
+// master older than the one that is there; two clusters cannot share a broker
+// name; a process that changes its broker name leaves its old one.
 
 const (
 	maxName    = 255 // bytes of a cluster, broker or topic name, or an address
@@ -45,7 +45,6 @@ func (s *Server) registerBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 		delete(s.mu.conns, r.conn)
 		c.Session = nil
 	}
-	notices := s.addressedLocked(out.notices)
 	s.mu.Unlock()
 	if err != nil {
 		s.log.Warn("broker registration was refused", "broker", r.name, "id", r.id, "addr", r.addr, "reason", err)
@@ -54,7 +53,7 @@ func (s *Server) registerBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	if out.firstFor {
 		s.log.Info("broker registered", "broker", r.name, "id", r.id, "cluster", r.cluster, "addr", r.addr, "topics", len(r.topics))
 	}
-	notices.send()
+	s.notices.add(out.notices)
 
 	h := &wire.RegisterBrokerResponse{HaServerAddr: out.ha}
 	if out.master != nil {
@@ -127,10 +126,10 @@ func (s *Server) unregisterBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command 
 		return invalid(cmd, err)
 	}
 	s.mu.Lock()
-	notices := s.addressedLocked(s.mu.table.unregister(h.ClusterName, h.BrokerName, h.BrokerAddr))
+	notices := s.mu.table.unregister(h.ClusterName, h.BrokerName, h.BrokerAddr)
 	s.mu.Unlock()
 	s.log.Info("broker unregistered", "broker", h.BrokerName, "id", h.BrokerID, "cluster", h.ClusterName, "addr", h.BrokerAddr)
-	notices.send()
+	s.notices.add(notices)
 	return cmd.Reply(wire.CodeSuccess, nil)
 }
 

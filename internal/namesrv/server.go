@@ -21,6 +21,7 @@ type Server struct {
 	rpc        *rpc.Server
 	kv         *kvConfig
 	started    time.Time
+	notices    *notices
 	operations map[wire.Code]operation
 	options    atomic.Pointer[Options] // replaced under mu
 
@@ -46,7 +47,8 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
-	s := &Server{log: o.Log, kv: kv, started: time.Now(), operations: map[wire.Code]operation{}}
+	s := &Server{log: o.Log, kv: kv, started: time.Now(), operations: map[wire.Code]operation{},
+		notices: newNotices(o.Log)}
 	for _, op := range operations() {
 		s.operations[op.code] = op.serve
 	}
@@ -67,11 +69,12 @@ func (s *Server) Addr() netip.AddrPort { return s.rpc.Addr() }
 
 // Run serves until ctx ends and returns when every goroutine has ended.
 func (s *Server) Run(ctx context.Context) error {
-	var scan sync.WaitGroup
-	defer scan.Wait()
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	scan.Go(func() { s.scan(ctx) })
+	wg.Go(func() { s.scan(ctx) })
+	wg.Go(func() { s.notices.run(ctx) })
 	return s.rpc.Run(ctx)
 }
 
@@ -99,7 +102,6 @@ func (s *Server) expire(now time.Time) {
 			silent = append(silent, c)
 		}
 	}
-	out := s.addressedLocked(notices)
 	s.mu.Unlock()
 	for _, d := range gone {
 		s.log.Warn("broker was silent for too long and is no longer served", "broker", d.broker,
@@ -108,43 +110,7 @@ func (s *Server) expire(now time.Time) {
 	for _, c := range silent {
 		c.Close()
 	}
-	out.send()
-}
-
-// notifications are notices with the connections they go to.
-type notifications []struct {
-	notice
-	conns []*rpc.Conn
-}
-
-// addressedLocked looks the connections of notices up.
-func (s *Server) addressedLocked(ns []notice) notifications {
-	out := make(notifications, len(ns))
-	for i, n := range ns {
-		out[i].notice = n
-		for _, id := range n.to {
-			if c := s.mu.conns[id]; c != nil {
-				out[i].conns = append(out[i].conns, c)
-			}
-		}
-	}
-	return out
-}
-
-// send tells the brokers. A broker that cannot be told finds out by asking.
-func (ns notifications) send() {
-	for _, n := range ns {
-		for _, c := range n.conns {
-			addr := n.addr
-			if addr == "" {
-				addr = c.LocalAddr().Addr().String()
-			}
-			_ = c.Oneway(wire.NewRequest(wire.NotifyMinBrokerIDChange, &wire.NotifyMinBrokerIDChangeRequest{
-				MinBrokerID: n.id, BrokerName: n.broker, MinBrokerAddr: addr,
-				OfflineBrokerAddr: n.offline, HaBrokerAddr: n.ha,
-			}))
-		}
-	}
+	s.notices.add(notices)
 }
 
 // Handler is what serves the server's connections; a connection that another
@@ -185,13 +151,12 @@ func (h handler) Closed(c *rpc.Conn) {
 	s.mu.Lock()
 	delete(s.mu.conns, id)
 	gone, notices := s.mu.table.disconnect(id, time.Now())
-	out := s.addressedLocked(notices)
 	s.mu.Unlock()
 	for _, d := range gone {
 		s.log.Info("broker closed its connection and is no longer served", "broker", d.broker,
 			"cluster", d.key.cluster, "addr", d.key.addr)
 	}
-	out.send()
+	s.notices.add(notices)
 }
 
 // connIDLocked numbers a connection that a broker registers over.

@@ -1,11 +1,18 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/namesrv"
+	"github.com/goddardmq/goddard/internal/rpc"
 )
 
 // A Role is a set of parts that run together.
@@ -26,7 +33,8 @@ type Config struct {
 
 	// Data is the directory of everything that is kept. It is created when
 	// missing; a directory that holds something else is refused. Default
-	// ./goddard-data.
+	// ./goddard-data, and ./goddard-namesrv where the name server runs by
+	// itself.
 	Data string `conf:"data" rocketmq:"storePathRootDir"`
 
 	// Listen is the address to listen on, without a port. Default 127.0.0.1 for
@@ -61,14 +69,54 @@ type Config struct {
 	// info.
 	LogLevel slog.Level `conf:"log-level"`
 
+	// TLSCert is a file with the certificate chain in PEM form. With it and
+	// tls-key clients may use TLS on every port; tls-only makes them. Default
+	// none.
+	TLSCert string `conf:"tls-cert" rocketmq:"tls.server.certPath"`
+
+	// TLSKey is the private key of TLSCert, not encrypted. Default none.
+	TLSKey string `conf:"tls-key" rocketmq:"tls.server.keyPath"`
+
+	// RPC says how connections are treated, on every port.
+	RPC rpc.ServerOptions
+
+	// Broker says how the broker behaves, and its store.
+	Broker broker.Options
+
+	// Namesrv says how the name server behaves.
+	Namesrv namesrv.Options
+
+	// Registrar says how the broker registers with Namesrvs.
+	Registrar namesrv.RegistrarOptions
+
+	// Version is what operators' tools show.
+	Version string
+
+	// FS is the file system of the message store. Nil means the operating
+	// system's; with another one the name server keeps everything in memory.
+	FS vfs.FS
+
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger
 }
 
-// withDefaults fills in what the operator left open.
-func (c Config) withDefaults() Config {
+// handedDown are the fields of parts that New fills from a setting that stands
+// elsewhere in Config; they are no settings of their own.
+var handedDown = []string{
+	"Broker.Store.Dir",
+	"Namesrv.Listen",
+	"Namesrv.Port",
+	"Namesrv.RPC",
+	"Registrar.NameServers",
+}
+
+// WithDefaults fills in what the operator left open.
+func (c Config) WithDefaults() Config {
 	if c.Data == "" {
 		c.Data = "goddard-data"
+		if c.Role == RoleNamesrv {
+			c.Data = "goddard-namesrv"
+		}
 	}
 	if c.Listen == "" {
 		c.Listen = "0.0.0.0"
@@ -109,6 +157,12 @@ func (c Config) validate() error {
 		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
 			return fmt.Errorf("namesrv = %q: want host:port, such as 10.0.0.5:9876", addr)
 		}
+	}
+	if c.Broker.ID != 0 {
+		return fmt.Errorf("broker-id = %d: this release runs masters only, whose id is 0", c.Broker.ID)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("tls-cert and tls-key go together; give both or neither")
 	}
 	return nil
 }

@@ -106,7 +106,7 @@ var ignored = []struct {
 		clientAsyncSemaphoreValue clientCallbackExecutorThreads clientChannelMaxIdleTimeSeconds clientCloseSocketIfTimeout
 		clientOnewaySemaphoreValue clientPooledByteBufAllocatorEnable clientSocketRcvBufSize clientSocketSndBufSize
 		clientWorkerThreads connectTimeoutMillis disableCallbackExecutor disableNettyWorkerGroup enableReconnectForGoAway
-		maxReconnectIntervalTimeSeconds scanAvailableNameSrv transferMsgByHeap forwardTimeout`},
+		maxReconnectIntervalTimeSeconds scanAvailableNameSrv socksProxyConfig transferMsgByHeap forwardTimeout`},
 	{quiet, "segments are written, not mapped: nothing has to be warmed, swapped, locked or committed in pages",
 		`transientStorePoolEnable transientStorePoolSize warmMapedFileEnable useReentrantLockWhenPutMessage useABSLock
 		spinLockCollisionRetreatOptimalDegree topicQueueLockNum fastFailIfNoBufferInStorePool
@@ -143,23 +143,21 @@ var ignored = []struct {
 		`flushConsumerOffsetInterval flushConsumerOffsetHistoryInterval flushDelayOffsetInterval
 		consumerOffsetUpdateVersionStep delayOffsetUpdateVersionStep persistConsumerOffsetIncrementally
 		enableCleanExpiredOffset storePathBrokerIdentity storePathEpochFile configStorePath brokerConfigPath
-		authConfigPath configBlackList configName rocketmqHome kvConfigPath`},
+		authConfigPath configBlackList configName rocketmqHome `},
 	{quiet, "segments go one at a time as soon as they may; there is no batch, pause or hour of deletion to choose",
-		`deleteCommitLogFilesInterval deleteFileBatchMax maxBatchDeleteFilesNum cleanResourceInterval deleteWhen
-		cleanFileForciblyEnable replicasPerDiskPartition`},
+		`deleteCommitLogFilesInterval deleteFileBatchMax maxBatchDeleteFilesNum cleanResourceInterval 		cleanFileForciblyEnable replicasPerDiskPartition`},
 	{quiet, "it steers replication, which starts with a later release; a single master needs none of it",
 		`haListenPort haHousekeepingInterval haSendHeartbeatInterval haTransferBatchSize haMaxGapNotInSync
 		haMaxTimeSlaveNotCatchup maxHaTransferByteInSecond haFlowControlEnable maxSlaveResendLength slaveTimeout
 		totalReplicas inSyncReplicas minInSyncReplicas enableAutoInSyncReplicas syncFromLastFile offsetCheckInSlave
 		syncMasterFlushOffsetWhenStartup asyncLearner slaveReadEnable brokerIP2 brokerElectionPriority
-		brokerNotActiveTimeoutMillis checkSyncStateSetPeriod syncBrokerMemberGroupPeriod syncBrokerMetadataPeriod
+		checkSyncStateSetPeriod syncBrokerMemberGroupPeriod syncBrokerMetadataPeriod
 		syncControllerMetadataPeriod controllerAddr controllerHeartBeatTimeoutMills fetchControllerAddrByDnsLookup
 		skipPreOnline preferredLeaderId compatibleWithOldNameSrv lockInStrictMode allAckInSyncStateSet splitMetadataSize
 		enableSplitMetadata useStaticSubscription`},
 	{refused, "this release runs single masters only; remove the key, and keep the replica on Java until replication is released",
-		`brokerRole=ASYNC_MASTER|SYNC_MASTER brokerId=0 enableControllerMode=false enableDLegerCommitLog=false dLegerGroup
-		dLegerPeers dLegerSelfId storePathDLedgerCommitLog haMasterAddress enableSlaveActingMaster=false
-		enableRemoteEscape=false`},
+		`brokerRole=ASYNC_MASTER|SYNC_MASTER enableControllerMode=false enableDLegerCommitLog=false dLegerGroup
+		dLegerPeers dLegerSelfId storePathDLedgerCommitLog haMasterAddress 		enableRemoteEscape=false`},
 	{refused, "this release checks no credentials, so the broker would be open to everybody; remove the key only if the network protects it",
 		`aclEnable=false authenticationEnabled=false authorizationEnabled=false initAuthenticationUser
 		innerClientAuthenticationCredentials migrateAuthFromV1Enabled=false`},
@@ -169,11 +167,10 @@ var ignored = []struct {
 		userCacheExpiredSecond userCacheRefreshSecond aclCacheMaxNum aclCacheExpiredSecond aclCacheRefreshSecond
 		statefulAuthenticationCacheMaxNum statefulAuthenticationCacheExpiredSecond statefulAuthorizationCacheMaxNum
 		statefulAuthorizationCacheExpiredSecond`},
-	{refused, "this release does not serve TLS; remove the key to serve plain connections",
-		`tls.server.mode=disabled|permissive tls.server.certPath tls.server.keyPath tls.server.keyPassword
-		tls.server.trustCertPath tls.server.authClient=false tls.server.need.client.auth=none|false useTLS=false
-		tls.enable=false`},
-	{quiet, "TLS is not served in this release", `tls.config.file tls.test.mode.enable`},
+	{refused, "TLS is set up by tls-cert and tls-key, and enforced by tls-only = true; remove the key",
+		`tls.server.mode=disabled|permissive tls.server.keyPassword tls.server.trustCertPath
+		tls.server.authClient=false tls.server.need.client.auth=none|false useTLS=false tls.enable=false`},
+	{quiet, "TLS is set up by tls-cert and tls-key; there is no certificate for tests", `tls.config.file tls.test.mode.enable`},
 	{quiet, "metrics come with a later release",
 		`metricsExporterType metricsExportBatchMaxDataPoints metricsGrpcExporterHeader metricsGrpcExporterTarget
 		metricGrpcExporterIntervalInMills metricGrpcExporterTimeOutInMills metricLoggingExporterIntervalInMills
@@ -219,22 +216,24 @@ var ignored = []struct {
 	{warned, "the feature comes with a later release",
 		`enablePropertyFilter=false enableLmq=false enableMultiDispatch=false recallMessageEnable=false
 		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
-		enableMixedMessageType=false enableControllerInNamesrv=false supportActingMaster=false
-		notifyMinBrokerIdChanged=false inBrokerContainer=false rejectPullConsumerEnable=false
+		enableMixedMessageType=false enableControllerInNamesrv=false 		inBrokerContainer=false rejectPullConsumerEnable=false
 		storeReplyMessageEnable=true|false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},
 	{warned, "name servers are named by address only; use namesrvAddr",
 		`fetchNamesrvAddrByAddressServer=false fetchNameSrvAddrByDnsLookup=false rocketmq.namesrv.domain`},
 	{warned, "the log has one directory, DATA/commitlog", `readOnlyCommitLogStorePaths`},
+	{quiet, "a pull is bounded by its own count and by size, wherever the messages are read from",
+		`maxTransferBytesOnMessageInDisk maxTransferCountOnMessageInDisk maxTransferCountOnMessageInMemory`},
+	{quiet, "a message that has to be synced is answered when it is synced", `syncFlushTimeout`},
+	{quiet, "finding messages by key comes with a later release", `defaultQueryMaxNum maxMsgsNumBatch`},
 	{quiet, "registration is whole and repeated, as name servers of every version understand it",
-		`forceRegister enableSplitRegistration splitRegistrationSize enableSingleTopicRegister compressedRegister
-		brokerHeartbeatInterval sendHeartbeatTimeoutMillis updateNameServerAddrPeriod fetchNamesrvAddrInterval
+		`enableSplitRegistration splitRegistrationSize enableSingleTopicRegister compressedRegister
+		sendHeartbeatTimeoutMillis updateNameServerAddrPeriod fetchNamesrvAddrInterval
 		cleanOfflineBrokerInterval`},
 	{quiet, "it has no effect on what clients see",
 		`autoMessageVersionOnTopicLen broadcastOffsetExpireMaxSecond broadcastOffsetExpireSecond
 		enableBroadcastOffsetStore channelExpiredTimeout subscriptionExpiredTimeout clearRetryTopicWhenDeleteTopic
-		enableCreateSysGroup enableRegisterProducer realTimeNotifyConsumerChange useServerSideResetOffset
-		validateSystemTopicWhenUpdateTopic litePullMessageEnable clusterTest productEnvName clusterName
+		enableCreateSysGroup enableRegisterProducer realTimeNotifyConsumerChange 		validateSystemTopicWhenUpdateTopic litePullMessageEnable clusterTest productEnvName clusterName
 		haStatsEnable readUnCommitted startAcceptSendRequestTimeStamp brokerTopicEnable clusterTopicEnable
-		disableConsumeIfConsumerReadSlowly consumerFallbehindThreshold shortPollingTimeMills`},
+		disableConsumeIfConsumerReadSlowly consumerFallbehindThreshold notifyConsumerIdsChangedEnable `},
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -62,7 +63,17 @@ func Load(src Source) (Config, []Warning, error) {
 	for _, key := range slices.Sorted(maps.Keys(src.Flags)) {
 		l.apply("command line", "--"+key, key, src.Flags[key])
 	}
+	l.checkLogPath()
 	return l.config, l.warnings, errors.Join(l.errs...)
+}
+
+// checkLogPath warns if the log is wanted in a directory of its own.
+func (l *loader) checkLogPath() {
+	data := l.config.WithDefaults().Data
+	if l.logPath.Value != "" && filepath.Clean(l.logPath.Value) != filepath.Join(data, "commitlog") {
+		l.warnings = append(l.warnings, Warning{l.logPath.Where, l.logPath.Key,
+			"has no effect: the log lies in " + filepath.Join(data, "commitlog") + "; make that a link if it shall be elsewhere"})
+	}
 }
 
 // A loader collects what the sources say.
@@ -71,6 +82,7 @@ type loader struct {
 	table    table
 	warnings []Warning
 	errs     []error
+	logPath  SettingError // where the file wants the log
 }
 
 func (l *loader) file(name string) error {
@@ -112,6 +124,10 @@ func isNamesrvVariable(entry string) bool { return strings.HasPrefix(entry, "GOD
 
 // apply sets one key. said is the key as the operator wrote it.
 func (l *loader) apply(where, said, key, value string) {
+	if key == "storePathCommitLog" {
+		l.logPath = SettingError{Where: where, Key: said, Value: value}
+		return
+	}
 	s, java, ok := l.table.find(key)
 	if !ok {
 		l.passOver(where, said, key, value)

@@ -80,7 +80,7 @@ func TestBadValuesSayWhatIsAllowed(t *testing.T) {
 		{"log-level=loud", `:1: log-level = "loud": `},
 		{"authenticationEnabled=true", `:1: authenticationEnabled = "true": this release checks no credentials`},
 		{"brokerRole=SLAVE", `:1: brokerRole = "SLAVE": this release runs single masters only`},
-		{"tls.server.mode=enforcing", `:1: tls.server.mode = "enforcing": this release does not serve TLS`},
+		{"tls.server.mode=enforcing", `:1: tls.server.mode = "enforcing": TLS is set up by tls-cert`},
 	} {
 		conf := writeConf(t, tt.line)
 		_, _, err := Load(Source{File: conf})
@@ -116,6 +116,9 @@ func TestEveryJavaKeyHasAPlace(t *testing.T) {
 	for key := range strings.FieldsSeq(string(text)) {
 		_, _, set := table.find(key)
 		_, passed := findIgnored(key)
+		if key == "storePathCommitLog" { // TestLogPathOutsideTheDataDirectoryIsWarnedAbout
+			continue
+		}
 		if set == passed {
 			t.Errorf("%s: setting %v, ignored %v", key, set, passed)
 		}
@@ -235,5 +238,23 @@ func TestMemoryLimitIsTheTightestGroups(t *testing.T) {
 	}
 	if got := groupLimit("0::/none\n", func(string) ([]byte, error) { return nil, os.ErrNotExist }); got != 0 {
 		t.Errorf("without a limit: got %d, want 0", got)
+	}
+}
+
+func TestLogPathOutsideTheDataDirectoryIsWarnedAbout(t *testing.T) {
+	_, warnings, err := Load(Source{File: writeConf(t, "storePathCommitLog=/a/commitlog\nstorePathRootDir=/a\n")})
+	if err != nil || len(warnings) != 0 {
+		t.Errorf("inside: err %v, warnings %v", err, warnings)
+	}
+	_, warnings, err = Load(Source{File: writeConf(t, "storePathCommitLog=/b/log\nstorePathRootDir=/a\n")})
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0].Text, "/a/commitlog") {
+		t.Errorf("outside: err %v, warnings %v", err, warnings)
+	}
+}
+
+func TestNegatedKeysOfRocketMQAreTurnedAround(t *testing.T) {
+	c, _, err := Load(Source{Role: RoleNamesrv, File: writeConf(t, "enableTopicList=false\nenableAllTopicList=true\n")})
+	if err != nil || !c.Namesrv.HideTopics || c.Namesrv.HideAllTopics {
+		t.Errorf("hide-topics %v, hide-all-topics %v, err %v", c.Namesrv.HideTopics, c.Namesrv.HideAllTopics, err)
 	}
 }

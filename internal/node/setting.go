@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,8 +21,8 @@ type Setting struct {
 	Type  string // name of the struct that holds it
 	Field string // name of the field
 
-	index []int // path from Config
-	kind  reflect.Type
+	index   []int // path from Config
+	negated bool  // RocketMQ's key says the opposite
 }
 
 // Env is the environment variable of a setting.
@@ -34,24 +35,25 @@ func (s Setting) Doc() string { return docs[s.Name] }
 
 // Settings lists everything that can be set, in the order of Config.
 func Settings() []Setting {
-	return walk(reflect.TypeFor[Config](), nil, nil)
+	return walk(reflect.TypeFor[Config](), "", nil, nil)
 }
 
-// walk collects the tagged fields of t and of the structs inside it.
-func walk(t reflect.Type, path []int, all []Setting) []Setting {
+// walk collects the tagged fields of t, which stands at path in Config, and of
+// the structs inside it.
+func walk(t reflect.Type, where string, path []int, all []Setting) []Setting {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if !f.IsExported() {
+		if !f.IsExported() || slices.Contains(handedDown, where+f.Name) {
 			continue
 		}
 		index := append(append([]int(nil), path...), i)
 		if name := f.Tag.Get("conf"); name != "" {
+			java, negated := strings.CutPrefix(f.Tag.Get("rocketmq"), "!")
 			all = append(all, Setting{
-				Name: name, Java: f.Tag.Get("rocketmq"), Owner: t.PkgPath(), Type: t.Name(),
-				Field: f.Name, index: index, kind: f.Type,
+				Name: name, Java: java, Owner: t.PkgPath(), Type: t.Name(), Field: f.Name, index: index, negated: negated,
 			})
 		} else if f.Type.Kind() == reflect.Struct {
-			all = walk(f.Type, index, all)
+			all = walk(f.Type, where+f.Name+".", index, all)
 		}
 	}
 	return all
@@ -61,7 +63,13 @@ func walk(t reflect.Type, path []int, all []Setting) []Setting {
 // under RocketMQ's key, whose numbers count that key's unit.
 func (s Setting) set(c *Config, text string, java bool) error {
 	v := reflect.ValueOf(c).Elem().FieldByIndex(s.index)
-	return parseInto(v, strings.TrimSpace(text), javaUnit(s.Java), java)
+	if err := parseInto(v, strings.TrimSpace(text), javaUnit(s.Java), java); err != nil {
+		return err
+	}
+	if java && s.negated {
+		v.SetBool(!v.Bool())
+	}
+	return nil
 }
 
 // get prints the setting's value in c; empty if it is the zero value, which

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -9,6 +10,8 @@ import (
 )
 
 const (
+	// durableEvery is how often a checkpoint is synced.
+	durableEvery = 10 * time.Second
 	// recentEntries is how many entries that already have a block may stay in
 	// memory, over all queues and per queue.
 	recentEntries      = 512 << 10
@@ -29,17 +32,24 @@ func (s *Store) writeCheckpoint() error {
 	s.index.Lock()
 	defer s.index.Unlock()
 	limit := mq.LogPos(min(s.synced.Load(), s.indexed.Load()))
-	if limit > mq.LogPos(s.checkpointed.Load()) {
-		if err := s.sealLocked(limit); err != nil {
+	if limit > mq.LogPos(s.checkpointed.Load()) || s.lastDurable.IsZero() {
+		// After a power loss the log is read again from the last checkpoint
+		// that reached the disk.
+		durable := time.Since(s.lastDurable) > durableEvery
+		if err := s.sealLocked(limit, durable); err != nil {
 			return err
+		}
+		if durable {
+			s.lastDurable = time.Now()
 		}
 	}
 	s.sweepLocked()
 	return nil
 }
 
-// sealLocked writes blocks for all entries below limit, and a checkpoint.
-func (s *Store) sealLocked(limit mq.LogPos) error {
+// sealLocked writes blocks for all entries below limit, and a checkpoint,
+// which survive the process or, if durable is set, the machine.
+func (s *Store) sealLocked(limit mq.LogPos, durable bool) error {
 	s.dirty.Lock()
 	queues := s.dirty.queues
 	s.dirty.queues = s.dirty.spare[:0]
@@ -65,7 +75,7 @@ func (s *Store) sealLocked(limit mq.LogPos) error {
 	ck := checkpoint{pos: limit, storeTime: storeTime}
 	err := b.Set([]byte{rowCheckpoint}, ck.encode(), nil)
 	if err == nil {
-		err = s.rows.apply(b, false)
+		err = s.rows.apply(b, durable)
 	}
 	if err != nil {
 		s.keepDirty(queues)

@@ -13,10 +13,13 @@ import (
 // of the log; the others return at once.
 func (s *Store) finish(f *flight, err error) {
 	s.mu.Lock()
-	f.done, f.err = true, err
-	if err != nil && s.mu.failure == nil {
-		s.mu.failure = fmt.Errorf("%w; messages are refused until the log is repaired", writeError(s.o.Dir, err))
-		s.log.Error("writing the commit log failed; messages are refused until it is repaired", "pos", f.start, "error", err)
+	f.done = true
+	if err != nil {
+		f.err = fmt.Errorf("%w; messages are refused until the log is repaired", writeError(s.o.Dir, err))
+		if s.mu.failure == nil {
+			s.mu.failure = f.err
+			s.log.Error("writing the commit log failed; messages are refused until it is repaired", "pos", f.start, "error", err)
+		}
 	}
 	if s.mu.committing {
 		s.mu.Unlock()

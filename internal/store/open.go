@@ -71,6 +71,9 @@ func (s *Store) open() error {
 	if err := syncDir(fs, dir); err != nil {
 		return err
 	}
+	// The directory itself must be found after a crash too. Where its parent
+	// is not ours to open, somebody else has made it.
+	_ = syncDir(fs, fs.PathDir(dir))
 	s.ahead = min(prepareAhead, s.o.SegmentSize)
 	s.seg, err = segment.Open(segment.Options{
 		Dir: fs.PathJoin(dir, logDir), Size: s.o.SegmentSize, Ahead: s.ahead, FS: fs,
@@ -268,14 +271,14 @@ func (s *Store) recover() error {
 		return fmt.Errorf("store: clearing the commit log behind its end: %w", err)
 	}
 	s.setEnd(end)
-	if end == from && !rebuild {
-		return nil
+	if end > from || rebuild {
+		s.log.Info("recovered the commit log", "from", from, "end", end, "index_rebuilt", rebuild)
 	}
-	s.log.Info("recovered the commit log", "from", from, "end", end, "index_rebuilt", rebuild)
 	if err := s.syncLog(); err != nil {
 		return err
 	}
-	s.synced.Store(int64(end))
+	// This one is synced, even if there is nothing in it: a missing checkpoint
+	// means from here on that the index was lost.
 	return s.writeCheckpoint()
 }
 

@@ -54,9 +54,10 @@ type Store struct {
 	// index lets one goroutine at a time change the queue index in the key
 	// store; it guards what follows. Store.mu and the table's lock may be
 	// taken while it is held.
-	index      sync.Mutex
-	block      []byte // scratch memory of addBlocks
-	lastStored int64  // store time of the newest entry in a block
+	index       sync.Mutex
+	block       []byte    // scratch memory of addBlocks
+	lastStored  int64     // store time of the newest entry in a block
+	lastDurable time.Time // when a checkpoint was last synced; zero: not since Open
 
 	dirty struct {
 		sync.Mutex    // guards the lists; taken last
@@ -168,7 +169,12 @@ func (s *Store) repair() {
 	if !broken {
 		return
 	}
-	if err := s.seg.Cut(int64(end)); err != nil {
+	err := s.seg.Cut(int64(end))
+	if err == nil {
+		// There may have been nothing to overwrite, which proves nothing.
+		err = s.seg.WriteAt(make([]byte, mq.BlankSize), int64(end))
+	}
+	if err != nil {
 		s.log.Warn("repairing the commit log failed, will try again", "pos", end, "error", err)
 		return
 	}

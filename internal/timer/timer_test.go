@@ -127,22 +127,25 @@ func (r *rig) want(bodies ...string) {
 	}
 }
 
+// pass lets time go by.
+func pass(d time.Duration) { <-time.After(d) }
+
 func TestMessagesAreDeliveredWhenTheirLevelIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, stop := newRig(t, vfs.NewMem())
 		defer stop()
 		r.delay(2, "five")
 		r.delay(1, "one")
-		time.Sleep(999 * time.Millisecond)
+		pass(999 * time.Millisecond)
 		r.want()
-		time.Sleep(11 * time.Millisecond)
+		pass(11 * time.Millisecond)
 		r.want("one")
-		time.Sleep(3980 * time.Millisecond)
+		pass(3980 * time.Millisecond)
 		r.want("one")
-		time.Sleep(20 * time.Millisecond)
+		pass(20 * time.Millisecond)
 		r.want("one", "five")
 		r.delay(1, "again")
-		time.Sleep(1010 * time.Millisecond)
+		pass(1010 * time.Millisecond)
 		r.want("one", "five", "again")
 	})
 }
@@ -153,7 +156,7 @@ func TestDeliveryKeepsPropertiesAsTheyLie(t *testing.T) {
 		defer stop()
 		props := []byte("REAL_QID\x013\x02DELAY\x011\x02REAL_TOPIC\x01T\x02k\x01v\x02")
 		r.put(mq.Message{Topic: mq.TopicSchedule, Flag: 7, BornTime: 5, ReconsumeTimes: 2, Properties: props, Body: []byte("b")})
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		b, err := r.store.Read(mq.Queue{Topic: "T", ID: 3}, 0, store.ReadOptions{MaxMessages: 10})
 		if err != nil {
 			t.Fatal(err)
@@ -180,7 +183,7 @@ func TestMessagesOfALevelKeepTheirOrderThroughFailures(t *testing.T) {
 			want = append(want, fmt.Sprint(i))
 			r.delay(1, want[i])
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		r.want(want...)
 	})
 }
@@ -192,7 +195,7 @@ func TestMessagesThatSayNotWhereToGoArePassedOver(t *testing.T) {
 		r.put(mq.Message{Topic: mq.TopicSchedule, Body: []byte("lost")})
 		r.delay(1, "found")
 		r.put(mq.Message{Topic: mq.TopicSchedule, Body: []byte("lost"), Properties: []byte("REAL_TOPIC\x01T\x02REAL_QID\x01x\x02")})
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		r.want("found")
 		if at := r.timer.Progress(0); at != 3 {
 			t.Errorf("progress is %d, want 3", at)
@@ -207,16 +210,16 @@ func TestProgressSurvivesARestart(t *testing.T) {
 		fs := vfs.NewMem()
 		r, stop := newRig(t, fs)
 		r.delay(1, "a")
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		r.want("a")
 		r.delay(1, "b")
 		r.delay(3, "c")
 		stop()
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		r, stop = newRig(t, fs)
 		defer stop()
 		r.want("a", "b")
-		time.Sleep(7 * time.Second)
+		pass(7 * time.Second)
 		r.want("a", "b", "c")
 	})
 }

@@ -20,7 +20,8 @@ import (
 func EncodeBody(v any) []byte { return encodeBody(v, false) }
 
 // EncodeStandardBody is EncodeBody in standard JSON, for peers that ask for it.
-// Keys that are structs become strings that hold JSON.
+// Keys that are structs become strings that hold JSON, which Java's peers do not
+// read.
 func EncodeStandardBody(v any) []byte { return encodeBody(v, true) }
 
 // DecodeBody reads a body in either form into v, a pointer to a body type.

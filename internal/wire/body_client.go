@@ -9,13 +9,22 @@ type MessageQueue struct {
 	Topic      string `json:"topic"`
 }
 
-// UnmarshalText reads a MessageQueue that is the key of a map.
-func (q *MessageQueue) UnmarshalText(text []byte) error { return q.UnmarshalJSON(text) }
-
-// UnmarshalJSON reads a MessageQueue that is not a key.
-func (q *MessageQueue) UnmarshalJSON(text []byte) error {
+// UnmarshalText makes a MessageQueue fit to be the key of a map.
+func (q *MessageQueue) UnmarshalText(text []byte) error {
 	type plain MessageQueue
 	return json.Unmarshal(text, (*plain)(q))
+}
+
+// UnmarshalJSON reads a MessageQueue, or the text of one if it is a key.
+func (q *MessageQueue) UnmarshalJSON(text []byte) error {
+	if text[0] != '"' {
+		return q.UnmarshalText(text)
+	}
+	var key string
+	if err := json.Unmarshal(text, &key); err != nil {
+		return err
+	}
+	return q.UnmarshalText([]byte(key))
 }
 
 // HeartbeatData is the body of HEART_BEAT.

@@ -16,6 +16,9 @@ var errBodyCut = errors.New("text ends too early")
 type normalizer struct {
 	out, in []byte
 	i       int
+	// inKey is set inside a key that is an object. Such keys do not nest,
+	// because quoting quotes doubles them each time.
+	inKey bool
 }
 
 // appendStandardJSON adds the standard form of in to dst.
@@ -99,10 +102,15 @@ func (n *normalizer) member(depth int) error {
 			return err
 		}
 	case '{', '[':
+		if n.inKey {
+			return errors.New("an object as key within a key")
+		}
 		start := len(n.out)
+		n.inKey = true
 		if err := n.value(depth); err != nil {
 			return err
 		}
+		n.inKey = false
 		key := bytes.Clone(n.out[start:])
 		n.out = appendQuoted(n.out[:start], key)
 	default:
@@ -125,6 +133,9 @@ func (n *normalizer) word() ([]byte, error) {
 	start := n.i
 	for n.i < len(n.in) && wordByte(n.in[n.i]) {
 		n.i++
+	}
+	if n.i == len(n.in) && n.i == start {
+		return nil, errBodyCut
 	}
 	if n.i == start {
 		return nil, fmt.Errorf("unexpected %q", n.in[start])

@@ -10,26 +10,26 @@ import (
 )
 
 // conditions is the only place where an error of the broker becomes a response
-// code. todo follows the error's own text in the remark, for the person who
-// reads the client's log. An error that is not listed is a fault of ours: it
-// answers SYSTEM_ERROR and is logged.
+// code. The error's own text says what to do; todo says it for one that comes
+// without any. An error that is not listed is a fault of ours: it answers
+// SYSTEM_ERROR and is logged.
 var conditions = []condition{
 	{mq.ErrTopicNotFound, wire.CodeTopicNotExist, "create the topic, or let the broker create topics on first use"},
 	{mq.ErrGroupNotFound, wire.CodeSubscriptionGroupNotExist, "create the consumer group, or let the broker create groups on first use"},
 	{mq.ErrQueueOutOfRange, wire.CodeInvalidParameter, "fetch the topic's route again"},
 	{mq.ErrDenied, wire.CodeNoPermission, "change the permission of the topic, the group or the broker"},
 	{mq.ErrMessageTooLarge, wire.CodeMessageIllegal, "send less at once, or raise maxMessageSize"},
-	{mq.ErrMessageIllegal, wire.CodeMessageIllegal, ""},
+	{mq.ErrMessageIllegal, wire.CodeMessageIllegal, "check its properties and its size"},
 	{mq.ErrBusy, wire.CodeSystemBusy, "try again a little later, or send more slowly"},
 	{mq.ErrDiskFull, wire.CodeServiceNotAvailable, "free disk space or shorten retention; reading goes on"},
 	{mq.ErrUnavailable, wire.CodeServiceNotAvailable, "try again later, or another broker"},
 	{mq.ErrClosed, wire.CodeServiceNotAvailable, "try again later, or another broker"},
-	{mq.ErrNotFound, wire.CodeQueryNotFound, ""},
-	{mq.ErrInvalid, wire.CodeInvalidParameter, ""},
-	{mq.ErrOffsetOutOfRange, wire.CodeInvalidParameter, "ask for the queue's first and last offset"},
+	{mq.ErrNotFound, wire.CodeQueryNotFound, "there is nothing under this name or number"},
+	{mq.ErrInvalid, wire.CodeInvalidParameter, "check the request's fields"},
+	{mq.ErrOffsetOutOfRange, wire.CodeSystemError, "ask for the queue's first and last offset"},
 	{mq.ErrNotOnline, wire.CodeConsumerNotOnline, "start a client of the group and try again"},
 	{mq.ErrSubscription, wire.CodeSubscriptionParseFailed, `use "*" or tags joined by " || "`},
-	{mq.ErrNotSupported, wire.CodeRequestCodeNotSupported, ""},
+	{mq.ErrNotSupported, wire.CodeRequestCodeNotSupported, "docs/REQUESTS.md lists what this broker answers"},
 	{context.DeadlineExceeded, wire.CodeSystemError, "the other side did not answer in time; try again"},
 	{context.Canceled, wire.CodeServiceNotAvailable, "the connection or the broker is closing; try again"},
 }
@@ -90,13 +90,14 @@ func (h *Handler) explain(err error) (wire.Code, string) {
 		return r.code, r.remark
 	}
 	for _, c := range conditions {
-		switch {
-		case !errors.Is(err, c.err):
-		case c.todo == "":
-			return c.code, err.Error()
-		default:
-			return c.code, err.Error() + "; " + c.todo
+		if !errors.Is(err, c.err) {
+			continue
 		}
+		text := err.Error()
+		if text == c.err.Error() {
+			text += ": " + c.todo
+		}
+		return c.code, text
 	}
 	h.log.Error("request failed for a reason that no client can act on", "error", err)
 	return wire.CodeSystemError, fmt.Sprintf("the broker failed: %v; its log may say more", err)

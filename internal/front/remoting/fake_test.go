@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -200,6 +201,8 @@ func (f *fake) Lock(_ context.Context, _, _ string, qs []mq.Queue) ([]mq.Queue, 
 func (f *fake) Unlock(context.Context, string, string, []mq.Queue) error { return f.fails() }
 
 func (f *fake) Topics(context.Context) (all []mq.Topic, v mq.DataVersion) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, t := range f.topics {
 		all = append(all, t)
 	}
@@ -207,8 +210,10 @@ func (f *fake) Topics(context.Context) (all []mq.Topic, v mq.DataVersion) {
 }
 
 func (f *fake) Topic(_ context.Context, name string) (mq.Topic, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if t, ok := f.topics[name]; ok {
-		return t, f.fails()
+		return t, f.err
 	}
 	return mq.Topic{}, mq.ErrTopicNotFound
 }
@@ -228,6 +233,8 @@ func (f *fake) DeleteTopic(_ context.Context, name string) error {
 }
 
 func (f *fake) Groups(context.Context) (all []mq.Group, v mq.DataVersion) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, g := range f.groups {
 		all = append(all, g)
 	}
@@ -235,8 +242,10 @@ func (f *fake) Groups(context.Context) (all []mq.Group, v mq.DataVersion) {
 }
 
 func (f *fake) Group(_ context.Context, name string) (mq.Group, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if g, ok := f.groups[name]; ok {
-		return g, f.fails()
+		return g, f.err
 	}
 	return mq.Group{}, mq.ErrGroupNotFound
 }
@@ -308,7 +317,11 @@ func (f *fake) Stats(_ context.Context, name, _ string) ([3]mq.RateStat, error) 
 	return [3]mq.RateStat{}, mq.ErrNotFound
 }
 
-func (f *fake) Settings(context.Context) map[string]string { return f.settings }
+func (f *fake) Settings(context.Context) map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.settings)
+}
 
 func (f *fake) SetSettings(_ context.Context, kv map[string]string) error {
 	f.mu.Lock()

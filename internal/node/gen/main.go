@@ -57,7 +57,7 @@ func render(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	return map[string][]byte{
-		filepath.Join(root, "docs/CONFIG.md"):          reference(docs),
+		filepath.Join(root, "docs/CONFIG.md"):           reference(docs),
 		filepath.Join(root, "internal/node/zz_docs.go"): code,
 	}, nil
 }

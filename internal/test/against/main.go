@@ -9,11 +9,27 @@ import (
 
 const kitKey = "GODDARD_TEST_KIT"
 
-// Main is the body of a TestMain: it prepares the kit with the network at hand,
-// goes into a network namespace where that is possible, and runs the tests.
-// use gets the kit before they start; after is called when they have ended.
+// Main is the body of a TestMain: it runs the tests Enclosed. use gets the kit
+// before they start; after is called when they have ended.
 func Main(m *testing.M, use func(*Kit), after func()) {
-	kit := new(Kit)
+	kit, code, done := Enclosed()
+	if done {
+		os.Exit(code)
+	}
+	use(kit)
+	code = m.Run()
+	after()
+	if code != 0 {
+		fmt.Fprintln(os.Stderr, "against: some tests failed; a single one runs with -run 'Test/server/client/scenario'")
+	}
+	os.Exit(code)
+}
+
+// Enclosed prepares the kit with the network at hand, then runs this program
+// again in a network namespace where that is possible. done says that it did,
+// and ended with that code; otherwise the caller is inside, or goes on as it is.
+func Enclosed() (kit *Kit, code int, done bool) {
+	kit = new(Kit)
 	if text := os.Getenv(kitKey); text != "" {
 		if err := json.Unmarshal([]byte(text), kit); err != nil {
 			panic("against: " + kitKey + ": " + err.Error())
@@ -26,14 +42,6 @@ func Main(m *testing.M, use func(*Kit), after func()) {
 		}
 		os.Setenv(kitKey, string(text))
 	}
-	if code, done := enterNamespace(); done {
-		os.Exit(code)
-	}
-	use(kit)
-	code := m.Run()
-	after()
-	if code != 0 {
-		fmt.Fprintln(os.Stderr, "against: some tests failed; a single one runs with -run 'Test/server/client/scenario'")
-	}
-	os.Exit(code)
+	code, done = enterNamespace()
+	return kit, code, done
 }

@@ -25,11 +25,11 @@ type adminCommand struct {
 }
 
 // failureOf is how mqadmin says that something went wrong; it exits 0 then too.
-var failureOf = regexp.MustCompile(`(?m)^(\S*(Exception|Error)\b.*|Caused by: .*)$`)
+var failureOf = regexp.MustCompile(`(?m)^(\S*(Exception|Error): .*|\S+(Exception|Error)\s*|Caused by: .*)$`)
 
 var adminCommands = []adminCommand{
 	{name: "clusterList", args: "clusterList", want: []string{`DefaultCluster +broker-a +0 +{broker} +V\d`}},
-	{name: "brokerStatus", args: "brokerStatus -b {broker}", want: []string{`(?m)^bootTimestamp +: \d{13}`, `(?m)^brokerVersion +: \d+`, `(?m)^msgPutTotalTodayNow +: \d+`, `(?m)^putTps +: [\d.]+ [\d.]+ [\d.]+`, `(?m)^runtime +: \[`}},
+	{name: "brokerStatus", args: "brokerStatus -b {broker}", want: []string{`(?m)^bootTimestamp +: \d{13}`, `(?m)^brokerVersionDesc +: V\d`, `(?m)^msgPutTotalTodayNow +: \d+`, `(?m)^putTps +: [\d.]+ [\d.]+ [\d.]+`, `(?m)^runtime +: \[`}},
 	{name: "updateTopic", args: "updateTopic -c DefaultCluster -t {new} -r 6 -w 5", want: []string{`create topic to {broker} success`}},
 	{name: "topicList", args: "topicList", want: []string{`(?m)^{topic}$`, `(?m)^{new}$`, `(?m)^%RETRY%{group}$`, `(?m)^TBW102$`, `(?m)^broker-a$`}},
 	{name: "topicList of a cluster", args: "topicList -c", want: []string{`DefaultCluster +{topic} +{group}`}},
@@ -42,7 +42,7 @@ var adminCommands = []adminCommand{
 
 	{name: "producerConnection", args: "producerConnection -g {group}_p -t {topic}", want: []string{`127.0.0.1:\d+ +JAVA +V5_5_0`}, late: true},
 	{name: "producer", args: "producer -b {broker}", want: []string{`{group}_p.*127.0.0.1`}},
-	{name: "consumerConnection", args: "consumerConnection -g {group}", want: []string{`127.0.0.1:\d+ +JAVA +V5_5_0`, `Topic: {topic} +SubExpression: \*`, `ConsumeType: CONSUME_PASSIVELY`, `MessageModel: CLUSTERING`, `ConsumeFromWhere: CONSUME_FROM_FIRST_OFFSET`}},
+	{name: "consumerConnection", args: "consumerConnection -g {group}", want: []string{`127.0.0.1:\d+ +JAVA +V5_5_0`, `(?m)^{topic} +\*`, `(?m)^%RETRY%{group} +\*`, `ConsumeType: CONSUME_PASSIVELY`, `MessageModel: CLUSTERING`, `ConsumeFromWhere: CONSUME_FROM_FIRST_OFFSET`}},
 	{name: "consumerProgress", args: "consumerProgress -g {group}", want: []string{`(?m)^{topic} +broker-a +0 +5 +5 +0`, `Consume TPS`, `(?m)^Consume Diff Total: 0$`}, late: true},
 	{name: "consumerProgress of all", args: "consumerProgress", want: []string{`{group} +1 +V5_5_0 +PUSH\S* +CLUSTERING +\d+ +0`}, late: true},
 	{name: "consumerStatus", args: "consumerStatus -g {group}", want: []string{`V5_5_0`, `Same subscription in the same group of consumer`, `Rebalance OK`}},
@@ -53,8 +53,9 @@ var adminCommands = []adminCommand{
 
 	{name: "updateSubGroup", args: "updateSubGroup -c DefaultCluster -g {fresh} -r 7 -q 2", want: []string{`create subscription group to {broker} success`, `retryMaxTimes=7`, `retryQueueNums=2`}},
 	{name: "getConsumerConfig", args: "getConsumerConfig -g {fresh}", want: []string{`retryMaxTimes += +7`, `retryQueueNums += +2`, `consumeEnable += +true`}},
-	{name: "setConsumeMode is refused nothing", args: "setConsumeMode -b {broker} -t {topic} -g {fresh} -m PULL", want: []string{`set consume mode to {broker} success`}},
+	{name: "setConsumeMode", args: "setConsumeMode -b {broker} -t {topic} -g {fresh} -m PULL", want: []string{`set consume mode to {broker} success`}},
 	{name: "cloneGroupOffset", args: "cloneGroupOffset -s {group} -d {fresh} -t {topic}", want: []string{`clone group offset success`}},
+	{name: "updateTopic of a retry topic", args: "updateTopic -c DefaultCluster -t %RETRY%{fresh} -r 1 -w 1", want: []string{`create topic to {broker} success`}},
 	{name: "cloned offsets", args: "consumerProgress -g {fresh}", want: []string{`(?m)^{topic} +broker-a +0 +5 +5 +0`}},
 	{name: "resetOffsetByTime of an absent group", args: "resetOffsetByTime -g {fresh} -t {topic} -s -1 -f true", want: []string{`broker-a`}},
 	{name: "resetOffsetByTime", args: "resetOffsetByTime -g {group} -t {topic} -s 0", want: []string{`(?m)^broker-a +0 +0`, `(?m)^broker-a +3 +0`}},
@@ -108,6 +109,8 @@ func TestMqadmin(t *testing.T) {
 		}
 		c.answer(t, scenario, "look")
 		c.report(t, m.Name(), scenario)
+		c.run(t, "auto_create_off") // updateBrokerConfig has switched it off
+		c.report(t, m.Name(), "auto_create_off")
 	})
 }
 

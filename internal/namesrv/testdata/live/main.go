@@ -33,7 +33,7 @@ func main() {
 		return ts, mq.DataVersion{Timestamp: 77, Counter: int64(*n)}
 	}
 	if *mode == "server" {
-		s, err := namesrv.New(namesrv.Options{Listen: *listen, Port: *port, KVConfigPath: "/tmp/ns/ourkv.json", Log: log, OrderTopics: true, NotifyMinBrokerID: *acting, ActingMaster: *acting})
+		s, err := namesrv.New(namesrv.Options{Listen: *listen, Port: *port, DropTopics: *acting, KVConfigPath: "/tmp/ns/ourkv.json", Log: log, OrderTopics: true, NotifyMinBrokerID: *acting, ActingMaster: *acting})
 		if err != nil {
 			panic(err)
 		}

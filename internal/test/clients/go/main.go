@@ -35,7 +35,6 @@ func scenarios() map[string]func(*scenario) {
 		"compressed_body":      compressedBody,
 		"delay_level":          delayLevel,
 		"too_big_message":      tooBigMessage,
-		"missing_topic":        missingTopic,
 		"topic_lifecycle":      topicLifecycle,
 
 		"ordered":            ordered,

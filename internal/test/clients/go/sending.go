@@ -15,7 +15,7 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/producer"
 )
 
-var messageID = regexp.MustCompile(`^[0-9A-F]{32}$`)
+var messageID = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
 
 func (s *scenario) checkResult(r *primitive.SendResult) {
 	same(s, r.Status, primitive.SendOK, "status")
@@ -227,15 +227,6 @@ func tooBigMessage(s *scenario) {
 	_, err := p.SendSync(context.Background(), primitive.NewMessage(s.topic(), make([]byte, 5<<20)))
 	s.refused(err, 13)
 	s.send(p, primitive.NewMessage(s.topic(), make([]byte, 10))) // and the connection goes on
-}
-
-// missingTopic names a template without the inherit bit, so that nothing is
-// created from it.
-func missingTopic(s *scenario) {
-	s.createTopic(s.topic()+"_template", 1)
-	p := s.producer(producer.WithCreateTopicKey(s.topic()+"_template"), producer.WithRetry(0))
-	_, err := p.SendSync(context.Background(), primitive.NewMessage(s.topic()+"_missing", []byte("x")))
-	s.refused(err, 17)
 }
 
 func topicLifecycle(s *scenario) {

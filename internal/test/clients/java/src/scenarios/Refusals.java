@@ -45,6 +45,11 @@ final class Refusals {
         Check.refused(TOPIC_NOT_EXIST, () -> producer.send(Case.message(c.topic("_missing"), "x")));
     }
 
+    /** Needs a broker whose automatic creation of topics was switched off after its start. */
+    static void autoCreateOff(Case c) throws Exception {
+        Check.refused(TOPIC_NOT_EXIST, () -> c.producer().send(Case.message(c.topic(), "x")));
+    }
+
     /** The client itself finds no queue to send to. */
     static void notWritable(Case c) throws Exception {
         c.createTopic(c.topic(), 1, 4);

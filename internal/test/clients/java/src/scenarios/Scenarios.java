@@ -179,6 +179,7 @@ public final class Scenarios {
 
         t.put("restart_under_load", Restarting::underLoad);
         t.put("mixed_cluster", Mixing::cluster);
+        t.put("auto_create_off", Refusals::autoCreateOff);
         t.put("bystanders", Operating::bystanders);
         return t;
     }

@@ -32,7 +32,7 @@ func nameServers(flag string) []string {
 	return all
 }
 
-// dial prepares a client of the cluster behind the name servers of a flag.
-func dial(flag string) (*remote.Cluster, error) {
+// reach prepares a client of the cluster behind the name servers of a flag.
+func reach(flag string) (*remote.Cluster, error) {
 	return remote.Dial(remote.Options{NameServers: nameServers(flag)})
 }

@@ -1,0 +1,88 @@
+package remoting
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+var update = flag.Bool("update", false, "write docs/REQUESTS.md from the table in codes.go")
+
+const requestsPath = "../../../docs/REQUESTS.md"
+
+// requestsPage is docs/REQUESTS.md.
+func requestsPage() string {
+	var b strings.Builder
+	b.WriteString(`# Requests that the broker answers
+
+Printed from the table in internal/front/remoting/codes.go by
+` + "`go test ./internal/front/remoting -run RequestsPage -update`" + `. Headers and bodies are in PROTOCOL.md.
+
+Requests of one connection take effect in the order in which they came, but for those that run *beside* the others. Sends that
+arrive together are *gathered* and go to the storage together. *Needs* is the permission in the words of RocketMQ's access
+control lists; nothing checks it yet. *Body* is the longest body that is read, in bytes; without a number the body is the
+message, or is not looked at.
+
+Any other request code is answered with REQUEST_CODE_NOT_SUPPORTED (3). Requests to name servers are another listener's.
+
+| Code | Name | Answer | Runs | Needs | Body |
+| ---: | --- | --- | --- | --- | ---: |
+`)
+	rows := slices.Clone(operations)
+	slices.SortFunc(rows, func(a, b operation) int { return int(a.code - b.code) })
+	for _, op := range rows {
+		name, _, _ := strings.Cut(op.code.String(), "(")
+		body := ""
+		if op.maxBody > 0 {
+			body = fmt.Sprint(op.maxBody)
+		}
+		fmt.Fprintf(&b, "| %d | %s | %s | %v | %s | %s |\n", op.code, name, op.does, op.run, op.access, body)
+	}
+	fmt.Fprintf(&b, `
+What one connection may hold; a request beyond it waits unread, or is refused with SYSTEM_BUSY (2) where it says so:
+
+| Limit | Value |
+| --- | ---: |
+| requests that run beside | %d |
+| bursts of sends that are being stored | %d |
+| messages in one burst | %d |
+| messages in one batch | %d |
+| pulls that wait for an answer (refused) | %d |
+| bytes of pulled messages that the client has not read, before its pulls wait | %d |
+`, maxBeside, maxBursts, maxBurst, maxBatch, maxPulls, maxUnread)
+	return b.String()
+}
+
+func TestRequestsPageFollowsTheTable(t *testing.T) {
+	want := requestsPage()
+	if *update {
+		if err := os.WriteFile(requestsPath, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(requestsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("docs/REQUESTS.md is not what the table says; run: go test ./internal/front/remoting -run RequestsPage -update")
+	}
+}
+
+func TestTableNamesEachCodeOnce(t *testing.T) {
+	seen := map[wire.Code]bool{}
+	for _, op := range operations {
+		if seen[op.code] {
+			t.Errorf("%v is in the table twice", op.code)
+		}
+		seen[op.code] = true
+		if (op.serve == nil) != (op.run == gathered) || op.does == "" || op.access == "" {
+			t.Errorf("the row of %v is incomplete", op.code)
+		}
+	}
+}

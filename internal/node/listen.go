@@ -1,0 +1,128 @@
+package node
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"github.com/goddardmq/goddard/internal/rpc"
+)
+
+// A frontDoor serves the broker's listeners. The handler comes once the broker
+// is open, which may be after its port is known and before anything is served.
+type frontDoor struct{ rpc.Handler }
+
+// fastDistance is how far below the broker's port clients look for the second
+// one.
+const fastDistance = 2
+
+// listen opens the broker's ports.
+func (n *Node) listen() error {
+	n.c.RPC.Log = n.c.Log
+	var err error
+	n.listener, err = rpc.Listen(hostPort(n.c.Listen, n.c.ListenPort), n.handler, n.c.RPC)
+	if err != nil {
+		return listenError("broker", n.c.Listen, n.c.ListenPort, "listen-port", err)
+	}
+	if n.c.FastPort <= 0 {
+		return nil
+	}
+	n.fast, err = rpc.Listen(hostPort(n.c.Listen, n.c.FastPort), n.handler, n.c.RPC)
+	if err != nil {
+		return listenError("broker's second port", n.c.Listen, n.c.FastPort, "fast-port", err)
+	}
+	return nil
+}
+
+// listenAnywhere takes any free port, and the second one where clients look
+// for it if that happens to be free as well.
+func (n *Node) listenAnywhere() error {
+	n.c.RPC.Log = n.c.Log
+	var err error
+	n.listener, err = rpc.Listen(hostPort(n.c.Listen, 0), n.handler, n.c.RPC)
+	if err != nil {
+		return listenError("broker", n.c.Listen, 0, "listen-port", err)
+	}
+	if n.c.FastPort == 0 {
+		second := int(n.listener.Addr().Port()) - fastDistance
+		if fast, err := rpc.Listen(hostPort(n.c.Listen, second), n.handler, n.c.RPC); err == nil {
+			n.fast = fast
+		}
+	}
+	return nil
+}
+
+// loadTLS reads the certificate, if there is one.
+func (n *Node) loadTLS() error {
+	if n.c.TLSCert == "" {
+		return nil
+	}
+	cert, err := tls.LoadX509KeyPair(n.c.TLSCert, n.c.TLSKey)
+	if err != nil {
+		return fmt.Errorf("tls-cert and tls-key cannot be used: %w", err)
+	}
+	n.c.RPC.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	return nil
+}
+
+// listenError says what to do about a port that cannot be had.
+func listenError(who, host string, port int, setting string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %d of the %s is taken by another program on %s; stop that program, or choose another port with --%s",
+			port, who, host, setting)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("this machine has no address %s; give one of its own, or 0.0.0.0 for all, with --listen", host)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("this user may not listen on port %d; choose one above 1023 with --%s", port, setting)
+	}
+	return err
+}
+
+// dataError says what to do about a data directory that cannot be used.
+func dataError(dir string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("this user may not read and write the data directory %s; change its owner, or choose another directory with --data", dir)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%s is a file and no directory; choose another place for the data with --data", dir)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("the data directory %s is on a file system that is read-only; choose another directory with --data", dir)
+	}
+	return err
+}
+
+// storeHost is the broker's address as it stands in messages and their ids,
+// where it has to be an IP address: the advertised one, the one listened on,
+// or the first of the machine that others may reach.
+func (n *Node) storeHost() netip.AddrPort {
+	port := n.c.ListenPort
+	if n.listener != nil {
+		port = int(n.listener.Addr().Port())
+	}
+	host := n.c.Advertise
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	for _, text := range []string{host, n.c.Listen} {
+		addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
+		if err == nil && !addr.IsUnspecified() {
+			return netip.AddrPortFrom(addr.Unmap(), uint16(port))
+		}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err == nil && n.c.Listen != "localhost" {
+		for _, a := range addrs {
+			prefix, err := netip.ParsePrefix(a.String())
+			if err == nil && prefix.Addr().Is4() && prefix.Addr().IsGlobalUnicast() {
+				return netip.AddrPortFrom(prefix.Addr(), uint16(port))
+			}
+		}
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))
+}

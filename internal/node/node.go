@@ -1,0 +1,285 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/front/remoting"
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/namesrv"
+	"github.com/goddardmq/goddard/internal/rpc"
+)
+
+// A Node is a server: the parts of its role, open and not yet started.
+type Node struct {
+	c         Config
+	handler   *frontDoor
+	listener  *rpc.Server // of the broker
+	fast      *rpc.Server // nil if there is none
+	broker    *broker.Broker
+	namesrv   *namesrv.Server
+	local     *namesrv.Local
+	registrar *namesrv.Registrar
+}
+
+// New opens everything the role needs: data, listeners, and the broker's place
+// in the name server. Nothing is served before Run. An error says what to do
+// about it, and leaves nothing open.
+func New(c Config) (*Node, error) {
+	c = c.WithDefaults()
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{c: c, handler: &frontDoor{}}
+	if err := n.open(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// open is the list of parts.
+func (n *Node) open() error {
+	if err := n.loadTLS(); err != nil {
+		return err
+	}
+	if n.c.Role != RoleNamesrv {
+		if n.c.ListenPort < 0 { // the port is part of what the store writes
+			if err := n.listenAnywhere(); err != nil {
+				return err
+			}
+		}
+		if err := n.openBroker(); err != nil {
+			return err
+		}
+		if n.listener == nil {
+			if err := n.listen(); err != nil {
+				return err
+			}
+		}
+	}
+	if n.c.Role != RoleBroker {
+		if err := n.openNamesrv(); err != nil {
+			return err
+		}
+	}
+	if n.broker == nil {
+		return nil
+	}
+	return n.introduce()
+}
+
+// openBroker opens the store, what derives from it, and the protocol in front.
+func (n *Node) openBroker() error {
+	o := n.c.Broker
+	host := n.storeHost()
+	o.Version, o.Log = n.c.Version, n.c.Log
+	o.OnTopicsChanged = n.topicsChanged
+	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
+	b, err := broker.New(o)
+	if err != nil {
+		return dataError(n.c.Data, err)
+	}
+	n.broker = b
+	settings := b.Settings(context.Background())
+	front, err := remoting.New(remoting.Options{
+		Broker: b, Admin: b, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], Log: n.c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	n.handler.Handler = front
+	return nil
+}
+
+// openNamesrv opens the name server.
+func (n *Node) openNamesrv() error {
+	o := n.c.Namesrv
+	o.Listen, o.Port, o.RPC, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.c.Log
+	if o.KVConfigPath == "" && n.c.FS == nil {
+		o.KVConfigPath = filepath.Join(n.c.Data, "kvConfig.json")
+		if n.c.Role == RoleAll {
+			o.KVConfigPath = filepath.Join(n.c.Data, "namesrv", "kvConfig.json")
+		}
+	}
+	s, err := namesrv.New(o)
+	if err != nil {
+		return listenError("name server", n.c.Listen, n.c.NamesrvPort, "namesrv-port", err)
+	}
+	n.namesrv = s
+	return nil
+}
+
+// introduce makes the broker known: to the name server in this process by a
+// call, to others by registering once the node runs.
+func (n *Node) introduce() error {
+	settings := n.broker.Settings(context.Background())
+	cluster, name, port := settings["brokerClusterName"], settings["brokerName"], n.listener.Addr().Port()
+	if n.namesrv != nil {
+		local, err := n.namesrv.Local(namesrv.LocalBroker{
+			Cluster: cluster, Name: name, Port: port, Advertised: n.c.Advertise, Topics: n.topics,
+		})
+		if err != nil {
+			return err
+		}
+		n.local = local
+	}
+	if len(n.c.Namesrvs) == 0 {
+		if n.namesrv == nil {
+			n.c.Log.Warn("no name server is given, so clients cannot find this broker; give one with -n host:9876")
+		}
+		return nil
+	}
+	o := n.c.Registrar
+	o.NameServers = strings.Join(n.c.Namesrvs, ";")
+	o.Cluster, o.Name, o.Port, o.Advertised, o.Topics, o.Log = cluster, name, port, n.c.Advertise, n.topics, n.c.Log
+	r, err := namesrv.NewRegistrar(o)
+	if err != nil {
+		return err
+	}
+	n.registrar = r
+	return nil
+}
+
+// topicsChanged tells the name servers; clients that ask the one in this
+// process see the change when it returns.
+func (n *Node) topicsChanged() {
+	if n.local != nil {
+		n.local.Changed()
+	}
+	if n.registrar != nil {
+		n.registrar.Changed()
+	}
+}
+
+// NamesrvAddr is where the name server listens; not valid if there is none.
+func (n *Node) NamesrvAddr() netip.AddrPort {
+	if n.namesrv == nil {
+		return netip.AddrPort{}
+	}
+	return n.namesrv.Addr()
+}
+
+// BrokerAddr is where the broker listens; not valid if there is none.
+func (n *Node) BrokerAddr() netip.AddrPort {
+	if n.listener == nil {
+		return netip.AddrPort{}
+	}
+	return n.listener.Addr()
+}
+
+// FastAddr is the broker's second address; not valid if there is none.
+func (n *Node) FastAddr() netip.AddrPort {
+	if n.fast == nil {
+		return netip.AddrPort{}
+	}
+	return n.fast.Addr()
+}
+
+// Data is the data directory.
+func (n *Node) Data() string { return n.c.Data }
+
+// Close gives up a node that will not Run.
+func (n *Node) Close() error {
+	var errs []error
+	if n.listener != nil {
+		errs = append(errs, n.listener.Close())
+	}
+	if n.fast != nil {
+		errs = append(errs, n.fast.Close())
+	}
+	if n.namesrv != nil {
+		ended, end := context.WithCancel(context.Background())
+		end()
+		errs = append(errs, n.namesrv.Run(ended)) // which closes its listener
+	}
+	if n.broker != nil {
+		errs = append(errs, n.broker.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// A part is something that runs until its context ends.
+type part struct {
+	name string
+	run  func(context.Context) error
+	// first says that the parts before it go on until it has ended.
+	first bool
+}
+
+// parts lists what runs, in the order of starting.
+func (n *Node) parts() []part {
+	var all []part
+	if n.broker != nil {
+		all = append(all, part{name: "broker", run: n.broker.Run})
+	}
+	if n.namesrv != nil {
+		all = append(all, part{name: "name server", run: n.namesrv.Run})
+	}
+	if n.listener != nil {
+		all = append(all, part{name: "broker's listener", run: n.listener.Run})
+	}
+	if n.fast != nil {
+		all = append(all, part{name: "broker's second listener", run: n.fast.Run})
+	}
+	if n.registrar != nil {
+		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})
+	}
+	return all
+}
+
+// Run serves until ctx ends or a part fails. Then the broker leaves the name
+// servers, the listeners finish what has arrived, everything is stored, and
+// Run returns when every goroutine has ended: nil if only ctx ended it.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	parts := n.parts()
+	errs := make([]error, len(parts)+1)
+	cancels := make([]context.CancelFunc, len(parts))
+	ended := make([]chan struct{}, len(parts))
+	var wg sync.WaitGroup
+	for i, p := range parts {
+		var own context.Context
+		own, cancels[i] = context.WithCancel(context.WithoutCancel(ctx))
+		ended[i] = make(chan struct{})
+		wg.Go(func() {
+			defer stop() // none goes on alone
+			defer close(ended[i])
+			if err := p.run(own); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", p.name, err)
+			}
+		})
+	}
+	<-ctx.Done()
+	n.c.Log.Info("stopping")
+	if n.local != nil {
+		n.local.Leave()
+	}
+	for i := len(parts) - 1; i >= 0; i-- {
+		cancels[i]()
+		if parts[i].first {
+			<-ended[i]
+		}
+	}
+	wg.Wait()
+	if n.broker != nil {
+		errs[len(parts)] = n.broker.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// topics is what name servers are told.
+func (n *Node) topics() ([]mq.Topic, mq.DataVersion) { return n.broker.Topics(context.Background()) }
+
+// hostPort is an address to listen on.
+func hostPort(host string, port int) string {
+	return net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port))
+}

@@ -1,0 +1,294 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// logFault makes operations on the commit log fail while it is on.
+type logFault struct {
+	on    atomic.Bool
+	kind  errorfs.OpKind
+	err   error
+	after atomic.Int32 // let so many through first
+	calls atomic.Int32
+}
+
+func (f *logFault) String() string { return "commit log fault" }
+
+func (f *logFault) MaybeError(op errorfs.Op) error {
+	if op.Kind != f.kind || !strings.Contains(op.Path, logDir) {
+		return nil
+	}
+	f.calls.Add(1)
+	if !f.on.Load() || f.after.Add(-1) >= 0 {
+		return nil
+	}
+	return f.err
+}
+
+func faulty(kind errorfs.OpKind, err error) (*logFault, vfs.FS) {
+	f := &logFault{kind: kind, err: err}
+	return f, errorfs.Wrap(vfs.NewMem(), f)
+}
+
+// A write that fails takes those behind it along, is not seen by readers, and
+// leaves a log that goes on without a hole once the disk works again.
+func TestFailedWriteLeavesNoHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fault, fs := faulty(errorfs.OpFileWriteAt, syscall.EIO)
+		o := testOptions(fs)
+		s := mustOpen(t, o)
+		stop := runStore(t, s)
+		for _, body := range bodies("before", 10) {
+			mustSend(t, s, message("T", 0, body))
+		}
+		fault.on.Store(true)
+		for range 3 {
+			err := send(s, message("T", 0, "lost"), message("T", 1, "lost"))[0].Err
+			if !errors.Is(err, mq.ErrUnavailable) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if err := s.Writable(); err == nil {
+			t.Fatal("store says that it can be written")
+		}
+		time.Sleep(3 * time.Second) // repair fails too
+		if err := s.Writable(); err == nil {
+			t.Fatal("store says that it can be written")
+		}
+		fault.on.Store(false)
+		time.Sleep(2 * time.Second)
+		after := mustSend(t, s, message("T", 0, "after"))[0]
+		if after.Result.Offset != 10 {
+			t.Fatalf("queue goes on at %d", after.Result.Offset)
+		}
+		stop()
+		mustClose(t, s)
+		checkVerified(t, fs, "after repair")
+		s = mustOpen(t, o)
+		defer mustClose(t, s)
+		if got := mustRead(t, s, mq.Queue{Topic: "T"}, 0); len(got) != 11 || got[10] != "after" {
+			t.Fatalf("queue holds %q", got)
+		}
+		if _, hi, _ := s.Bounds(mq.Queue{Topic: "T", ID: 1}); hi != 0 {
+			t.Fatalf("queue 1 ends at %d", hi)
+		}
+	})
+}
+
+// Among several at once, the n-th write fails: what was acknowledged can be
+// read, what was not cannot, and offsets have no hole.
+func TestNthFailingWriteUnderLoad(t *testing.T) {
+	for n := range int32(12) {
+		fault, fs := faulty(errorfs.OpFileWriteAt, syscall.EIO)
+		s := mustOpen(t, testOptions(fs))
+		a := newAcks()
+		fault.after.Store(n)
+		fault.on.Store(true)
+		var wg sync.WaitGroup
+		for id := 1; id <= 4; id++ {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					sent := send(s, message("T", 0, fmt.Sprintf("%d-%d", id, i)), message("T", int32(id), fmt.Sprintf("own %d-%d", id, i)))
+					for _, m := range sent {
+						if m.Err != nil {
+							return
+						}
+						a.add(mq.Queue{Topic: "T", ID: m.QueueID}, m.Result.Offset, string(m.Body))
+					}
+				}
+			})
+		}
+		wg.Wait()
+		acked := a.count()
+		a.check(t, s, "before repair")
+		fault.on.Store(false)
+		s.repair()
+		for id := range int32(5) {
+			m := mustSend(t, s, message("T", id, "after"))[0]
+			a.add(mq.Queue{Topic: "T", ID: id}, m.Result.Offset, "after")
+		}
+		a.check(t, s, "after repair")
+		if got := a.count(); got != acked+5 {
+			t.Fatalf("write %d: %d acknowledged, %d are there", n, acked+5, got)
+		}
+		mustClose(t, s)
+		checkVerified(t, fs, "after close")
+		s = mustOpen(t, testOptions(fs))
+		a.check(t, s, "reopened")
+		mustClose(t, s)
+	}
+}
+
+// No space for a segment refuses messages with the reason, before anything is
+// reserved, and they are accepted as soon as there is space.
+func TestNoSpaceIsSaidAndRecovers(t *testing.T) {
+	fault, fs := faulty(errorfs.OpFilePreallocate, syscall.ENOSPC)
+	s := mustOpen(t, testOptions(fs))
+	defer mustClose(t, s)
+	fault.on.Store(true)
+	err := send(s, message("T", 0, "refused"))[0].Err
+	if !errors.Is(err, mq.ErrDiskFull) || !strings.Contains(err.Error(), "store") {
+		t.Fatalf("got %v", err)
+	}
+	fault.on.Store(false)
+	if m := mustSend(t, s, message("T", 0, "accepted"))[0]; m.Result.Offset != 0 || m.Result.Pos != 0 {
+		t.Fatalf("got %+v", m.Result)
+	}
+}
+
+// After a sync that failed nothing is acknowledged until a restart: the kernel
+// may have dropped what it could not write.
+func TestFailedSyncEndsWriting(t *testing.T) {
+	for _, flush := range []FlushMode{FlushAsync, FlushSync} {
+		synctest.Test(t, func(t *testing.T) {
+			fault, fs := faulty(errorfs.OpFileSyncData, syscall.EIO)
+			o := testOptions(fs)
+			o.Flush = flush
+			s := mustOpen(t, o)
+			stop := runStore(t, s)
+			mustSend(t, s, message("T", 0, "safe"))
+			time.Sleep(time.Second)
+			fault.on.Store(true)
+			err := send(s, message("T", 0, "in doubt"))[0].Err
+			if flush == FlushSync && !errors.Is(err, mq.ErrUnavailable) {
+				t.Fatalf("%v: got %v", flush, err)
+			}
+			time.Sleep(time.Second)
+			fault.on.Store(false)
+			time.Sleep(5 * time.Second)
+			if err := send(s, message("T", 0, "refused"))[0].Err; !errors.Is(err, mq.ErrUnavailable) {
+				t.Fatalf("%v: got %v", flush, err)
+			}
+			if flush == FlushSync {
+				if got := mustRead(t, s, mq.Queue{Topic: "T"}, 0); len(got) != 1 {
+					t.Fatalf("readers see %q", got)
+				}
+			}
+			stop()
+			if err := s.Close(); !errors.Is(err, mq.ErrUnavailable) {
+				t.Fatalf("close says %v", err)
+			}
+			s = mustOpen(t, o)
+			if got := mustRead(t, s, mq.Queue{Topic: "T"}, 0); got[0] != "safe" {
+				t.Fatalf("reopened store holds %q", got)
+			}
+			mustClose(t, s)
+		})
+	}
+}
+
+// Under FlushSync those who arrive while the disk syncs share the next sync.
+func TestSyncIsShared(t *testing.T) {
+	fault, fs := faulty(errorfs.OpFileSyncData, nil)
+	o := testOptions(fs)
+	o.Flush, o.SegmentSize = FlushSync, 1<<20
+	s := mustOpen(t, o)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() { mustSend(t, s, message("T", 0, "m")) })
+	}
+	for s.pending() < 50 {
+		time.Sleep(0) // let them arrive
+	}
+	before := fault.calls.Load()
+	if err := s.syncLog(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if n := fault.calls.Load() - before; n != 1 {
+		t.Fatalf("50 messages took %d syncs", n)
+	}
+	mustClose(t, s)
+}
+
+// pending is how many batches wait for a sync.
+func (s *Store) pending() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for f := s.mu.unsynced.head; f != nil; f = f.next {
+		n++
+	}
+	return n
+}
+
+// What is in flight is limited, and who is turned away is told where it hangs.
+func TestTooMuchInFlightIsRefusedEarly(t *testing.T) {
+	o := testOptions(nil)
+	o.Flush, o.MaxInFlight = FlushSync, 10<<10
+	s := mustOpen(t, o)
+	b := &mq.SendBatch{Sends: []mq.Send{{Message: message("T", 0, strings.Repeat("x", 9<<10))}}, Done: func(*mq.SendBatch) {}}
+	s.Append(b)
+	err := send(s, message("T", 0, strings.Repeat("x", 9<<10)))[0].Err
+	if !errors.Is(err, mq.ErrBusy) || !strings.Contains(err.Error(), "syncing") {
+		t.Fatalf("got %v", err)
+	}
+	if err := s.syncLog(); err != nil {
+		t.Fatal(err)
+	}
+	if b.Sends[0].Err != nil {
+		t.Fatal(b.Sends[0].Err)
+	}
+	s.Append(b)
+	mustClose(t, s) // finishes what waits
+	if b.Sends[0].Err != nil || b.Sends[0].Result.Offset != 1 {
+		t.Fatalf("got %+v", b.Sends[0])
+	}
+}
+
+// A disk with too little left refuses messages, serves reads, and takes
+// messages again by itself.
+func TestFullDiskRefusesMessagesAndRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := vfs.NewMem()
+		usage := func(free uint64) {
+			const total = 1 << 40
+			fs.TestingSetDiskUsage(vfs.DiskUsage{TotalBytes: total, AvailBytes: free, UsedBytes: total - free})
+		}
+		usage(1 << 39)
+		o := testOptions(fs)
+		o.Reserve, o.DiskForceClean = 1<<30, 100
+		s := mustOpen(t, o)
+		stop := runStore(t, s)
+		mustSend(t, s, message("T", 0, "a"))
+		usage(1<<30 - 1)
+		time.Sleep(2 * time.Second)
+		err := send(s, message("T", 0, "b"))[0].Err
+		if !errors.Is(err, mq.ErrDiskFull) || !strings.Contains(err.Error(), "disk-reserve") {
+			t.Fatalf("got %v", err)
+		}
+		if got := mustRead(t, s, mq.Queue{Topic: "T"}, 0); len(got) != 1 {
+			t.Fatalf("readers see %q", got)
+		}
+		if err := s.Keys().Set([]byte("k"), nil, false); err != nil {
+			t.Fatalf("rows are refused while there is space for them: %v", err)
+		}
+		usage(1 << 20)
+		time.Sleep(2 * time.Second)
+		if err := s.Keys().Set([]byte("k"), nil, false); !errors.Is(err, mq.ErrDiskFull) {
+			t.Fatalf("got %v", err)
+		}
+		usage(1 << 39)
+		time.Sleep(2 * time.Second)
+		mustSend(t, s, message("T", 0, "c"))
+		if d := s.DiskUsage(); d.Used != 50 || d.Free != 1<<39 {
+			t.Fatalf("disk usage is %+v", d)
+		}
+		stop()
+		mustClose(t, s)
+	})
+}
