@@ -236,7 +236,7 @@ func (d *doctor) ask(ctx context.Context, namesrv string) bool {
 	}
 	for _, b := range brokers {
 		what := fmt.Sprintf("a client that asks %s is given %s for broker %s", namesrv, b.Addr, b.Name)
-		if err := reach(ctx, b.Addr); err != nil {
+		if err := probe(ctx, b.Addr); err != nil {
 			d.find(bad, fmt.Sprintf("%s, which cannot be reached from here: %v", what, err),
 				"start that broker, open the port, or give it an address that clients can reach with --advertise (brokerIP1)")
 			continue
@@ -246,7 +246,7 @@ func (d *doctor) ask(ctx context.Context, namesrv string) bool {
 	return true
 }
 
-func reach(ctx context.Context, addr string) error {
+func probe(ctx context.Context, addr string) error {
 	dialer := net.Dialer{Timeout: dialTime}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {

@@ -65,7 +65,7 @@ func (o *pubOptions) run(ctx context.Context, in io.Reader, out io.Writer) error
 	if err != nil {
 		return err
 	}
-	cluster, err := reach(o.nameServers)
+	cluster, err := connect(o.nameServers)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (o *subOptions) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := reach(o.nameServers)
+	cluster, err := connect(o.nameServers)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ and key, and goes on with what is sent. It joins no group and commits nothing.`,
 }
 
 func (o *tailOptions) run(ctx context.Context, out io.Writer) error {
-	cluster, err := reach(o.nameServers)
+	cluster, err := connect(o.nameServers)
 	if err != nil {
 		return err
 	}

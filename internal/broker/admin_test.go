@@ -13,7 +13,7 @@ import (
 )
 
 func TestTopicsAndGroupsSurviveARestart(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		want := mq.Topic{
 			Name: "T", ReadQueues: 3, WriteQueues: 2, Perm: 4, FilterType: multiTag, Order: true,
 			Attributes: map[string]string{"message.type": "NORMAL"},
@@ -48,7 +48,7 @@ func TestTopicsAndGroupsSurviveARestart(t *testing.T) {
 }
 
 func TestSystemTopicsAreThereAndStay(t *testing.T) {
-	bubble(t, Options{Cluster: "C"}, func(r *rig) {
+	bubble(t, Options{Cluster: "C"}, func(t *testing.T, r *rig) {
 		all, _ := r.Topics(t.Context())
 		queues := map[string]int32{}
 		for _, x := range all {
@@ -70,7 +70,7 @@ func TestSystemTopicsAreThereAndStay(t *testing.T) {
 }
 
 func TestPutTopicRefuses(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		good := mq.Topic{Name: "T", ReadQueues: 1, WriteQueues: 1, Perm: 6}
 		for name, change := range map[string]func(*mq.Topic){
 			"no name":            func(t *mq.Topic) { t.Name = "" },
@@ -94,7 +94,7 @@ func TestPutTopicRefuses(t *testing.T) {
 
 func TestChangesOfTopicsAreAnnounced(t *testing.T) {
 	changes := 0
-	bubble(t, Options{OnTopicsChanged: func() { changes++ }}, func(r *rig) {
+	bubble(t, Options{OnTopicsChanged: func() { changes++ }}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		r.sent(message("U", "x"))
 		r.sent(message("U", "x"))
@@ -107,7 +107,7 @@ func TestChangesOfTopicsAreAnnounced(t *testing.T) {
 }
 
 func TestTopicStats(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 2)
 		r.sent(message("T", "x"))
 		pass(time.Second)
@@ -125,7 +125,7 @@ func TestTopicStats(t *testing.T) {
 }
 
 func TestConsumeStats(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 2)
 		for range 10 {
 			r.sent(message("T", "x"))
@@ -153,7 +153,7 @@ func TestConsumeStats(t *testing.T) {
 }
 
 func TestStatsCoverMinuteHourAndDay(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		pass(time.Minute)
 		for range 60 {
@@ -181,7 +181,7 @@ func TestStatsCoverMinuteHourAndDay(t *testing.T) {
 }
 
 func TestRuntimeInfo(t *testing.T) {
-	bubble(t, Options{Version: "v1"}, func(r *rig) {
+	bubble(t, Options{Version: "v1"}, func(t *testing.T, r *rig) {
 		at := r.sent(message("T", "x"))
 		r.sent(message("T", "x", mq.PropDelay, "2"))
 		<-r.pull(mq.PullRequest{Queue: mq.Queue{Topic: "T"}})
@@ -207,7 +207,7 @@ func TestRuntimeInfo(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		all := r.Settings(t.Context())
 		for key, want := range map[string]string{
 			"brokerName": "broker-a", "brokerClusterName": "DefaultCluster", "autoCreateTopicEnable": "true",

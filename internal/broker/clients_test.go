@@ -25,7 +25,7 @@ func (r *rig) members(group string) []string {
 }
 
 func TestJoinCreatesTheGroupAndItsRetryTopic(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		if !r.join(consumer("c", &peer{}, "G", "T")) {
 			t.Error("the first member changed nothing")
 		}
@@ -40,7 +40,7 @@ func TestJoinCreatesTheGroupAndItsRetryTopic(t *testing.T) {
 
 func TestJoinOfAnUnknownGroupSaysWhatToDo(t *testing.T) {
 	off := false
-	bubble(t, Options{AutoCreateGroup: &off}, func(r *rig) {
+	bubble(t, Options{AutoCreateGroup: &off}, func(t *testing.T, r *rig) {
 		r.must(r.PutGroup(t.Context(), newGroup("Known")))
 		m := consumer("c", &peer{}, "Unknown")
 		m.Consumers = append(m.Consumers, consumer("c", m.Peer.(*peer), "Known").Consumers...)
@@ -51,7 +51,7 @@ func TestJoinOfAnUnknownGroupSaysWhatToDo(t *testing.T) {
 }
 
 func TestMembersHearOfEachOther(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		a, b := &peer{name: "a"}, &peer{name: "b"}
 		r.join(consumer("A", a, "G", "T"))
 		wantStrings(t, "a on its own arrival", a.told(), "changed G")
@@ -80,7 +80,7 @@ func TestMembersHearOfEachOther(t *testing.T) {
 }
 
 func TestSilentMembersExpire(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		a, b := &peer{name: "a"}, &peer{name: "b"}
 		both := func(id string, p *peer) mq.Member {
 			m := consumer(id, p, "G", "T")
@@ -108,7 +108,7 @@ func TestSilentMembersExpire(t *testing.T) {
 }
 
 func TestSubscriptionsAreTheLastOnes(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		a, b := &peer{name: "a"}, &peer{name: "b"}
 		r.join(consumer("A", a, "G", "T", "U"))
 		a.told()
@@ -143,7 +143,7 @@ func TestSubscriptionsAreTheLastOnes(t *testing.T) {
 }
 
 func TestGroupsThatWantNoNoticesGetNone(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		g := newGroup("G")
 		g.NotifyConsumerIDsChange = false
 		r.must(r.PutGroup(t.Context(), g))
@@ -160,7 +160,7 @@ func TestGroupsThatWantNoNoticesGetNone(t *testing.T) {
 }
 
 func TestTheOldConnectionOfAClientLeavesTheNewOneAlone(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		old, now := &peer{name: "old"}, &peer{name: "now"}
 		r.join(consumer("A", old, "G", "T"))
 		r.join(consumer("A", now, "G", "T"))
@@ -174,7 +174,7 @@ func TestTheOldConnectionOfAClientLeavesTheNewOneAlone(t *testing.T) {
 }
 
 func TestQueuesAreLockedByOneClientAtATime(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 2)
 		q0, q1 := mq.Queue{Topic: "T"}, mq.Queue{Topic: "T", ID: 1}
 		lock := func(client string, want ...mq.Queue) {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestOffsetsSurviveARestart(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 2)
 		q0, q1 := mq.Queue{Topic: "T"}, mq.Queue{Topic: "T", ID: 1}
 		if _, err := r.Offset(t.Context(), "G", q0); err == nil {
@@ -54,7 +54,7 @@ func TestOffsetsSurviveTheProcess(t *testing.T) {
 
 func TestSetOffsetRefuses(t *testing.T) {
 	off := false
-	bubble(t, Options{AutoCreateGroup: &off}, func(r *rig) {
+	bubble(t, Options{AutoCreateGroup: &off}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		r.must(r.PutGroup(t.Context(), newGroup("G")))
 		q := mq.Queue{Topic: "T"}
@@ -67,7 +67,7 @@ func TestSetOffsetRefuses(t *testing.T) {
 }
 
 func TestDeletingATopicForgetsItsOffsets(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		r.topic("T2", 1)
 		r.sent(message("T", "x"))
@@ -98,7 +98,7 @@ func TestDeletingATopicForgetsItsOffsets(t *testing.T) {
 }
 
 func TestDeletingAGroupForgetsItsOffsetsIfAsked(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		q := mq.Queue{Topic: "T"}
 		r.must(r.SetOffset(t.Context(), "G", q, 1))
@@ -113,7 +113,7 @@ func TestDeletingAGroupForgetsItsOffsetsIfAsked(t *testing.T) {
 }
 
 func TestOffsetsAreCloned(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 3)
 		for id := range int32(3) {
 			r.must(r.SetOffset(t.Context(), "A", mq.Queue{Topic: "T", ID: id}, mq.QueueOffset(10+id)))
@@ -128,7 +128,7 @@ func TestOffsetsAreCloned(t *testing.T) {
 }
 
 func TestResetOffsets(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 2)
 		for range 5 {
 			r.sent(message("T", "x"))
@@ -173,7 +173,7 @@ func TestResetOffsets(t *testing.T) {
 
 func TestResetIsLeftToTheClientsWhereConfigured(t *testing.T) {
 	off := false
-	bubble(t, Options{ServerSideReset: &off}, func(r *rig) {
+	bubble(t, Options{ServerSideReset: &off}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		r.sent(message("T", "x"))
 		r.must(r.PutGroup(t.Context(), newGroup("G")))

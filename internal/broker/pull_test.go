@@ -35,7 +35,7 @@ func (r *rig) silent(answer <-chan pulled) {
 }
 
 func TestPullWakesOnAppend(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 4)
 		answer := r.pull(waitFor(0, 15*time.Second))
 		pass(3 * time.Second)
@@ -58,7 +58,7 @@ func TestPullWakesOnAppend(t *testing.T) {
 }
 
 func TestPullWakesOnlyForWhatItsFilterWants(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		r.sent(message("T", "old", "TAGS", "other"))
 		q := waitFor(0, 15*time.Second)
@@ -76,7 +76,7 @@ func TestPullWakesOnlyForWhatItsFilterWants(t *testing.T) {
 }
 
 func TestPullAnswersWhenItsTimeIsUp(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		r.sent(message("T", "x", "TAGS", "other"))
 		long, short := r.pull(waitFor(1, 20*time.Second)), r.pull(waitFor(1, 5*time.Second))
@@ -95,7 +95,7 @@ func TestPullAnswersWhenItsTimeIsUp(t *testing.T) {
 }
 
 func TestPullAnswersAtOnceWhenThereIsNothingToWaitFor(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 2)
 		for range 3 {
 			r.sent(message("T", "x"))
@@ -125,7 +125,7 @@ func TestPullAnswersAtOnceWhenThereIsNothingToWaitFor(t *testing.T) {
 }
 
 func TestPullRefuses(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 2)
 		r.must(r.PutTopic(t.Context(), mq.Topic{Name: "WriteOnly", ReadQueues: 1, WriteQueues: 1, Perm: mq.PermWrite}))
 		off, noBroadcast := newGroup("Off"), newGroup("NoBroadcast")
@@ -163,7 +163,7 @@ func TestPullRefuses(t *testing.T) {
 }
 
 func TestPullStoresTheCommittedOffset(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		r.sent(message("T", "x"))
 		q, one := waitFor(1, time.Minute), mq.QueueOffset(1)
@@ -179,7 +179,7 @@ func TestPullStoresTheCommittedOffset(t *testing.T) {
 // A request beyond a limit is answered at once, unless room can be made by
 // forgetting those whose client is gone.
 func TestPullsBeyondTheLimitAreAnsweredAtOnce(t *testing.T) {
-	bubble(t, Options{MaxWaitingPulls: 3, MaxWaitingPullsPerQueue: 2}, func(r *rig) {
+	bubble(t, Options{MaxWaitingPulls: 3, MaxWaitingPullsPerQueue: 2}, func(t *testing.T, r *rig) {
 		r.topic("T", 4)
 		ctx, gone := context.WithCancel(t.Context())
 		first, second := r.pullCtx(ctx, waitFor(0, time.Minute)), r.pull(waitFor(0, time.Minute))
@@ -210,7 +210,7 @@ func TestPullsBeyondTheLimitAreAnsweredAtOnce(t *testing.T) {
 
 func TestShortPollingCutsTheWait(t *testing.T) {
 	off := false
-	bubble(t, Options{LongPolling: &off}, func(r *rig) {
+	bubble(t, Options{LongPolling: &off}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		if p := <-r.pull(waitFor(0, time.Minute)); p.after != time.Second {
 			t.Errorf("answered after %v", p.after)
@@ -235,7 +235,7 @@ func TestWaitingPullsAreAnsweredAtTheEnd(t *testing.T) {
 // A reset while a client waits reaches it at once, and only once; what it
 // commits before it has heard is passed over.
 func TestResetReachesTheNextPull(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		for range 3 {
 			r.sent(message("T", "x"))
@@ -273,7 +273,7 @@ func TestResetReachesTheNextPull(t *testing.T) {
 }
 
 func TestManyWaitersAllHearOfWhatTheyWant(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 16)
 		var answers []<-chan pulled
 		for i := range 400 {

@@ -24,12 +24,12 @@ type rig struct {
 }
 
 // bubble runs a test with a broker in a bubble of its own time.
-func bubble(t *testing.T, o Options, test func(r *rig)) {
+func bubble(t *testing.T, o Options, test func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, o, vfs.NewMem())
 		defer func() { r.stop() }()
-		test(r)
+		test(t, r)
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func TestSendCreatesTheTopicFromItsTemplate(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		at := r.sent(message("T", "hello"))
 		if at.Offset != 0 || at.QueueID != 0 {
 			t.Errorf("stored at %+v", at)
@@ -36,7 +36,7 @@ func TestSendCreatesTheTopicFromItsTemplate(t *testing.T) {
 
 func TestSendToAnUnknownTopicSaysWhatToDo(t *testing.T) {
 	off := false
-	bubble(t, Options{AutoCreateTopic: &off}, func(r *rig) {
+	bubble(t, Options{AutoCreateTopic: &off}, func(t *testing.T, r *rig) {
 		err := r.send(message("T", "x"))[0].Err
 		r.wantErr(err, mq.ErrTopicNotFound)
 		for _, part := range []string{"[T]", "goddard admin topic create T", "autoCreateTopicEnable"} {
@@ -52,7 +52,7 @@ func TestSendToAnUnknownTopicSaysWhatToDo(t *testing.T) {
 }
 
 func TestSendRefuses(t *testing.T) {
-	bubble(t, Options{MaxMessageSize: 100, MaxTopicLength: 20}, func(r *rig) {
+	bubble(t, Options{MaxMessageSize: 100, MaxTopicLength: 20}, func(t *testing.T, r *rig) {
 		r.topic("T", 4)
 		r.must(r.PutTopic(t.Context(), mq.Topic{Name: "ReadOnly", ReadQueues: 1, WriteQueues: 1, Perm: mq.PermRead}))
 		r.must(r.PutTopic(t.Context(), mq.Topic{Name: "NoQueues", ReadQueues: 1, WriteQueues: 0, Perm: mq.PermWrite}))
@@ -98,7 +98,7 @@ func TestSendRefuses(t *testing.T) {
 }
 
 func TestSendChecksEachOfABatchOfSends(t *testing.T) {
-	bubble(t, Options{MaxMessageSize: 10}, func(r *rig) {
+	bubble(t, Options{MaxMessageSize: 10}, func(t *testing.T, r *rig) {
 		failed := message("T", "never")
 		failed.Err = mq.ErrInvalid
 		got := r.send(message("T", "one"), message("T", strings.Repeat("x", 11)), failed, message("U", "two"))
@@ -115,7 +115,7 @@ func TestSendChecksEachOfABatchOfSends(t *testing.T) {
 // As RocketMQ does, a single message gets region, trace switch, cluster and, if
 // it has none, a unique key; a batch is stored as it came.
 func TestSendAddsTheBrokersProperties(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		ours := "MSG_REGION\x01DefaultRegion\x02TRACE_ON\x01true\x02CLUSTER\x01DefaultCluster\x02"
 		r.sent(message("T", "a", "UNIQ_KEY", "K", "WAIT", "true", "TAGS", "t"))
 		s := message("T", "b")
@@ -149,7 +149,7 @@ func TestSendAddsTheBrokersProperties(t *testing.T) {
 }
 
 func TestSendChoosesQueuesInTurn(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 3)
 		seen := map[int32]int{}
 		for range 6 {
@@ -164,7 +164,7 @@ func TestSendChoosesQueuesInTurn(t *testing.T) {
 }
 
 func TestSendMarksMessagesOfMultiTagTopics(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.must(r.PutTopic(t.Context(), mq.Topic{Name: "T", ReadQueues: 1, WriteQueues: 1, Perm: 6, FilterType: multiTag}))
 		r.sent(message("T", "x"))
 		if rec := r.records("T", 0)[0]; rec.SysFlag&mq.FlagMultiTags == 0 {
@@ -174,7 +174,7 @@ func TestSendMarksMessagesOfMultiTagTopics(t *testing.T) {
 }
 
 func TestDelayedMessagesRestInTheScheduleTopic(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 4)
 		s := message("T", "later", mq.PropDelay, "1", "UNIQ_KEY", "K", mq.PropTimerDelayMs, "1", mq.PropRealTopic, "Elsewhere")
 		s.QueueID = 2
@@ -199,7 +199,7 @@ func TestDelayedMessagesRestInTheScheduleTopic(t *testing.T) {
 }
 
 func TestSendToARetryTopicGoesToTheDeadLettersAfterTheLastTry(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		g := newGroup("G")
 		g.RetryMax = 3
 		r.must(r.PutGroup(t.Context(), g))
@@ -226,7 +226,7 @@ func TestSendToARetryTopicGoesToTheDeadLettersAfterTheLastTry(t *testing.T) {
 }
 
 func TestSendIsRefusedWhereTheBrokerMayNotBeWritten(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.must(r.SetSettings(t.Context(), map[string]string{"brokerPermission": "4"}))
 		r.wantErr(r.send(message("T", "x"))[0].Err, mq.ErrDenied)
 		r.wantErr(r.SendBack(t.Context(), mq.SendBackRequest{Group: "G"}), mq.ErrDenied)

@@ -9,7 +9,7 @@ import (
 
 // The properties are RocketMQ 5.5.0's, byte for byte but for their order.
 func TestSendBackDeliversAgainAfterItsRest(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 4)
 		s := message("T", "body", "UNIQ_KEY", "K", "TAGS", "t", "WAIT", "true")
 		s.QueueID, s.Flag, s.BornTime = 2, 5, 77
@@ -54,7 +54,7 @@ func TestSendBackDeliversAgainAfterItsRest(t *testing.T) {
 }
 
 func TestSendBackBuriesAfterTheLastTry(t *testing.T) {
-	bubble(t, Options{}, func(r *rig) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		g := newGroup("G")
 		g.RetryMax = 2
 		r.must(r.PutGroup(t.Context(), g))
@@ -87,7 +87,7 @@ func TestSendBackBuriesAfterTheLastTry(t *testing.T) {
 
 func TestSendBackRefuses(t *testing.T) {
 	off := false
-	bubble(t, Options{AutoCreateGroup: &off}, func(r *rig) {
+	bubble(t, Options{AutoCreateGroup: &off}, func(t *testing.T, r *rig) {
 		at := r.sent(message("T", "x"))
 		none := newGroup("NoRetry")
 		none.RetryQueues = 0

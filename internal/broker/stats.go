@@ -34,11 +34,11 @@ type sample struct {
 }
 
 // A counter sums something up. Adding to it takes no lock; the samples belong
-// to stats.
+// to stats. One that stands still has no samples.
 type counter struct {
-	sum, calls   atomic.Int64
-	minute, hour []sample // oldest first
-	day          []sample
+	sum, calls        atomic.Int64
+	minute, hour, day []sample // oldest first
+	still             sample   // where it stood before the first sample
 }
 
 // add counts one call that brought n.
@@ -102,10 +102,10 @@ func (s *stats) sample(now time.Time) {
 		s.mu.lastDay = now
 	}
 	for _, c := range s.counters.all() {
-		c.sample(now, 7, 7, hour, day)
+		c.sample(now, 7, hour, day)
 	}
 	for _, c := range []*counter{&s.putTotal, &s.putSize, &s.putFailed, &s.getTotal, &s.getFound, &s.getMissed} {
-		c.sample(now, 61, 7, hour, day)
+		c.sample(now, 61, hour, day)
 	}
 	if today := now.Day(); today != s.mu.day {
 		s.mu.day = today
@@ -114,14 +114,25 @@ func (s *stats) sample(now time.Time) {
 	}
 }
 
-func (c *counter) sample(now time.Time, minutes, hours int, hour, day bool) {
+func (c *counter) sample(now time.Time, minutes int, hour, day bool) {
 	x := sample{at: now, sum: c.sum.Load(), calls: c.calls.Load()}
+	if len(c.minute) == 0 {
+		if c.still.calls == x.calls {
+			return
+		}
+		c.still.at = now.Add(-sampleMinute)
+		c.minute = append(c.minute, c.still)
+		c.hour, c.day = append(c.hour, c.still), append(c.day, c.still)
+	}
 	c.minute = appendSample(c.minute, x, minutes)
 	if hour {
-		c.hour = appendSample(c.hour, x, hours)
+		c.hour = appendSample(c.hour, x, 7)
 	}
 	if day {
 		c.day = appendSample(c.day, x, 25)
+		if len(c.day) == 25 && c.day[0].calls == x.calls {
+			c.minute, c.hour, c.day, c.still = nil, nil, nil, x
+		}
 	}
 }
 

@@ -21,39 +21,42 @@ const (
 
 // Names that RocketMQ's clients and brokers agree on.
 const (
-	RetryPrefix         = "%RETRY%"
-	DLQPrefix           = "%DLQ%"
-	LitePrefix          = "%LMQ%"
-	SystemTopicPrefix   = "rmq_sys_"
-	SystemGroupPrefix   = "CID_RMQ_SYS_"
-	TopicDefault        = "TBW102" // template for topics created on first use
-	TopicSelfTest       = "SELF_TEST_TOPIC"
-	TopicBenchmark      = "BenchmarkTest"
-	TopicOffsetMoved    = "OFFSET_MOVED_EVENT"
-	TopicSchedule       = "SCHEDULE_TOPIC_XXXX"
-	TopicTrace          = "RMQ_SYS_TRACE_TOPIC"
-	TopicTransHalf      = "RMQ_SYS_TRANS_HALF_TOPIC"
-	TopicTransOp        = "RMQ_SYS_TRANS_OP_HALF_TOPIC"
-	TopicTransCheckMax  = "TRANS_CHECK_MAX_TIME_TOPIC"
-	TopicTimer          = "rmq_sys_wheel_timer"
-	TopicReplySuffix    = "REPLY_TOPIC"
-	GroupDefault        = "DEFAULT_CONSUMER"
-	GroupTools          = "TOOLS_CONSUMER"
-	GroupInnerProducer  = "CLIENT_INNER_PRODUCER"
-	orderTopicKVSpace   = "ORDER_TOPIC_CONFIG"
-	charactersOfNames   = "letters, digits and % | _ -"
-	rocksHalfTopic      = "RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC"
-	rocksOpTopic        = "RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC"
-	checkpointTopic     = "CHECKPOINT_TOPIC"
-	offsetIDSize4       = 2 * (4 + 4 + 8)
-	offsetIDSize6       = 2 * (16 + 4 + 8)
-	systemGroupsONSTest = "CID_ONSAPI_"
-	systemGroupsONSHTTP = "CID_ONS-HTTP-PROXY"
+	RetryPrefix        = "%RETRY%"
+	DLQPrefix          = "%DLQ%"
+	LitePrefix         = "%LMQ%"
+	SystemTopicPrefix  = "rmq_sys_"
+	SystemGroupPrefix  = "CID_RMQ_SYS_"
+	TopicDefault       = "TBW102" // template for topics created on first use
+	TopicSelfTest      = "SELF_TEST_TOPIC"
+	TopicBenchmark     = "BenchmarkTest"
+	TopicOffsetMoved   = "OFFSET_MOVED_EVENT"
+	TopicSchedule      = "SCHEDULE_TOPIC_XXXX"
+	TopicTrace         = "RMQ_SYS_TRACE_TOPIC"
+	TopicTransHalf     = "RMQ_SYS_TRANS_HALF_TOPIC"
+	TopicTransOp       = "RMQ_SYS_TRANS_OP_HALF_TOPIC"
+	TopicTransCheckMax = "TRANS_CHECK_MAX_TIME_TOPIC"
+	TopicTimer         = "rmq_sys_wheel_timer"
+	TopicReplySuffix   = "REPLY_TOPIC"
+	GroupDefault       = "DEFAULT_CONSUMER"
+	GroupTools         = "TOOLS_CONSUMER"
+	GroupInnerProducer = "CLIENT_INNER_PRODUCER"
+
+	// OrderTopicNamespace is where the name server keeps the queues of
+	// ordered topics.
+	OrderTopicNamespace = "ORDER_TOPIC_CONFIG"
 )
 
-// OrderTopicNamespace is where the name server keeps the queues of ordered
-// topics.
-const OrderTopicNamespace = orderTopicKVSpace
+// Topics of RocketMQ's own that Goddard never fills but keeps clear of.
+const (
+	topicRocksHalf  = "RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC"
+	topicRocksOp    = "RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC"
+	topicCheckpoint = "CHECKPOINT_TOPIC"
+)
+
+const (
+	offsetIDSize4 = 2 * (4 + 4 + 8)
+	offsetIDSize6 = 2 * (16 + 4 + 8)
+)
 
 // RetryTopic is where messages wait that a member of the group failed on.
 func RetryTopic(group string) string { return RetryPrefix + group }
@@ -82,7 +85,7 @@ func checkName(kind, name string, limit int) error {
 	}
 	for i := range len(name) {
 		if !nameByte(name[i]) {
-			return fmt.Errorf("%w: the %s name %.60q may consist of %s only", ErrInvalid, kind, name, charactersOfNames)
+			return fmt.Errorf("%w: the %s name %.60q may consist of letters, digits and %% | _ - only", ErrInvalid, kind, name)
 		}
 	}
 	return nil
@@ -99,7 +102,7 @@ func nameByte(c byte) bool {
 func IsSystemTopic(name string) bool {
 	switch name {
 	case TopicDefault, TopicSelfTest, TopicBenchmark, TopicOffsetMoved, TopicSchedule, TopicTrace,
-		TopicTransHalf, TopicTransOp, TopicTransCheckMax, rocksHalfTopic, rocksOpTopic, checkpointTopic:
+		TopicTransHalf, TopicTransOp, TopicTransCheckMax, topicRocksHalf, topicRocksOp, topicCheckpoint:
 		return true
 	}
 	return strings.HasPrefix(name, SystemTopicPrefix)
@@ -110,7 +113,7 @@ func IsSystemTopic(name string) bool {
 func SendForbidden(topic string) bool {
 	switch topic {
 	case TopicSchedule, TopicTransHalf, TopicTransOp, TopicTransCheckMax, TopicSelfTest, TopicOffsetMoved,
-		rocksHalfTopic, rocksOpTopic:
+		topicRocksHalf, topicRocksOp:
 		return true
 	}
 	return false
@@ -120,11 +123,10 @@ func SendForbidden(topic string) bool {
 func IsSystemGroup(name string) bool {
 	named := []string{
 		GroupDefault, "DEFAULT_PRODUCER", GroupTools, "SCHEDULE_CONSUMER", "FILTERSRV_CONSUMER", "__MONITOR_CONSUMER",
-		GroupInnerProducer, "SELF_TEST_P_GROUP", "SELF_TEST_C_GROUP", "CID_ONSAPI_OWNER", "CID_ONSAPI_PERMISSION",
-		"CID_ONSAPI_PULL", systemGroupsONSHTTP,
+		GroupInnerProducer, "SELF_TEST_P_GROUP", "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY",
 	}
 	return slices.Contains(named, name) || strings.HasPrefix(name, SystemGroupPrefix) ||
-		strings.HasPrefix(name, systemGroupsONSTest)
+		strings.HasPrefix(name, "CID_ONSAPI_")
 }
 
 // OffsetID is the message id that says where a message lies: store host and log

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // silentAfter is how long a broker may be silent that did not say how long.
@@ -52,8 +53,10 @@ type rules struct {
 type table struct {
 	rules   rules
 	brokers map[string]*broker
-	topics  map[string][]queues // sorted by broker
-	live    map[liveKey]*liveness
+	topics  map[string][]wire.QueueData // sorted by broker
+	// static is where the queues of static topics are: by topic, then broker.
+	static map[string]map[string]wire.TopicQueueMapping
+	live   map[liveKey]*liveness
 }
 
 // A broker is the set of processes that share a broker name.
@@ -80,16 +83,9 @@ type liveness struct {
 	broker  string
 	seen    time.Time
 	timeout time.Duration
-	version mq.DataVersion
+	version wire.DataVersion
 	ha      string
 	conn    connID
-}
-
-// queues is what one broker holds of one topic.
-type queues struct {
-	broker        string
-	read, write   int32
-	perm, sysFlag int32
 }
 
 // A registration is what a broker says of itself.
@@ -99,8 +95,9 @@ type registration struct {
 	timeout                       time.Duration // 0 means silentAfter
 	acting                        bool          // shows an acting master
 	old                           bool          // from before 5.0: does not know acting masters
-	version                       mq.DataVersion
-	topics                        []mq.Topic
+	version                       wire.DataVersion
+	topics                        map[string]wire.TopicConfig
+	static                        map[string]wire.TopicQueueMapping // by topic
 	conn                          connID
 	here                          bool   // in this process
 	port                          uint16 // with here and no addr
@@ -138,7 +135,8 @@ func newTable(r rules) *table {
 	return &table{
 		rules:   r,
 		brokers: map[string]*broker{},
-		topics:  map[string][]queues{},
+		topics:  map[string][]wire.QueueData{},
+		static:  map[string]map[string]wire.TopicQueueMapping{},
 		live:    map[liveKey]*liveness{},
 	}
 }
@@ -167,10 +165,13 @@ func (t *table) register(r registration, now time.Time) (registered, error) {
 	if r.id == masterID || prime {
 		prev := t.live[key]
 		changed := first || r.here || prev == nil || prev.version != r.version
-		if t.rules.dropTopics || r.here {
+		if t.rules.dropTopics && len(r.static) == 0 || r.here {
 			t.dropTopicsNotIn(r.name, r.topics)
 		}
 		t.putTopics(r.name, r.topics, changed, prime && b.acting)
+		if changed {
+			t.putStatic(r.static)
+		}
 	}
 	if !r.here {
 		t.live[key] = &liveness{
@@ -201,7 +202,6 @@ func (t *table) admits(b *broker, r registration) error {
 		return errTaken
 	case known && old.addr != r.addr && !old.here:
 		if l := t.live[liveKey{r.cluster, old.addr}]; l != nil && l.version.StateVersion > r.version.StateVersion {
-			delete(t.live, liveKey{r.cluster, r.addr})
 			return errOlderMaster
 		}
 	case !known && !r.here && len(r.topics) == 1:
@@ -229,24 +229,31 @@ func (t *table) masterOf(b *broker) (*member, string) {
 
 // putTopics stores what a broker holds. Topics it held before are left as they
 // are unless changed is set, so that a wiped permission stays wiped.
-func (t *table) putTopics(name string, topics []mq.Topic, changed, readOnly bool) {
-	for i := range topics {
-		tp := &topics[i]
-		if !changed && t.serves(name, tp.Name) {
+func (t *table) putTopics(name string, topics map[string]wire.TopicConfig, changed, readOnly bool) {
+	for topic, c := range topics {
+		if !changed && t.serves(name, topic) {
 			continue
 		}
-		perm := tp.Perm
+		q := queueData(name, c)
 		if readOnly {
-			perm &^= mq.PermWrite
+			q.Perm &^= mq.PermWrite
 		}
-		t.putQueues(tp.Name, queues{name, tp.ReadQueues, tp.WriteQueues, perm, tp.SysFlag})
+		t.putQueues(topic, q)
+	}
+}
+
+// queueData is what a route says of a topic on a broker.
+func queueData(broker string, c wire.TopicConfig) wire.QueueData {
+	return wire.QueueData{
+		BrokerName: broker, Perm: c.Perm, ReadQueueNums: c.ReadQueueNums,
+		TopicSysFlag: c.TopicSysFlag, WriteQueueNums: c.WriteQueueNums,
 	}
 }
 
 // putQueues replaces what one broker holds of a topic.
-func (t *table) putQueues(topic string, q queues) {
+func (t *table) putQueues(topic string, q wire.QueueData) {
 	qs := t.topics[topic]
-	i, ok := slices.BinarySearchFunc(qs, q.broker, func(e queues, name string) int { return strings.Compare(e.broker, name) })
+	i, ok := slices.BinarySearchFunc(qs, q.BrokerName, func(e wire.QueueData, name string) int { return strings.Compare(e.BrokerName, name) })
 	if ok {
 		qs[i] = q
 		return
@@ -255,16 +262,21 @@ func (t *table) putQueues(topic string, q queues) {
 }
 
 func (t *table) serves(name, topic string) bool {
-	return slices.ContainsFunc(t.topics[topic], func(q queues) bool { return q.broker == name })
+	return slices.ContainsFunc(t.topics[topic], func(q wire.QueueData) bool { return q.BrokerName == name })
 }
 
-func (t *table) dropTopicsNotIn(name string, topics []mq.Topic) {
-	keep := make(map[string]struct{}, len(topics))
-	for i := range topics {
-		keep[topics[i].Name] = struct{}{}
+func (t *table) putStatic(mappings map[string]wire.TopicQueueMapping) {
+	for topic, m := range mappings {
+		if t.static[topic] == nil {
+			t.static[topic] = map[string]wire.TopicQueueMapping{}
+		}
+		t.static[topic][m.BrokerName] = m
 	}
+}
+
+func (t *table) dropTopicsNotIn(name string, topics map[string]wire.TopicConfig) {
 	for topic := range t.topics {
-		if _, ok := keep[topic]; !ok {
+		if _, ok := topics[topic]; !ok {
 			t.dropQueues(topic, name)
 		}
 	}
@@ -273,10 +285,12 @@ func (t *table) dropTopicsNotIn(name string, topics []mq.Topic) {
 // dropQueues removes a broker from a topic, and the topic with its last one.
 func (t *table) dropQueues(topic, name string) {
 	qs := t.topics[topic]
-	left := slices.DeleteFunc(qs, func(q queues) bool { return q.broker == name })
+	left := slices.DeleteFunc(qs, func(q wire.QueueData) bool { return q.BrokerName == name })
+	delete(t.static[topic], name)
 	switch {
 	case len(left) == 0:
 		delete(t.topics, topic)
+		delete(t.static, topic)
 	case len(left) != len(qs):
 		t.topics[topic] = left
 	}
@@ -353,11 +367,11 @@ func (t *table) heartbeat(cluster, addr string, now time.Time) bool {
 }
 
 // version is the data version a process last registered with.
-func (t *table) version(cluster, addr string) (mq.DataVersion, bool) {
+func (t *table) version(cluster, addr string) (wire.DataVersion, bool) {
 	if l := t.live[liveKey{cluster, addr}]; l != nil {
 		return l.version, true
 	}
-	return mq.DataVersion{}, false
+	return wire.DataVersion{}, false
 }
 
 // expire takes out who has been silent for too long.
@@ -402,8 +416,8 @@ func (t *table) changePerm(name string, f func(int32) int32) int {
 	n := 0
 	for _, qs := range t.topics {
 		for i := range qs {
-			if qs[i].broker == name {
-				qs[i].perm = f(qs[i].perm)
+			if qs[i].BrokerName == name {
+				qs[i].Perm = f(qs[i].Perm)
 				n++
 			}
 		}
@@ -415,6 +429,7 @@ func (t *table) changePerm(name string, f func(int32) int32) int {
 func (t *table) deleteTopic(topic, cluster string) {
 	if cluster == "" {
 		delete(t.topics, topic)
+		delete(t.static, topic)
 		return
 	}
 	for name, b := range t.brokers {
@@ -425,10 +440,10 @@ func (t *table) deleteTopic(topic, cluster string) {
 }
 
 // putTopic adds queues of a topic; all brokers named must be registered.
-func (t *table) putTopic(topic string, qs []queues) error {
+func (t *table) putTopic(topic string, qs ...wire.QueueData) error {
 	for _, q := range qs {
-		if t.brokers[q.broker] == nil {
-			return fmt.Errorf("broker %q is not registered", q.broker)
+		if t.brokers[q.BrokerName] == nil {
+			return fmt.Errorf("broker %q is not registered", q.BrokerName)
 		}
 	}
 	for _, q := range qs {
@@ -437,57 +452,50 @@ func (t *table) putTopic(topic string, qs []queues) error {
 	return nil
 }
 
-// A route is where a topic is. It shares memory with the table and is valid as
-// long as the table is not changed.
-type route struct {
-	queues  []queues
-	brokers []*broker
-}
-
-// route finds a topic; false if no registered broker serves it.
-func (t *table) route(topic string) (route, bool) {
+// route finds a topic for a client that reached this process at host; false if
+// no registered broker serves it.
+func (t *table) route(topic string, host netip.Addr) (wire.TopicRouteData, bool) {
 	qs := t.topics[topic]
-	if len(qs) == 0 {
-		return route{}, false
-	}
-	r := route{queues: qs, brokers: make([]*broker, 0, len(qs))}
+	r := wire.TopicRouteData{Queues: slices.Clone(qs), Mappings: maps.Clone(t.static[topic])}
 	for i := range qs {
-		if b := t.brokers[qs[i].broker]; b != nil {
-			r.brokers = append(r.brokers, t.acting(b, topic, qs[i].perm))
+		if b := t.brokers[qs[i].BrokerName]; b != nil {
+			r.Brokers = append(r.Brokers, t.shown(b, topic, qs[i].Perm, host))
 		}
 	}
-	return r, len(r.brokers) > 0
+	return r, len(r.Brokers) > 0
 }
 
-// acting shows the lowest slave of a masterless broker as its master, if the
-// topic cannot be written there anyway.
-func (t *table) acting(b *broker, topic string, perm int32) *broker {
-	if !t.rules.actingMaster || !b.acting || perm&mq.PermWrite != 0 ||
-		b.members[0].id == masterID || strings.HasPrefix(topic, memberTopic) {
-		return b
+// shown is b as a route shows it: with the lowest slave in place of a lost
+// master, if the topic cannot be written there anyway.
+func (t *table) shown(b *broker, topic string, perm int32, host netip.Addr) wire.BrokerData {
+	d := b.data(host)
+	low := b.members[0]
+	if t.rules.actingMaster && b.acting && low.id != masterID && perm&mq.PermWrite == 0 && !strings.HasPrefix(topic, memberTopic) {
+		delete(d.Addrs, low.id)
+		d.Addrs[masterID] = low.at(host)
 	}
-	shown := *b
-	shown.members = slices.Clone(b.members)
-	shown.members[0].id = masterID
-	return &shown
+	return d
 }
 
-// inZone leaves out the brokers of other zones, except those without a master.
-func (r route) inZone(zone string) route {
-	var out route
-	kept := map[string]bool{}
-	for _, b := range r.brokers {
-		if _, master := b.member(masterID); !master || strings.EqualFold(b.zone, zone) {
-			out.brokers = append(out.brokers, b)
-			kept[b.name] = true
-		}
+// inZone leaves the brokers of other zones out, except those without a master.
+func inZone(r wire.TopicRouteData, zone string) wire.TopicRouteData {
+	dropped := map[string]bool{}
+	r.Brokers = slices.DeleteFunc(r.Brokers, func(b wire.BrokerData) bool {
+		_, master := b.Addrs[masterID]
+		dropped[b.BrokerName] = master && !strings.EqualFold(b.ZoneName, zone)
+		return dropped[b.BrokerName]
+	})
+	r.Queues = slices.DeleteFunc(r.Queues, func(q wire.QueueData) bool { return dropped[q.BrokerName] })
+	return r
+}
+
+// clusterInfo is all brokers, for a client that reached this process at host.
+func (t *table) clusterInfo(host netip.Addr) wire.ClusterInfo {
+	info := wire.ClusterInfo{Brokers: make(map[string]wire.BrokerData, len(t.brokers)), Clusters: t.clusters()}
+	for name, b := range t.brokers {
+		info.Brokers[name] = b.data(host)
 	}
-	for _, q := range r.queues {
-		if kept[q.broker] {
-			out.queues = append(out.queues, q)
-		}
-	}
-	return out
+	return info
 }
 
 // clusters are the broker names of each cluster, sorted.
@@ -503,7 +511,7 @@ func (t *table) clusters() map[string][]string {
 }
 
 // topicNames are the topics for which want holds of any broker's queues.
-func (t *table) topicNames(want func(queues) bool) []string {
+func (t *table) topicNames(want func(wire.QueueData) bool) []string {
 	names := make([]string, 0, len(t.topics))
 	for name, qs := range t.topics {
 		if want == nil || slices.ContainsFunc(qs, want) {
@@ -516,6 +524,22 @@ func (t *table) topicNames(want func(queues) bool) []string {
 // sortedBrokers are all brokers by name.
 func (t *table) sortedBrokers() []*broker {
 	return slices.SortedFunc(maps.Values(t.brokers), func(a, b *broker) int { return strings.Compare(a.name, b.name) })
+}
+
+// data is b as it is, for a client that reached this process at host.
+func (b *broker) data(host netip.Addr) wire.BrokerData {
+	return wire.BrokerData{
+		Addrs: b.addrs(host), BrokerName: b.name, Cluster: b.cluster,
+		EnableActingMaster: b.acting, ZoneName: b.zone,
+	}
+}
+
+func (b *broker) addrs(host netip.Addr) map[int64]string {
+	addrs := make(map[int64]string, len(b.members))
+	for _, m := range b.members {
+		addrs[m.id] = m.at(host)
+	}
+	return addrs
 }
 
 func (b *broker) lowest() (member, bool) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"flag"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite the expected output of the scripts")
@@ -119,7 +120,7 @@ func (s *tableScript) do(verb string, a map[string]string) (string, bool) {
 		t.deleteTopic(a["topic"], a["cluster"])
 		return "", true
 	case "put":
-		if err := t.putTopic(a["topic"], []queues{{a["name"], 3, 3, 6, 0}}); err != nil {
+		if err := t.putTopic(a["topic"], wire.QueueData{BrokerName: a["name"], ReadQueueNums: 3, WriteQueueNums: 3, Perm: 6}); err != nil {
 			return err.Error(), true
 		}
 		return "", true
@@ -135,13 +136,14 @@ func (s *tableScript) register(a map[string]string) string {
 	r := registration{
 		cluster: a["cluster"], name: a["name"], addr: a["addr"], ha: a["ha"], zone: a["zone"], id: number(a["id"]),
 		acting: a["acting"] == "true", old: a["acting"] == "old",
-		version: mq.DataVersion{Counter: number(a["version"]), StateVersion: number(a["state"])},
+		version: wire.DataVersion{Counter: number(a["version"]), StateVersion: number(a["state"])},
 		conn:    connID(number(a["conn"])), here: has(a, "here"), port: uint16(number(a["port"])),
 	}
+	r.topics = map[string]wire.TopicConfig{}
 	r.timeout, _ = time.ParseDuration(a["timeout"])
 	for name := range strings.SplitSeq(a["topics"], ",") {
 		if name != "" {
-			r.topics = append(r.topics, mq.Topic{Name: name, ReadQueues: 4, WriteQueues: 4, Perm: 6})
+			r.topics[name] = wire.TopicConfig{TopicName: name, ReadQueueNums: 4, WriteQueueNums: 4, Perm: 6}
 		}
 	}
 	out, err := s.table.register(r, s.now)
@@ -159,23 +161,23 @@ func (s *tableScript) register(a map[string]string) string {
 }
 
 func (s *tableScript) route(a map[string]string) string {
-	r, ok := s.table.route(a["topic"])
+	r, ok := s.table.route(a["topic"], host(a))
 	if !ok {
 		return "none"
 	}
 	if zone, ok := a["zone"]; ok {
-		r = r.inZone(zone)
+		r = inZone(r, zone)
 	}
 	var b strings.Builder
-	for _, br := range r.brokers {
-		fmt.Fprintf(&b, "%s of %s:", br.name, br.cluster)
-		for _, m := range br.members {
-			fmt.Fprintf(&b, " %d=%s", m.id, m.at(host(a)))
+	for _, br := range r.Brokers {
+		fmt.Fprintf(&b, "%s of %s:", br.BrokerName, br.Cluster)
+		for _, id := range slices.Sorted(maps.Keys(br.Addrs)) {
+			fmt.Fprintf(&b, " %d=%s", id, br.Addrs[id])
 		}
 		b.WriteByte('\n')
 	}
-	for _, q := range r.queues {
-		fmt.Fprintf(&b, "%s read %d write %d perm %d\n", q.broker, q.read, q.write, q.perm)
+	for _, q := range r.Queues {
+		fmt.Fprintf(&b, "%s read %d write %d perm %d\n", q.BrokerName, q.ReadQueueNums, q.WriteQueueNums, q.Perm)
 	}
 	return b.String()
 }

@@ -16,7 +16,6 @@
 // key-value configuration is kept on disk, as RocketMQ's kvConfig.json; brokers
 // bring everything else again within one registration interval.
 //
-// Not here: filter servers (gone since RocketMQ 5.0; answers carry the empty
-// table) and the queue mappings of static topics, which are dropped from
-// registrations.
+// Filter servers, which are gone since RocketMQ 5.0, are not kept: answers carry
+// the empty table.
 package namesrv

@@ -2,9 +2,7 @@ package namesrv
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"hash/crc32"
 	"net"
 	"strconv"
 	"sync/atomic"
@@ -157,10 +155,7 @@ func (l *link) differs(ctx context.Context, conn *rpc.Conn, version mq.DataVersi
 	req := wire.NewRequest(wire.QueryDataVersion, &wire.QueryDataVersionRequest{
 		BrokerName: o.Name, BrokerAddr: l.advertised(conn), ClusterName: o.Cluster, BrokerID: o.ID,
 	})
-	var err error
-	if req.Body, err = json.Marshal(versionBodyOf(version)); err != nil {
-		return false, err
-	}
+	req.Body = wire.EncodeBody(dataVersion(version))
 	resp, err := call(ctx, conn, req)
 	if err != nil {
 		return false, err
@@ -179,15 +174,16 @@ func (l *link) register(ctx context.Context, conn *rpc.Conn, topics []mq.Topic, 
 		BrokerName: o.Name, BrokerAddr: l.advertised(conn), ClusterName: o.Cluster, BrokerID: o.ID,
 		HaServerAddr: net.JoinHostPort(l.host(conn), strconv.Itoa(int(o.HAPort))),
 	}
-	body, err := encodeBody(brokerBody{version, topics})
-	if err == nil && len(body) > maxPlain {
+	all := wire.TopicConfigs{DataVersion: dataVersion(version), Topics: topicConfigs(topics)}
+	body := wire.EncodeBody(wire.RegisterBrokerBody{Topics: all})
+	if len(body) > maxPlain {
 		h.Compressed = true
-		body, err = deflateBody(brokerBody{version, topics})
+		var err error
+		if body, err = deflate(all); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	h.BodyCrc32 = int32(crc32.ChecksumIEEE(body) & 0x7fffffff)
+	h.BodyCrc32 = wire.BodyCRC(body)
 	if o.ActingMaster {
 		h.HeartbeatTimeoutMillis = o.SilentAfter.Milliseconds()
 		h.EnableActingMaster = true
@@ -222,9 +218,8 @@ func (l *link) publish(ctx context.Context, t mq.Topic) error {
 		return fmt.Errorf("broker is not registered with name server %s yet", l.server)
 	}
 	req := wire.NewRequest(wire.RegisterTopicInNamesrv, &wire.RegisterTopicInNamesrvRequest{Topic: t.Name})
-	req.Body = form{quoted: true}.appendRoute(nil, route{queues: []queues{
-		{l.r.options.Name, t.ReadQueues, t.WriteQueues, t.Perm, t.SysFlag},
-	}}, nil)
+	body := wire.TopicRouteData{Queues: []wire.QueueData{queueData(l.r.options.Name, topicConfig(t))}}
+	req.Body = body.Encode(true)
 	if _, err := call(ctx, conn, req); err != nil {
 		return fmt.Errorf("name server %s: %w", l.server, err)
 	}

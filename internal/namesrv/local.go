@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // A LocalBroker is a broker in the name server's own process.
@@ -71,9 +73,29 @@ func (l *Local) enter() error {
 	defer l.s.mu.Unlock()
 	_, err := l.s.mu.table.register(registration{
 		cluster: l.b.Cluster, name: l.b.Name, id: l.b.ID, addr: l.b.addr(), port: l.b.Port,
-		here: true, version: version, topics: topics,
+		here: true, version: dataVersion(version), topics: topicConfigs(topics),
 	}, time.Now())
 	return err
+}
+
+func dataVersion(v mq.DataVersion) wire.DataVersion {
+	return wire.DataVersion{Counter: v.Counter, StateVersion: v.StateVersion, Timestamp: v.Timestamp}
+}
+
+func topicConfig(t mq.Topic) wire.TopicConfig {
+	return wire.TopicConfig{
+		Attributes: t.Attributes, Order: t.Order, Perm: t.Perm, ReadQueueNums: t.ReadQueues,
+		TopicFilterType: cmp.Or(t.FilterType, "SINGLE_TAG"), TopicName: t.Name,
+		TopicSysFlag: t.SysFlag, WriteQueueNums: t.WriteQueues,
+	}
+}
+
+func topicConfigs(topics []mq.Topic) map[string]wire.TopicConfig {
+	out := make(map[string]wire.TopicConfig, len(topics))
+	for _, t := range topics {
+		out[t.Name] = topicConfig(t)
+	}
+	return out
 }
 
 // Changed reads all topics anew: routes of deleted ones end. It returns when
@@ -89,7 +111,7 @@ func (l *Local) Changed() {
 func (l *Local) Publish(_ context.Context, t mq.Topic) error {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	return l.s.mu.table.putTopic(t.Name, []queues{{l.b.Name, t.ReadQueues, t.WriteQueues, t.Perm, t.SysFlag}})
+	return l.s.mu.table.putTopic(t.Name, queueData(l.b.Name, topicConfig(t)))
 }
 
 // Leave takes the broker out of the table.

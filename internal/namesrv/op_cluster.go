@@ -10,8 +10,9 @@ import (
 
 func (s *Server) getClusterInfo(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return withBody(cmd, nil, form{host: hostOf(c)}.appendClusters(nil, s.mu.table))
+	info := s.mu.table.clusterInfo(hostOf(c))
+	s.mu.RUnlock()
+	return withBody(cmd, nil, wire.EncodeBody(info))
 }
 
 func (s *Server) getMemberGroup(c *rpc.Conn, cmd *wire.Command) *wire.Command {
@@ -19,11 +20,11 @@ func (s *Server) getMemberGroup(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	if err := h.DecodeFields(cmd.Fields); err != nil {
 		return invalid(cmd, err)
 	}
+	group := wire.BrokerMemberGroup{BrokerName: h.BrokerName, Cluster: h.ClusterName}
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	var members []member
 	if b := s.mu.table.brokers[h.BrokerName]; b != nil {
-		members = b.members
+		group.Addrs = b.addrs(hostOf(c))
 	}
-	return withBody(cmd, nil, form{host: hostOf(c)}.appendMemberGroup(nil, h.ClusterName, h.BrokerName, members))
+	s.mu.RUnlock()
+	return withBody(cmd, nil, wire.EncodeBody(wire.BrokerMemberGroupResult{Group: group}))
 }

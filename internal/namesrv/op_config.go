@@ -1,8 +1,6 @@
 package namesrv
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -100,15 +98,15 @@ func (p property) set(text string) error {
 func (s *Server) getConfig(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
 	o := *s.options.Load()
 	o.Port = int(s.Addr().Port())
-	var b bytes.Buffer
+	texts := map[string]string{}
 	for _, p := range o.properties() {
-		fmt.Fprintf(&b, "%s=%s\n", p.key, p.text())
+		texts[p.key] = p.text()
 	}
-	return withBody(cmd, nil, b.Bytes())
+	return withBody(cmd, nil, wire.EncodeProperties(texts))
 }
 
 func (s *Server) updateConfig(c *rpc.Conn, cmd *wire.Command) *wire.Command {
-	wanted, err := parseProperties(cmd.Body)
+	wanted, err := wire.DecodeProperties(cmd.Body)
 	if err != nil {
 		return invalid(cmd, err)
 	}
@@ -149,25 +147,4 @@ func (o *Options) change(wanted map[string]string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// parseProperties reads lines of key=value.
-func parseProperties(b []byte) (map[string]string, error) {
-	kv := map[string]string{}
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' || line[0] == '!' {
-			continue
-		}
-		key, value, ok := strings.Cut(line, "=")
-		if !ok {
-			return nil, fmt.Errorf("setting %.100q has no =; write key=value, one on a line", line)
-		}
-		kv[strings.TrimSpace(key)] = strings.TrimSpace(value)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("settings: %w", err)
-	}
-	return kv, nil
 }

@@ -55,5 +55,5 @@ func (s *Server) listKV(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
 	if !ok {
 		return cmd.ReplyError(wire.CodeQueryNotFound, "No config item, Namespace: "+h.Namespace)
 	}
-	return withBody(cmd, nil, appendTable(nil, kv))
+	return withBody(cmd, nil, wire.EncodeBody(wire.KVTable{Table: kv}))
 }

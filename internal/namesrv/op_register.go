@@ -2,10 +2,8 @@ package namesrv
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"net"
 	"net/netip"
 	"strings"
@@ -66,7 +64,7 @@ func (s *Server) registerBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	if !ok {
 		return cmd.Reply(wire.CodeSuccess, h)
 	}
-	return withBody(cmd, h, appendTable(nil, order))
+	return withBody(cmd, h, wire.EncodeBody(wire.KVTable{Table: order}))
 }
 
 // decodeRegistration reads a REGISTER_BROKER request.
@@ -75,7 +73,7 @@ func decodeRegistration(cmd *wire.Command) (registration, error) {
 	if err := h.DecodeFields(cmd.Fields); err != nil {
 		return registration{}, err
 	}
-	if h.BodyCrc32 != 0 && uint32(h.BodyCrc32) != crc32.ChecksumIEEE(cmd.Body)&0x7fffffff {
+	if h.BodyCrc32 != 0 && h.BodyCrc32 != wire.BodyCRC(cmd.Body) {
 		return registration{}, errors.New("crc32 not match")
 	}
 	r := registration{
@@ -94,11 +92,16 @@ func decodeRegistration(cmd *wire.Command) (registration, error) {
 	if len(cmd.Body) == 0 {
 		return r, nil
 	}
-	body, err := decodeBody(cmd.Body, h.Compressed)
+	body, err := wire.DecodeRegisterBroker(cmd.Body, h.Compressed)
 	if err != nil {
 		return registration{}, err
 	}
-	r.version, r.topics = body.version, body.topics
+	r.version, r.topics, r.static = body.Topics.DataVersion, body.Topics.Topics, body.Topics.Mappings
+	for name := range r.topics {
+		if len(name) == 0 || len(name) > maxName {
+			return registration{}, fmt.Errorf("a topic name has %d bytes; 1 to %d are allowed", len(name), maxName)
+		}
+	}
 	return r, nil
 }
 
@@ -138,9 +141,11 @@ func (s *Server) queryDataVersion(c *rpc.Conn, cmd *wire.Command) *wire.Command 
 	if err := h.DecodeFields(cmd.Fields); err != nil {
 		return invalid(cmd, err)
 	}
-	asked, err := decodeDataVersion(cmd.Body)
-	if err != nil {
-		return invalid(cmd, err)
+	var asked wire.DataVersion
+	if len(cmd.Body) > 0 {
+		if err := wire.DecodeBody(cmd.Body, &asked); err != nil {
+			return invalid(cmd, err)
+		}
 	}
 	s.mu.Lock()
 	known, ok := s.mu.table.version(h.ClusterName, h.BrokerAddr)
@@ -148,10 +153,7 @@ func (s *Server) queryDataVersion(c *rpc.Conn, cmd *wire.Command) *wire.Command 
 	s.mu.Unlock()
 	resp := cmd.Reply(wire.CodeSuccess, &wire.QueryDataVersionResponse{Changed: !ok || asked != known})
 	if ok {
-		resp.Body, err = json.Marshal(versionBody{known.Counter, known.StateVersion, known.Timestamp})
-		if err != nil {
-			panic("BUG: a data version cannot be encoded: " + err.Error())
-		}
+		resp.Body = wire.EncodeBody(known)
 	}
 	return resp
 }

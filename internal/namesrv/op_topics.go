@@ -27,38 +27,38 @@ func (s *Server) listTopicsOfCluster(_ *rpc.Conn, cmd *wire.Command) *wire.Comma
 	if err := h.DecodeFields(cmd.Fields); err != nil {
 		return invalid(cmd, err)
 	}
-	return s.someTopics(cmd, func(q queues) bool {
-		b := s.mu.table.brokers[q.broker]
+	return s.someTopics(cmd, func(q wire.QueueData) bool {
+		b := s.mu.table.brokers[q.BrokerName]
 		return b != nil && b.cluster == h.Cluster
 	})
 }
 
 func (s *Server) listUnitTopics(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
-	return s.someTopics(cmd, func(q queues) bool { return q.sysFlag&flagUnit != 0 })
+	return s.someTopics(cmd, func(q wire.QueueData) bool { return q.TopicSysFlag&flagUnit != 0 })
 }
 
 func (s *Server) listUnitSubTopics(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
-	return s.someTopics(cmd, func(q queues) bool { return q.sysFlag&flagUnitSub != 0 })
+	return s.someTopics(cmd, func(q wire.QueueData) bool { return q.TopicSysFlag&flagUnitSub != 0 })
 }
 
 func (s *Server) listUnitSubOnlyTopics(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
-	return s.someTopics(cmd, func(q queues) bool { return q.sysFlag&(flagUnit|flagUnitSub) == flagUnitSub })
+	return s.someTopics(cmd, func(q wire.QueueData) bool { return q.TopicSysFlag&(flagUnit|flagUnitSub) == flagUnitSub })
 }
 
 // someTopics lists the topics for which want holds; it is called under s.mu.
-func (s *Server) someTopics(cmd *wire.Command, want func(queues) bool) *wire.Command {
+func (s *Server) someTopics(cmd *wire.Command, want func(wire.QueueData) bool) *wire.Command {
 	if s.options.Load().HideTopics {
 		return cmd.ReplyError(wire.CodeSystemError, "disable: set enableTopicList of the name server to list topics")
 	}
 	return s.topicList(cmd, want)
 }
 
-func (s *Server) topicList(cmd *wire.Command, want func(queues) bool) *wire.Command {
+func (s *Server) topicList(cmd *wire.Command, want func(wire.QueueData) bool) *wire.Command {
 	s.mu.RLock()
 	names := s.mu.table.topicNames(want)
 	s.mu.RUnlock()
 	slices.Sort(names)
-	return withBody(cmd, nil, appendTopicList(nil, "", names))
+	return withBody(cmd, nil, wire.EncodeBody(wire.TopicList{Topics: names}))
 }
 
 func (s *Server) listSystemTopics(c *rpc.Conn, cmd *wire.Command) *wire.Command {
@@ -73,7 +73,7 @@ func (s *Server) listSystemTopics(c *rpc.Conn, cmd *wire.Command) *wire.Command 
 	for _, cluster := range sortedKeys(clusters) {
 		names = append(append(names, cluster), clusters[cluster]...)
 	}
-	return withBody(cmd, nil, appendTopicList(nil, addr, names))
+	return withBody(cmd, nil, wire.EncodeBody(wire.TopicList{BrokerAddr: addr, Topics: names}))
 }
 
 func (s *Server) deleteTopic(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
@@ -97,12 +97,12 @@ func (s *Server) registerTopic(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
 	if h.Topic == "" || len(h.Topic) > maxName {
 		return invalid(cmd, fmt.Errorf("topic has %d bytes; 1 to %d are allowed", len(h.Topic), maxName))
 	}
-	qs, err := decodeTopicQueues(cmd.Body)
-	if err != nil {
+	var route wire.TopicRouteData
+	if err := wire.DecodeBody(cmd.Body, &route); err != nil {
 		return invalid(cmd, err)
 	}
 	s.mu.Lock()
-	err = s.mu.table.putTopic(h.Topic, qs)
+	err := s.mu.table.putTopic(h.Topic, route.Queues...)
 	s.mu.Unlock()
 	if err != nil {
 		return cmd.ReplyError(wire.CodeBrokerNotExist, err.Error())

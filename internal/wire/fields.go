@@ -43,6 +43,7 @@ type FieldError struct {
 	Value  string // empty if the field is missing
 }
 
+// Error implements error.
 func (e *FieldError) Error() string {
 	if e.Value == "" {
 		return fmt.Sprintf("%s: field %s is missing", e.Header, e.Key)

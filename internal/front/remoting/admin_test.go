@@ -127,8 +127,8 @@ func TestSettingsAreJavaProperties(t *testing.T) {
 	r.want(wire.CodeInvalidParameter, r.call(wire.UpdateBrokerConfig, nil, "# nothing"))
 }
 
-// The bodies are byte for byte what RocketMQ 5.5.0's classes make of the same
-// values.
+// The bodies were recorded from RocketMQ 5.5.0's own classes, filled with the
+// same values.
 func TestAdminAnswers(t *testing.T) {
 	r := newRig(t)
 	r.fake.members = []mq.Connection{{ClientID: "c1", Addr: "1.2.3.4:5", Language: "JAVA", Version: 513, LastUpdate: time.UnixMilli(77)}}
@@ -153,7 +153,7 @@ func TestAdminAnswers(t *testing.T) {
 		{wire.GetConsumeStats, &wire.GetConsumeStatsRequest{ConsumerGroup: "G", TopicList: "T;"},
 			`{"consumeTps":1.5,"offsetTable":{` + q + `:{"brokerOffset":9,"consumerOffset":4,"lastTimestamp":4000,"pullOffset":6}}}`},
 		{wire.QueryTopicConsumeByWho, &wire.QueryTopicConsumeByWhoRequest{Topic: "T"}, `{"groupList":["G"]}`},
-		{wire.QueryTopicsByConsumer, &wire.QueryTopicsByConsumerRequest{Group: "G"}, `{"topicList":["T"]}`},
+		{wire.QueryTopicsByConsumer, &wire.QueryTopicsByConsumerRequest{Group: "G"}, `{"brokerAddr":"10.0.0.1:10911","topicList":["T"]}`},
 		{wire.GetConsumerConnectionList, &wire.GetConsumerConnectionListRequest{ConsumerGroup: "G"},
 			`{"connectionSet":` + conns + `,"consumeFromWhere":"CONSUME_FROM_FIRST_OFFSET","consumeType":"CONSUME_PASSIVELY","messageModel":"CLUSTERING","subscriptionTable":{"T":` + sub + `}}`},
 		{wire.GetProducerConnectionList, &wire.GetProducerConnectionListRequest{ProducerGroup: "P"}, `{"connectionSet":` + conns + `}`},

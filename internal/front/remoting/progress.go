@@ -134,7 +134,7 @@ func topicsOfGroup(s *session, req *wire.Command) (*wire.Command, error) {
 	if err := h.DecodeFields(req.Fields); err != nil {
 		return nil, malformed(req, err)
 	}
-	body := wire.TopicList{Topics: s.h.admin.TopicsOfGroup(s.ctx, h.Group)}
+	body := wire.TopicList{BrokerAddr: s.h.storeHost.String(), Topics: s.h.admin.TopicsOfGroup(s.ctx, h.Group)}
 	return ok(req, nil, wire.EncodeBody(body)), nil
 }
 

@@ -32,7 +32,7 @@ func nameServers(flag string) []string {
 	return all
 }
 
-// reach prepares a client of the cluster behind the name servers of a flag.
-func reach(flag string) (*remote.Cluster, error) {
+// connect prepares a client of the cluster behind the name servers of a flag.
+func connect(flag string) (*remote.Cluster, error) {
 	return remote.Dial(remote.Options{NameServers: nameServers(flag)})
 }

@@ -1,0 +1,267 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// Queues that nobody uses leave memory, and are found again with their end.
+func TestIdleQueuesCostNoMemory(t *testing.T) {
+	o := testOptions(nil)
+	o.SegmentSize = 4 << 20
+	s := mustOpen(t, o)
+	defer mustClose(t, s)
+	const queues = 20000
+	most := 0
+	for from := 0; from < queues; from += 500 {
+		b := &mq.SendBatch{}
+		for i := from; i < from+500; i++ {
+			for range 2 {
+				b.Sends = append(b.Sends, mq.Send{Message: message(fmt.Sprintf("topic-%d", i/4), int32(i%4), fmt.Sprint(i))})
+			}
+		}
+		for _, m := range sendBatch(s, b) {
+			if m.Err != nil {
+				t.Fatal(m.Err)
+			}
+		}
+		if err := errors.Join(s.syncLog(), s.writeCheckpoint()); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, s.table.size())
+	}
+	for s.table.size() > 0 {
+		before := s.table.size()
+		for range 2 * sweepShare { // once to mark, once to remove
+			if err := s.writeCheckpoint(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s.table.size() >= before {
+			t.Fatalf("%d queues stay in memory", before)
+		}
+	}
+	if most > 12000 {
+		t.Fatalf("%d queues were in memory at once", most)
+	}
+	for _, i := range []int{0, 1, 777, 4000, queues - 1} {
+		q := mq.Queue{Topic: fmt.Sprintf("topic-%d", i/4), ID: int32(i % 4)}
+		if got := mustRead(t, s, q, 0); strings.Join(got, " ") != fmt.Sprintf("%d %d", i, i) {
+			t.Fatalf("queue %d holds %q", i, got)
+		}
+		if m := mustSend(t, s, message(q.Topic, q.ID, "third"))[0]; m.Result.Offset != 2 {
+			t.Fatalf("queue %d goes on at %d", i, m.Result.Offset)
+		}
+	}
+}
+
+// Entries of a busy queue leave memory too, once they have a block.
+func TestBusyQueueKeepsOnlyRecentEntries(t *testing.T) {
+	o := testOptions(nil)
+	o.SegmentSize = 8 << 20
+	s := mustOpen(t, o)
+	defer mustClose(t, s)
+	b := &mq.SendBatch{Sends: make([]mq.Send, 1000)}
+	for i := range b.Sends {
+		b.Sends[i].Message = message("T", 0, "x")
+	}
+	for range 30 {
+		sendBatch(s, b)
+		if err := errors.Join(s.syncLog(), s.writeCheckpoint()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := s.table.find(mq.Queue{Topic: "T"})
+	if n, c := len(q.mu.entries), cap(q.mu.entries); n != recentEntriesQueue || c > 4*recentEntriesQueue {
+		t.Fatalf("%d entries in memory, space for %d", n, c)
+	}
+	if got := mustRead(t, s, q.name, 0); len(got) != 30000 {
+		t.Fatalf("queue holds %d messages", len(got))
+	}
+}
+
+// A topic that was forgotten starts again at 0, also after a restart and, as
+// long as the row that says so is there, after the index was rebuilt.
+func TestForgottenTopicStartsAgain(t *testing.T) {
+	o := testOptions(nil)
+	s := mustOpen(t, o)
+	for i := range 50 {
+		mustSend(t, s, message("T", 0, fmt.Sprintf("old %d", i)), message("T", 7, "old"), message("T2", 0, "kept"))
+		if i == 30 {
+			if err := errors.Join(s.syncLog(), s.writeCheckpoint()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if ids, err := s.Queues("T"); !slices.Equal(ids, []int32{0, 7}) || err != nil {
+		t.Fatalf("queues are %v, %v", ids, err)
+	}
+	if err := s.Forget("T"); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := s.Queues("T"); len(ids) != 0 || err != nil {
+		t.Fatalf("queues are %v, %v", ids, err)
+	}
+	q := mq.Queue{Topic: "T"}
+	if b := status(t, s, q, 3, ReadOptions{}); b.Status != mq.PullNoQueue {
+		t.Fatalf("got %+v", b)
+	}
+	if m := mustSend(t, s, message("T", 0, "new"))[0]; m.Result.Offset != 0 {
+		t.Fatalf("topic starts at %d", m.Result.Offset)
+	}
+	check := func(what string) {
+		t.Helper()
+		if got := mustRead(t, s, q, 0); strings.Join(got, " ") != "new" {
+			t.Fatalf("%s: queue holds %q", what, got)
+		}
+		if got := mustRead(t, s, mq.Queue{Topic: "T2"}, 0); len(got) != 50 {
+			t.Fatalf("%s: the other topic holds %d", what, len(got))
+		}
+	}
+	check("at once")
+	killed := crashOf(t, o.FS)
+	mustClose(t, s)
+	s = mustOpen(t, o)
+	check("reopened")
+	mustClose(t, s)
+	checkVerified(t, o.FS, "reopened")
+	o.FS = killed
+	s = mustOpen(t, o)
+	check("killed")
+	if err := s.dropIndex(); err != nil {
+		t.Fatal(err)
+	}
+	b := s.rows.db.NewBatch()
+	_ = b.Delete([]byte{rowCheckpoint}, nil)
+	if err := s.rows.apply(b, true); err != nil {
+		t.Fatal(err)
+	}
+	s.checkpointed.Store(1 << 60) // no checkpoint on closing
+	s.lastDurable = time.Now()
+	mustClose(t, s)
+	s = mustOpen(t, o)
+	check("rebuilt")
+	mustClose(t, s)
+	rebuildIndex(t, o)
+	s = mustOpen(t, o)
+	check("rebuilt without the row")
+	mustClose(t, s)
+}
+
+// Old segments go, queues start behind them, and a queue whose messages are all
+// gone remembers its end.
+func TestOldMessagesAreRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(nil)
+		o.Retention = time.Hour
+		s := mustOpen(t, o)
+		stop := runStore(t, s)
+		for range 10 {
+			mustSend(t, s, message("quiet", 0, "early"))
+		}
+		fill(t, s, 100, 4000)
+		_, middle := s.LogBounds()
+		time.Sleep(40 * time.Minute)
+		fill(t, s, 100, 4000)
+		time.Sleep(30 * time.Minute)
+		lo, hi := s.LogBounds()
+		if size := o.SegmentSize; int64(lo) != int64(middle)/size*size {
+			t.Fatalf("log starts at %d; the first hour ends at %d", lo, middle)
+		}
+		check := func() {
+			t.Helper()
+			qlo, qhi, err := s.Bounds(mq.Queue{Topic: "quiet"})
+			if qlo != 10 || qhi != 10 || err != nil {
+				t.Fatalf("quiet queue: %d, %d, %v", qlo, qhi, err)
+			}
+			if b := status(t, s, mq.Queue{Topic: "quiet"}, 3, ReadOptions{}); b.Status != mq.PullOffsetIllegal || b.Next != 10 {
+				t.Fatalf("quiet queue: %+v", b)
+			}
+			qlo, qhi, err = s.Bounds(mq.Queue{Topic: "A"})
+			if qlo < 90 || qlo > 100 || qhi != 200 || err != nil {
+				t.Fatalf("busy queue: %d, %d, %v", qlo, qhi, err)
+			}
+			if b := status(t, s, mq.Queue{Topic: "A"}, 0, ReadOptions{}); b.Status != mq.PullOffsetIllegal || b.Next != qlo {
+				t.Fatalf("busy queue: %+v", b)
+			}
+			if got := mustRead(t, s, mq.Queue{Topic: "A"}, qlo); len(got) != int(qhi-qlo) || got[0] != fmt.Sprint(qlo) && qlo < 100 {
+				t.Fatalf("busy queue holds %d, starting with %q", len(got), got[0])
+			}
+			if _, err := s.ReadAt(0); !errors.Is(err, mq.ErrNotFound) {
+				t.Fatalf("first message: %v", err)
+			}
+		}
+		check()
+		stop()
+		mustClose(t, s)
+		checkVerified(t, o.FS, "after removal")
+		s = mustOpen(t, o)
+		check()
+		if m := mustSend(t, s, message("quiet", 0, "late"))[0]; m.Result.Offset != 10 {
+			t.Fatalf("quiet queue goes on at %d", m.Result.Offset)
+		}
+		if got := mustRead(t, s, mq.Queue{Topic: "quiet"}, 10); len(got) != 1 {
+			t.Fatalf("quiet queue holds %q", got)
+		}
+		mustClose(t, s)
+		// From the log alone the busy queues come back as they were.
+		rebuildIndex(t, o)
+		s = mustOpen(t, o)
+		if qlo, qhi, _ := s.Bounds(mq.Queue{Topic: "A"}); qlo < 90 || qhi != 200 {
+			t.Fatalf("rebuilt queue: %d, %d", qlo, qhi)
+		}
+		if _, got := s.LogBounds(); got < hi {
+			t.Fatalf("rebuilt log ends at %d", got)
+		}
+		mustClose(t, s)
+	})
+}
+
+// DeleteHour keeps old segments until its hour, unless the disk fills up; a
+// disk that is nearly full loses its oldest segments whatever their age.
+func TestDiskShareOverrulesTime(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		used    int
+		age     time.Duration
+		removed bool
+	}{
+		{"old, wrong hour", 10, 2 * time.Hour, false},
+		{"old, wrong hour, disk fills up", 76, 2 * time.Hour, true},
+		{"young, disk fills up", 76, time.Minute, false},
+		{"young, disk nearly full", 86, time.Minute, true},
+		{"old, right hour", 10, 5 * time.Hour, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fs := vfs.NewMem()
+				fs.TestingSetDiskUsage(vfs.DiskUsage{TotalBytes: 100 << 40, AvailBytes: uint64(100-c.used) << 40, UsedBytes: uint64(c.used) << 40})
+				o := testOptions(fs)
+				o.Retention = time.Hour
+				o.DeleteHour = fmt.Sprintf("%02d", time.Now().Add(5*time.Hour).Hour())
+				s := mustOpen(t, o)
+				fill(t, s, 100, 4000)
+				stop := runStore(t, s)
+				time.Sleep(c.age + 20*time.Second)
+				if lo, _ := s.LogBounds(); (lo > 0) != c.removed {
+					t.Fatalf("log starts at %d", lo)
+				}
+				if files := s.seg.Files(); c.removed && len(files) > 2 {
+					t.Fatalf("%d files are left", len(files))
+				}
+				mustSend(t, s, message("A", 0, "next"))
+				stop()
+				mustClose(t, s)
+			})
+		})
+	}
+}
