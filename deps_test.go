@@ -22,12 +22,13 @@ mq, segment                   < store;
 store                         < timer;
 rpc                           < namesrv;
 mq, rpc                       < remote;
+remote                        < load;
 store, timer                  < broker;
 mq, rpc                       < front/remoting;
 mq, rpc                       < admin;
 broker, namesrv, front/remoting < node;
 node                          < goddard;
-node, admin, remote           < cmd/goddard;
+node, admin, remote, load     < cmd/goddard;
 `
 
 // A front end cannot see the engine, the engine cannot see a protocol, and so

@@ -65,12 +65,13 @@ func topicList(s spelling) *cobra.Command {
 	var all bool
 	o.Flags().BoolVar(&all, "all", s.old, "also retry, dead-letter and system topics")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
-		topics, err := c.Topics(ctx)
+		list := c.UserTopics
+		if all {
+			list = c.Topics
+		}
+		topics, err := list(ctx)
 		if err != nil {
 			return err
-		}
-		if !all {
-			topics = slices.DeleteFunc(topics, inner)
 		}
 		t := newTable("TOPIC")
 		for _, name := range topics {
@@ -78,11 +79,6 @@ func topicList(s spelling) *cobra.Command {
 		}
 		return o.print(nonNil(topics), t)
 	})
-}
-
-// inner reports whether a topic is none that a person created.
-func inner(topic string) bool {
-	return strings.HasPrefix(topic, mq.RetryPrefix) || strings.HasPrefix(topic, mq.DLQPrefix) || mq.IsSystemTopic(topic)
 }
 
 // nonNil makes an empty list of nothing, which JSON tells apart.

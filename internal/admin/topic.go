@@ -27,6 +27,26 @@ func (c *Cluster) Topics(ctx context.Context) ([]string, error) {
 	return list.Topics, nil
 }
 
+// UserTopics lists the topics that people or programs made: those of Topics
+// without system, retry and dead-letter topics and those named after clusters
+// and brokers.
+func (c *Cluster) UserTopics(ctx context.Context) ([]string, error) {
+	topics, err := c.Topics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	brokers, err := c.Brokers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(topics, func(topic string) bool {
+		return strings.HasPrefix(topic, mq.RetryPrefix) || strings.HasPrefix(topic, mq.DLQPrefix) || mq.IsSystemTopic(topic) ||
+			slices.ContainsFunc(brokers, func(b Broker) bool {
+				return topic == b.Name || topic == b.Cluster || topic == b.Cluster+"_"+mq.TopicReplySuffix
+			})
+	}), nil
+}
+
 // PutTopic creates a topic or changes it. The attributes of t are changes:
 // "+key" sets, "-key" removes. It returns the brokers that have it now.
 func (c *Cluster) PutTopic(ctx context.Context, to Target, t mq.Topic) ([]Broker, error) {

@@ -127,6 +127,7 @@ func TestTopicStats(t *testing.T) {
 func TestConsumeStats(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 2)
+		pass(5 * time.Second)
 		for range 10 {
 			r.sent(message("T", "x"))
 		}
@@ -134,7 +135,7 @@ func TestConsumeStats(t *testing.T) {
 			t.Fatalf("pulled %d", p.Count)
 		}
 		r.must(r.SetOffset(t.Context(), "G", mq.Queue{Topic: "T"}, 6))
-		pass(61 * time.Second)
+		pass(56 * time.Second)
 		got, err := r.ConsumeStats(t.Context(), "G", nil)
 		r.must(err)
 		if len(got.Queues) != 2 {
@@ -155,11 +156,11 @@ func TestConsumeStats(t *testing.T) {
 func TestStatsCoverMinuteHourAndDay(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
-		pass(time.Minute)
+		pass(65 * time.Second)
 		for range 60 {
 			r.sent(message("T", "0123456789"))
 		}
-		pass(59 * time.Second)
+		pass(56 * time.Second)
 		nums, err := r.Stats(t.Context(), statTopicPutNums, "T")
 		r.must(err)
 		if nums[0].Sum != 60 || nums[0].Rate != 1 || nums[0].PerCall != 1 {

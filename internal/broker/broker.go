@@ -53,7 +53,7 @@ func New(o Options) (*Broker, error) {
 	}
 	o = o.withDefaults()
 	b := &Broker{
-		clients: newClients(), locks: newLocks(), stats: newStats(), ids: newUniqueKeys(),
+		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
 		parking: newParking(2 * runtime.GOMAXPROCS(0)), started: time.Now(),
 	}
 	b.live.Store(newLive(o))

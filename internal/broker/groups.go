@@ -43,13 +43,13 @@ func (b *Broker) loadGroups() error {
 		"CID_ONSAPI_PERMISSION", "CID_ONSAPI_OWNER", "CID_RMQ_SYS_TRANS",
 	} {
 		g := newGroup(name)
-		b.groups.table.put(name, &g)
+		b.groups.table.add(name, &g)
 	}
 	err := scanJSON(b, versionRows+"group", func(_ string, v mq.DataVersion) { b.groups.mu.version = v })
 	if err != nil {
 		return err
 	}
-	return scanJSON(b, groupRows, func(name string, g mq.Group) { b.groups.table.put(name, &g) })
+	return scanJSON(b, groupRows, func(name string, g mq.Group) { b.groups.table.add(name, &g) })
 }
 
 // group returns a group's configuration. It creates the group if that is
@@ -86,7 +86,7 @@ func (b *Broker) keepGroupLocked(g mq.Group) error {
 }
 
 func missingGroup(name string) error {
-	return fmt.Errorf("%w: subscription group [%s] does not exist; create it with `goddard admin group create %s` or set auto-create-group (autoCreateSubscriptionGroup)",
+	return fmt.Errorf("%w: subscription group [%s]; create it with `goddard admin group create %s` or let clients create groups with auto-create-group (autoCreateSubscriptionGroup)",
 		mq.ErrGroupNotFound, name, name)
 }
 
@@ -110,14 +110,12 @@ func copyGroup(g *mq.Group) mq.Group {
 	return c
 }
 
-// Group returns a group's configuration. As in RocketMQ, asking creates the
-// group if that is allowed.
+// Group returns a group's configuration. It creates none.
 func (b *Broker) Group(_ context.Context, name string) (mq.Group, error) {
-	g, err := b.group(name)
-	if err != nil {
-		return mq.Group{}, err
+	if g := b.groups.table.get(name); g != nil {
+		return copyGroup(g), nil
 	}
-	return copyGroup(g), nil
+	return mq.Group{}, missingGroup(name)
 }
 
 // PutGroup creates a group or changes its configuration.

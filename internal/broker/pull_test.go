@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -294,6 +295,43 @@ func TestManyWaitersAllHearOfWhatTheyWant(t *testing.T) {
 		}
 		if n := r.parking.count.Load(); n != 0 {
 			t.Errorf("%d are still parked", n)
+		}
+	})
+}
+
+// Producers and waiting consumers at the same time: whoever waits for a message
+// gets it at once. In a bubble a lost wake-up shows as time that passed.
+func TestNoWakeUpIsLost(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		const queues, messages = 4, 500
+		r.topic("T", queues)
+		began := time.Now()
+		var all sync.WaitGroup
+		for id := range int32(queues) {
+			all.Go(func() {
+				for range messages {
+					s := message("T", "x")
+					s.QueueID = id
+					r.sent(s)
+				}
+			})
+			for i := range 3 {
+				all.Go(func() {
+					q := mq.PullRequest{Group: fmt.Sprint("G", i), Queue: mq.Queue{Topic: "T", ID: id}, Wait: time.Minute}
+					for q.From < messages {
+						p := <-r.pull(q)
+						if p.err != nil || p.Status != mq.PullFound {
+							t.Errorf("at %d: status %d, %v", q.From, p.Status, p.err)
+							return
+						}
+						q.From = p.Next
+					}
+				})
+			}
+		}
+		all.Wait()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("somebody waited for %v", took)
 		}
 	})
 }

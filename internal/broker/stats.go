@@ -49,14 +49,13 @@ func (c *counter) add(n int64) {
 
 // stats holds the counters by name and key, and looks at them now and then.
 type stats struct {
-	counters *table[counter]
-	// putTotal, getTotal and missTotal count messages and pulls of the whole
-	// broker; size and time are those of what was put.
+	counters sync.Map // of *counter, by name@key
+	// Of the whole broker: messages and their bytes stored, messages refused;
+	// messages pulled, pulls that found some and that found none.
 	putTotal, putSize, putFailed  counter
 	getTotal, getFound, getMissed counter
 
-	// mu guards the samples of all counters and serializes the creation of
-	// counters.
+	// mu guards the samples of all counters.
 	mu struct {
 		sync.Mutex
 		lastHour, lastDay time.Time
@@ -68,26 +67,18 @@ type stats struct {
 // dayTotals are the broker's totals at midnight.
 type dayTotals struct{ put, get int64 }
 
-func newStats() *stats { return &stats{counters: newTable[counter]()} }
-
 // counter returns the counter of that name and key; the first call makes it.
 func (s *stats) counter(name, key string) *counter {
 	id := name + "@" + key
-	if c := s.counters.get(id); c != nil {
-		return c
+	if c, ok := s.counters.Load(id); ok {
+		return c.(*counter)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.counters.get(id); c != nil {
-		return c
-	}
-	c := new(counter)
-	s.counters.put(id, c)
-	return c
+	c, _ := s.counters.LoadOrStore(id, new(counter))
+	return c.(*counter)
 }
 
 // forget drops a counter.
-func (s *stats) forget(name, key string) { s.counters.put(name+"@"+key, nil) }
+func (s *stats) forget(name, key string) { s.counters.Delete(name + "@" + key) }
 
 // sample is called every sampleMinute.
 func (s *stats) sample(now time.Time) {
@@ -101,8 +92,8 @@ func (s *stats) sample(now time.Time) {
 	if day {
 		s.mu.lastDay = now
 	}
-	for _, c := range s.counters.all() {
-		c.sample(now, 7, hour, day)
+	for _, c := range s.counters.Range {
+		c.(*counter).sample(now, 7, hour, day)
 	}
 	for _, c := range []*counter{&s.putTotal, &s.putSize, &s.putFailed, &s.getTotal, &s.getFound, &s.getMissed} {
 		c.sample(now, 61, hour, day)
@@ -148,11 +139,11 @@ func appendSample(all []sample, x sample, limit int) []sample {
 
 // get returns a counter's rates; ErrNotFound if it does not exist.
 func (s *stats) get(name, key string) ([3]mq.RateStat, error) {
-	c := s.counters.get(name + "@" + key)
-	if c == nil {
+	c, ok := s.counters.Load(name + "@" + key)
+	if !ok {
 		return [3]mq.RateStat{}, mq.ErrNotFound
 	}
-	return s.spans(c), nil
+	return s.spans(c.(*counter)), nil
 }
 
 // spans are a counter's rates over the last minute, hour and day.

@@ -9,14 +9,13 @@ import (
 )
 
 // tableShards divides a table so that a change copies a small part of it.
-const tableShards = 256
+const tableShards = 1024
 
 // A table finds values by name. Reading takes no lock and allocates nothing;
 // a change copies the names of one shard. What get returns must not be changed.
 type table[V any] struct {
 	seed   maphash.Seed
 	shards [tableShards]atomic.Pointer[map[string]*V]
-	size   atomic.Int64
 	// mu serializes changes of the shards; it is held while one is copied.
 	mu sync.Mutex
 }
@@ -36,24 +35,22 @@ func (t *table[V]) shard(name string) *atomic.Pointer[map[string]*V] {
 // get returns the value called name, or nil.
 func (t *table[V]) get(name string) *V { return (*t.shard(name).Load())[name] }
 
+// add sets the value called name while nobody else has the table.
+func (t *table[V]) add(name string, v *V) { (*t.shard(name).Load())[name] = v }
+
 // put sets the value called name; nil removes it.
 func (t *table[V]) put(name string, v *V) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	shard := t.shard(name)
-	old := *shard.Load()
-	changed := maps.Clone(old)
+	changed := maps.Clone(*shard.Load())
 	if v == nil {
 		delete(changed, name)
 	} else {
 		changed[name] = v
 	}
 	shard.Store(&changed)
-	t.size.Add(int64(len(changed) - len(old)))
 }
-
-// len is how many values there are.
-func (t *table[V]) len() int { return int(t.size.Load()) }
 
 // all goes through the values in no order; those put or removed meanwhile may
 // or may not be seen.

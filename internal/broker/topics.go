@@ -76,17 +76,24 @@ func (b *Broker) loadTopics() error {
 	b.topics.table = newTable[topic]()
 	b.topics.mu.version.Timestamp = time.Now().UnixMilli()
 	for _, t := range systemTopics(b.opts().Options, b.timer.Levels()) {
-		b.setTopic(t)
+		b.topics.table.add(t.Name, b.newTopic(t))
 	}
 	err := scanJSON(b, versionRows+"topic", func(_ string, v mq.DataVersion) { b.topics.mu.version = v })
 	if err != nil {
 		return err
 	}
-	return scanJSON(b, topicRows, func(_ string, t mq.Topic) { b.setTopic(t) })
+	return scanJSON(b, topicRows, func(name string, t mq.Topic) { b.topics.table.add(name, b.newTopic(t)) })
 }
 
-// setTopic makes t known, with the counters of the topic it replaces.
+// setTopic makes t known.
 func (b *Broker) setTopic(t mq.Topic) *topic {
+	made := b.newTopic(t)
+	b.topics.table.put(t.Name, made)
+	return made
+}
+
+// newTopic gives t the counters of the topic that it replaces.
+func (b *Broker) newTopic(t mq.Topic) *topic {
 	if t.Attributes == nil {
 		t.Attributes = map[string]string{}
 	}
@@ -98,7 +105,6 @@ func (b *Broker) setTopic(t mq.Topic) *topic {
 			putNums: b.stats.counter(statTopicPutNums, t.Name), putSize: b.stats.counter(statTopicPutSize, t.Name),
 		}
 	}
-	b.topics.table.put(t.Name, made)
 	return made
 }
 
@@ -172,7 +178,7 @@ func innerTopic(name string, queues int32) mq.Topic {
 }
 
 func missingTopic(name string) error {
-	return fmt.Errorf("%w: topic[%s] not exist, apply first please! create it with `goddard admin topic create %s` or set auto-create-topic (autoCreateTopicEnable)",
+	return fmt.Errorf("%w: topic[%s]; create it with `goddard admin topic create %s`, or let sending create topics with auto-create-topic (autoCreateTopicEnable)",
 		mq.ErrTopicNotFound, name, name)
 }
 

@@ -96,7 +96,8 @@ type Subscription struct {
 }
 
 // A Peer is the broker's way back to a client. Its methods do not block and
-// fail silently when the client is gone, unless they return an error.
+// fail silently when the client is gone, unless they return an error. Two Peers
+// are the same connection if they are equal, so a Peer is a pointer.
 type Peer interface {
 	// RemoteAddr is where the client's connection comes from.
 	RemoteAddr() string

@@ -65,12 +65,12 @@ func (n notice) deliver(ctx context.Context, client *rpc.Client, addr string) er
 	if err != nil {
 		return err
 	}
-	min := n.addr
-	if min == "" {
-		min = member{port: n.port}.at(hostOf(conn))
+	lowest := n.addr
+	if lowest == "" {
+		lowest = member{port: n.port}.at(hostOf(conn))
 	}
 	req := wire.NewRequest(wire.NotifyMinBrokerIDChange, &wire.NotifyMinBrokerIDChangeRequest{
-		MinBrokerID: n.id, MinBrokerAddr: min,
+		MinBrokerID: n.id, MinBrokerAddr: lowest,
 		OfflineBrokerAddr: n.offline, HaBrokerAddr: n.ha,
 	})
 	if n.id == masterID {

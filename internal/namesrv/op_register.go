@@ -78,7 +78,7 @@ func decodeRegistration(cmd *wire.Command) (registration, error) {
 	}
 	r := registration{
 		cluster: h.ClusterName, name: h.BrokerName, addr: h.BrokerAddr, ha: h.HaServerAddr, id: h.BrokerID,
-		timeout: min(max(0, time.Duration(h.HeartbeatTimeoutMillis)), maxTimeout/time.Millisecond) * time.Millisecond,
+		timeout: time.Duration(min(max(0, h.HeartbeatTimeoutMillis), maxTimeout.Milliseconds()) * int64(time.Millisecond)),
 		acting:  h.EnableActingMaster,
 	}
 	if err := r.check(); err != nil {

@@ -124,6 +124,9 @@ func (o RegistrarOptions) Validate() error {
 	return errors.Join(errs...)
 }
 
+// lookupRetry is the pause after a host name could not be looked up.
+const lookupRetry = 5 * time.Second
+
 // A nameServer is one entry of RegistrarOptions.NameServers.
 type nameServer struct{ host, port string }
 
@@ -158,6 +161,8 @@ type Registrar struct {
 	servers []nameServer
 	client  *rpc.Client
 
+	unknown map[nameServer]bool // hosts whose last lookup failed; Run's own
+
 	// mu guards the links and is held for no call.
 	mu struct {
 		sync.Mutex
@@ -174,7 +179,7 @@ func NewRegistrar(o RegistrarOptions) (*Registrar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
-	r := &Registrar{options: o.withDefaults(), servers: servers}
+	r := &Registrar{options: o.withDefaults(), servers: servers, unknown: map[nameServer]bool{}}
 	r.client = rpc.NewClient(r.options.RPC)
 	r.mu.links = map[string]*link{}
 	return r, nil
@@ -213,7 +218,11 @@ func (r *Registrar) Run(ctx context.Context) error {
 				})
 			}
 		}
-		again := time.NewTimer(r.options.Interval)
+		wait := r.options.Interval
+		if len(r.unknown) > 0 {
+			wait = min(wait, lookupRetry)
+		}
+		again := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			again.Stop()
@@ -236,11 +245,13 @@ func (r *Registrar) lookup(ctx context.Context, found map[nameServer][]string) {
 		if ip, err := netip.ParseAddr(server.host); err == nil {
 			ips = []netip.Addr{ip}
 		} else if ips, err = r.options.Lookup(ctx, server.host); err != nil {
-			if ctx.Err() == nil {
-				r.options.Log.Warn("name server's host cannot be looked up", "name_server", server.String(), "reason", err)
+			if !r.unknown[server] {
+				r.options.Log.Warn("name server's host cannot be looked up; trying again", "name_server", server.String(), "reason", err)
 			}
+			r.unknown[server] = true
 			continue
 		}
+		delete(r.unknown, server)
 		found[server] = nil
 		for _, ip := range oneFamily(ips) {
 			found[server] = append(found[server], net.JoinHostPort(ip.String(), server.port))

@@ -61,8 +61,9 @@ type Config struct {
 	Advertise string `conf:"advertise" rocketmq:"brokerIP1"`
 
 	// Namesrvs are the name servers that the broker registers with, host:port,
-	// separated by semicolons, beside the one in the same process. NAMESRV_ADDR
-	// in the environment is read as well. Default none.
+	// separated by semicolons, beside the one in the same process. A
+	// broker by itself reads NAMESRV_ADDR in the environment as well. Default
+	// none.
 	Namesrvs []string `conf:"namesrv" rocketmq:"namesrvAddr"`
 
 	// LogLevel is the least that is logged: debug, info, warn or error. Default

@@ -20,8 +20,8 @@ type Source struct {
 	Role Role
 	// File is a file of Java properties; empty for none.
 	File string
-	// Env holds "KEY=value" strings, as os.Environ does. GODDARD_* and
-	// NAMESRV_ADDR are read.
+	// Env holds "KEY=value" strings, as os.Environ does. GODDARD_* is read, and
+	// under RoleBroker NAMESRV_ADDR; elsewhere that is meant for clients.
 	Env []string
 	// Flags maps names of settings to what the command line says.
 	Flags map[string]string
@@ -114,7 +114,7 @@ func (l *loader) environment(env []string) {
 		switch {
 		case ours && value != "":
 			l.apply("environment", variable, strings.ToLower(strings.ReplaceAll(name, "_", "-")), value)
-		case variable == "NAMESRV_ADDR" && value != "" && !slices.ContainsFunc(env, isNamesrvVariable):
+		case variable == "NAMESRV_ADDR" && l.config.Role == RoleBroker && value != "" && !slices.ContainsFunc(env, isNamesrvVariable):
 			l.apply("environment", variable, "namesrv", value)
 		}
 	}

@@ -24,6 +24,7 @@ func writeConf(t *testing.T, text string) string {
 func TestLaterSourcesWin(t *testing.T) {
 	conf := writeConf(t, "listenPort = 1\nnamesrv-port=2\nbindAddress=10.0.0.1\ndata=/from/file\n")
 	c, warnings, err := Load(Source{
+		Role:  RoleBroker,
 		File:  conf,
 		Env:   []string{"GODDARD_NAMESRV_PORT=3", "GODDARD_LISTEN=10.0.0.2", "NAMESRV_ADDR=a:1;b:2", "HOME=/x"},
 		Flags: map[string]string{"listen": "10.0.0.3"},
@@ -40,8 +41,15 @@ func TestLaterSourcesWin(t *testing.T) {
 }
 
 func TestGoddardNamesrvBeatsNamesrvAddr(t *testing.T) {
-	c, _, err := Load(Source{Env: []string{"GODDARD_NAMESRV=ours:1", "NAMESRV_ADDR=theirs:1"}})
+	c, _, err := Load(Source{Role: RoleBroker, Env: []string{"GODDARD_NAMESRV=ours:1", "NAMESRV_ADDR=theirs:1"}})
 	if err != nil || !slices.Equal(c.Namesrvs, []string{"ours:1"}) {
+		t.Errorf("namesrv = %v, err %v", c.Namesrvs, err)
+	}
+}
+
+func TestNamesrvAddrIsForClientsWhereTheNameServerRunsInside(t *testing.T) {
+	c, _, err := Load(Source{Env: []string{"NAMESRV_ADDR=127.0.0.1:9876"}})
+	if err != nil || len(c.Namesrvs) != 0 {
 		t.Errorf("namesrv = %v, err %v", c.Namesrvs, err)
 	}
 }

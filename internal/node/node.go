@@ -90,7 +90,7 @@ func (n *Node) openBroker() error {
 	n.broker = b
 	settings := b.Settings(context.Background())
 	front, err := remoting.New(remoting.Options{
-		Broker: b, Admin: b, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], Log: n.c.Log,
+		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], Log: n.c.Log,
 	})
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ var docs = map[string]string{
 	"fast-port":                   "FastPort is the broker's second port, for clients that use RocketMQ's VIP channel; -1 for none. Default listen-port - 2, which is where those clients look for it.",
 	"namesrv-port":                "NamesrvPort is the name server's port; -1 takes any free one. Default 9876.",
 	"advertise":                   "Advertise is the host or address that clients are given for the broker. Default: the address by which the asking client reached this machine; towards a name server elsewhere, the address from which this machine reaches that.",
-	"namesrv":                     "Namesrvs are the name servers that the broker registers with, host:port, separated by semicolons, beside the one in the same process. NAMESRV_ADDR in the environment is read as well. Default none.",
+	"namesrv":                     "Namesrvs are the name servers that the broker registers with, host:port, separated by semicolons, beside the one in the same process. A broker by itself reads NAMESRV_ADDR in the environment as well. Default none.",
 	"log-level":                   "LogLevel is the least that is logged: debug, info, warn or error. Default info.",
 	"tls-cert":                    "TLSCert is a file with the certificate chain in PEM form. With it and tls-key clients may use TLS on every port; tls-only makes them. Default none.",
 	"tls-key":                     "TLSKey is the private key of TLSCert, not encrypted. Default none.",

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -202,7 +203,7 @@ func TestSyncIsShared(t *testing.T) {
 		wg.Go(func() { mustSend(t, s, message("T", 0, "m")) })
 	}
 	for s.pending() < 50 {
-		time.Sleep(0) // let them arrive
+		runtime.Gosched()
 	}
 	before := fault.calls.Load()
 	if err := s.syncLog(); err != nil {

@@ -321,6 +321,9 @@ func TestDamagedRecordIsNotDelivered(t *testing.T) {
 
 // A message costs no allocation on its way in, and a read a small number.
 func TestAppendAndReadDoNotAllocatePerMessage(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates")
+	}
 	o := testOptions(nil)
 	o.SegmentSize, o.FS = 64<<20, nil
 	o.Dir = t.TempDir()

@@ -239,27 +239,26 @@ func numberByte(c byte) bool {
 }
 
 // string reads the string that begins at s.i. Without escapes it is part of the
-// header itself.
+// header itself. Most strings are too short for bytes.IndexByte to be worth it.
 func (s *scanner) string() ([]byte, error) {
-	s.i++
-	start := s.i
-	end := bytes.IndexByte(s.b[start:], '"')
-	if end < 0 {
-		return nil, errCut
+	start := s.i + 1
+	for i := start; i < len(s.b); i++ {
+		switch s.b[i] {
+		case '"':
+			s.i = i + 1
+			return s.b[start:i:i], nil
+		case '\\':
+			return s.unescape(start, i)
+		}
 	}
-	text := s.b[start : start+end : start+end]
-	esc := bytes.IndexByte(text, '\\')
-	if esc < 0 {
-		s.i = start + end + 1
-		return text, nil
-	}
-	return s.unescape(start, start+esc)
+	return nil, errCut
 }
 
 // unescape reads on from the first escape of the string that began at start.
 func (s *scanner) unescape(start, esc int) ([]byte, error) {
-	first := len(s.d.scratch)
-	buf := append(s.d.scratch, s.b[start:esc]...)
+	buf := s.d.scratch
+	first := len(buf)
+	buf = append(buf, s.b[start:esc]...)
 	for i := esc; i < len(s.b); {
 		switch c := s.b[i]; c {
 		case '"':

@@ -107,9 +107,10 @@ func (p *pull) done(b mq.Batch, err error) {
 		size += len(chunk)
 	}
 	// Of the pulls that wake together only some fit; the others ask again
-	// later. The commit has been made.
+	// later. That is another pass: it commits nothing and does not wait.
+	p.Commit, p.Wait = nil, 0
 	if size > 0 && s.hold(p, size) {
-		b.Release()
+		giveBack(&b)
 		return
 	}
 	s.pulls.Add(-1)
@@ -129,14 +130,19 @@ func (p *pull) answer(b mq.Batch, size int) *wire.Command {
 	resp.Remark = remark
 	resp.Chunks = b.Data
 	resp.Release = func() {
-		if b.Release != nil {
-			b.Release()
-		}
+		giveBack(&b)
 		if size > 0 {
 			p.session.unhold(size)
 		}
 	}
 	return resp
+}
+
+// giveBack returns a batch's memory to the broker.
+func giveBack(b *mq.Batch) {
+	if b.Release != nil {
+		b.Release()
+	}
 }
 
 // pullOutcome is the response code for what a pull from an offset found, and
@@ -169,8 +175,6 @@ func (s *session) hold(p *pull, size int) bool {
 		s.mu.unread += size
 		return false
 	}
-	// The next run is another pass: it commits nothing and does not wait.
-	p.Commit, p.Wait = nil, 0
 	if !s.mu.closed {
 		s.mu.held = append(s.mu.held, p)
 	}

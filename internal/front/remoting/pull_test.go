@@ -147,7 +147,7 @@ func TestPullsOfASlowConsumerWaitUntilItHasRead(t *testing.T) {
 	s.mu.Unlock()
 	answers := make(chan string, 8)
 	for i := range cap(answers) {
-		r.client.Go(wire.NewRequest(wire.PullMessage, pullOf(int64(i), pullSubscribe, "*")), 0, func(resp *wire.Command, err error) {
+		r.client.Go(wire.NewRequest(wire.PullMessage, pullOf(int64(i), pullCommits|pullSubscribe, "*")), 0, func(resp *wire.Command, err error) {
 			if err != nil {
 				answers <- err.Error()
 				return
@@ -174,6 +174,9 @@ func TestPullsOfASlowConsumerWaitUntilItHasRead(t *testing.T) {
 	for i := range cap(answers) {
 		if !got[fmt.Sprint(i+1)] {
 			t.Errorf("pull %d was not answered: %v", i, got)
+		}
+		if r.fake.pulls[i].Commit == nil {
+			t.Errorf("pull %d lost the offset that it commits", i)
 		}
 	}
 }

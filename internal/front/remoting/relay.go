@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -63,13 +64,15 @@ func (s *session) relay(req *wire.Command, group, clientID string, fields map[st
 			continue
 		}
 		answer, err := s.ask(m.Peer, req.Code, fields, body)
-		if errors.Is(err, context.DeadlineExceeded) {
+		switch {
+		case err == nil:
+			return ok(req, nil, answer), nil
+		case errors.Is(err, context.DeadlineExceeded):
 			return nil, refusef(wire.CodeConsumeMsgTimeout, "consumer <%s> <%s> did not answer within %v; it may be busy or stopped", group, clientID, relayTimeout)
+		case errors.Is(err, rpc.ErrClosed):
+			return nil, refusef(wire.CodeSystemError, "consumer <%s> <%s> went away before it answered; ask again", group, clientID)
 		}
-		if err != nil {
-			return nil, err
-		}
-		return ok(req, nil, answer), nil
+		return nil, err
 	}
 	return nil, refusef(wire.CodeSystemError, "The Consumer <%s> <%s> not online: choose one that consumerConnection lists", group, clientID)
 }

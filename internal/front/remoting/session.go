@@ -15,7 +15,7 @@ import (
 const (
 	maxBeside       = 64       // requests that run beside the others; more wait unread
 	maxBursts       = 32       // bursts of sends that the broker has not finished
-	maxPulls        = 1 << 14  // pulls without an answer
+	maxPulls        = 1 << 13  // pulls without an answer
 	maxUnread       = 16 << 20 // bytes of pulled messages that the client has not read
 	maxRemembered   = 64       // subscriptions whose filter is remembered
 	rememberedNames = 8        // topics and groups whose string is remembered

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"goddard": main})
+}
+
+// Each file of testdata is a session at a terminal. $N and $P are free ports,
+// for a name server and a broker; $O is another one.
+func TestCommandLine(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			for _, name := range []string{"N", "P", "O"} {
+				port, err := freePort()
+				if err != nil {
+					return err
+				}
+				e.Setenv(name, strconv.Itoa(port))
+			}
+			e.Setenv("NAMESRV_ADDR", "127.0.0.1:"+e.Getenv("N"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await": await,
+			"holds": holds,
+		},
+	})
+}
+
+// freePort finds a port that nobody listens on, below those that the system
+// gives to outgoing connections.
+func freePort() (int, error) {
+	for range 100 {
+		port := 15000 + rand.IntN(15000)
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			return port, ln.Close()
+		}
+	}
+	return 0, errors.New("no free port found")
+}
+
+// await waits until something listens on a port.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await PORT")
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+args[0])
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("nothing listens on port %s: %v", args[0], err)
+		}
+		<-tick.C
+	}
+}
+
+// holds listens on a port until the script ends.
+func holds(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: holds PORT")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:"+args[0])
+	ts.Check(err)
+	ts.Defer(func() { ln.Close() })
+}

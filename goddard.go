@@ -1,0 +1,98 @@
+// Package goddard runs a RocketMQ name server and broker inside a Go program or
+// test: what the command goddard runs, without a process of its own.
+//
+//	s, err := goddard.New(goddard.Config{})
+//	…
+//	go s.Run(ctx)
+//
+// The zero Config is meant for tests: it keeps everything in memory and listens
+// on free ports of the loopback interface, so that any number of servers can
+// run at once. RocketMQ's clients use s.NameServerAddr() as they use any name
+// server.
+//
+// This is the only public package of the module.
+package goddard
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/goddardmq/goddard/internal/node"
+)
+
+// Config says how a Server runs.
+type Config struct {
+	// Dir is the data directory. Empty keeps everything in memory, for as long
+	// as the Server is there.
+	Dir string
+
+	// Listen is the address to listen on, without a port. Default 127.0.0.1.
+	Listen string
+
+	// NameServerPort and BrokerPort are the ports to listen on. 0 takes any
+	// free one.
+	NameServerPort, BrokerPort int
+
+	// Advertise is the host or address that clients are given for the broker.
+	// Default: the address by which they reached the name server.
+	Advertise string
+
+	// Settings are further settings by their names in docs/CONFIG.md, ours or
+	// RocketMQ's. Unknown ones are errors.
+	Settings map[string]string
+
+	// Log receives what an operator should read. Nil discards it.
+	Log *slog.Logger
+}
+
+// A Server is a name server and a broker.
+type Server struct{ node *node.Node }
+
+// New opens a Server's data and its ports. Clients may connect from then on and
+// are answered once Run runs. An error says what to do about it and leaves
+// nothing open.
+func New(c Config) (*Server, error) {
+	conf, warnings, err := node.Load(node.Source{Flags: c.Settings})
+	if err != nil {
+		return nil, fmt.Errorf("goddard: %w", err)
+	}
+	if len(warnings) > 0 {
+		return nil, fmt.Errorf("goddard: %v", warnings[0])
+	}
+	conf.Data, conf.Listen, conf.Advertise, conf.Log = c.Dir, c.Listen, c.Advertise, c.Log
+	conf.NamesrvPort, conf.ListenPort = anyPort(c.NameServerPort), anyPort(c.BrokerPort)
+	if c.Dir == "" {
+		conf.Data, conf.FS = "memory", vfs.NewMem()
+	}
+	n, err := node.New(conf)
+	if err != nil {
+		return nil, fmt.Errorf("goddard: %w", err)
+	}
+	return &Server{n}, nil
+}
+
+// anyPort makes 0 mean what it means here.
+func anyPort(port int) int {
+	if port == 0 {
+		return -1
+	}
+	return port
+}
+
+// NameServerAddr is what clients are to be given as their name server,
+// host:port.
+func (s *Server) NameServerAddr() string { return s.node.NamesrvAddr().String() }
+
+// BrokerAddr is where the broker listens, host:port. Clients learn it from the
+// name server.
+func (s *Server) BrokerAddr() string { return s.node.BrokerAddr().String() }
+
+// Run serves until ctx ends. It then finishes what has arrived, stores it, and
+// returns when every goroutine of the Server has ended. It is called once.
+func (s *Server) Run(ctx context.Context) error { return s.node.Run(ctx) }
+
+// Close gives up a Server that will not Run.
+func (s *Server) Close() error { return s.node.Close() }
