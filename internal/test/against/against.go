@@ -146,3 +146,6 @@ func (s *Server) Log() string {
 	}
 	return fmt.Sprintf("--- %s (pid %d)\n%s", s.name, s.Pid, s.proc.tail())
 }
+
+// Pid is the broker's process.
+func (c *Cluster) Pid() int { return c.servers[len(c.servers)-1].Pid }

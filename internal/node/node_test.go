@@ -1,0 +1,258 @@
+package node
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// inMemory is a node that leaves nothing behind and is in nobody's way.
+func inMemory(role Role) Config {
+	return Config{
+		Role: role, Data: "data", FS: vfs.NewMem(), Listen: "127.0.0.1", ListenPort: -1, NamesrvPort: -1, FastPort: -1,
+	}
+}
+
+// started runs a node until the test ends and reports what Run returned.
+func started(t *testing.T, c Config) (n *Node, stop func() error) {
+	t.Helper()
+	n, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+	return n, stop
+}
+
+// asked sends a request and wants success.
+func asked(t *testing.T, addr netip.AddrPort, cmd *wire.Command) *wire.Command {
+	t.Helper()
+	resp := answered(t, addr, cmd)
+	if resp.Code != wire.CodeSuccess {
+		t.Fatalf("%v of %s: %s: %s", cmd.Code, addr, resp.Code.ResponseString(), resp.Remark)
+	}
+	return resp
+}
+
+func answered(t *testing.T, addr netip.AddrPort, cmd *wire.Command) *wire.Command {
+	t.Helper()
+	client := rpc.NewClient(rpc.ClientOptions{})
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	resp, err := client.Call(ctx, addr.String(), cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func createTopic(t *testing.T, broker netip.AddrPort, name string) {
+	t.Helper()
+	asked(t, broker, wire.NewRequest(wire.UpdateAndCreateTopic, &wire.UpdateAndCreateTopicRequest{
+		Topic: name, DefaultTopic: mq.TopicDefault, ReadQueueNums: 2, WriteQueueNums: 2, Perm: 6, TopicFilterType: "SINGLE_TAG",
+	}))
+}
+
+func routeOf(t *testing.T, namesrv netip.AddrPort, topic string) wire.TopicRouteData {
+	t.Helper()
+	resp := asked(t, namesrv, wire.NewRequest(wire.GetRouteInfoByTopic, &wire.GetRouteInfoByTopicRequest{Topic: topic}))
+	var route wire.TopicRouteData
+	if err := wire.DecodeBody(resp.Body, &route); err != nil {
+		t.Fatal(err)
+	}
+	return route
+}
+
+// A client that asks the name server in the same process is given the broker
+// at the address that it dialled, for a topic created a moment ago.
+func TestClientsAreGivenTheAddressTheyDialled(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Listen = "0.0.0.0"
+	n, _ := started(t, c)
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		namesrv := netip.AddrPortFrom(netip.MustParseAddr(host), n.NamesrvAddr().Port())
+		createTopic(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), n.BrokerAddr().Port()), "orders")
+		route := routeOf(t, namesrv, "orders")
+		want := netip.AddrPortFrom(netip.MustParseAddr(host), n.BrokerAddr().Port()).String()
+		if len(route.Brokers) != 1 || route.Brokers[0].Addrs[0] != want {
+			t.Errorf("asked at %s: got %+v, want %s", host, route.Brokers, want)
+		}
+	}
+}
+
+func TestAdvertisedAddressIsGivenToEverybody(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Advertise = "mq.example.org"
+	n, _ := started(t, c)
+	createTopic(t, n.BrokerAddr(), "orders")
+	got := routeOf(t, n.NamesrvAddr(), "orders").Brokers[0].Addrs[0]
+	if !strings.HasPrefix(got, "mq.example.org:") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A broker by itself registers with a name server elsewhere, a topic is known
+// there when its creation is answered, and the broker leaves when it stops.
+func TestBrokerRegistersElsewhereAndLeaves(t *testing.T) {
+	ns, _ := started(t, inMemory(RoleNamesrv))
+	c := inMemory(RoleBroker)
+	c.Namesrvs = []string{ns.NamesrvAddr().String()}
+	b, stop := started(t, c)
+	awaitRoute(t, ns.NamesrvAddr(), mq.TopicDefault)
+	createTopic(t, b.BrokerAddr(), "orders")
+	if got := routeOf(t, ns.NamesrvAddr(), "orders").Brokers[0].Addrs[0]; got != b.BrokerAddr().String() {
+		t.Errorf("route leads to %s, want %s", got, b.BrokerAddr())
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	resp := answered(t, ns.NamesrvAddr(), wire.NewRequest(wire.GetRouteInfoByTopic, &wire.GetRouteInfoByTopicRequest{Topic: "orders"}))
+	if resp.Code != wire.CodeTopicNotExist {
+		t.Errorf("after the broker stopped its route is answered with %s", resp.Code.ResponseString())
+	}
+}
+
+// awaitRoute waits until a name server knows a topic.
+func awaitRoute(t *testing.T, namesrv netip.AddrPort, topic string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range 2000 {
+		resp := answered(t, namesrv, wire.NewRequest(wire.GetRouteInfoByTopic, &wire.GetRouteInfoByTopicRequest{Topic: topic}))
+		if resp.Code == wire.CodeSuccess {
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("%s never got to know %s", namesrv, topic)
+}
+
+// What a node kept is there when another opens the same file system.
+func TestTopicsSurviveARestart(t *testing.T) {
+	c := inMemory(RoleAll)
+	n, stop := started(t, c)
+	createTopic(t, n.BrokerAddr(), "orders")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := started(t, c)
+	if q := routeOf(t, again.NamesrvAddr(), "orders").Queues; len(q) != 1 || q[0].WriteQueueNums != 2 {
+		t.Errorf("after a restart: %+v", q)
+	}
+}
+
+func TestNewLeavesNothingOpenWhenItFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	first := inMemory(RoleAll)
+	first.Data, first.FS = dir, nil
+	n, stop := started(t, first)
+
+	second := inMemory(RoleAll)
+	second.Data, second.FS = dir, nil
+	if _, err := New(second); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("on the same directory: got %v", err)
+	}
+	second.Data, second.FS = "data", vfs.NewMem()
+	second.NamesrvPort = int(n.NamesrvAddr().Port())
+	if _, err := New(second); err == nil || !strings.Contains(err.Error(), "choose another port with --namesrv-port") {
+		t.Errorf("on the same port: got %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	// The failed ones hold neither the directory nor a port nor the file system.
+	if _, stop := started(t, second); stop() != nil {
+		t.Error("the port is still taken")
+	}
+	if _, stop := started(t, first); stop() != nil {
+		t.Error("the directory is still taken")
+	}
+}
+
+func TestBadConfigurationIsRefusedByName(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"listen-port = 70000":      func(c *Config) { c.ListenPort = 70000 },
+		`listen = "1.2.3.4:5"`:     func(c *Config) { c.Listen = "1.2.3.4:5" },
+		`namesrv = "somewhere"`:    func(c *Config) { c.Namesrvs = []string{"somewhere"} },
+		"broker-id = 1":            func(c *Config) { c.Broker.ID = 1 },
+		"tls-cert and tls-key":     func(c *Config) { c.TLSCert = "x" },
+		"broker-permission = 9":    func(c *Config) { p := int32(9); c.Broker.Permission = &p },
+		"segment-size is 5":        func(c *Config) { c.Broker.Store.SegmentSize = 5 },
+		"drain-timeout must be po": func(c *Config) { c.RPC.Drain = -1 },
+	} {
+		c := inMemory(RoleAll)
+		change(&c)
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, err)
+		}
+	}
+}
+
+// From New to the first answered request in well under the 50 ms that a test
+// suite can spare; the bound here leaves room for a busy machine.
+func TestNodeInMemoryIsReadyAtOnce(t *testing.T) {
+	begin := time.Now()
+	n, _ := started(t, inMemory(RoleAll))
+	asked(t, n.NamesrvAddr(), wire.NewRequest(wire.GetBrokerClusterInfo, nil))
+	took := time.Since(begin)
+	t.Logf("ready after %v", took)
+	if took > time.Second {
+		t.Errorf("ready after %v", took)
+	}
+}
+
+// The documented example holds settings of every kind and loads without a
+// warning.
+func TestExampleFileLoads(t *testing.T) {
+	c, warnings, err := Load(Source{File: "../../docs/goddard.conf"})
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("err %v, warnings %v", err, warnings)
+	}
+	if c.Listen != "0.0.0.0" || c.Broker.Store.Retention != 72*time.Hour {
+		t.Errorf("got listen %q, retention %v", c.Listen, c.Broker.Store.Retention)
+	}
+	// What is commented out must load, too.
+	text, err := os.ReadFile("../../docs/goddard.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.ReplaceAll(string(text), "\n#", "\n")
+	lines := 0
+	var kept []string
+	for line := range strings.Lines(all) {
+		if strings.Contains(line, " = ") {
+			kept = append(kept, line)
+			lines++
+		}
+	}
+	if _, warnings, err := Load(Source{File: writeConf(t, strings.Join(kept, ""))}); err != nil || len(warnings) > 0 || lines < 10 {
+		t.Errorf("with everything in it (%d lines): err %v, warnings %v", lines, err, warnings)
+	}
+}
