@@ -13,6 +13,7 @@ type difference struct {
 var differences = []difference{
 	{"rocketmq-5.5.0", "java-5.5.0", "not_writable_old_route", oldRoute},
 	{"rocketmq-5.5.0", "java-4.9.8", "not_writable_old_route", oldRoute},
+	{"goddard", "mqadmin", "setConsumeMode", "pop consumption is not there yet, so a group cannot be switched to it"},
 }
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"

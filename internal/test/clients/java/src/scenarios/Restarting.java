@@ -38,12 +38,15 @@ final class Restarting {
         sender.start();
         Check.eventually(20, "500 messages acknowledged", () -> acked.size() > 500);
         c.ask("restart", 180);
+        long back = System.nanoTime();
         int before = acked.size();
         Check.eventually(60, "500 more acknowledged by the restarted broker", () -> acked.size() > before + 500);
+        long sending = System.nanoTime();
         stop.set(true);
         sender.join();
         inbox.await(new TreeSet<>(acked), 60);
-        c.note(acked.size() + " acknowledged, " + failures.get() + " sends failed, "
+        c.note("500 sent after " + (sending - back) / 1_000_000 + " ms, all consumed after "
+                + (System.nanoTime() - back) / 1_000_000 + " ms; " + acked.size() + " acknowledged, " + failures.get() + " sends failed, "
                 + (inbox.size() - inbox.distinct().size()) + " delivered again");
     }
 
