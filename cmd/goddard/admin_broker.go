@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/goddardmq/goddard/internal/admin"
 	"github.com/spf13/cobra"
@@ -80,12 +81,8 @@ func clusterList(s spelling) *cobra.Command {
 
 // firstWord is the rate of the last ten seconds; brokers write three spans.
 func firstWord(text string) string {
-	for i := range len(text) {
-		if text[i] == ' ' {
-			return text[:i]
-		}
-	}
-	return cmp.Or(text, "-")
+	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return cmp.Or(word, "-")
 }
 
 func brokerStatus(s spelling) *cobra.Command {

@@ -57,6 +57,7 @@ type RefusedError struct {
 	Remark  string // what the server says about it
 }
 
+// Error says who refused what, and why.
 func (e *RefusedError) Error() string {
 	text := fmt.Sprintf("%s answered %s to %s", e.Addr, e.Code.ResponseString(), e.Request)
 	if e.Remark != "" {

@@ -186,13 +186,10 @@ func (l *link) register(ctx context.Context, conn *rpc.Conn, topics []mq.Topic, 
 	h.BodyCrc32 = wire.BodyCRC(body)
 	if o.ActingMaster {
 		h.HeartbeatTimeoutMillis = o.SilentAfter.Milliseconds()
-		h.EnableActingMaster = true
 	}
+	// Its mere presence tells brokers from 5.0 on from older ones.
+	h.EnableActingMaster = wire.Some(o.ActingMaster)
 	req := wire.NewRequest(wire.RegisterBroker, h)
-	if !o.ActingMaster {
-		// Its mere presence tells brokers from 5.0 on from older ones.
-		req.Fields = req.Fields.AddBool("enableActingMaster", false)
-	}
 	req.Body = body
 	if _, err := call(ctx, conn, req); err != nil {
 		return err

@@ -73,9 +73,5 @@ func (n notice) deliver(ctx context.Context, client *rpc.Client, addr string) er
 		MinBrokerID: n.id, MinBrokerAddr: lowest,
 		OfflineBrokerAddr: n.offline, HaBrokerAddr: n.ha,
 	})
-	if n.id == masterID {
-		// A RocketMQ broker takes a missing id for null, not for 0.
-		req.Fields = req.Fields.AddInt("minBrokerId", masterID)
-	}
 	return conn.Oneway(req)
 }

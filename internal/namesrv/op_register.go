@@ -79,13 +79,12 @@ func decodeRegistration(cmd *wire.Command) (registration, error) {
 	r := registration{
 		cluster: h.ClusterName, name: h.BrokerName, addr: h.BrokerAddr, ha: h.HaServerAddr, id: h.BrokerID,
 		timeout: time.Duration(min(max(0, h.HeartbeatTimeoutMillis), maxTimeout.Milliseconds()) * int64(time.Millisecond)),
-		acting:  h.EnableActingMaster,
+		acting:  h.EnableActingMaster.Value,
 	}
 	if err := r.check(); err != nil {
 		return registration{}, err
 	}
-	_, knows := cmd.Fields.Get("enableActingMaster")
-	r.old = !knows
+	r.old = !h.EnableActingMaster.Set
 	if zone, _ := cmd.Fields.Get(zoneField); strings.TrimSpace(zone) != "" {
 		r.zone = zone[:min(len(zone), maxName)]
 	}

@@ -34,6 +34,7 @@ type Warning struct {
 	Text  string // what is the matter and what to do
 }
 
+// String is a line for the operator.
 func (w Warning) String() string { return w.Where + ": " + w.Key + ": " + w.Text }
 
 // A SettingError is a value that cannot be used.
@@ -44,10 +45,12 @@ type SettingError struct {
 	Err   error // what is allowed
 }
 
+// Error says where the value stands and what is allowed.
 func (e *SettingError) Error() string {
 	return fmt.Sprintf("%s: %s = %q: %v", e.Where, e.Key, e.Value, e.Err)
 }
 
+// Unwrap is what is allowed.
 func (e *SettingError) Unwrap() error { return e.Err }
 
 // Load puts a configuration together. Every bad value is reported, joined into

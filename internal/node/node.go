@@ -28,6 +28,8 @@ type Node struct {
 	namesrv   *namesrv.Server
 	local     *namesrv.Local
 	registrar *namesrv.Registrar
+
+	announcements announcements
 }
 
 // New opens everything the role needs: data, listeners, and the broker's place
@@ -38,7 +40,7 @@ func New(c Config) (*Node, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{c: c, handler: &frontDoor{}}
+	n := &Node{c: c, handler: &frontDoor{}, announcements: announcements{wake: make(chan struct{}, 1)}}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -90,7 +92,7 @@ func (n *Node) openBroker() error {
 	n.broker = b
 	settings := b.Settings(context.Background())
 	front, err := remoting.New(remoting.Options{
-		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], Log: n.c.Log,
+		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false", Log: n.c.Log,
 	})
 	if err != nil {
 		return err
@@ -146,17 +148,6 @@ func (n *Node) introduce() error {
 	}
 	n.registrar = r
 	return nil
-}
-
-// topicsChanged tells the name servers; clients that ask the one in this
-// process see the change when it returns.
-func (n *Node) topicsChanged() {
-	if n.local != nil {
-		n.local.Changed()
-	}
-	if n.registrar != nil {
-		n.registrar.Changed()
-	}
 }
 
 // NamesrvAddr is where the name server listens; not valid if there is none.
@@ -222,6 +213,9 @@ func (n *Node) parts() []part {
 	}
 	if n.namesrv != nil {
 		all = append(all, part{name: "name server", run: n.namesrv.Run})
+	}
+	if n.local != nil {
+		all = append(all, part{name: "announcements", run: n.announce})
 	}
 	if n.listener != nil {
 		all = append(all, part{name: "broker's listener", run: n.listener.Run})

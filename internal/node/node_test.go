@@ -256,3 +256,21 @@ func TestExampleFileLoads(t *testing.T) {
 		t.Errorf("with everything in it (%d lines): err %v, warnings %v", lines, err, warnings)
 	}
 }
+
+// Where telling the name server of all topics has become dear, changes are
+// told together, and still soon.
+func TestTopicsAreAnnouncedTogetherWhereThereAreMany(t *testing.T) {
+	n, _ := started(t, inMemory(RoleAll))
+	n.announcements.cost.Store(int64(time.Hour))
+	for _, name := range []string{"a", "b", "c"} {
+		if err := n.broker.PutTopic(t.Context(), mq.Topic{Name: name, ReadQueues: 1, WriteQueues: 1, Perm: 6}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		awaitRoute(t, n.NamesrvAddr(), name)
+	}
+	if cost := time.Duration(n.announcements.cost.Load()); cost == time.Hour {
+		t.Error("nothing was told")
+	}
+}

@@ -26,7 +26,9 @@ func Body(r *mq.Record) ([]byte, error) {
 	case 0x100:
 		open = func() (io.Reader, error) { return lz4.NewReader(bytes.NewReader(r.Body)), nil }
 	case 0x200:
-		open = func() (io.Reader, error) { return zstd.NewReader(bytes.NewReader(r.Body), zstd.WithDecoderConcurrency(1)) }
+		open = func() (io.Reader, error) {
+			return zstd.NewReader(bytes.NewReader(r.Body), zstd.WithDecoderConcurrency(1))
+		}
 	}
 	in, err := open()
 	if err != nil {

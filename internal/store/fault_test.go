@@ -293,3 +293,113 @@ func TestFullDiskRefusesMessagesAndRecovers(t *testing.T) {
 		mustClose(t, s)
 	})
 }
+
+// What is reserved behind a write that then fails is not stored, although its
+// own write succeeded, and its bytes do not turn up later.
+func TestWritesBehindAFailedOneAreTakenBack(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var hold atomic.Bool
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWriteAt && hold.CompareAndSwap(true, false) {
+			close(entered)
+			<-leave
+			return syscall.EIO
+		}
+		return nil
+	}))
+	s := mustOpen(t, testOptions(fs))
+	mustSend(t, s, message("T", 0, "kept"))
+	end := s.committed.Load()
+	hold.Store(true)
+	first := make(chan []mq.Send)
+	go func() { first <- send(s, message("T", 0, "fails")) }()
+	<-entered
+	behind := &mq.SendBatch{Sends: []mq.Send{{Message: message("T", 0, "behind")}, {Message: message("T", 1, "behind")}}}
+	done := make(chan struct{})
+	behind.Done = func(*mq.SendBatch) { close(done) }
+	s.Append(behind)
+	if got := mustRead(t, s, mq.Queue{Topic: "T"}, 0); len(got) != 1 {
+		t.Fatalf("readers see %q", got)
+	}
+	close(leave)
+	<-done
+	for _, m := range append(<-first, behind.Sends...) {
+		if !errors.Is(m.Err, mq.ErrUnavailable) {
+			t.Fatalf("%s: got %v", m.Body, m.Err)
+		}
+	}
+	if got := s.committed.Load(); got != end {
+		t.Fatalf("log ends at %d, want %d", got, end)
+	}
+	s.repair()
+	if m := mustSend(t, s, message("T", 0, "next"))[0]; m.Result.Offset != 1 || int64(m.Result.Pos) != end {
+		t.Fatalf("got %+v", m.Result)
+	}
+	mustClose(t, s)
+	s = mustOpen(t, testOptions(fs))
+	defer mustClose(t, s)
+	if got := mustRead(t, s, mq.Queue{Topic: "T"}, 0); strings.Join(got, " ") != "kept next" {
+		t.Fatalf("queue holds %q", got)
+	}
+	if _, hi, _ := s.Bounds(mq.Queue{Topic: "T", ID: 1}); hi != 0 {
+		t.Fatalf("queue 1 ends at %d", hi)
+	}
+}
+
+// Bytes that a killed process wrote are synced before the index speaks of them.
+func TestOpenSyncsWhatItIndexes(t *testing.T) {
+	o := testOptions(nil)
+	s := mustOpen(t, o)
+	fill(t, s, 100, 4000)
+	killed := crashOf(t, o.FS)
+	mustClose(t, s)
+	synced := map[string]bool{}
+	o.FS = errorfs.Wrap(killed, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileSyncData {
+			synced[op.Path] = true
+		}
+		return nil
+	}))
+	s = mustOpen(t, o)
+	defer mustClose(t, s)
+	for _, file := range s.seg.Files() {
+		if path := logPath(o, file.Start); !synced[path] {
+			t.Errorf("%s was not synced", path)
+		}
+	}
+}
+
+// A write-ahead log of the key store is on the disk when it is closed.
+func TestClosedWriteAheadLogIsSynced(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	fs := &walFS{FS: disk}
+	f, err := fs.Create("000001.log", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syncDir(disk, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.Write([]byte("row")); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	left := func() string {
+		text, err := readFile(disk.CrashClone(vfs.CrashCloneCfg{}), "000001.log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if got := left(); got != "" {
+		t.Fatalf("a sync that nobody needs left %q on the disk", got)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(); got != "row" {
+		t.Fatalf("closing left %q on the disk", got)
+	}
+}

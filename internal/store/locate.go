@@ -124,11 +124,11 @@ func (s *Store) TimeAt(name mq.Queue, offset mq.QueueOffset) (time.Time, error) 
 }
 
 func (s *Store) timeAt(r *reader, q *queue, offset mq.QueueOffset) (int64, error) {
-	first, entries, err := s.entriesAt(r, q, offset, 1)
+	_, entries, err := s.entriesAt(r, q, offset, 1)
 	if err != nil {
 		return 0, err
 	}
-	return entries[offset-first].time, nil
+	return entries[0].time, nil
 }
 
 // Locate finds the offset of the first message stored at or after at, or the

@@ -76,6 +76,13 @@ func (q *queue) copyFrom(dst []entry, offset mq.QueueOffset) int {
 	return copy(dst, q.mu.entries[i:])
 }
 
+// firstInMemory is the offset of the first entry in memory.
+func (q *queue) firstInMemory() mq.QueueOffset {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.first
+}
+
 // unsealed returns the entries below limit that have no block yet, and the
 // offset of the first. The slice is valid until trim, which only the caller of
 // unsealed calls.

@@ -166,7 +166,7 @@ func TestOldMessagesAreRemoved(t *testing.T) {
 		s := mustOpen(t, o)
 		stop := runStore(t, s)
 		for range 10 {
-			mustSend(t, s, message("quiet", 0, "early"))
+			mustSend(t, s, message("0", 0, "early"))
 		}
 		fill(t, s, 100, 4000)
 		_, middle := s.LogBounds()
@@ -179,11 +179,11 @@ func TestOldMessagesAreRemoved(t *testing.T) {
 		}
 		check := func() {
 			t.Helper()
-			qlo, qhi, err := s.Bounds(mq.Queue{Topic: "quiet"})
+			qlo, qhi, err := s.Bounds(mq.Queue{Topic: "0"})
 			if qlo != 10 || qhi != 10 || err != nil {
 				t.Fatalf("quiet queue: %d, %d, %v", qlo, qhi, err)
 			}
-			if b := status(t, s, mq.Queue{Topic: "quiet"}, 3, ReadOptions{}); b.Status != mq.PullOffsetIllegal || b.Next != 10 {
+			if b := status(t, s, mq.Queue{Topic: "0"}, 3, ReadOptions{}); b.Status != mq.PullOffsetIllegal || b.Next != 10 {
 				t.Fatalf("quiet queue: %+v", b)
 			}
 			qlo, qhi, err = s.Bounds(mq.Queue{Topic: "A"})
@@ -201,15 +201,24 @@ func TestOldMessagesAreRemoved(t *testing.T) {
 			}
 		}
 		check()
+		gone := 0
+		if err := s.rows.scan([]byte{rowIndex}, []byte{rowIndex + 1}, func(_, value []byte) error {
+			if h, _, err := decodeHead(value); err != nil || h.lastPos < lo {
+				gone++
+			}
+			return nil
+		}); err != nil || gone != 1 {
+			t.Fatalf("%d blocks of removed messages are left, want that of the quiet queue; %v", gone, err)
+		}
 		stop()
 		mustClose(t, s)
 		checkVerified(t, o.FS, "after removal")
 		s = mustOpen(t, o)
 		check()
-		if m := mustSend(t, s, message("quiet", 0, "late"))[0]; m.Result.Offset != 10 {
+		if m := mustSend(t, s, message("0", 0, "late"))[0]; m.Result.Offset != 10 {
 			t.Fatalf("quiet queue goes on at %d", m.Result.Offset)
 		}
-		if got := mustRead(t, s, mq.Queue{Topic: "quiet"}, 10); len(got) != 1 {
+		if got := mustRead(t, s, mq.Queue{Topic: "0"}, 10); len(got) != 1 {
 			t.Fatalf("quiet queue holds %q", got)
 		}
 		mustClose(t, s)
@@ -263,5 +272,92 @@ func TestDiskShareOverrulesTime(t *testing.T) {
 				mustClose(t, s)
 			})
 		})
+	}
+}
+
+// A queue that is being written to, or was looked up to be, is not lost by the
+// sweep.
+func TestSweepSparesQueuesInUse(t *testing.T) {
+	s := mustOpen(t, testOptions(nil))
+	defer mustClose(t, s)
+	sweep := func() {
+		for range 3 * sweepShare {
+			s.sweepLocked()
+		}
+	}
+	b := &mq.SendBatch{Sends: []mq.Send{{Message: message("T", 0, "a")}}, Done: func(*mq.SendBatch) {}}
+	f := s.flights.get(b)
+	s.encode(f)
+	sweep() // nothing is reserved, the queue goes
+	if q := f.recs[0].q; !q.gone || s.table.size() != 0 {
+		t.Fatal("the queue is still in memory")
+	}
+	if err := s.reserve(f); err != nil {
+		t.Fatal(err)
+	}
+	sweep() // something is reserved, it stays
+	if q := f.recs[0].q; q.gone || s.table.find(q.name) != q {
+		t.Fatal("the queue was removed")
+	}
+	mq.PatchRecord(f.buf, f.recs[0].offset, f.recs[0].pos, f.storeTime)
+	s.finish(f, s.write(f))
+	if m := mustSend(t, s, message("T", 0, "b"))[0]; m.Result.Offset != 1 {
+		t.Fatalf("queue goes on at %d", m.Result.Offset)
+	}
+	if got := mustRead(t, s, mq.Queue{Topic: "T"}, 0); len(got) != 2 {
+		t.Fatalf("queue holds %q", got)
+	}
+}
+
+// Entries of what is not synced get no block.
+func TestIndexIsNeverAheadOfWhatIsSynced(t *testing.T) {
+	s := mustOpen(t, testOptions(nil))
+	defer mustClose(t, s)
+	mustSend(t, s, message("T", 0, "synced"))
+	if err := s.syncLog(); err != nil {
+		t.Fatal(err)
+	}
+	last := mustSend(t, s, message("T", 0, "not synced"))[0].Result
+	if err := s.writeCheckpoint(); err != nil {
+		t.Fatal(err)
+	}
+	if hi, err := s.table.sealedEnd(mq.Queue{Topic: "T"}); hi != 1 || err != nil {
+		t.Fatalf("%d entries have a block, %v", hi, err)
+	}
+	if ck := mq.LogPos(s.checkpointed.Load()); ck != last.Pos {
+		t.Fatalf("checkpoint is at %d, want %d", ck, last.Pos)
+	}
+}
+
+// A search for the start of a queue that was overtaken by a checkpoint is
+// repeated.
+func TestStartOfQueueIsNotGuessed(t *testing.T) {
+	q := newQueue(mq.Queue{Topic: "T"}, 0)
+	for i := range mq.QueueOffset(3) {
+		q.pushLocked(i, entry{pos: mq.LogPos(100 * i), size: 100})
+	}
+	q.trim(2, 0)
+	if _, ok := q.settleLow(0, 0, 0, false); ok {
+		t.Fatal("entries that got a block meanwhile were passed over")
+	}
+	if low, ok := q.settleLow(0, 2, 0, false); !ok || low != 2 {
+		t.Fatalf("got %d, %v", low, ok)
+	}
+}
+
+// Store times never fall, even if the clock is set back.
+func TestStoreTimesDoNotFall(t *testing.T) {
+	s := mustOpen(t, testOptions(nil))
+	ahead := time.Now().Add(time.Hour).UnixMilli()
+	s.mu.storeTime = ahead
+	if at := mustSend(t, s, message("T", 0, "a"))[0].Result.StoreTime; at != ahead {
+		t.Fatalf("stored at %d, want %d", at, ahead)
+	}
+	o := s.o
+	mustClose(t, s)
+	s = mustOpen(t, o)
+	defer mustClose(t, s)
+	if at := mustSend(t, s, message("T", 0, "b"))[0].Result.StoreTime; at != ahead {
+		t.Fatalf("stored at %d after reopening, want %d", at, ahead)
 	}
 }

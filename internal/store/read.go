@@ -131,19 +131,19 @@ func (s *Store) readQueue(q *queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 // choose picks the entries that are wanted and returns the offset behind the
 // last one it looked at.
 func (s *Store) choose(r *reader, q *queue, from, hi mq.QueueOffset, o ReadOptions) (mq.QueueOffset, error) {
-	bytes := 0
 	limit := min(hi, from+scanLimit)
 	want := o.MaxMessages
 	if o.Filter != nil {
 		want *= 8
 	}
-	full := false
-	for from < limit && !full {
+	bytes := 0
+	for from < limit {
 		first, entries, err := s.entriesAt(r, q, from, want)
 		if err != nil {
 			return from, err
 		}
-		for _, e := range entries[from-first:] {
+		from = first
+		for _, e := range entries {
 			if from >= limit {
 				break
 			}
@@ -154,43 +154,46 @@ func (s *Store) choose(r *reader, q *queue, from, hi mq.QueueOffset, o ReadOptio
 				bytes += int(e.size)
 				r.wanted = append(r.wanted, e)
 				r.offsets = append(r.offsets, from)
+				if len(r.wanted) == o.MaxMessages {
+					return from + 1, nil
+				}
 			}
 			from++
-			if full = len(r.wanted) >= o.MaxMessages; full {
-				break
-			}
 		}
 	}
 	return from, nil
 }
 
-// entriesAt returns some entries of a queue, with that of offset among them,
-// and the offset of the first. They lie in r.scratch. About want are needed.
+// entriesAt returns the entry of an offset and some that follow, and the offset
+// of the first, which is a later one if some are missing. About want are
+// needed. They lie in r.scratch.
 func (s *Store) entriesAt(r *reader, q *queue, offset mq.QueueOffset, want int) (mq.QueueOffset, []entry, error) {
-	if n := q.copyFrom(r.scratch[:min(want, blockEntries)], offset); n > 0 {
-		return offset, r.scratch[:n], nil
+	memory := r.scratch[:min(want, blockEntries)]
+	if n := q.copyFrom(memory, offset); n > 0 {
+		return offset, memory[:n], nil
 	}
 	it, err := s.rows.blocks(q.name)
 	if err != nil {
 		return 0, nil, err
 	}
-	if !it.seek(offset) {
-		if err := it.it.Error(); err != nil {
-			return 0, nil, errors.Join(err, it.close())
+	if it.seek(offset) {
+		first, entries, err := it.entries(r.scratch[:0])
+		r.scratch = entries[:0]
+		if err == nil && first < offset {
+			first, entries = offset, entries[offset-first:]
 		}
-		return 0, nil, errors.Join(s.missing(q.name, offset), it.close())
+		return first, entries, errors.Join(err, it.close())
 	}
-	first, entries, err := it.entries(r.scratch[:0])
-	r.scratch = entries[:0]
-	if err == nil && first > offset {
-		err = s.missing(q.name, offset)
+	if err := errors.Join(it.it.Error(), it.close()); err != nil {
+		return 0, nil, err
 	}
-	return first, entries, errors.Join(err, it.close())
-}
-
-func (s *Store) missing(name mq.Queue, offset mq.QueueOffset) error {
-	return indexError(fmt.Sprintf("queue %d of topic %s has no entry for offset %d; delete %s while the broker is stopped to have the index rebuilt, which also deletes topics and consumer offsets",
-		name.ID, name.Topic, offset, stateDir))
+	// Segments that were missing when the queue was rebuilt left a gap behind
+	// its last block.
+	first := q.firstInMemory()
+	if n := q.copyFrom(memory, first); n > 0 && first > offset {
+		return first, memory[:n], nil
+	}
+	return 0, nil, indexError(fmt.Sprintf("queue %d of topic %s has no entry for offset %d", q.name.ID, q.name.Topic, offset))
 }
 
 // A span is a part of the log that is read at once: the entries from one on

@@ -16,6 +16,8 @@ const (
 	// replayBlock is how much of the log is replayed between two checkpoints.
 	replayBlock   = 64 << 20
 	progressEvery = 2 * time.Second
+	// maxQueueOffset is beyond what any queue reaches.
+	maxQueueOffset = 1 << 62
 )
 
 // A scanner goes through the records of a log.
@@ -167,7 +169,7 @@ func (s *Store) sealReplayed(pos mq.LogPos) error {
 func (re *replay) add(r *mq.Record) error {
 	s := re.s
 	s.mu.storeTime = max(s.mu.storeTime, r.StoreTime)
-	if !queued(r.SysFlag) {
+	if !queued(r.SysFlag) || r.QueueOffset < 0 || r.QueueOffset > maxQueueOffset {
 		return nil
 	}
 	if below, ok := re.forgotten[string(r.Topic)]; ok && r.Pos < below {

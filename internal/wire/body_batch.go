@@ -28,26 +28,21 @@ func AppendBatchMessage(dst []byte, m BatchMessage) []byte {
 	return append(dst, m.Properties...)
 }
 
-// AppendBatch adds the messages in the body of a batch to dst. They alias body.
-func AppendBatch(dst []BatchMessage, body []byte) ([]BatchMessage, error) {
+// CutBatchMessage takes the first message off the body of a batch. It aliases b.
+func CutBatchMessage(b []byte) (m BatchMessage, rest []byte, err error) {
 	be := binary.BigEndian
-	for at := 0; at < len(body); {
-		b := body[at:]
-		if len(b) < batchFixed {
-			return dst, fmt.Errorf("batch: message at byte %d is cut off", at)
-		}
-		size, n := int(int32(be.Uint32(b))), int(int32(be.Uint32(b[16:])))
-		if size < batchFixed || size > len(b) || n < 0 || n > size-batchFixed {
-			return dst, fmt.Errorf("batch: message at byte %d has size %d and a body of %d in %d bytes", at, size, n, len(b))
-		}
-		props := int(be.Uint16(b[20+n:]))
-		if props > math.MaxInt16 || props != size-batchFixed-n {
-			return dst, fmt.Errorf("batch: message at byte %d has properties of %d bytes, not %d", at, props, size-batchFixed-n)
-		}
-		dst = append(dst, BatchMessage{
-			Flag: int32(be.Uint32(b[12:])), Body: b[20 : 20+n : 20+n], Properties: b[22+n : size : size],
-		})
-		at += size
+	if len(b) < batchFixed {
+		return m, b, fmt.Errorf("batch: %d bytes left, a message has at least %d", len(b), batchFixed)
 	}
-	return dst, nil
+	size, n := int(int32(be.Uint32(b))), int(int32(be.Uint32(b[16:])))
+	if size < batchFixed || size > len(b) || n < 0 || n > size-batchFixed {
+		return m, b, fmt.Errorf("batch: a message has size %d and a body of %d in %d bytes", size, n, len(b))
+	}
+	props := int(be.Uint16(b[20+n:]))
+	if props > math.MaxInt16 || props != size-batchFixed-n {
+		return m, b, fmt.Errorf("batch: a message has properties of %d bytes, not %d", props, size-batchFixed-n)
+	}
+	return BatchMessage{
+		Flag: int32(be.Uint32(b[12:])), Body: b[20 : 20+n : 20+n], Properties: b[22+n : size : size],
+	}, b[size:], nil
 }

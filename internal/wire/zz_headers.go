@@ -1475,9 +1475,7 @@ func (h *HeartBeatResponse) AppendFields(f Fields) Fields {
 	if h.SupportHeartbeatV2 {
 		f = f.AddBool("IS_SUPPORT_HEART_BEAT_V2", h.SupportHeartbeatV2)
 	}
-	if h.SubChange {
-		f = f.AddBool("IS_SUB_CHANGE", h.SubChange)
-	}
+	f = f.AddBool("IS_SUB_CHANGE", h.SubChange)
 	return f
 }
 
@@ -4899,15 +4897,15 @@ func (h *TriggerLiteDispatchRequest) DecodeFields(f Fields) error {
 
 // RegisterBrokerRequest is the request header of REGISTER_BROKER(103).
 type RegisterBrokerRequest struct {
-	BrokerName             string // name of the broker, one for master and slaves
-	BrokerAddr             string // host:port of the broker
-	ClusterName            string // cluster
-	HaServerAddr           string // host:port for replication
-	BrokerID               int64  // 0 is the master
-	HeartbeatTimeoutMillis int64  // silent so long means gone; 0: 120 s
-	EnableActingMaster     bool   // a slave may stand in for the master
-	Compressed             bool   // body is the zlib form
-	BodyCrc32              int32  // CRC-32 of the body, sign bit off; absent or 0: not checked
+	BrokerName             string    // name of the broker, one for master and slaves
+	BrokerAddr             string    // host:port of the broker
+	ClusterName            string    // cluster
+	HaServerAddr           string    // host:port for replication
+	BrokerID               int64     // 0 is the master
+	HeartbeatTimeoutMillis int64     // silent so long means gone; 0: 120 s
+	EnableActingMaster     Opt[bool] // a slave may stand in for the master; brokers before 5.0 leave it out
+	Compressed             bool      // body is the zlib form
+	BodyCrc32              int32     // CRC-32 of the body, sign bit off; absent or 0: not checked
 }
 
 // AppendFields implements Header.
@@ -4920,8 +4918,8 @@ func (h *RegisterBrokerRequest) AppendFields(f Fields) Fields {
 	if h.HeartbeatTimeoutMillis != 0 {
 		f = f.AddInt("heartbeatTimeoutMillis", h.HeartbeatTimeoutMillis)
 	}
-	if h.EnableActingMaster {
-		f = f.AddBool("enableActingMaster", h.EnableActingMaster)
+	if h.EnableActingMaster.Set {
+		f = f.AddBool("enableActingMaster", h.EnableActingMaster.Value)
 	}
 	if h.Compressed {
 		f = f.AddBool("compressed", h.Compressed)
@@ -4959,7 +4957,8 @@ func (h *RegisterBrokerRequest) DecodeFields(f Fields) error {
 		case "heartbeatTimeoutMillis":
 			h.HeartbeatTimeoutMillis, ok = parseInt64(v)
 		case "enableActingMaster":
-			h.EnableActingMaster, ok = parseBool(v)
+			h.EnableActingMaster.Set = true
+			h.EnableActingMaster.Value, ok = parseBool(v)
 		case "compressed":
 			h.Compressed, ok = parseBool(v)
 		case "bodyCrc32":
@@ -5851,9 +5850,7 @@ type NotifyMinBrokerIDChangeRequest struct {
 
 // AppendFields implements Header.
 func (h *NotifyMinBrokerIDChangeRequest) AppendFields(f Fields) Fields {
-	if h.MinBrokerID != 0 {
-		f = f.AddInt("minBrokerId", h.MinBrokerID)
-	}
+	f = f.AddInt("minBrokerId", h.MinBrokerID)
 	if h.BrokerName != "" {
 		f = f.Add("brokerName", h.BrokerName)
 	}

@@ -9,7 +9,6 @@ package remoting
 // see sent.go.
 
 import (
-	"encoding/binary"
 	"strconv"
 	"strings"
 
@@ -187,54 +186,31 @@ func sendLetter(key []byte) byte {
 	return 0
 }
 
-// decodeBatch takes the messages of a batch apart. Each is: size of the whole,
-// magic, body checksum (both unused), flag, body length and body, properties
-// length (two bytes) and properties.
+// decodeBatch takes the messages of a batch apart.
 func decodeBatch(body []byte, send *mq.Send) error {
 	if strings.HasPrefix(send.Topic, mq.RetryPrefix) {
 		return refusef(wire.CodeMessageIllegal, "a batch cannot be sent to the retry topic %s; send its messages one by one", send.Topic)
 	}
 	count := 0
 	for rest := body; len(rest) > 0; count++ {
-		var m mq.Message
-		var good bool
-		if m.Flag, m.Body, m.Properties, rest, good = cutBatch(rest); !good {
-			return refusef(wire.CodeMessageIllegal, "message %d of the batch, of %d bytes, is cut off or has a wrong length", count, len(body))
+		var m wire.BatchMessage
+		var err error
+		if m, rest, err = wire.CutBatchMessage(rest); err != nil {
+			return refusef(wire.CodeMessageIllegal, "message %d of the batch, of %d bytes, is cut off or has a wrong length (%v)", count, len(body), err)
 		}
-		switch count {
-		case 0:
+		switch {
+		case count == 0:
 			send.Flag, send.Body, send.Properties = m.Flag, m.Body, m.Properties
-		case maxBatch:
+		case count == maxBatch:
 			return refusef(wire.CodeMessageIllegal, "the batch has more than %d messages; send smaller batches", maxBatch)
 		default:
-			send.More = append(send.More, m)
+			send.More = append(send.More, mq.Message{Flag: m.Flag, Body: m.Body, Properties: m.Properties})
 		}
 	}
 	if count == 0 {
 		return refusef(wire.CodeMessageIllegal, "the batch is empty; send at least one message")
 	}
 	return nil
-}
-
-// cutBatch takes the first message off a batch body.
-func cutBatch(b []byte) (flag int32, body, props, rest []byte, good bool) {
-	const fixed = 4 + 4 + 4 + 4 + 4 // up to and with the body length
-	be := binary.BigEndian
-	if len(b) < fixed+2 {
-		return 0, nil, nil, nil, false
-	}
-	size, length := int64(int32(be.Uint32(b))), int64(int32(be.Uint32(b[16:])))
-	if length < 0 || size < fixed+length+2 || size > int64(len(b)) {
-		return 0, nil, nil, nil, false
-	}
-	flag = int32(be.Uint32(b[12:]))
-	one, rest := b[fixed:size:size], b[size:]
-	body, one = one[:length:length], one[length:]
-	propsLength := int(be.Uint16(one))
-	if propsLength != len(one)-2 {
-		return 0, nil, nil, nil, false
-	}
-	return flag, body, one[2:], rest, true
 }
 
 // parseInt32 reads a decimal number without making garbage.

@@ -73,7 +73,7 @@ func Prepare() *Kit {
 	}
 	k.GoClient, err = goBuild(filepath.Join(cache, "go-client"), filepath.Join(clients, "go"), ".")
 	k.GoClientMissing = reason(err)
-	if k.Goddard = os.Getenv("GODDARD_BINARY"); k.Goddard == "" {
+	if k.Goddard = os.Getenv("AGAINST_GODDARD"); k.Goddard == "" {
 		k.Goddard, err = goBuild(filepath.Join(cache, "goddard"), root, "./cmd/goddard")
 		k.GoddardMissing = reason(err)
 	}

@@ -11,7 +11,7 @@ import (
 type goddard struct{ kit *Kit }
 
 // Goddard is this repository's program, built by Prepare or named by the
-// environment variable GODDARD_BINARY.
+// environment variable AGAINST_GODDARD.
 func Goddard(tb testing.TB, kit *Kit) Maker {
 	tb.Helper()
 	if kit.GoddardMissing != "" {

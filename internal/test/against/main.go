@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-const kitKey = "GODDARD_TEST_KIT"
+const kitKey = "AGAINST_KIT"
 
 // Main is the body of a TestMain: it runs the tests Enclosed. use gets the kit
 // before they start; after is called when they have ended.

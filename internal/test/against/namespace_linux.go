@@ -14,7 +14,7 @@ func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-const insideKey = "GODDARD_TEST_NAMESPACE"
+const insideKey = "AGAINST_NAMESPACE"
 
 // enterNamespace runs this program again, with the same arguments, in a network
 // namespace that holds nothing but loopback. done says that it did and ended
