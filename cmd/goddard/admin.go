@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +13,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// defaultNamesrv is where a name server on this machine listens.
-const defaultNamesrv = "127.0.0.1:9876"
-
 // newAdmin gathers the commands that operate a cluster.
 func newAdmin() *cobra.Command {
 	c := &cobra.Command{
@@ -24,7 +20,7 @@ func newAdmin() *cobra.Command {
 		Short: "Operate a cluster, ours or RocketMQ's",
 		Long: `Operate a cluster, ours or RocketMQ's: topics, consumer groups, offsets, brokers
 and name servers. -n names the name server; without it NAMESRV_ADDR does, or
-` + defaultNamesrv + `. mqadmin's command names work too, with mqadmin's flags.`,
+127.0.0.1:9876. mqadmin's command names work too, with mqadmin's flags.`,
 		Example: `  goddard admin topic list
   goddard admin topic create orders -n 127.0.0.1:9876
   goddard admin updateTopic -n 127.0.0.1:9876 -c DefaultCluster -t orders`,
@@ -97,7 +93,7 @@ func (s spelling) operation(short, example string) *operation {
 		o.Example = "  " + example
 	}
 	f := o.Flags()
-	f.StringVarP(&o.namesrv, "namesrv", "n", "", "name `SERVERS`, host:port separated by semicolons (default $NAMESRV_ADDR or "+defaultNamesrv+")")
+	nameServerFlag(o.Command, &o.namesrv)
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for each answer")
 	letter := "o"
 	if s.old {
@@ -156,8 +152,7 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 		if len(args) > 0 {
 			return fmt.Errorf("%q is too much; see `%s --help`", args[0], c.CommandPath())
 		}
-		addrs := cmp.Or(o.namesrv, os.Getenv("NAMESRV_ADDR"), defaultNamesrv)
-		cluster, err := admin.Dial(admin.Options{Namesrvs: splitAddresses(addrs), Timeout: o.timeout})
+		cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(o.namesrv), Timeout: o.timeout})
 		if err != nil {
 			return err
 		}
@@ -177,10 +172,6 @@ func (o *operation) done(v any, format string, args ...any) error {
 	}
 	_, err := fmt.Fprintf(o.OutOrStdout(), format+"\n", args...)
 	return err
-}
-
-func splitAddresses(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == ',' || r == ' ' })
 }
 
 // names joins where something was done.

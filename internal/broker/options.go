@@ -89,9 +89,10 @@ type Options struct {
 	// Version is what operators' tools show. Default "goddard".
 	Version string
 
-	// OnTopicsChanged, if set, is called after topics were created, changed or
-	// deleted, so that name servers can be told. It must not block.
-	OnTopicsChanged func()
+	// OnTopicChanged, if set, is called with the name of a topic that was
+	// created, changed or deleted, so that name servers can be told. It runs
+	// while whoever changed the topic waits, and may ask for the topic.
+	OnTopicChanged func(name string)
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger

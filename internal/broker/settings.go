@@ -93,7 +93,7 @@ func (b *Broker) applyTemplate() {
 		b.topics.table.put(mq.TopicDefault, nil)
 	}
 	b.topics.mu.Unlock()
-	b.topicsChanged()
+	b.topicChanged(mq.TopicDefault)
 }
 
 // settings goes through the fields of a struct, and of the structs in it, that

@@ -124,9 +124,9 @@ func (b *Broker) nextVersion(table string, v *mq.DataVersion) error {
 	return b.setJSON(versionRows+table, *v)
 }
 
-func (b *Broker) topicsChanged() {
-	if hook := b.opts().OnTopicsChanged; hook != nil {
-		hook()
+func (b *Broker) topicChanged(name string) {
+	if hook := b.opts().OnTopicChanged; hook != nil {
+		hook(name)
 	}
 }
 
@@ -147,7 +147,7 @@ func (b *Broker) createTopic(t mq.Topic) (*topic, error) {
 		return nil, err
 	}
 	b.opts().Log.Info("created topic", "topic", t.Name, "queues", t.WriteQueues)
-	b.topicsChanged()
+	b.topicChanged(t.Name)
 	return made, nil
 }
 
@@ -260,7 +260,7 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 		return err
 	}
 	b.opts().Log.Info("changed topic", "topic", t.Name, "read_queues", t.ReadQueues, "write_queues", t.WriteQueues, "perm", t.Perm)
-	b.topicsChanged()
+	b.topicChanged(t.Name)
 	return nil
 }
 
@@ -270,7 +270,7 @@ func (b *Broker) DeleteTopic(_ context.Context, name string) error {
 		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be deleted", mq.ErrInvalid, name)
 	}
 	b.topics.mu.Lock()
-	defer b.topicsChanged()
+	defer b.topicChanged(name)
 	defer b.topics.mu.Unlock()
 	known := b.topics.table.get(name) != nil
 	if known {

@@ -98,16 +98,16 @@ func topicConfigs(topics []mq.Topic) map[string]wire.TopicConfig {
 	return out
 }
 
-// Changed reads all topics anew: routes of deleted ones end. It returns when
-// clients see the change.
-func (l *Local) Changed() {
-	if err := l.enter(); err != nil {
-		l.s.log.Error("local broker cannot be entered", "broker", l.b.Name, "reason", err)
-	}
+// Withdraw ends the route of a topic that was deleted. Clients see it when
+// Withdraw returns.
+func (l *Local) Withdraw(topic string) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	l.s.mu.table.dropQueues(topic, l.b.Name)
 }
 
-// Publish enters one topic that was created or changed, which costs less than
-// Changed. Clients see it when Publish returns.
+// Publish enters one topic that was created or changed. Clients see it when
+// Publish returns.
 func (l *Local) Publish(_ context.Context, t mq.Topic) error {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()

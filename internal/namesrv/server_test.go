@@ -400,12 +400,10 @@ func TestLocalBrokerIsReachedWhereTheClientDialled(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, p.ask(wire.GetRouteInfoByTopic, nil, "topic", "U"), wire.CodeSuccess, "")
-	topics = []mq.Topic{{Name: "V", ReadQueues: 1, WriteQueues: 1, Perm: 6}}
-	l.Changed()
-	want(t, p.ask(wire.GetRouteInfoByTopic, nil, "topic", "V"), wire.CodeSuccess, "")
+	l.Withdraw("T")
 	want(t, p.ask(wire.GetRouteInfoByTopic, nil, "topic", "T"), wire.CodeTopicNotExist, "")
 	l.Leave()
-	want(t, p.ask(wire.GetRouteInfoByTopic, nil, "topic", "V"), wire.CodeTopicNotExist, "")
+	want(t, p.ask(wire.GetRouteInfoByTopic, nil, "topic", "U"), wire.CodeTopicNotExist, "")
 }
 
 func TestResolveSaysWhichAddressAndWhy(t *testing.T) {

@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -13,62 +11,27 @@ import (
 // servers elsewhere.
 const publishTime = 3 * time.Second
 
-// quick is how long telling the name server in this process of all topics may
-// take for it to be done at once, while whoever changed a topic waits.
-const quick = 2 * time.Millisecond
-
-// longestPause bounds the time between a change of a topic and its route.
-const longestPause = time.Second
-
-// announcements are the changes that the name server in this process has yet
-// to be told. Telling it costs more the more topics there are, so where it is
-// dear many changes are told together.
-type announcements struct {
-	cost atomic.Int64  // nanoseconds that the last one took
-	wake chan struct{} // capacity 1: there is something to tell
-}
-
-// topicsChanged tells the name servers that topics were created, changed or
-// deleted.
-func (n *Node) topicsChanged() {
+// topicChanged tells the name servers of a topic that was created, changed or
+// deleted: the one in this process at once, others with the next registration,
+// which it brings forward.
+func (n *Node) topicChanged(name string) {
 	if n.registrar != nil {
 		n.registrar.Changed()
 	}
 	if n.local == nil {
 		return
 	}
-	if time.Duration(n.announcements.cost.Load()) < quick {
-		n.enterTopics()
+	// Of several changes that are told at the same time the last must be the
+	// topic as it is.
+	n.announcing.Lock()
+	defer n.announcing.Unlock()
+	t, err := n.broker.Topic(context.Background(), name)
+	if err != nil {
+		n.local.Withdraw(name)
 		return
 	}
-	select {
-	case n.announcements.wake <- struct{}{}:
-	default:
-	}
-}
-
-// enterTopics tells the name server in this process of all topics.
-func (n *Node) enterTopics() {
-	begin := time.Now()
-	n.local.Changed()
-	n.announcements.cost.Store(int64(time.Since(begin)))
-}
-
-// announce tells what topicsChanged has left, and spends at most a tenth of
-// the time on it.
-func (n *Node) announce(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-n.announcements.wake:
-		}
-		n.enterTopics()
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(min(9*time.Duration(n.announcements.cost.Load()), longestPause)):
-		}
+	if err := n.local.Publish(context.Background(), t); err != nil {
+		n.c.Log.Error("the name server in this process cannot be told of a topic", "topic", name, "error", err)
 	}
 }
 
@@ -91,13 +54,10 @@ func (a announcer) PutTopic(ctx context.Context, t mq.Topic) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
-	if a.n.local != nil {
-		err = a.n.local.Publish(ctx, kept)
+	if a.n.registrar == nil {
+		return nil
 	}
-	if a.n.registrar != nil {
-		err = errors.Join(err, a.n.registrar.Publish(ctx, kept))
-	}
-	if err != nil {
+	if err := a.n.registrar.Publish(ctx, kept); err != nil {
 		a.n.c.Log.Warn("a name server could not be told of a topic yet", "topic", t.Name, "error", err)
 	}
 	return nil

@@ -29,7 +29,8 @@ type Node struct {
 	local     *namesrv.Local
 	registrar *namesrv.Registrar
 
-	announcements announcements
+	// announcing is held while the name server in this process is told of a topic.
+	announcing sync.Mutex
 }
 
 // New opens everything the role needs: data, listeners, and the broker's place
@@ -40,7 +41,7 @@ func New(c Config) (*Node, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{c: c, handler: &frontDoor{}, announcements: announcements{wake: make(chan struct{}, 1)}}
+	n := &Node{c: c, handler: &frontDoor{}}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -83,7 +84,7 @@ func (n *Node) openBroker() error {
 	o := n.c.Broker
 	host := n.storeHost()
 	o.Version, o.Log = n.c.Version, n.c.Log
-	o.OnTopicsChanged = n.topicsChanged
+	o.OnTopicChanged = n.topicChanged
 	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
 	b, err := broker.New(o)
 	if err != nil {
@@ -213,9 +214,6 @@ func (n *Node) parts() []part {
 	}
 	if n.namesrv != nil {
 		all = append(all, part{name: "name server", run: n.namesrv.Run})
-	}
-	if n.local != nil {
-		all = append(all, part{name: "announcements", run: n.announce})
 	}
 	if n.listener != nil {
 		all = append(all, part{name: "broker's listener", run: n.listener.Run})

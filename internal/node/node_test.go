@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -140,13 +141,18 @@ func TestBrokerRegistersElsewhereAndLeaves(t *testing.T) {
 }
 
 // awaitRoute waits until a name server knows a topic.
+// routeCode is how a name server answers when asked for a topic's route.
+func routeCode(t *testing.T, namesrv netip.AddrPort, topic string) wire.Code {
+	t.Helper()
+	return answered(t, namesrv, wire.NewRequest(wire.GetRouteInfoByTopic, &wire.GetRouteInfoByTopicRequest{Topic: topic})).Code
+}
+
 func awaitRoute(t *testing.T, namesrv netip.AddrPort, topic string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range 2000 {
-		resp := answered(t, namesrv, wire.NewRequest(wire.GetRouteInfoByTopic, &wire.GetRouteInfoByTopicRequest{Topic: topic}))
-		if resp.Code == wire.CodeSuccess {
+		if routeCode(t, namesrv, topic) == wire.CodeSuccess {
 			return
 		}
 		<-tick.C
@@ -257,20 +263,21 @@ func TestExampleFileLoads(t *testing.T) {
 	}
 }
 
-// Where telling the name server of all topics has become dear, changes are
-// told together, and still soon.
-func TestTopicsAreAnnouncedTogetherWhereThereAreMany(t *testing.T) {
+func TestRoutesFollowTopicsAtOnce(t *testing.T) {
 	n, _ := started(t, inMemory(RoleAll))
-	n.announcements.cost.Store(int64(time.Hour))
-	for _, name := range []string{"a", "b", "c"} {
+	for i := range 3 {
+		name := fmt.Sprint("topic-", i)
 		if err := n.broker.PutTopic(t.Context(), mq.Topic{Name: name, ReadQueues: 1, WriteQueues: 1, Perm: 6}); err != nil {
 			t.Fatal(err)
 		}
+		if code := routeCode(t, n.NamesrvAddr(), name); code != wire.CodeSuccess {
+			t.Errorf("after %s was created its route answers %v", name, code.ResponseString())
+		}
 	}
-	for _, name := range []string{"a", "b", "c"} {
-		awaitRoute(t, n.NamesrvAddr(), name)
+	if err := n.broker.DeleteTopic(t.Context(), "topic-1"); err != nil {
+		t.Fatal(err)
 	}
-	if cost := time.Duration(n.announcements.cost.Load()); cost == time.Hour {
-		t.Error("nothing was told")
+	if code := routeCode(t, n.NamesrvAddr(), "topic-1"); code != wire.CodeTopicNotExist {
+		t.Errorf("after topic-1 was deleted its route answers %v", code.ResponseString())
 	}
 }

@@ -34,7 +34,8 @@ func writeError(dir string, err error) error {
 	return fmt.Errorf("%w: writing the commit log failed: %w", mq.ErrUnavailable, err)
 }
 
+// errClosed is what Append says once Close was called.
 var errClosed = fmt.Errorf("store: %w", mq.ErrClosed)
 
-// errCrashed marks what Append gives up because an earlier write failed.
+// errAbandoned marks what Append gives up because an earlier write failed.
 var errAbandoned = errors.New("a write before it failed")

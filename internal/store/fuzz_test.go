@@ -103,7 +103,10 @@ func FuzzOpenLog(f *testing.F) {
 		}
 		mustSend(t, s, message("T", 0, "next"))
 		mustClose(t, s)
-		checkVerified(t, o.FS, "after one message")
+		// Records that repeat an offset are left out of the index and reported.
+		if _, err := Verify(o.FS, "store", nil); err != nil {
+			t.Fatal(err)
+		}
 		s = mustOpen(t, o)
 		after, err := s.Read(queue, lo, ReadOptions{MaxMessages: max(1, before.Count)})
 		if err != nil || before.Count > 0 && !bytes.Equal(bytes.Join(before.Data, nil), bytes.Join(after.Data, nil)) {

@@ -24,13 +24,7 @@ type KeyBatch struct {
 }
 
 // Get is the value of a key; mq.ErrNotFound if it has none.
-func (k *Keys) Get(key []byte) ([]byte, error) {
-	value, err := k.rows.get(ownKey(key))
-	if err != nil {
-		return nil, err
-	}
-	return value, nil
-}
+func (k *Keys) Get(key []byte) ([]byte, error) { return k.rows.get(ownKey(key)) }
 
 // Set gives a key a value.
 func (k *Keys) Set(key, value []byte, sync bool) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -310,4 +311,48 @@ func TestFailedOpenLeavesNothingLocked(t *testing.T) {
 		t.Fatal("store opened")
 	}
 	mustClose(t, mustOpen(t, o))
+}
+
+// A queue in whose middle messages are missing is read on behind the gap.
+func TestGapInAQueueIsPassedOver(t *testing.T) {
+	o := testOptions(nil)
+	q := mq.Queue{Topic: "T"}
+	var log []byte
+	offsets := []mq.QueueOffset{5, 6, 50, 51}
+	for i, offset := range offsets {
+		m := message("T", 0, fmt.Sprint(offset))
+		at := len(log)
+		log = mq.AppendRecord(log, &m, o.StoreHost)
+		mq.PatchRecord(log[at:], offset, mq.LogPos(at), int64(1000*i))
+	}
+	if err := o.FS.MkdirAll("store/commitlog", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := o.FS.Create("store/commitlog/"+segment.Name(0), vfs.WriteCategoryUnspecified)
+	if err == nil {
+		_, err = f.Write(log)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s := mustOpen(t, o)
+		if lo, hi, err := s.Bounds(q); lo != 5 || hi != 52 || err != nil {
+			t.Fatalf("bounds are %d, %d, %v", lo, hi, err)
+		}
+		for from, want := range map[mq.QueueOffset]mq.QueueOffset{5: 5, 7: 50, 49: 50, 51: 51} {
+			b, err := s.Read(q, from, ReadOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rs := records(t, b); rs[0].QueueOffset != want || b.Next != 52 {
+				t.Fatalf("from %d: got %d, next %d", from, rs[0].QueueOffset, b.Next)
+			}
+			b.Release()
+		}
+		if at, err := s.Locate(q, time.UnixMilli(2000), false); err != nil || at < 7 || at > 50 {
+			t.Fatalf("located %d, %v", at, err)
+		}
+		mustClose(t, s)
+	}
 }

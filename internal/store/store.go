@@ -95,14 +95,18 @@ func (s *Store) prepare(ctx context.Context) {
 		s.mu.Lock()
 		end := int64(s.mu.end)
 		s.mu.Unlock()
+		var rest <-chan time.Time
+		wake := s.wantSpace
 		if err := s.seg.Prepare(end + s.ahead); err != nil {
 			// Append finds out itself if the space is really needed.
 			s.log.Warn("setting aside space for the commit log failed", "error", err)
+			rest, wake = time.After(time.Second), nil
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.wantSpace:
+		case <-wake:
+		case <-rest:
 		}
 	}
 }
