@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -23,7 +22,7 @@ func (c *Cluster) BrokerConfig(ctx context.Context, addr string) (map[string]str
 	if err != nil {
 		return nil, err
 	}
-	return parseProperties(string(resp.Body)), nil
+	return settingsIn(addr, resp)
 }
 
 // SetBrokerConfig changes one setting of a running broker.
@@ -38,21 +37,19 @@ func (c *Cluster) SetBrokerConfig(ctx context.Context, addr, key, value string) 
 
 // propertyRequest carries one property as its body.
 func propertyRequest(code wire.Code, key, value string) (*wire.Command, error) {
-	if key == "" || strings.ContainsAny(key, "=\r\n") || strings.ContainsAny(value, "\r\n") {
-		return nil, fmt.Errorf("%q = %q: a key has no = and neither has a line break", key, value)
+	if key == "" {
+		return nil, fmt.Errorf("a setting without a name for %q; write KEY VALUE", value)
 	}
 	cmd := wire.NewRequest(code, nil)
-	cmd.Body = []byte(key + "=" + value)
+	cmd.Body = wire.EncodeProperties(map[string]string{key: value})
 	return cmd, nil
 }
 
-// parseProperties reads the key=value lines in which servers send settings.
-func parseProperties(text string) map[string]string {
-	all := map[string]string{}
-	for line := range strings.Lines(text) {
-		if key, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), "="); ok && !strings.HasPrefix(key, "#") {
-			all[key] = value
-		}
+// settingsIn are the settings that a server sends as properties.
+func settingsIn(addr string, resp *wire.Command) (map[string]string, error) {
+	all, err := wire.DecodeProperties(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("settings of %s: %w", addr, err)
 	}
-	return all
+	return wire.PropertyMap(all), nil
 }

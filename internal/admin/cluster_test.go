@@ -154,14 +154,18 @@ func TestABodyThatCannotBeReadIsAnError(t *testing.T) {
 	}
 }
 
-func TestPropertiesOfServersAreRead(t *testing.T) {
-	got := parseProperties("# c\na=1\r\nb=x=y\nempty=\nnothing\n")
-	if want := map[string]string{"a": "1", "b": "x=y", "empty": ""}; !maps.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	for _, pair := range [][2]string{{"", "v"}, {"k=", "v"}, {"k\n", "v"}, {"k", "v\nx=1"}} {
-		if _, err := propertyRequest(wire.UpdateBrokerConfig, pair[0], pair[1]); err == nil {
-			t.Errorf("%q was accepted", pair)
+func TestASettingOfAnyTextArrives(t *testing.T) {
+	for _, value := range []string{"", "v", "x=y", `C:\store`, "two\nlines"} {
+		cmd, err := propertyRequest(wire.UpdateBrokerConfig, "k", value)
+		if err != nil {
+			t.Fatal(err)
 		}
+		got, err := settingsIn("here", cmd)
+		if want := map[string]string{"k": value}; err != nil || !maps.Equal(got, want) {
+			t.Errorf("got %v, %v, want %v", got, err, want)
+		}
+	}
+	if _, err := propertyRequest(wire.UpdateBrokerConfig, "", "v"); err == nil {
+		t.Error("a setting without a name was accepted")
 	}
 }

@@ -106,7 +106,9 @@ func (c *Cluster) NamesrvConfig(ctx context.Context) (map[string]map[string]stri
 		if err != nil {
 			return nil, err
 		}
-		all[addr] = parseProperties(string(resp.Body))
+		if all[addr], err = settingsIn(addr, resp); err != nil {
+			return nil, err
+		}
 	}
 	return all, nil
 }

@@ -106,10 +106,11 @@ func (s *Server) getConfig(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
 }
 
 func (s *Server) updateConfig(c *rpc.Conn, cmd *wire.Command) *wire.Command {
-	wanted, err := wire.DecodeProperties(cmd.Body)
+	properties, err := wire.DecodeProperties(cmd.Body)
 	if err != nil {
 		return invalid(cmd, err)
 	}
+	wanted := wire.PropertyMap(properties)
 	for key := range strings.SplitSeq(blackList, ";") {
 		if _, ok := wanted[key]; ok {
 			return cmd.ReplyError(wire.CodeNoPermission, "Can not update config in black list.")

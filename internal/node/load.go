@@ -3,11 +3,14 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // maxConfigFile bounds a configuration file, in bytes.
@@ -97,15 +100,19 @@ func (l *loader) file(name string) error {
 		return fmt.Errorf("the configuration file cannot be read: %w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > maxConfigFile {
-		return fmt.Errorf("%s is %d bytes long; a configuration file has at most %d", name, info.Size(), maxConfigFile)
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	if err != nil {
+		return fmt.Errorf("the configuration file cannot be read: %w", err)
 	}
-	props, err := readProperties(f)
+	if len(text) > maxConfigFile {
+		return fmt.Errorf("%s is longer than %d bytes, which is not a configuration file", name, maxConfigFile)
+	}
+	props, err := wire.DecodeProperties(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	for _, p := range props {
-		l.apply(fmt.Sprintf("%s:%d", name, p.Line), p.Key, p.Key, p.Value)
+		l.apply(fmt.Sprintf("%s:%d", name, p.Line), p.Key, p.Key, strings.TrimSpace(p.Value))
 	}
 	return nil
 }

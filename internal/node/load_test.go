@@ -143,51 +143,6 @@ func TestSettingsHaveOneNameEach(t *testing.T) {
 	}
 }
 
-func TestPropertiesReadAsJavaReadsThem(t *testing.T) {
-	text := "\ufeff# c\n! c\n a = 1 \nb:2\nc 3\nd=x=y\ne=one\\\n   two\nf=\\u0041\\tz\\\\\n\\=g=7\nempty\n"
-	props, err := readProperties(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []property{
-		{"a", "1", 3}, {"b", "2", 4}, {"c", "3", 5}, {"d", "x=y", 6}, {"e", "onetwo", 7},
-		{"f", "A\tz\\", 9}, {"=g", "7", 10}, {"empty", "", 11},
-	}
-	if !slices.Equal(props, want) {
-		t.Errorf("got  %v\nwant %v", props, want)
-	}
-}
-
-func TestBadPropertiesNameTheirLine(t *testing.T) {
-	for text, want := range map[string]string{
-		"a=1\n=2\n":                             "line 2: no key",
-		"a=\\u12":                               "line 1: \\u needs four",
-		"a=\\uzzzz":                             "line 1: \\uzzzz",
-		strings.Repeat("x", 70<<10):             "line 1: ",
-		strings.Repeat("a=1\n", 10_001):         "line 10001: ",
-		"k=" + strings.Repeat("ab\\\n", 40<<10): "line 1: longer",
-	} {
-		if _, err := readProperties(strings.NewReader(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%.10q…: got %v, want %s…", text, err, want)
-		}
-	}
-}
-
-func FuzzReadProperties(f *testing.F) {
-	f.Add("a=1\nb:2\\\n 3\n\\u0041=x")
-	f.Fuzz(func(t *testing.T, text string) {
-		props, err := readProperties(strings.NewReader(text))
-		if err != nil {
-			return
-		}
-		for _, p := range props {
-			if p.Key == "" || p.Line < 1 {
-				t.Errorf("%q: %+v", text, p)
-			}
-		}
-	})
-}
-
 func TestNumbersCountTheUnitOfTheirJavaKey(t *testing.T) {
 	for _, tt := range []struct {
 		text string

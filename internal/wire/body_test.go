@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -245,16 +246,16 @@ func TestBatchOfRocketMQIsReadAndMadeAgain(t *testing.T) {
 
 func TestPropertiesTextOfJavaIsReadAndOursIsReadBack(t *testing.T) {
 	want := map[string]string{"a b": "x=y", "path": `C:\dir`, "u": "ü😀", "s": "  lead", "n": "l1\nl2"}
-	got, err := DecodeProperties(golden(t, "frames", "java.properties"))
+	got, err := decodedProperties(golden(t, "frames", "java.properties"))
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("%q, %v", got, err)
 	}
-	got, err = DecodeProperties(EncodeProperties(want))
+	got, err = decodedProperties(EncodeProperties(want))
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("read back %q, %v", got, err)
 	}
 	text := "# comment \\\n  ! another\r\n\r\n k1 : v1\rk2=a\\\n   b\\\\\nk3\nk4 v 4 \nü=é\nempty=\n\\u0061=\\u00e4\ntail\\"
-	got, err = DecodeProperties([]byte(text))
+	got, err = decodedProperties([]byte(text))
 	want = map[string]string{"k1": "v1", "k2": `ab\`, "k3": "", "k4": "v 4 ", "ü": "é", "empty": "", "a": "ä", "tail": ""}
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("%q, %v", got, err)
@@ -336,11 +337,11 @@ func FuzzBatch(f *testing.F) {
 func FuzzPropertiesText(f *testing.F) {
 	f.Add(golden(f, "frames", "java.properties"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		m, err := DecodeProperties([]byte(strings.ToValidUTF8(string(text), "")))
+		m, err := decodedProperties([]byte(strings.ToValidUTF8(string(text), "")))
 		if err != nil {
 			return
 		}
-		again, err := DecodeProperties(EncodeProperties(m))
+		again, err := decodedProperties(EncodeProperties(m))
 		if err != nil || !maps.Equal(m, again) {
 			t.Fatalf("%q became %q: %v", m, again, err)
 		}
@@ -357,4 +358,30 @@ func cutBatch(body []byte) (all []BatchMessage, err error) {
 		all = append(all, m)
 	}
 	return all, nil
+}
+
+func decodedProperties(text []byte) (map[string]string, error) {
+	all, err := DecodeProperties(text)
+	if err != nil {
+		return nil, err
+	}
+	return PropertyMap(all), nil
+}
+
+func TestPropertiesKeepTheirLines(t *testing.T) {
+	text := "\ufeff# c\n! c\n a = 1\nb:2\nc 3\nd=x=y\ne=one\\\n   two\nf=\\u0041\\tz\\\\\n\\=g=7\nempty\n"
+	props, err := DecodeProperties([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Property{
+		{"a", "1", 3}, {"b", "2", 4}, {"c", "3", 5}, {"d", "x=y", 6}, {"e", "onetwo", 7},
+		{"f", "A\tz\\", 9}, {"=g", "7", 10}, {"empty", "", 11},
+	}
+	if !slices.Equal(props, want) {
+		t.Errorf("got  %v\nwant %v", props, want)
+	}
+	if _, err := DecodeProperties([]byte("a=1\n=2\n")); err == nil || !strings.HasPrefix(err.Error(), "line 2: no key") {
+		t.Errorf("a line without a key gave %v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,28 +48,44 @@ func appendProperty(b []byte, s string, key bool) []byte {
 	return b
 }
 
+// A Property is one key and value of a properties text.
+type Property struct {
+	Key, Value string
+	Line       int // where its key stands, from 1
+}
+
 // DecodeProperties reads Java's .properties format: # and ! begin comments, =, :
 // or white space separate key and value, a backslash at the end continues the
-// line. What is not ASCII may be UTF-8 or escaped.
-func DecodeProperties(text []byte) (map[string]string, error) {
-	m := map[string]string{}
-	for n, rest := 1, string(text); rest != ""; {
+// line. What is not ASCII may be UTF-8 or escaped. An error names the line.
+func DecodeProperties(text []byte) ([]Property, error) {
+	var all []Property
+	for n, rest := 1, strings.TrimPrefix(string(text), "\ufeff"); rest != ""; {
 		line, lines, tail := logicalLine(rest)
 		rest = tail
 		if line != "" && line[0] != '#' && line[0] != '!' {
 			key, value := splitPropertyLine(line)
-			k, err1 := unescapeProperty(key)
+			k, err := unescapeProperty(key)
 			v, err2 := unescapeProperty(value)
-			for _, err := range []error{err1, err2} {
-				if err != nil {
-					return nil, fmt.Errorf("line %d: %w", n, err)
-				}
+			switch err = errors.Join(err, err2); {
+			case err != nil:
+				return nil, fmt.Errorf("line %d: %w", n, err)
+			case k == "":
+				return nil, fmt.Errorf("line %d: no key before %.100q; write key=value", n, line)
 			}
-			m[k] = v
+			all = append(all, Property{k, v, n})
 		}
 		n += lines
 	}
-	return m, nil
+	return all, nil
+}
+
+// PropertyMap is the last value of each key.
+func PropertyMap(all []Property) map[string]string {
+	m := make(map[string]string, len(all))
+	for _, p := range all {
+		m[p.Key] = p.Value
+	}
+	return m
 }
 
 const propertySpace = " \t\f"

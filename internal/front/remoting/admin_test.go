@@ -123,7 +123,7 @@ func TestSettingsAreJavaProperties(t *testing.T) {
 	if got := string(r.good(wire.GetBrokerConfig, nil, "").Body); got != "brokerPermission=4\nflushDiskType=SYNC_FLUSH\n" {
 		t.Errorf("settings are %q", got)
 	}
-	r.want(wire.CodeInvalidParameter, r.call(wire.UpdateBrokerConfig, nil, "rubbish"))
+	r.want(wire.CodeInvalidParameter, r.call(wire.UpdateBrokerConfig, nil, "=rubbish"))
 	r.want(wire.CodeInvalidParameter, r.call(wire.UpdateBrokerConfig, nil, "# nothing"))
 }
 

@@ -5,12 +5,7 @@ package remoting
 // VIEW_BROKER_STATS_DATA (315): one counter per minute, hour and day.
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -18,45 +13,24 @@ import (
 
 // putSettings changes settings.
 func putSettings(s *session, req *wire.Command) (*wire.Command, error) {
-	settings, err := parseProperties(string(req.Body))
+	settings, err := wire.DecodeProperties(req.Body)
 	if err != nil {
-		return nil, err
+		return nil, badRequest("the body is no list of settings: %v", err)
 	}
 	if len(settings) == 0 {
 		return nil, badRequest("the body names no setting; write key=value, one per line")
 	}
-	if err := s.h.admin.SetSettings(s.ctx, settings); err != nil {
+	if err := s.h.admin.SetSettings(s.ctx, wire.PropertyMap(settings)); err != nil {
 		return nil, err
 	}
 	return ok(req, nil, nil), nil
 }
 
-// parseProperties reads lines of key=value or key:value; # and ! begin comments.
-func parseProperties(text string) (map[string]string, error) {
-	settings := map[string]string{}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line[0] == '!' {
-			continue
-		}
-		at := strings.IndexAny(line, "=:")
-		if at <= 0 {
-			return nil, badRequest("%.60q is not a setting; write key=value, one per line", line)
-		}
-		settings[strings.TrimSpace(line[:at])] = strings.TrimSpace(line[at+1:])
-	}
-	return settings, nil
-}
-
 // getSettings answers with all settings, sorted.
 func getSettings(s *session, req *wire.Command) (*wire.Command, error) {
-	settings := s.h.admin.Settings(s.ctx)
-	var text bytes.Buffer
-	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		fmt.Fprintf(&text, "%s=%s\n", key, settings[key])
-	}
+	text := wire.EncodeProperties(s.h.admin.Settings(s.ctx))
 	var version wire.DataVersion
-	return ok(req, &wire.GetBrokerConfigResponse{Version: string(wire.EncodeStandardBody(version))}, text.Bytes()), nil
+	return ok(req, &wire.GetBrokerConfigResponse{Version: string(wire.EncodeStandardBody(version))}, text), nil
 }
 
 // runtimeInfo answers with the table behind brokerStatus.
