@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -52,9 +51,6 @@ the same time share the queues. To look without taking part, use goddard tail.`,
 	return cmd
 }
 
-// errAllShown stops a reader that has printed what was asked for.
-var errAllShown = errors.New("enough")
-
 func (o *subOptions) run(ctx context.Context, out io.Writer) error {
 	from, err := parseFrom(o.from)
 	if err != nil {
@@ -66,13 +62,9 @@ func (o *subOptions) run(ctx context.Context, out io.Writer) error {
 	}
 	defer cluster.Close()
 	p := &printer{out: out, json: o.json, left: o.count}
-	err = cluster.Consume(ctx, remote.Member{
+	return cluster.Consume(ctx, remote.Member{
 		Group: o.group, Topic: o.topic, Expression: o.tags, From: from, Handle: p.print,
 	})
-	if errors.Is(err, errAllShown) {
-		return nil
-	}
-	return err
 }
 
 // parseFrom reads the flag --from.
@@ -130,7 +122,7 @@ func (p *printer) print(q remote.Queue, r *mq.Record) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.done {
-		return errAllShown
+		return context.Canceled // not printed, so not to be committed
 	}
 	switch {
 	case p.json:
@@ -152,7 +144,7 @@ func (p *printer) print(q remote.Queue, r *mq.Record) error {
 	if p.left > 0 {
 		if p.left--; p.left == 0 {
 			p.done = true
-			return errAllShown
+			return remote.ErrStop
 		}
 	}
 	return nil

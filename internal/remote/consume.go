@@ -36,11 +36,15 @@ type Member struct {
 	Expression   string // tags; empty means all
 	From         From
 	// Handle gets each message, those of one queue in order. The offset is
-	// committed behind messages it returned nil for; an error stops the member.
+	// committed behind messages it returned nil for. ErrStop ends the member
+	// behind this message; any other error ends it before.
 	Handle func(Queue, *mq.Record) error
 }
 
-// Consume takes part in a group until ctx ends or Handle fails: it shares the
+// ErrStop ends Consume without an error.
+var ErrStop = errors.New("enough")
+
+// Consume takes part in a group until ctx ends or Handle says so: it shares the
 // topic's queues with the other members and commits what was handled.
 func (c *Cluster) Consume(ctx context.Context, m Member) error {
 	changed := make(chan struct{}, 1)
@@ -71,10 +75,12 @@ func (c *Cluster) Consume(ctx context.Context, m Member) error {
 		}
 		select {
 		case <-ctx.Done():
-			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			switch err := context.Cause(ctx); {
+			case errors.Is(err, ErrStop), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+				return nil
+			default:
 				return err
 			}
-			return nil
 		case <-changed:
 		case <-again.C:
 		case <-beat.C:
@@ -248,11 +254,14 @@ func (s *share) read(ctx context.Context, q Queue) {
 			if !Wanted(s.m.Expression, &got.Records[i]) {
 				continue
 			}
-			if err := s.m.Handle(q, &got.Records[i]); err != nil {
+			err := s.m.Handle(q, &got.Records[i])
+			if err == nil || errors.Is(err, ErrStop) {
+				handled = got.Records[i].QueueOffset + 1
+			}
+			if err != nil {
 				s.fail(err)
 				return
 			}
-			handled = got.Records[i].QueueOffset + 1
 		}
 		next, handled = got.Next, got.Next
 		if time.Since(last) >= commitEvery {

@@ -29,7 +29,7 @@ var failureOf = regexp.MustCompile(`(?m)^(\S*(Exception|Error): .*|\S+(Exception
 
 var adminCommands = []adminCommand{
 	{name: "clusterList", args: "clusterList", want: []string{`DefaultCluster +broker-a +0 +{broker} +V\d`}},
-	{name: "brokerStatus", args: "brokerStatus -b {broker}", want: []string{`(?m)^bootTimestamp +: \d{13}`, `(?m)^brokerVersionDesc +: V\d`, `(?m)^msgPutTotalTodayNow +: \d+`, `(?m)^putTps +: [\d.]+`, `(?m)^runtime +: \[`}},
+	{name: "brokerStatus", args: "brokerStatus -b {broker}", want: []string{`(?m)^bootTimestamp +: \d{13}`, `(?m)^brokerVersionDesc +: V\d`, `(?m)^msgPutTotalTodayNow +: \d+`, `(?m)^putTps +:`, `(?m)^runtime +: \[`}},
 	{name: "updateTopic", args: "updateTopic -c DefaultCluster -t {new} -r 6 -w 5", want: []string{`create topic to {broker} success`}},
 	{name: "topicList", args: "topicList", want: []string{`(?m)^{topic}$`, `(?m)^{new}$`, `(?m)^%RETRY%{group}$`, `(?m)^TBW102$`, `(?m)^broker-a$`}},
 	{name: "topicList of a cluster", args: "topicList -c", want: []string{`DefaultCluster +{topic} +{group}`}},
@@ -109,8 +109,10 @@ func TestMqadmin(t *testing.T) {
 		}
 		c.answer(t, scenario, "look")
 		c.report(t, m.Name(), scenario)
-		c.run(t, "auto_create_off") // updateBrokerConfig has switched it off
-		c.report(t, m.Name(), "auto_create_off")
+		if *only == "" { // updateBrokerConfig has switched it off
+			c.run(t, "auto_create_off")
+			c.report(t, m.Name(), "auto_create_off")
+		}
 	})
 }
 
