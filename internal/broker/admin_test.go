@@ -189,7 +189,7 @@ func TestRuntimeInfo(t *testing.T) {
 		pass(3 * time.Second)
 		info := r.RuntimeInfo(t.Context())
 		for key, want := range map[string]string{
-			"brokerVersionDesc": "v1", "msgPutTotalTodayNow": "2", "msgGetTotalTodayNow": "1", "brokerActive": "true",
+			"brokerVersionDesc": "V5_5_0", "goddardVersion": "v1", "msgPutTotalTodayNow": "2", "msgGetTotalTodayNow": "1", "brokerActive": "true",
 			"scheduleMessageOffset_2": "0,1", "commitLogMinOffset": "0", "runtime": "[ 0 days, 0 hours, 0 minutes, 3 seconds ]",
 			"earliestMessageTimeStamp": "946684800000", "putMessageFailedTimes": "0",
 		} {

@@ -86,8 +86,12 @@ type Options struct {
 	// are told to reset themselves. Default true.
 	ServerSideReset *bool `conf:"server-side-reset" rocketmq:"useServerSideResetOffset" live:"true"`
 
-	// Version is what operators' tools show. Default "goddard".
+	// Version is our own. Default "goddard".
 	Version string
+
+	// RocketMQVersion is the version of RocketMQ that this broker behaves as,
+	// which operators' tools show. Default V5_5_0.
+	RocketMQVersion string
 
 	// OnTopicChanged, if set, is called with the name of a topic that was
 	// created, changed or deleted, so that name servers can be told. It runs
@@ -123,6 +127,7 @@ func (o Options) withDefaults() Options {
 	setPointer(&o.TraceOn, true)
 	setPointer(&o.ServerSideReset, true)
 	setDefault(&o.Version, "goddard")
+	setDefault(&o.RocketMQVersion, "V5_5_0")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

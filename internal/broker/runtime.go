@@ -9,18 +9,24 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
-// RuntimeInfo is the table behind brokerStatus, in RocketMQ's keys. Keys of
-// things that this broker has not (thread pools, page cache locks) are left
-// out.
+// RuntimeInfo is the table behind brokerStatus, in RocketMQ's keys. This broker
+// has no thread pools: nothing ever waits in front of them, which is what the
+// keys of those say that clusterList prints; other keys of theirs are left out.
 func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 	info := map[string]string{
 		"bootTimestamp":            strconv.FormatInt(b.started.UnixMilli(), 10),
-		"brokerVersionDesc":        b.opts().Version,
+		"brokerVersionDesc":        b.opts().RocketMQVersion,
+		"goddardVersion":           b.opts().Version,
 		"brokerActive":             strconv.FormatBool(!b.closing.Load()),
 		"runtime":                  upTime(time.Since(b.started)),
 		"waitingPulls":             strconv.FormatInt(b.parking.count.Load(), 10),
 		"earliestMessageTimeStamp": strconv.FormatInt(b.earliest(), 10),
 	}
+	for _, pool := range []string{"send", "pull", "ack"} {
+		info[pool+"ThreadPoolQueueSize"] = "0"
+		info[pool+"ThreadPoolQueueHeadWaitTimeMills"] = "0"
+	}
+	info["pageCacheLockTimeMills"] = "0"
 	b.rateInfo(info)
 	b.storeInfo(info)
 	b.delayInfo(info)

@@ -16,6 +16,7 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // A Node is a server: the parts of its role, open and not yet started.
@@ -83,7 +84,7 @@ func (n *Node) open() error {
 func (n *Node) openBroker() error {
 	o := n.c.Broker
 	host := n.storeHost()
-	o.Version, o.Log = n.c.Version, n.c.Log
+	o.Version, o.RocketMQVersion, o.Log = n.c.Version, wire.VersionName(wire.VersionCurrent), n.c.Log
 	o.OnTopicChanged = n.topicChanged
 	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
 	b, err := broker.New(o)

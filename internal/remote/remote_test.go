@@ -157,7 +157,9 @@ func TestAMemberGetsTheTagsItWants(t *testing.T) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	wg.Go(func() { c.Consume(ctx, remote.Member{Group: "G", Topic: "tagged", Expression: "x || b", Handle: in.handle}) })
+	wg.Go(func() {
+		c.Consume(ctx, remote.Member{Group: "G", Topic: "tagged", Expression: "x || b", Handle: in.handle})
+	})
 	for _, body := range in.await(t) {
 		if body[0] != 'b' {
 			t.Errorf("got %q, which has another tag", body)

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
 
 // A MessageQueue names a queue in the whole cluster.
 type MessageQueue struct {
@@ -56,12 +60,32 @@ type ConsumerData struct {
 // SubscriptionData says which messages of a topic are wanted.
 type SubscriptionData struct {
 	ClassFilterMode bool     `json:"classFilterMode"`
-	CodeSet         []int32  `json:"codeSet"`
+	CodeSet         HashSet  `json:"codeSet"`
 	ExpressionType  string   `json:"expressionType"` // TAG, SQL92
 	SubString       string   `json:"subString"`
 	SubVersion      int64    `json:"subVersion"` // Unix milliseconds
 	TagsSet         []string `json:"tagsSet"`
 	Topic           string   `json:"topic"`
+}
+
+// A HashSet holds hashes of tags.
+type HashSet []int32
+
+// UnmarshalJSON reads numbers, and numbers in quotes as the Go client sends them.
+func (h *HashSet) UnmarshalJSON(text []byte) error {
+	var numbers []json.Number
+	if err := json.Unmarshal(text, &numbers); err != nil {
+		return err
+	}
+	*h = nil
+	for _, number := range numbers {
+		n, err := strconv.ParseInt(number.String(), 10, 32)
+		if err != nil {
+			return fmt.Errorf("hash of a tag: %w", err)
+		}
+		*h = append(*h, int32(n))
+	}
+	return nil
 }
 
 // ConsumerList is the answer to GET_CONSUMER_LIST_BY_GROUP.

@@ -16,7 +16,7 @@ const beatHead = `{"clientID":"c1","producerDataSet":[{"groupName":"P"}],"consum
 
 // fullBeat is a heartbeat with one subscription.
 func fullBeat(fingerprint int) string {
-	return fmt.Sprintf(`%s,"subscriptionDataSet":[{"topic":"T","subString":"a || b","tagsSet":["a","b"],"codeSet":[97,98],"subVersion":9,"expressionType":"TAG"}]}],"heartbeatFingerprint":%d}`, beatHead, fingerprint)
+	return fmt.Sprintf(`%s,"subscriptionDataSet":[{"topic":"T","subString":"a || b","tagsSet":["a","b"],"codeSet":[97,"98"],"subVersion":9,"expressionType":"TAG"}]}],"heartbeatFingerprint":%d}`, beatHead, fingerprint)
 }
 
 // shortBeat leaves it out.

@@ -3,7 +3,12 @@ package remoting
 // GET_CONSUMER_LIST_BY_GROUP (38): the client ids of a group, from which every
 // member works out which queues are its own.
 
-import "github.com/goddardmq/goddard/internal/wire"
+import (
+	"errors"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
 
 // consumerList answers with the members of a group.
 func consumerList(s *session, req *wire.Command) (*wire.Command, error) {
@@ -12,7 +17,7 @@ func consumerList(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, malformed(req, err)
 	}
 	members, err := s.h.broker.Members(s.ctx, h.ConsumerGroup)
-	if err != nil {
+	if err != nil && !errors.Is(err, mq.ErrNotOnline) {
 		return nil, err
 	}
 	if len(members) == 0 {

@@ -64,13 +64,11 @@ func (p *pull) decode(req *wire.Command) error {
 	s := p.session
 	p.Group, p.Queue = s.names.of(h.group), mq.Queue{Topic: s.names.of(h.topic), ID: h.queueID}
 	p.From, p.MaxMessages, p.MaxBytes = mq.QueueOffset(h.offset), int(h.maxMessages), int(h.maxBytes)
-	switch {
-	case h.maxMessages <= 0:
-		return badRequest("a pull for %d messages finds nothing; ask for at least one", h.maxMessages)
-	case h.maxBytes < 0:
+	if h.maxBytes < 0 {
 		return badRequest("a pull for %d bytes finds nothing; leave maxMsgBytes out", h.maxBytes)
 	}
-	p.MaxMessages = min(p.MaxMessages, maxPullMessages)
+	// The Go client's pull consumer asks for 0, and RocketMQ serves it.
+	p.MaxMessages = min(max(p.MaxMessages, 1), maxPullMessages)
 	if h.sysFlag&pullCommits != 0 && h.commit >= 0 {
 		p.commit = mq.QueueOffset(h.commit)
 		p.Commit = &p.commit
