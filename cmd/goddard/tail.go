@@ -99,10 +99,7 @@ func (o *tailOptions) read(ctx context.Context, cluster *remote.Cluster, q remot
 			ask.Wait = 15 * time.Second
 		}
 		got, err := cluster.Pull(ctx, ask)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		for i := range got.Records {

@@ -95,13 +95,21 @@ func (b *Broker) load(o Options) error {
 // wait are answered, and what is in flight is stored.
 func (b *Broker) Run(ctx context.Context) error {
 	var loops, storing sync.WaitGroup
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	failures := make(chan error, 2)
+	run := func(part func(context.Context) error, ctx context.Context) {
+		if err := part(ctx); err != nil {
+			failures <- err
+			end()
+		}
+	}
 	// The store goes on until nobody else does.
 	storeCtx, stopStore := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStore()
-	var storeErr error
-	storing.Go(func() { storeErr = b.store.Run(storeCtx) })
+	storing.Go(func() { run(b.store.Run, storeCtx) })
 
-	loops.Go(func() { b.timer.Run(ctx) })
+	loops.Go(func() { run(b.timer.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })
@@ -115,7 +123,8 @@ func (b *Broker) Run(ctx context.Context) error {
 	}
 	stopStore()
 	storing.Wait()
-	return storeErr
+	close(failures)
+	return <-failures
 }
 
 // Close closes the store. Run must have ended, if it was called.

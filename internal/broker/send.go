@@ -264,8 +264,8 @@ func (s *sending) delay(one *mq.Send, seen properties) {
 	}
 	level := min(int(seen.delay), s.b.timer.Levels())
 	start := len(s.scratch)
-	buf := append(s.scratch, one.Properties...)
-	buf = mq.AppendProperty(buf, mq.PropRealTopic, one.Topic)
+	s.scratch = append(s.scratch, one.Properties...)
+	buf := mq.AppendProperty(s.scratch, mq.PropRealTopic, one.Topic)
 	var id [12]byte
 	buf = mq.AppendProperty(buf, mq.PropRealQueueID, strconv.AppendInt(id[:0], int64(one.QueueID), 10))
 	s.scratch = buf

@@ -102,7 +102,7 @@ func (c *Conn) Reply(cmd *wire.Command) {
 	case errors.Is(err, ErrFull):
 		c.close(faultf("%d bytes of answers wait and the peer does not read them", c.Buffered()))
 	case errors.Is(err, ErrTooLarge):
-		c.send(&wire.Command{
+		_ = c.send(&wire.Command{
 			Code: wire.CodeSystemError, Language: cmd.Language, Version: cmd.Version, Opaque: cmd.Opaque,
 			Flag: wire.FlagResponse, Serialization: cmd.Serialization, Remark: "the answer cannot be sent: " + err.Error(),
 		}, false)

@@ -455,7 +455,7 @@ func (f *file) zero(offset int64) error {
 	buf, zeros := make([]byte, chunkSize), make([]byte, chunkSize)
 	for offset < info.Size() {
 		n := int(min(chunkSize, info.Size()-offset))
-		if _, err := f.mu.f.ReadAt(buf[:n], offset); err != nil && err != io.EOF {
+		if _, err := f.mu.f.ReadAt(buf[:n], offset); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		if slices.ContainsFunc(buf[:n], func(b byte) bool { return b != 0 }) {

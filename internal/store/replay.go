@@ -115,7 +115,7 @@ func (s *Store) replay(from mq.LogPos, rebuild bool) (end mq.LogPos, err error) 
 		r, err := sc.next()
 		var corrupt *CorruptError
 		switch {
-		case err == io.EOF || errors.As(err, &corrupt):
+		case errors.Is(err, io.EOF) || errors.As(err, &corrupt):
 			return mq.LogPos(sc.pos), s.mayEnd(sc.pos, rebuild, corrupt)
 		case err != nil:
 			return 0, err

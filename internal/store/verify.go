@@ -94,7 +94,7 @@ func dumpLog(l *segment.Log, rep *Report, from mq.LogPos, each func(*mq.Record) 
 			continue
 		case errors.As(err, &corrupt):
 			rep.find("%s, position %d: %s", corrupt.File, corrupt.Offset, corrupt.Reason)
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			if !goesOn(l, sc.pos) {
 				rep.End = max(rep.End, rep.Start)
 				return nil

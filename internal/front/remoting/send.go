@@ -198,10 +198,10 @@ func decodeBatch(body []byte, send *mq.Send) error {
 		if m, rest, err = wire.CutBatchMessage(rest); err != nil {
 			return refusef(wire.CodeMessageIllegal, "message %d of the batch, of %d bytes, is cut off or has a wrong length (%v)", count, len(body), err)
 		}
-		switch {
-		case count == 0:
+		switch count {
+		case 0:
 			send.Flag, send.Body, send.Properties = m.Flag, m.Body, m.Properties
-		case count == maxBatch:
+		case maxBatch:
 			return refusef(wire.CodeMessageIllegal, "the batch has more than %d messages; send smaller batches", maxBatch)
 		default:
 			send.More = append(send.More, mq.Message{Flag: m.Flag, Body: m.Body, Properties: m.Properties})

@@ -71,10 +71,12 @@ func Prepare() *Kit {
 		}
 		k.JavaClientsMissing[version] = reason(err)
 	}
-	k.GoClient, err = goBuild(filepath.Join(cache, "go-client"), filepath.Join(clients, "go"), ".")
+	// Of several checkouts each has programs of its own.
+	built := filepath.Join(cache, "built-"+digest([]byte(root)))
+	k.GoClient, err = goBuild(filepath.Join(built, "go-client"), filepath.Join(clients, "go"), ".")
 	k.GoClientMissing = reason(err)
 	if k.Goddard = os.Getenv("AGAINST_GODDARD"); k.Goddard == "" {
-		k.Goddard, err = goBuild(filepath.Join(cache, "goddard"), root, "./cmd/goddard")
+		k.Goddard, err = goBuild(filepath.Join(built, "goddard"), root, "./cmd/goddard")
 		k.GoddardMissing = reason(err)
 	}
 	return k
