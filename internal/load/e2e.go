@@ -97,15 +97,19 @@ func touch(ctx context.Context, c *remote.Cluster, topic string) error {
 
 func (e *E2E) send(ctx context.Context, c *remote.Cluster, queues []remote.Queue, origin time.Time, m *meter) {
 	every := time.Duration(float64(time.Second) / e.Rate)
+	clock, err := newAlarm()
+	if err != nil {
+		m.failed(err, 0)
+		return
+	}
+	defer clock.close()
+	stop := context.AfterFunc(ctx, clock.close)
+	defer stop()
 	due := time.Now()
 	for i := 0; ctx.Err() == nil; i++ {
 		due = due.Add(every)
 		if wait := time.Until(due); wait > 0 {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wait):
-			}
+			clock.wait(wait)
 		}
 		q := queues[i%len(queues)]
 		body := make([]byte, e.Size)

@@ -192,13 +192,17 @@ func (l *lane) paced(every time.Duration) {
 			slots <- struct{}{}
 		}
 	}()
+	clock, err := newAlarm()
+	if err != nil {
+		l.meter.failed(err, 0)
+		return
+	}
+	defer clock.close()
+	stop := context.AfterFunc(l.running, clock.close)
+	defer stop()
 	for due := time.Now(); l.conn.Context().Err() == nil; due = due.Add(every) {
 		if wait := time.Until(due); wait > 0 {
-			select {
-			case <-l.running.Done():
-				return
-			case <-time.After(wait):
-			}
+			clock.wait(wait)
 		}
 		select {
 		case <-l.running.Done():
