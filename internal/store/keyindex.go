@@ -28,7 +28,9 @@ const (
 // it has read lies in blocks in the key store, but for the newest block, which
 // is in memory until it is full. Blocks never cover what is not synced.
 type keyIndex struct {
-	off bool
+	off      bool
+	entries  int       // in a block; keyBlockEntries, less in tests
+	coverage mq.LogPos // of a block; keyBlockLog, less in tests
 
 	mu struct {
 		// Mutex guards what follows. It is held while some of the log is read
@@ -45,6 +47,7 @@ type keyIndex struct {
 // cannot belong to this log are dropped.
 func (s *Store) openKeys() error {
 	s.keys.off = s.o.KeyIndex != nil && !*s.o.KeyIndex
+	s.keys.entries, s.keys.coverage = keyBlockEntries, keyBlockLog
 	lo, hi := s.LogBounds()
 	end := lo
 	it, err := s.rows.db.NewIter(&pebble.IterOptions{LowerBound: []byte{rowKeyBlock}, UpperBound: []byte{rowKeyBlock + 1}})
@@ -133,7 +136,7 @@ func (s *Store) followKeys(target mq.LogPos, limit int64) (more bool, err error)
 
 // full reports whether the newest block takes no more.
 func (k *keyIndex) full() bool {
-	return len(k.mu.entries) >= keyBlockEntries || k.mu.head.end-k.mu.head.start >= keyBlockLog
+	return len(k.mu.entries) >= k.entries || k.mu.head.end-k.mu.head.start >= k.coverage
 }
 
 // readKeysLocked enters the records up to target, or until the block is full.
