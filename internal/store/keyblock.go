@@ -82,6 +82,28 @@ type keyEntry = uint64
 
 func newKeyEntry(hash uint32, at uint32) keyEntry { return uint64(hash)<<32 | uint64(at) }
 
+// sortByHash sorts entries that are in the order of their positions by their
+// hashes: one byte after the other, the lowest first.
+func sortByHash(entries []keyEntry) {
+	from, to := entries, make([]keyEntry, len(entries))
+	for shift := 32; shift < 64; shift += 8 {
+		var at [keyBuckets]int
+		for _, e := range from {
+			at[byte(e>>shift)]++
+		}
+		sum := 0
+		for i, n := range at {
+			at[i], sum = sum, sum+n
+		}
+		for _, e := range from {
+			b := byte(e >> shift)
+			to[at[b]] = e
+			at[b]++
+		}
+		from, to = to, from
+	}
+}
+
 // A keyHead describes a block of the key index: which part of the log it
 // covers, and when that was stored.
 type keyHead struct {

@@ -196,7 +196,7 @@ func (k *keyIndex) enter(r *mq.Record) {
 // sealKeysLocked writes the newest block and begins another.
 func (s *Store) sealKeysLocked() error {
 	k := &s.keys
-	slices.Sort(k.mu.entries)
+	sortByHash(k.mu.entries)
 	b := s.rows.db.NewBatch()
 	start := k.mu.head.start
 	for rest := k.mu.entries; len(rest) > 0; {

@@ -364,6 +364,17 @@ func TestEntriesShowAQueuesIndex(t *testing.T) {
 	}
 }
 
+func TestSortingByHashKeepsTheOrderOfPositions(t *testing.T) {
+	var entries []keyEntry
+	for at := range uint32(5000) {
+		entries = append(entries, newKeyEntry(at*2654435761>>(at%7), at))
+	}
+	want := slices.Sorted(slices.Values(entries))
+	if sortByHash(entries); !slices.Equal(entries, want) {
+		t.Error("not in order")
+	}
+}
+
 // What a bucket is encoded from is found in it, and only that.
 func FuzzFindInBucket(f *testing.F) {
 	f.Add(appendKeyBucket(nil, []keyEntry{newKeyEntry(0x01000000, 0), newKeyEntry(0x01000000, 7), newKeyEntry(0x01000009, 3), newKeyEntry(0x01FFFFFF, 1<<31)}), uint32(9))

@@ -57,7 +57,8 @@ var javaScenarios = strings.Fields(`
 	compressed_body compressed_lz4 compressed_zstd delay_level
 	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
-	topic_lifecycle group_lifecycle consumer_status`)
+	topic_lifecycle group_lifecycle consumer_status
+	lookup_by_key message_track request_reply reply_to_nobody`)
 
 // goScenarios are those of the Go client; see clients/go.
 var goScenarios = strings.Fields(`
