@@ -65,7 +65,7 @@ var goScenarios = strings.Fields(`
 	rebalance consume_from_first consume_from_last consume_from_timestamp offset_reset
 	retry_to_dlq retry_then_success ordered tag_filter tag_hash_collision broadcasting long_poll_wakes resume_where_left
 	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive compressed_body delay_level
-	too_big_message pull_consumer topic_lifecycle`)
+	too_big_message pull_consumer topic_lifecycle lookup_by_key`)
 
 // makers are the servers of this run. One that is not available is skipped.
 func makers(t *testing.T, run func(t *testing.T, m against.Maker)) {
