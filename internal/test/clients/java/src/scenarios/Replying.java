@@ -46,8 +46,12 @@ final class Replying {
         DefaultMQProducer producer = c.producer();
         DefaultMQProducer bystander = c.start(new DefaultMQProducer(c.group("_p"))); // of the same group
 
+        // Until the consumer has found its queues and the broker has heard of everybody, replies are lost.
+        Check.eventually(40, "a first reply to each", () -> {
+            producer.request(Case.message(c.topic(), "anybody there"), 3000);
+            return bystander.request(Case.message(c.topic(), "anybody there"), 3000) != null;
+        });
         for (int i = 0; i < 10; i++) {
-            // The first request waits for the consumer to find its queues, and for the first heartbeat.
             Message reply = producer.request(Case.message(c.topic(), "question " + i), 30_000);
             Check.same(new String(reply.getBody(), StandardCharsets.UTF_8), "re: question " + i, "reply");
             Check.same(reply.getUserProperty("colour"), "green", "property of the reply");
