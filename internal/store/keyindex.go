@@ -160,7 +160,7 @@ func (s *Store) readKeysLocked(target mq.LogPos) error {
 			if !sc.skip() {
 				return err
 			}
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			// The segment was removed meanwhile, or only a filler is left.
 			return nil
 		default:

@@ -108,7 +108,7 @@ func (l *lookup) search(it *pebble.Iterator, head keyHead, open []uint32) error 
 		if err := l.take(head, open); err != nil || l.enough() {
 			return err
 		}
-		for ok := it.Last(); ok && !l.enough(); ok = it.SeekLT(keyRow(mq.LogPos(l.at(it)), 0)) {
+		for ok := it.Last(); ok && !l.enough(); ok = it.SeekLT(keyRow(l.at(it), 0)) {
 			if older, err := l.block(it); err != nil || older {
 				return err
 			}
@@ -116,7 +116,7 @@ func (l *lookup) search(it *pebble.Iterator, head keyHead, open []uint32) error 
 		return nil
 	}
 	for ok := it.First(); ok; ok = it.Next() {
-		if ok = it.SeekGE(keyRow(mq.LogPos(l.at(it)), keyHeadSuffix)); !ok || l.enough() {
+		if ok = it.SeekGE(keyRow(l.at(it), keyHeadSuffix)); !ok || l.enough() {
 			break
 		}
 		if _, err := l.block(it); err != nil {
