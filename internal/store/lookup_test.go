@@ -50,7 +50,9 @@ func sealKeys(t testing.TB, s *Store, entries int) {
 	if err := s.syncLog(); err != nil {
 		t.Fatal(err)
 	}
+	s.keys.mu.Lock()
 	s.keys.entries = entries
+	s.keys.mu.Unlock()
 	for {
 		more, err := s.followKeys(s.Synced(), keyStep)
 		if err != nil {
