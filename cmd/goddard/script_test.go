@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -32,8 +33,9 @@ func TestCommandLine(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await,
-			"holds": holds,
+			"await":   await,
+			"holds":   holds,
+			"capture": capture,
 		},
 	})
 }
@@ -48,6 +50,19 @@ func freePort() (int, error) {
 		}
 	}
 	return 0, errors.New("no free port found")
+}
+
+// capture sets a variable to what the first group of an expression matches in
+// the output of the last command.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture VARIABLE EXPRESSION")
+	}
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if found == nil {
+		ts.Fatalf("no match for %s", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // await waits until something listens on a port.

@@ -34,6 +34,18 @@ func (b *Broker) TopicStats(_ context.Context, name string) ([]mq.QueueStats, er
 	return all, nil
 }
 
+// QueueEntries are up to count entries of a queue's index from an offset on.
+func (b *Broker) QueueEntries(_ context.Context, q mq.Queue, from mq.QueueOffset, count int) ([]mq.QueueEntry, error) {
+	t := b.topics.table.get(q.Topic)
+	if t == nil {
+		return nil, missingTopic(q.Topic)
+	}
+	if err := checkQueue(t, q.ID); err != nil {
+		return nil, err
+	}
+	return b.store.Entries(q, from, count)
+}
+
 // timeAt is when a message was stored; zero if it is gone.
 func (b *Broker) timeAt(q mq.Queue, at mq.QueueOffset) (time.Time, error) {
 	stored, err := b.store.TimeAt(q, at)

@@ -197,6 +197,11 @@ func (b *Broker) EarliestTime(_ context.Context, q mq.Queue) (time.Time, error) 
 	return b.store.TimeAt(q, lo)
 }
 
+// Lookup finds stored records by key; none is no error.
+func (b *Broker) Lookup(_ context.Context, r mq.LookupRequest) (mq.LookupResult, error) {
+	return b.store.Lookup(r)
+}
+
 // Find returns the stored record at a log position.
 func (b *Broker) Find(_ context.Context, at mq.LogPos) ([]byte, error) {
 	data, err := b.store.ReadAt(at)

@@ -30,6 +30,9 @@ type clients struct {
 	mu struct {
 		sync.Mutex
 		producers map[string]map[mq.Peer]*mq.Connection
+		// byID finds a producer's connection; of several with one id the one
+		// that spoke last.
+		byID      map[string]mq.Peer
 		consumers map[string]*consumers
 	}
 }
@@ -57,6 +60,7 @@ func (n notice) give() {
 func newClients() *clients {
 	c := &clients{}
 	c.mu.producers = map[string]map[mq.Peer]*mq.Connection{}
+	c.mu.byID = map[string]mq.Peer{}
 	c.mu.consumers = map[string]*consumers{}
 	return c
 }
@@ -116,6 +120,16 @@ func (c *clients) produce(m mq.Member, now time.Time) {
 		}
 		peers[m.Peer] = connection(m, now)
 	}
+	if len(m.Producers) > 0 {
+		c.mu.byID[m.ClientID] = m.Peer
+	}
+}
+
+// producer is the way to a producer; nil if none of this id is connected.
+func (c *clients) producer(clientID string) mq.Peer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.byID[clientID]
 }
 
 func connection(m mq.Member, now time.Time) *mq.Connection {
@@ -204,14 +218,21 @@ func (b *Broker) tell(notices []notice) {
 func (c *clients) remove(match func(group string, consumer bool, c *mq.Connection) bool) []notice {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var gone []*mq.Connection
 	for group, peers := range c.mu.producers {
 		for peer, conn := range peers {
 			if match(group, false, conn) {
 				delete(peers, peer)
+				gone = append(gone, conn)
 			}
 		}
 		if len(peers) == 0 {
 			delete(c.mu.producers, group)
+		}
+	}
+	for _, conn := range gone {
+		if c.mu.byID[conn.ClientID] == conn.Peer && !c.producesLocked(conn.Peer) {
+			delete(c.mu.byID, conn.ClientID)
 		}
 	}
 	var notices []notice
@@ -230,6 +251,16 @@ func (c *clients) remove(match func(group string, consumer bool, c *mq.Connectio
 		}
 	}
 	return notices
+}
+
+// producesLocked reports whether a connection is in any producer group.
+func (c *clients) producesLocked(peer mq.Peer) bool {
+	for _, peers := range c.mu.producers {
+		if peers[peer] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Members lists the client ids of a consumer group, sorted.

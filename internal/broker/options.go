@@ -86,6 +86,10 @@ type Options struct {
 	// are told to reset themselves. Default true.
 	ServerSideReset *bool `conf:"server-side-reset" rocketmq:"useServerSideResetOffset" live:"true"`
 
+	// StoreReplies says whether the reply to a request is also stored, in the
+	// topic the client names (CLUSTER_REPLY_TOPIC). Default true.
+	StoreReplies *bool `conf:"store-replies" rocketmq:"storeReplyMessageEnable" live:"true"`
+
 	// Version is our own. Default "goddard".
 	Version string
 
@@ -126,6 +130,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RegionID, "DefaultRegion")
 	setPointer(&o.TraceOn, true)
 	setPointer(&o.ServerSideReset, true)
+	setPointer(&o.StoreReplies, true)
 	setDefault(&o.Version, "goddard")
 	setDefault(&o.RocketMQVersion, "V5_5_0")
 	if o.Log == nil {

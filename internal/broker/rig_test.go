@@ -201,6 +201,7 @@ func pass(d time.Duration) {
 // A peer remembers what it was told.
 type peer struct {
 	name string
+	deaf error // what replies fail with
 	mu   struct {
 		sync.Mutex
 		told []string
@@ -213,6 +214,12 @@ func (p *peer) ConsumersChanged(group string) { p.hear("changed " + group) }
 
 func (p *peer) ResetOffsets(group, topic string, _ time.Time, force bool, to map[mq.Queue]mq.QueueOffset) {
 	p.hear(fmt.Sprint("reset ", group, " ", topic, " ", force, " ", to))
+}
+
+func (p *peer) Reply(_ context.Context, s *mq.Send) error {
+	props := mq.PropertyMap(s.Properties)
+	p.hear(fmt.Sprint("reply ", string(s.Body), " ", props[mq.PropCorrelationID], " ", props[mq.PropPushReplyTime] != ""))
+	return p.deaf
 }
 
 func (p *peer) Ask(context.Context, int32, map[string]string, []byte) ([]byte, error) {

@@ -83,6 +83,8 @@ type Admin interface {
 	DeleteGroup(ctx context.Context, name string, cleanOffsets bool) error
 
 	TopicStats(ctx context.Context, topic string) ([]QueueStats, error)
+	// QueueEntries are up to count entries of a queue's index from an offset on.
+	QueueEntries(ctx context.Context, q Queue, from QueueOffset, count int) ([]QueueEntry, error)
 	// ConsumeStats covers every topic the group has offsets of, or those named.
 	ConsumeStats(ctx context.Context, group string, topics []string) (ConsumeStats, error)
 	// Offsets are all committed offsets, by "topic@group" and queue id.

@@ -46,6 +46,12 @@ type Broker interface {
 	EarliestTime(ctx context.Context, q Queue) (time.Time, error)
 	// Find returns the stored record at a log position.
 	Find(ctx context.Context, at LogPos) ([]byte, error)
+	// Lookup finds stored records by key; none is no error.
+	Lookup(ctx context.Context, r LookupRequest) (LookupResult, error)
+	// Reply hands s, the reply to a request, to the client that asked: the one
+	// named by the property REPLY_TO_CLIENT. It fills in Err, or Result if the
+	// reply was also stored.
+	Reply(ctx context.Context, s *Send)
 
 	// Lock gives the client exclusive use of queues within its group for the
 	// next minute and returns those it holds; Unlock gives them back.
@@ -105,6 +111,9 @@ type Peer interface {
 	ConsumersChanged(group string)
 	// ResetOffsets tells a consumer to go on from other offsets.
 	ResetOffsets(group, topic string, at time.Time, force bool, to map[Queue]QueueOffset)
+	// Reply hands over the reply to a request of the client's and returns when
+	// the client has it.
+	Reply(ctx context.Context, s *Send) error
 	// Ask sends a request of the client's own protocol, named by its code,
 	// and returns the body of the answer (consumer running info, consumer
 	// status, direct consumption).

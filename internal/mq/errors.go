@@ -20,5 +20,6 @@ var (
 	ErrSubscription     = errors.New("subscription expression is not valid")
 	ErrClosed           = errors.New("broker is shutting down")
 	ErrNotSupported     = errors.New("not supported")
+	ErrReply            = errors.New("reply was not delivered")
 	ErrOffsetOutOfRange = errors.New("offset is outside the queue")
 )

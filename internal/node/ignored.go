@@ -121,7 +121,7 @@ var ignored = []struct {
 		`mappedFileSizeConsumeQueue mappedFileSizeConsumeQueueExt mapperFileSizeBatchConsumeQueue enableConsumeQueueExt
 		bitMapLengthConsumeQueueExt flushConsumeQueueLeastPages flushConsumeQueueThoroughInterval flushIntervalConsumeQueue
 		putConsumeQueueDataByFileChannel deleteConsumeQueueFilesInterval travelCqFileNumWhenGetMessage
-		searchBcqByCacheEnable maxConsumeQueueScan maxHashSlotNum maxIndexNum messageIndexEnable messageIndexSafe
+		searchBcqByCacheEnable maxConsumeQueueScan maxHashSlotNum maxIndexNum messageIndexSafe
 		putMsgIndexHightWater indexFileReadEnable indexFileWriteEnable sampleCountThreshold sampleSteps
 		correctLogicMinOffsetForceInterval correctLogicMinOffsetSleepInterval logicalDiskSpaceCleanForciblyThreshold
 		dispatchFromSenderThread enableAsyncReput enableBatchPush recheckReputOffsetFromCq`},
@@ -216,8 +216,7 @@ var ignored = []struct {
 	{warned, "the feature comes with a later release",
 		`enablePropertyFilter=false enableLmq=false enableMultiDispatch=false recallMessageEnable=false
 		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
-		enableMixedMessageType=false enableControllerInNamesrv=false 		inBrokerContainer=false rejectPullConsumerEnable=false
-		storeReplyMessageEnable=true|false`},
+		enableMixedMessageType=false enableControllerInNamesrv=false 		inBrokerContainer=false rejectPullConsumerEnable=false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},
 	{warned, "name servers are named by address only; use namesrvAddr",
 		`fetchNamesrvAddrByAddressServer=false fetchNameSrvAddrByDnsLookup=false rocketmq.namesrv.domain`},
@@ -225,7 +224,7 @@ var ignored = []struct {
 	{quiet, "a pull is bounded by its own count and by size, wherever the messages are read from",
 		`maxTransferBytesOnMessageInDisk maxTransferCountOnMessageInDisk maxTransferCountOnMessageInMemory`},
 	{quiet, "a message that has to be synced is answered when it is synced", `syncFlushTimeout`},
-	{quiet, "finding messages by key comes with a later release", `defaultQueryMaxNum maxMsgsNumBatch`},
+	{quiet, "a query by key returns at most 64 messages, one by unique key 32", `defaultQueryMaxNum maxMsgsNumBatch`},
 	{quiet, "registration is whole and repeated, as name servers of every version understand it",
 		`enableSplitRegistration splitRegistrationSize enableSingleTopicRegister compressedRegister
 		sendHeartbeatTimeoutMillis updateNameServerAddrPeriod fetchNamesrvAddrInterval

@@ -6,7 +6,8 @@
 //
 //   - the queue index turns a queue and an offset in it into a log position;
 //     the newest entries are in memory, older ones in blocks in the key store;
-//   - the checkpoint says how far the blocks have followed the log.
+//   - the checkpoint says how far the blocks have followed the log;
+//   - the key index turns what a message is called into log positions.
 //
 // Beside them the key store holds the broker's own rows (Keys), which nothing
 // can rebuild.
@@ -25,8 +26,9 @@
 // Goroutines: those that call Append publish what they wrote, one at a time
 // and in the order of the log; Run's flusher (or under FlushSync its syncer)
 // moves the synced end and writes blocks and checkpoint; Run's keeper removes
-// old segments, watches the disk and repairs after failed writes; Run's
-// preparer sets space aside ahead of the reserved end.
+// old segments, watches the disk and repairs after failed writes; Run's key
+// indexer reads what is synced once more; Run's preparer sets space aside ahead
+// of the reserved end.
 //
 // The layout of the log is RocketMQ's, that of the rest our own; both are
 // written down in docs/FORMAT.md. `goddard store dump` prints them.

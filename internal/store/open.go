@@ -88,6 +88,9 @@ func (s *Store) open() error {
 	if err := s.recover(); err != nil {
 		return err
 	}
+	if err := s.openKeys(); err != nil {
+		return err
+	}
 	s.watchDisk()
 	return nil
 }
@@ -321,6 +324,7 @@ func (s *Store) dropIndex() error {
 	b := s.rows.db.NewBatch()
 	err := errors.Join(
 		b.DeleteRange([]byte{rowIndex}, []byte{rowIndex + 1}, nil),
+		b.DeleteRange([]byte{rowKeyBlock}, []byte{rowKeyBlock + 1}, nil),
 		b.Delete([]byte{rowCheckpoint}, nil))
 	if err != nil {
 		return errors.Join(err, b.Close())

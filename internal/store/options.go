@@ -111,6 +111,10 @@ type Options struct {
 	// more. Default 256 MiB.
 	Reserve int64 `conf:"disk-reserve"`
 
+	// KeyIndex says whether messages can be found by key, unique key and tag.
+	// Switched on again, it indexes what was stored meanwhile. Default true.
+	KeyIndex *bool `conf:"key-index" rocketmq:"messageIndexEnable"`
+
 	// StoreHost is the broker's address as it is written into messages and
 	// their ids.
 	StoreHost netip.AddrPort

@@ -339,3 +339,35 @@ func (s *Store) ReadAt(pos mq.LogPos) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// Entries are up to count entries of a queue's index from an offset on, as far
+// as their messages are in the log.
+func (s *Store) Entries(name mq.Queue, from mq.QueueOffset, count int) ([]mq.QueueEntry, error) {
+	q, err := s.table.get(name, false)
+	if q == nil || err != nil {
+		return nil, err
+	}
+	lo, err := s.low(q)
+	if err != nil {
+		return nil, err
+	}
+	from = max(from, lo)
+	limit := min(q.hi(), from+mq.QueueOffset(min(count, maxReadMessages)))
+	r := s.readers.get()
+	defer r.release()
+	var all []mq.QueueEntry
+	for from < limit {
+		first, entries, err := s.entriesAt(r, q, from, int(limit-from))
+		if err != nil {
+			return all, err
+		}
+		for _, e := range entries[from-first:] {
+			if from >= limit {
+				break
+			}
+			all = append(all, mq.QueueEntry{Offset: from, Pos: e.pos, Size: e.size, TagCode: e.tag, StoreTime: e.time})
+			from++
+		}
+	}
+	return all, nil
+}

@@ -28,6 +28,8 @@ type scanner struct {
 	buf    []byte
 	at     int64 // position of win
 	win    []byte
+	// trusting leaves checksums alone: all that is read was checked before.
+	trusting bool
 }
 
 func newScanner(l *segment.Log, from mq.LogPos) *scanner {
@@ -65,7 +67,7 @@ func (sc *scanner) next() (r mq.Record, err error) {
 			return r, corruptLog(sc.log, mq.LogPos(sc.pos), fmt.Sprintf("record of %d bytes leaves no room for the segment's end", r.Size))
 		case int64(r.Pos) != sc.pos:
 			return r, corruptLog(sc.log, mq.LogPos(sc.pos), fmt.Sprintf("record says it lies at %d", r.Pos))
-		case !r.Intact():
+		case !sc.trusting && !r.Intact():
 			return r, corruptLog(sc.log, mq.LogPos(sc.pos), fmt.Sprintf("checksum %08x, want %08x", mq.BodyCRC(r.Body), r.BodyCRC))
 		}
 		sc.pos += int64(r.Size)

@@ -136,6 +136,9 @@ func (s *Store) trimIndex(start mq.LogPos) error {
 	if err == nil {
 		err = b.DeleteRange(forgottenFrom(0), forgottenFrom(start), nil)
 	}
+	if err == nil {
+		err = s.trimKeys(b, start)
+	}
 	if err != nil {
 		return errors.Join(err, b.Close())
 	}

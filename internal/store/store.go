@@ -21,6 +21,7 @@ type Store struct {
 	seg   *segment.Log
 	rows  *rows
 	table *table
+	keys  keyIndex
 	ahead int64 // how much space is prepared ahead of the log's end
 
 	flights flights
@@ -82,6 +83,9 @@ func (s *Store) Run(ctx context.Context) error {
 	wg.Go(func() { s.prepare(ctx) })
 	wg.Go(func() { s.flush(ctx) })
 	wg.Go(func() { s.keep(ctx) })
+	if !s.keys.off {
+		wg.Go(func() { s.indexKeys(ctx) })
+	}
 	if s.o.Flush == FlushSync {
 		wg.Go(func() { s.serveSyncs(ctx) })
 	}

@@ -66,6 +66,7 @@ const (
 	lockBody  = 4 << 20
 	smallBody = 64 << 10
 	listBody  = 8 << 20
+	replyBody = 64 << 20
 )
 
 // operations is the table. A code that is not in it answers
@@ -76,9 +77,15 @@ var operations = []operation{
 	{wire.SendBatchMessage, nil, gathered, topicPub, 0, "store a batch"},
 	{wire.ConsumerSendMsgBack, sendBack, beside, groupSub, 0, "try a message again later, or give it up"},
 
+	{wire.SendReplyMessage, sendReply, beside, topicPub, replyBody, "hand a reply to the client that asked"},
+	{wire.SendReplyMessageV2, sendReply, beside, topicPub, replyBody, "the same; short header names"},
+
 	{wire.PullMessage, pullMessages, decoded, consume, 0, "messages of one queue, waiting for some"},
 	{wire.LitePullMessage, pullMessages, decoded, consume, 0, "the same, from consumers that poll themselves"},
 	{wire.ViewMessageByID, viewMessage, beside, topicGet, 0, "the message at a log position"},
+
+	{wire.QueryMessage, queryMessage, beside, topicGet, 0, "messages by key, unique key or tag"},
+	{wire.QueryConsumeQueue, queryConsumeQueue, beside, topicGet, 0, "entries of a queue's index"},
 
 	{wire.QueryConsumerOffset, queryConsumerOffset, inOrder, consume, 0, "a group's offset"},
 	{wire.UpdateConsumerOffset, updateConsumerOffset, inOrder, consume, 0, "commit a group's offset"},

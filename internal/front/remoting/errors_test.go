@@ -74,7 +74,7 @@ func TestErrorThatIsNobodysFaultButOursIsLogged(t *testing.T) {
 
 func TestRequestCodeWithoutAHandlerSaysSo(t *testing.T) {
 	r := newRig(t)
-	for _, code := range []wire.Code{wire.QueryMessage, wire.PopMessage, wire.GetRouteInfoByTopic, 12345} {
+	for _, code := range []wire.Code{wire.RegisterBroker, wire.PopMessage, wire.GetRouteInfoByTopic, 12345} {
 		resp := r.call(code, nil, "body")
 		r.want(wire.CodeRequestCodeNotSupported, resp)
 		if want := fmt.Sprintf(" request type %d not supported", int32(code)); !strings.HasPrefix(resp.Remark, want) {
@@ -86,7 +86,7 @@ func TestRequestCodeWithoutAHandlerSaysSo(t *testing.T) {
 func TestAnswersUseTheRequestsSerialization(t *testing.T) {
 	r := newRig(t)
 	for _, serialization := range []wire.Serialization{wire.JSON, wire.Binary} {
-		for _, code := range []wire.Code{wire.GetBrokerRuntimeInfo, wire.QueryMessage} {
+		for _, code := range []wire.Code{wire.GetBrokerRuntimeInfo, wire.RegisterBroker} {
 			req := wire.NewRequest(code, nil)
 			req.Serialization = serialization
 			if resp := r.send(req); resp.Serialization != serialization {

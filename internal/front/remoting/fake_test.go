@@ -42,6 +42,9 @@ type fake struct {
 	groups   map[string]mq.Group
 	settings map[string]string
 	members  []mq.Connection
+	lookups  []mq.LookupRequest
+	records  [][]byte
+	asker    mq.Peer // gets the replies
 	consumer mq.Consumer
 	reset    func(at time.Time, offset *mq.QueueOffset)
 }
@@ -192,6 +195,31 @@ func (f *fake) EarliestTime(context.Context, mq.Queue) (time.Time, error) {
 
 func (f *fake) Find(_ context.Context, at mq.LogPos) ([]byte, error) {
 	return fmt.Appendf(nil, "record %d", at), f.fails()
+}
+
+func (f *fake) Lookup(_ context.Context, r mq.LookupRequest) (mq.LookupResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lookups = append(f.lookups, r)
+	return mq.LookupResult{Records: f.records, IndexedTo: 70, IndexedAt: 80}, f.err
+}
+
+func (f *fake) Reply(ctx context.Context, s *mq.Send) {
+	f.mu.Lock()
+	peer, err := f.asker, f.err
+	f.sends = append(f.sends, copySend(s))
+	f.mu.Unlock()
+	if s.Err = err; peer != nil {
+		s.Err = peer.Reply(ctx, s)
+	}
+}
+
+func (f *fake) QueueEntries(_ context.Context, _ mq.Queue, from mq.QueueOffset, count int) ([]mq.QueueEntry, error) {
+	var all []mq.QueueEntry
+	for i := range count {
+		all = append(all, mq.QueueEntry{Offset: from + mq.QueueOffset(i), Pos: mq.LogPos(100 * i), Size: 100, TagCode: int64(i)})
+	}
+	return all, f.fails()
 }
 
 func (f *fake) Lock(_ context.Context, _, _ string, qs []mq.Queue) ([]mq.Queue, error) {

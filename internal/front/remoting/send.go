@@ -32,7 +32,7 @@ func (s *session) gather(req *wire.Command, code wire.Code) {
 	n := len(b.Sends)
 	b.Sends = append(b.Sends, mq.Send{})
 	send := &b.Sends[n]
-	if err := s.decodeSend(req, code, send); err != nil {
+	if err := s.decodeSend(req, code, send, &s.names); err != nil {
 		b.Sends[n] = mq.Send{}
 		b.Sends = b.Sends[:n]
 		s.refuse(req, err)
@@ -73,13 +73,13 @@ func (s *session) openBurst() *burst {
 	}
 }
 
-// decodeSend fills send from a request.
-func (s *session) decodeSend(req *wire.Command, code wire.Code, send *mq.Send) error {
-	h := sendHeader{send: send, names: &s.names}
+// decodeSend fills send from a request, with strings from remembered.
+func (s *session) decodeSend(req *wire.Command, code wire.Code, send *mq.Send, remembered *names) error {
+	h := sendHeader{send: send, names: remembered}
 	for i := range req.Fields {
 		f := &req.Fields[i]
 		letter := byte(0)
-		if code == wire.SendMessage {
+		if code == wire.SendMessage || code == wire.SendReplyMessage {
 			letter = sendLetter(f.Key)
 		} else if len(f.Key) == 1 {
 			letter = f.Key[0]

@@ -57,14 +57,15 @@ var javaScenarios = strings.Fields(`
 	compressed_body compressed_lz4 compressed_zstd delay_level
 	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
-	topic_lifecycle group_lifecycle consumer_status`)
+	topic_lifecycle group_lifecycle consumer_status
+	lookup_by_key message_track request_reply reply_to_nobody`)
 
 // goScenarios are those of the Go client; see clients/go.
 var goScenarios = strings.Fields(`
 	rebalance consume_from_first consume_from_last consume_from_timestamp offset_reset
 	retry_to_dlq retry_then_success ordered tag_filter tag_hash_collision broadcasting long_poll_wakes resume_where_left
 	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive compressed_body delay_level
-	too_big_message pull_consumer topic_lifecycle`)
+	too_big_message pull_consumer topic_lifecycle lookup_by_key`)
 
 // makers are the servers of this run. One that is not available is skipped.
 func makers(t *testing.T, run func(t *testing.T, m against.Maker)) {

@@ -20,6 +20,9 @@ type adminCommand struct {
 	args string
 	want []string // regular expressions
 	not  []string
+	// keep takes something out of the output for the commands behind: a word in
+	// braces, and the expression whose first group it becomes.
+	keep map[string]string
 	// late says that the answer may take a while to be right.
 	late bool
 }
@@ -48,6 +51,13 @@ var adminCommands = []adminCommand{
 	{name: "consumerStatus", args: "consumerStatus -g {group}", want: []string{`V5_5_0`, `Same subscription in the same group of consumer`, `Rebalance OK`}},
 	{name: "statsAll", args: "statsAll -t {topic}", want: []string{`{topic} +{group} +\d+ +[\d.]+ +[\d.]+`}},
 	{name: "queryMsgByOffset", args: "queryMsgByOffset -t {topic} -b broker-a -i 0 -o 2", want: []string{`Topic: +{topic}`, `Queue ID: +0`, `Queue Offset: +2`, `Reconsume Times: +0`}},
+	{name: "queryMsgByKey", args: "queryMsgByKey -t {topic} -k key-7", want: []string{`(?m)^[0-9A-F]{32} +\d +\d+ +\d+@{topic}@K@key-7@[0-9A-F]{32}@\d+`}, keep: map[string]string{"{id}": `(?m)^([0-9A-F]{32}) `}},
+	{name: "queryMsgByKey of many", args: "queryMsgByKey -t {topic} -k all -m 5", want: []string{`(?s)(@K@all@.*){5}`}, not: []string{`(?s)(@K@all@.*){6}`}},
+	{name: "queryMsgByKey by tag", args: "queryMsgByKey -t {topic} -k seen -p T", want: []string{`(?s)(@T@seen@.*){20}`}},
+	{name: "queryMsgByUniqueKey", args: "queryMsgByUniqueKey -t {topic} -i {id}", want: []string{`Topic: +{topic}`, `Tags: +\[seen\]`, `Keys: +\[key-7 all\]`, `MessageTrack \[consumerGroup={group}, trackType=`}},
+	{name: "queryMsgById by unique key", args: "queryMsgById -t {topic} -i {id}", want: []string{`Keys: +\[key-7 all\]`, `consumerGroup={group}, trackType=CONSUMED,`}, keep: map[string]string{"{offsetId}": `OffsetID: +([0-9A-F]{32})`}, late: true},
+	{name: "queryMsgById", args: "queryMsgById -t {topic} -i {offsetId}", want: []string{`OffsetID: +{offsetId}`, `Keys: +\[key-7 all\]`, `consumerGroup={group}, trackType=CONSUMED,`}},
+	{name: "queryCq", args: "queryCq -t {topic} -q 0 -i 3 -c 5 -b {broker} -g {group}", want: []string{`Subscription data`, `max: 5, min: 0`, `idx: 3`, `idx: 4`}, not: []string{`idx: 5`}},
 	{name: "consumeMessage", args: "consumeMessage -t {topic} -c 5 -b broker-a -i 0", want: []string{`Consume ok`, `(?s)(MSGID: .*){5}`}},
 	{name: "printMsg", args: "printMsg -t {topic}", want: []string{`(?s)(bystander-00\d\d.*){20}`}},
 
@@ -96,15 +106,21 @@ func TestMqadmin(t *testing.T) {
 		if !c.asked(scenario, "look") {
 			t.Fatal("no producer and consumer to look at: " + c.runOf(scenario).last.Error)
 		}
-		fill := strings.NewReplacer("{broker}", cluster.Broker, "{namesrv}", cluster.NameServer, "{topic}", "j550_bystanders",
+		words := []string{"{broker}", cluster.Broker, "{namesrv}", cluster.NameServer, "{topic}", "j550_bystanders",
 			"{namesrvPort}", cluster.NameServer[strings.LastIndexByte(cluster.NameServer, ':')+1:],
-			"{group}", "g_j550_bystanders", "{new}", "NewTopic", "{fresh}", "FreshGroup")
+			"{group}", "g_j550_bystanders", "{new}", "NewTopic", "{fresh}", "FreshGroup"}
 		for _, command := range adminCommands {
 			if len(wanted([]string{command.name})) == 0 {
 				continue
 			}
 			t.Run(command.name, func(t *testing.T) {
-				judge(t, m.Name(), "mqadmin", command.name, command.try(t, c, fill, cluster.NameServer))
+				out, wrong := command.try(t, c, strings.NewReplacer(words...), cluster.NameServer)
+				judge(t, m.Name(), "mqadmin", command.name, wrong)
+				for word, expression := range command.keep {
+					if found := regexp.MustCompile(expression).FindStringSubmatch(out); found != nil {
+						words = append(words, word, found[1])
+					}
+				}
 			})
 		}
 		c.answer(t, scenario, "look")
@@ -117,15 +133,15 @@ func TestMqadmin(t *testing.T) {
 }
 
 // try runs the command until its output is right or it is too late, and returns
-// what is wrong with the last output.
-func (a adminCommand) try(t *testing.T, c *client, fill *strings.Replacer, nameServer string) string {
+// the last output and what is wrong with it.
+func (a adminCommand) try(t *testing.T, c *client, fill *strings.Replacer, nameServer string) (out, wrong string) {
 	t.Helper()
 	limit := time.Now().Add(10 * time.Second)
 	for {
-		out := c.mqadmin(t, fill.Replace(a.args)+" -n "+nameServer)
-		wrong := a.check(out, fill)
+		out = c.mqadmin(t, fill.Replace(a.args)+" -n "+nameServer)
+		wrong = a.check(out, fill)
 		if wrong == "" || !a.late || time.Now().After(limit) {
-			return wrong
+			return out, wrong
 		}
 		time.Sleep(500 * time.Millisecond)
 	}

@@ -36,6 +36,7 @@ func scenarios() map[string]func(*scenario) {
 		"delay_level":          delayLevel,
 		"too_big_message":      tooBigMessage,
 		"topic_lifecycle":      topicLifecycle,
+		"lookup_by_key":        lookupByKey,
 
 		"ordered":            ordered,
 		"tag_filter":         tagFilter,

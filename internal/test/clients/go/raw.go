@@ -12,6 +12,7 @@ import (
 
 // Requests that the client library has no call for.
 const (
+	queryMessage   = 12
 	getRoute       = 105
 	getClusterInfo = 106
 	resetOffset    = 222

@@ -56,10 +56,10 @@ final class Case implements AutoCloseable {
         return group("");
     }
 
-    /** A client of its own for each, so that two consumers of a group are two members. */
+    /** A client of its own for each, so that two consumers of a group are two members, and of other programs' clients. */
     <C extends ClientConfig> C client(C config) {
         config.setNamesrvAddr(nameServer);
-        config.setInstanceName("i" + INSTANCES.incrementAndGet());
+        config.setInstanceName(prefix + "_" + INSTANCES.incrementAndGet());
         config.setPollNameServerInterval(1000);
         config.setHeartbeatBrokerInterval(2000);
         config.setPersistConsumerOffsetInterval(500);

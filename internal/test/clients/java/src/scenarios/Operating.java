@@ -1,10 +1,13 @@
 package scenarios;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Set;
+import java.util.TreeSet;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 
@@ -121,7 +124,15 @@ final class Operating {
         Inbox inbox = new Inbox();
         c.consume(c.group(), c.topic(), inbox);
         DefaultMQProducer producer = c.producer();
-        inbox.await(c.send(producer, c.topic(), "bystander", 20), 30);
+        Set<String> bodies = new TreeSet<>();
+        for (int i = 0; i < 20; i++) {
+            Message m = Case.message(c.topic(), String.format("bystander-%04d", i));
+            m.setTags("seen");
+            m.setKeys("key-" + i + " all");
+            producer.send(m);
+            bodies.add(new String(m.getBody(), StandardCharsets.UTF_8));
+        }
+        inbox.await(bodies, 30);
         Thread.sleep(2500); // heartbeat, offsets
         c.ask("look", 300);
     }

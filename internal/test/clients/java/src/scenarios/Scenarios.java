@@ -177,6 +177,11 @@ public final class Scenarios {
         t.put("group_lifecycle", Operating::group);
         t.put("consumer_status", Operating::consumerStatus);
 
+        t.put("lookup_by_key", Lookups::byKey);
+        t.put("message_track", Lookups::tracks);
+        t.put("request_reply", Replying::request);
+        t.put("reply_to_nobody", Replying::gone);
+
         t.put("restart_under_load", Restarting::underLoad);
         t.put("mixed_cluster", Mixing::cluster);
         t.put("auto_create_off", Refusals::autoCreateOff);
