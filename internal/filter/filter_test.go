@@ -253,3 +253,19 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+// A property is what mq.Property finds, in properties of any form.
+func FuzzProperty(f *testing.F) {
+	f.Add("a", "a\x011\x02ba\x012\x02a\x013")
+	f.Add("a", "a\x01a\x01x\x02a\x01\x02")
+	f.Fuzz(func(t *testing.T, name, props string) {
+		if !mq.ValidProperty(name, "x") {
+			return
+		}
+		want, ok := mq.Property([]byte(props), name)
+		got := newProperty(name).eval([]byte(props))
+		if (got.kind == text) != ok || string(got.s) != string(want) {
+			t.Fatalf("%q in %q is %+v, want %q, %v", name, props, got, want, ok)
+		}
+	})
+}

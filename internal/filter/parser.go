@@ -384,7 +384,7 @@ func (p *parser) primary() (node, error) {
 	var n node
 	switch t.kind {
 	case tokenName:
-		n = made(p, &property{t.text})
+		n = made(p, newProperty(t.text))
 	case tokenText:
 		n = made(p, &constant{value{kind: text, s: []byte(unquote(t.text))}})
 	case tokenTrue, tokenFalse:
