@@ -39,6 +39,8 @@ func TestExpressionsMeanWhatTheyMeanToRocketMQ(t *testing.T) {
 		{`A = 1`, []string{"a", "1"}, value{}},
 		{`a = -5`, []string{"a", "-5"}, truth(true)},
 		{`a = - -5`, []string{"a", "5"}, truth(true)},
+		{`a = --5`, []string{"a", "5"}, truth(true)},
+		{"a = --5\n-6 -- x", []string{"a", "-6"}, truth(true)},
 		{`-a > 5`, []string{"a", "-9"}, value{}},
 		{`a`, []string{"a", "true"}, truth(false)},
 		{`not a`, []string{"a", "false"}, truth(true)},

@@ -81,6 +81,9 @@ func (t token) String() string {
 type lexer struct {
 	src string
 	at  int
+	// operand says that the last token was a value or closed one, so that a
+	// minus cannot follow.
+	operand bool
 }
 
 // next is the next token.
@@ -111,10 +114,13 @@ func (l *lexer) next() (token, error) {
 		return token{}, l.wrong(start, fmt.Sprintf("%q means nothing here; comparisons are = <> > >= < <=, text stands in '…'", r))
 	}
 	l.at += n
-	return token{kind, rest[:n], start}, nil
+	t := token{kind, rest[:n], start}
+	l.operand = t.is(")") || kind != tokenSymbol && (kind < tokenAnd || kind == tokenTrue || kind == tokenFalse || kind == tokenNull)
+	return t, nil
 }
 
-// skip passes over blanks and comments.
+// skip passes over blanks and comments. Two minuses begin a comment if the line
+// ends behind them or nothing else can be meant.
 func (l *lexer) skip() error {
 	for l.at < len(l.src) {
 		rest := l.src[l.at:]
@@ -122,10 +128,14 @@ func (l *lexer) skip() error {
 		case strings.IndexByte(" \t\n\r\f", rest[0]) >= 0:
 			l.at++
 		case strings.HasPrefix(rest, "--"):
-			if n := strings.IndexAny(rest, "\r\n"); n >= 0 {
+			n := strings.IndexAny(rest, "\r\n")
+			switch {
+			case n >= 0:
 				l.at += n
-			} else {
+			case l.operand:
 				l.at = len(l.src)
+			default:
+				return nil
 			}
 		case strings.HasPrefix(rest, "/*"):
 			n := strings.Index(rest[2:], "*/")
@@ -215,18 +225,19 @@ func exponent(s string) int {
 }
 
 // quoted is the length of the text in quotes at the start of s, in which two
-// quotes stand for one; 0 if it does not end.
+// quotes stand for one, unless the text would have no end then; 0 if it has none.
 func quoted(s string) int {
+	end := 0
 	for i := 1; i < len(s); i++ {
 		if s[i] != '\'' {
 			continue
 		}
-		if i+1 == len(s) || s[i+1] != '\'' {
-			return i + 1
+		end = i + 1
+		if i++; i == len(s) || s[i] != '\'' {
+			break
 		}
-		i++
 	}
-	return 0
+	return end
 }
 
 // unquote is what text in quotes stands for.
