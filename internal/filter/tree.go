@@ -224,7 +224,7 @@ func (n *search) eval(props []byte) value {
 	if v.kind != text {
 		return truth(false)
 	}
-	found := false
+	var found bool
 	switch n.word {
 	case tokenContains:
 		found = bytes.Contains(v.s, n.text)
