@@ -17,6 +17,7 @@ const modulePath = "github.com/goddardmq/goddard"
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
 NONE                          < mq, wire, segment;
+mq                            < filter;
 mq, wire                      < rpc;
 mq, segment                   < store;
 store                         < timer;
@@ -24,7 +25,7 @@ rpc                           < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
 store, timer                  < broker;
-mq, rpc                       < front/remoting;
+mq, rpc, filter               < front/remoting;
 mq, rpc                       < admin;
 broker, namesrv, front/remoting < node;
 node                          < goddard;

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -38,11 +37,22 @@ type clients struct {
 }
 
 // consumers are the members of a consumer group and what they have in common.
-// Where they differ, who spoke last is right.
+// Where members differ in type, model and the like, who spoke last is right.
 type consumers struct {
 	mq.Consumer
+	members map[mq.Peer]*member
+	// subscriptions has every topic that a member wants, each with the newest of
+	// what the members say about it. It is what operators see; a member's pulls
+	// go by its own.
 	subscriptions map[string]mq.Subscription
-	members       map[mq.Peer]*mq.Connection
+	// differing are the topics of which members want different messages.
+	differing map[string]bool
+}
+
+// A member is one client's part in a consumer group.
+type member struct {
+	mq.Connection
+	subscriptions map[string]mq.Subscription
 }
 
 // A notice is to be given to the members of a group.
@@ -82,8 +92,11 @@ func (b *Broker) Join(_ context.Context, m mq.Member) (changed bool, err error) 
 			errs = append(errs, err)
 			continue
 		}
-		news, n := b.clients.consume(m, c, now, g.NotifyConsumerIDsChange)
+		news, n, odd := b.clients.consume(m, c, now, g.NotifyConsumerIDsChange)
 		n.give()
+		if odd != nil {
+			odd.warn(b.opts().Log)
+		}
 		changed = changed || news
 	}
 	return changed, errors.Join(errs...)
@@ -140,48 +153,39 @@ func connection(m mq.Member, now time.Time) *mq.Connection {
 }
 
 // consume records a member of a consumer group. The notice is for all members,
-// if the client is one more or the topics of the group are others.
-func (c *clients) consume(m mq.Member, in mq.Consumer, now time.Time, notify bool) (changed bool, n notice) {
+// if the client is one more or the topics of the group are others. odd is set
+// when the members of the group begin to differ.
+func (c *clients) consume(m mq.Member, in mq.Consumer, now time.Time, notify bool) (changed bool, n notice, odd *difference) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.mu.consumers[in.Group]
 	if g == nil {
-		g = &consumers{members: map[mq.Peer]*mq.Connection{}, subscriptions: map[string]mq.Subscription{}}
+		g = &consumers{
+			members: map[mq.Peer]*member{}, subscriptions: map[string]mq.Subscription{}, differing: map[string]bool{},
+		}
 		c.mu.consumers[in.Group] = g
 	}
-	joined := g.members[m.Peer] == nil
-	g.members[m.Peer] = connection(m, now)
+	who := g.members[m.Peer]
+	joined := who == nil
+	if joined {
+		who = &member{}
+		g.members[m.Peer] = who
+	}
+	who.Connection = *connection(m, now)
 	topics, details := false, false
 	if in.Subscriptions != nil {
-		topics, details = g.subscribe(in.Subscriptions)
+		alike := len(g.differing) == 0
+		topics, details = g.subscribe(who, in.Subscriptions)
+		if alike && len(g.differing) > 0 {
+			odd = g.difference(in.Group)
+		}
 	}
 	in.Subscriptions = nil
 	g.Consumer = in
 	if notify && (joined || topics) && in.Model != "BROADCASTING" {
 		n = notice{in.Group, slices.Collect(maps.Keys(g.members))}
 	}
-	return joined || topics || details, n
-}
-
-// subscribe replaces the group's subscriptions, and says whether its topics
-// changed and whether anything else about them did.
-func (g *consumers) subscribe(subs []mq.Subscription) (topics, details bool) {
-	next := make(map[string]mq.Subscription, len(subs))
-	for _, s := range subs {
-		old, ok := g.subscriptions[s.Topic]
-		switch {
-		case !ok:
-			topics = true
-		case old.Version > s.Version:
-			s = old
-		case !reflect.DeepEqual(old, s):
-			details = true
-		}
-		next[s.Topic] = s
-	}
-	topics = topics || len(next) != len(g.subscriptions)
-	g.subscriptions = next
-	return topics, details
+	return joined || topics || details, n, odd
 }
 
 // Leave removes a client from the groups named, or, if both are empty and all
@@ -238,9 +242,10 @@ func (c *clients) remove(match func(group string, consumer bool, c *mq.Connectio
 	var notices []notice
 	for group, g := range c.mu.consumers {
 		before := len(g.members)
-		for peer, conn := range g.members {
-			if match(group, true, conn) {
+		for peer, who := range g.members {
+			if match(group, true, &who.Connection) {
 				delete(g.members, peer)
+				g.unsubscribe(who)
 			}
 		}
 		switch {
@@ -284,16 +289,22 @@ func offline(group string) error {
 	return fmt.Errorf("%w: no consumer of group %s is connected", mq.ErrNotOnline, group)
 }
 
-// Subscription is what a group said in Join about a topic.
-func (b *Broker) Subscription(_ context.Context, group, topic string) (mq.Subscription, bool) {
+// Subscription is what the member connected through peer said about a topic,
+// or, if peer is no member of the group, the newest of what its members said.
+func (b *Broker) Subscription(_ context.Context, group, topic string, peer mq.Peer) (mq.Subscription, bool) {
 	c := b.clients
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if g := c.mu.consumers[group]; g != nil {
-		s, ok := g.subscriptions[topic]
+	g := c.mu.consumers[group]
+	if g == nil {
+		return mq.Subscription{}, false
+	}
+	if who := g.members[peer]; who != nil && who.subscriptions != nil {
+		s, ok := who.subscriptions[topic]
 		return s, ok
 	}
-	return mq.Subscription{}, false
+	s, ok := g.subscriptions[topic]
+	return s, ok
 }
 
 // Consumers is who is connected of a consumer group, and what they want.
@@ -309,7 +320,11 @@ func (b *Broker) Consumers(_ context.Context, group string) ([]mq.Connection, mq
 	for _, topic := range slices.Sorted(maps.Keys(g.subscriptions)) {
 		all.Subscriptions = append(all.Subscriptions, g.subscriptions[topic])
 	}
-	return connections(g.members), all, nil
+	conns := make(map[mq.Peer]*mq.Connection, len(g.members))
+	for peer, who := range g.members {
+		conns[peer] = &who.Connection
+	}
+	return connections(conns), all, nil
 }
 
 // broadcasts reports whether every member of a group gets every message.

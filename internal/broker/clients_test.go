@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,38 +109,72 @@ func TestSilentMembersExpire(t *testing.T) {
 	})
 }
 
-func TestSubscriptionsAreTheLastOnes(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, r *rig) {
+// Members of a group that subscribe differently are each served by what they
+// said themselves; operators see the newest of each topic.
+func TestMembersKeepTheirOwnSubscriptions(t *testing.T) {
+	var log strings.Builder
+	o := Options{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	bubble(t, o, func(t *testing.T, r *rig) {
 		a, b := &peer{name: "a"}, &peer{name: "b"}
+		expression := func(topic string, p mq.Peer) string {
+			s, ok := r.Subscription(t.Context(), "G", topic, p)
+			if !ok {
+				return "none"
+			}
+			return s.Expression
+		}
 		r.join(consumer("A", a, "G", "T", "U"))
 		a.told()
-		if !r.join(consumer("B", b, "G", "T")) {
-			t.Error("one topic less changed nothing")
+		r.join(consumer("B", b, "G", "T"))
+		wantStrings(t, "a on a member with one topic less", a.told(), "changed G")
+		if got := expression("U", a) + " " + expression("U", b) + " " + expression("U", nil); got != "* none *" {
+			t.Errorf("U is wanted by a, b and the group as %s", got)
 		}
-		a.told()
-		if _, ok := r.Subscription(t.Context(), "G", "U"); ok {
-			t.Error("U is still subscribed to")
+		if strings.Contains(log.String(), "subscribe differently") || r.RuntimeInfo(t.Context())["groupsSubscribedUnlike"] != "0" {
+			t.Error("members with other topics count as different")
 		}
+
 		newer := consumer("B", b, "G", "T")
 		newer.Consumers[0].Subscriptions[0].Expression = "tag"
 		newer.Consumers[0].Subscriptions[0].Version = 2
-		if !r.join(newer) {
-			t.Error("another expression changed nothing")
+		for range 2 {
+			r.join(newer)
+			r.join(consumer("A", a, "G", "T", "U"))
 		}
-		wantStrings(t, "a on another expression", a.told())
-		r.join(consumer("A", a, "G", "T")) // older
-		if s, _ := r.Subscription(t.Context(), "G", "T"); s.Expression != "tag" {
-			t.Errorf("an older heartbeat changed the expression to %q", s.Expression)
+		wantStrings(t, "a on another's expression", a.told())
+		if got := expression("T", a) + " " + expression("T", b) + " " + expression("T", nil); got != "* tag tag" {
+			t.Errorf("T is wanted by a, b and the group as %s", got)
 		}
+		if n := strings.Count(log.String(), "subscribe differently"); n != 1 || r.RuntimeInfo(t.Context())["groupsSubscribedUnlike"] != "1" {
+			t.Errorf("the difference was logged %d times", n)
+		}
+		older := consumer("B", b, "G", "T")
+		r.join(older)
+		if got := expression("T", b); got != "tag" {
+			t.Errorf("an older heartbeat changed the expression to %q", got)
+		}
+
 		silent := consumer("A", a, "G")
 		silent.Consumers[0].Subscriptions = nil
 		r.join(silent)
 		conns, all, err := r.Consumers(t.Context(), "G")
 		r.must(err)
-		if len(conns) != 2 || len(all.Subscriptions) != 1 || all.Subscriptions[0].Topic != "T" || all.Model != "CLUSTERING" {
+		if len(conns) != 2 || len(all.Subscriptions) != 2 || all.Subscriptions[0].Topic != "T" || all.Model != "CLUSTERING" {
 			t.Errorf("consumers are %+v, %+v", conns, all)
 		}
-		wantStrings(t, "groups of T", r.GroupsOfTopic(t.Context(), "T"), "G")
+		wantStrings(t, "groups of U", r.GroupsOfTopic(t.Context(), "U"), "G")
+
+		r.Leave(t.Context(), "A", "", "G", a, false)
+		wantStrings(t, "groups of U", r.GroupsOfTopic(t.Context(), "U"))
+		if got := expression("T", nil); got != "tag" || r.RuntimeInfo(t.Context())["groupsSubscribedUnlike"] != "0" {
+			t.Errorf("after a left T is wanted as %s", got)
+		}
+		fewer := consumer("B", b, "G", "V")
+		b.told()
+		if !r.join(fewer) {
+			t.Error("another topic changed nothing")
+		}
+		wantStrings(t, "b on its other topic", b.told(), "changed G")
 	})
 }
 

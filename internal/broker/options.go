@@ -81,6 +81,10 @@ type Options struct {
 	// wanted. Default true.
 	TraceOn *bool `conf:"trace-on" rocketmq:"traceOn"`
 
+	// PropertyFilter says whether consumers may subscribe by SQL-92 expressions
+	// over message properties. Default true; RocketMQ's is false.
+	PropertyFilter *bool `conf:"property-filter" rocketmq:"enablePropertyFilter"`
+
 	// ServerSideReset says whether a group's offsets are reset in the broker
 	// and clients learn of it by their next pull; otherwise connected clients
 	// are told to reset themselves. Default true.
@@ -129,6 +133,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxWaitingPullsPerQueue, 10_000)
 	setDefault(&o.RegionID, "DefaultRegion")
 	setPointer(&o.TraceOn, true)
+	setPointer(&o.PropertyFilter, true)
 	setPointer(&o.ServerSideReset, true)
 	setPointer(&o.StoreReplies, true)
 	setDefault(&o.Version, "goddard")

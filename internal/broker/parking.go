@@ -20,6 +20,9 @@ type waiting struct {
 	done     func(mq.Batch, error)
 	deadline time.Time
 	empty    mq.Batch // the answer if nothing comes
+	// matcher is request.Filter if that looks at properties and is quick about
+	// it. One that is not quick wakes the request, and reading decides.
+	matcher mq.PropertyFilter
 
 	// Under parking.mu.
 	parked bool
@@ -35,6 +38,12 @@ func (w *waiting) keep(batch mq.Batch) {
 	batch.Release, batch.Data = nil, nil
 	w.empty = batch
 	w.request.From = batch.Next
+}
+
+// wants reports whether a message is a reason to read again.
+func (w *waiting) wants(m *store.Appended) bool {
+	return m.Offset >= w.request.From && (w.request.Filter == nil || w.request.Filter.Match(m.TagCode)) &&
+		(w.matcher == nil || w.matcher.MatchProperties(mq.RecordProperties(m.Record)))
 }
 
 // A parking holds the pulls that wait, by queue.
@@ -136,9 +145,7 @@ func (p *parking) appended(messages []store.Appended) {
 	for i := range messages {
 		m := &messages[i]
 		if all := p.mu.queues[m.Queue]; len(all) > 0 {
-			p.wakeLocked(all, func(w *waiting) bool {
-				return m.Offset >= w.request.From && (w.request.Filter == nil || w.request.Filter.Match(m.TagCode))
-			})
+			p.wakeLocked(all, func(w *waiting) bool { return w.wants(m) })
 		}
 	}
 	woken := len(p.mu.ready) - before

@@ -32,6 +32,9 @@ func (b *Broker) Pull(ctx context.Context, r mq.PullRequest, done func(mq.Batch,
 	w := &waiting{
 		ctx: ctx, request: r, progress: p, done: done, deadline: time.Now().Add(wait),
 	}
+	if f, ok := r.Filter.(mq.PropertyFilter); ok && f.Quick() {
+		w.matcher = f
+	}
 	w.keep(batch)
 	switch parked, news := b.park(w); {
 	case news:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +75,50 @@ func TestPullWakesOnlyForWhatItsFilterWants(t *testing.T) {
 			t.Errorf("got %+v", p.Batch)
 		}
 	})
+}
+
+// coloured wants the messages whose property color is as it says.
+type coloured struct {
+	color string
+	slow  bool
+	asked *atomic.Int32
+}
+
+func (f coloured) Match(int64) bool { return true }
+func (f coloured) Quick() bool      { return !f.slow }
+func (f coloured) MatchProperties(props []byte) bool {
+	f.asked.Add(1)
+	v, _ := mq.Property(props, "color")
+	return string(v) == f.color
+}
+
+func TestPullWakesOnlyForWhatItsPropertyFilterWants(t *testing.T) {
+	for name, slow := range map[string]bool{"quick": false, "slow": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Options{}, func(t *testing.T, r *rig) {
+				r.topic("T", 1)
+				r.sent(message("T", "old", "color", "blue"))
+				q := waitFor(0, 15*time.Second)
+				f := coloured{"red", slow, new(atomic.Int32)}
+				q.Filter = f
+				answer := r.pull(q)
+				r.silent(answer)
+				r.sent(message("T", "not for us", "color", "blue"))
+				r.sent(message("T", "nor this"))
+				r.silent(answer)
+				r.sent(message("T", "for us", "color", "red"))
+				p := <-answer
+				if p.Status != mq.PullFound || p.Next != 4 || len(p.records) != 1 || string(p.records[0].Body) != "for us" {
+					t.Errorf("got %+v", p.Batch)
+				}
+				// The old one, then each once: when it arrives or when it is read;
+				// what was quickly passed over is read together with what matches.
+				if n := f.asked.Load(); !slow && n != 7 || slow && n != 4 {
+					t.Errorf("the filter was asked %d times", n)
+				}
+			})
+		})
+	}
 }
 
 func TestPullAnswersWhenItsTimeIsUp(t *testing.T) {

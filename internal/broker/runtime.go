@@ -20,6 +20,7 @@ func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 		"brokerActive":             strconv.FormatBool(!b.closing.Load()),
 		"runtime":                  upTime(time.Since(b.started)),
 		"waitingPulls":             strconv.FormatInt(b.parking.count.Load(), 10),
+		"groupsSubscribedUnlike":   strconv.FormatInt(b.clients.differ(), 10),
 		"earliestMessageTimeStamp": strconv.FormatInt(b.earliest(), 10),
 	}
 	for _, pool := range []string{"send", "pull", "ack"} {

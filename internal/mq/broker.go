@@ -17,8 +17,10 @@ type Broker interface {
 	Leave(ctx context.Context, clientID, producerGroup, consumerGroup string, peer Peer, all bool)
 	// Members lists the client ids of a consumer group, sorted.
 	Members(ctx context.Context, group string) ([]string, error)
-	// Subscription is what a group said in Join about a topic.
-	Subscription(ctx context.Context, group, topic string) (Subscription, bool)
+	// Subscription is what the group's member that joined through peer said
+	// about a topic. If peer is nil or no member, it is the newest of what the
+	// members said.
+	Subscription(ctx context.Context, group, topic string, peer Peer) (Subscription, bool)
 
 	// Send stores messages; see SendBatch for how the results come back.
 	// Ordering: messages of one queue handed over by successive calls of one

@@ -15,6 +15,9 @@ const (
 	propertyEnd    = 2
 )
 
+// PropertyEnd ends a stored property.
+const PropertyEnd byte = propertyEnd
+
 // Keys of properties that mean something to broker or clients.
 const (
 	PropTags              = "TAGS"

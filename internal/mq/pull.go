@@ -27,6 +27,19 @@ type Filter interface {
 	Match(tagCode int64) bool
 }
 
+// A PropertyFilter decides by a message's properties as well. Match is asked
+// first; what it lets through is read from the log and MatchProperties has the
+// last word, without error either way.
+type PropertyFilter interface {
+	Filter
+	// MatchProperties reports whether a message with these stored properties is
+	// wanted. It does not keep props.
+	MatchProperties(props []byte) bool
+	// Quick reports whether MatchProperties is done within microseconds, so
+	// that it may be asked while senders wait.
+	Quick() bool
+}
+
 // A PullStatus says what a pull found.
 type PullStatus uint8
 

@@ -170,6 +170,35 @@ func AppendRecord(dst []byte, m *Message, storeHost netip.AddrPort) []byte {
 	return dst
 }
 
+// RecordProperties are the properties of a record that is known to be sound; nil
+// if it is not. They alias rec.
+func RecordProperties(rec []byte) []byte {
+	be := binary.BigEndian
+	if len(rec) < MinRecordSize {
+		return nil
+	}
+	at := storeTimeAt(rec) + 8 + host4Size + 4 + 8
+	if SysFlag(be.Uint32(rec[RecordSysFlagAt:]))&FlagStoreHostV6 != 0 {
+		at += host6Size - host4Size
+	}
+	if at+4 > len(rec) {
+		return nil
+	}
+	at += 4 + int(be.Uint32(rec[at:]))
+	if at+2 > len(rec) {
+		return nil
+	}
+	if be.Uint32(rec[RecordMagicAt:]) == MagicV2 {
+		at += 2 + int(be.Uint16(rec[at:]))
+	} else {
+		at += 1 + int(rec[at])
+	}
+	if at+2 > len(rec) {
+		return nil
+	}
+	return rec[at+2:]
+}
+
 // PatchRecord fills in what is known only once a record has its place. rec
 // starts with a record made by AppendRecord.
 func PatchRecord(rec []byte, offset QueueOffset, pos LogPos, storeTime int64) {

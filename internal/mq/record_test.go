@@ -184,3 +184,18 @@ func BenchmarkDecodeRecord(b *testing.B) {
 		}
 	}
 }
+
+func FuzzRecordProperties(f *testing.F) {
+	for _, host := range []string{"1.2.3.4:5", "[2001:db8::1]:5"} {
+		for _, topic := range []string{"T", strings.Repeat("t", 200)} {
+			m := Message{Topic: topic, Body: []byte("body"), BornHost: netip.MustParseAddrPort(host), Properties: AppendProperty(nil, "a", "b")}
+			f.Add(AppendRecord(nil, &m, netip.MustParseAddrPort(host)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got := RecordProperties(b)
+		if r, rest, err := DecodeRecord(b); err == nil && len(rest) == 0 && !bytes.Equal(got, r.Properties) {
+			t.Fatalf("properties %q, want %q", got, r.Properties)
+		}
+	})
+}

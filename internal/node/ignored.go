@@ -207,14 +207,14 @@ var ignored = []struct {
 		`enableLiteEventMode enableLitePopLog liteEventCheckInterval liteEventFullDispatchDelayTime
 		liteEventFullDispatchDelayTimeForWildcardGroup liteSubscriptionCheckInterval liteSubscriptionCheckTimeoutMills
 		liteTtlCheckInterval maxClientEventCount maxLiteSubscriptionCount minLiteTTl maxLmqConsumeQueueNum enableLmqQuota`},
-	{quiet, "it tunes filtering by properties, which comes with a later release",
+	{quiet, "expressions are evaluated on what is read, without a filter over the index",
 		`enableCalcFilterBitMap expectConsumerNumUseFilter filterDataCleanTimeSpan filterSupportRetry
 		maxErrorRateOfBloomFilter maxFilterMessageSize`},
 	{quiet, "it tunes cold reads and compaction, which come with a later release",
 		`cgColdReadThreshold globalColdReadThreshold coldCtrStrategyEnable usePIDColdCtrStrategy coldDataScanEnable
 		compactionCqMappedFileSize compactionMappedFileSize compactionScheduleInternal maxOffsetMapSize enableCompaction`},
 	{warned, "the feature comes with a later release",
-		`enablePropertyFilter=false enableLmq=false enableMultiDispatch=false recallMessageEnable=false
+		`enableLmq=false enableMultiDispatch=false recallMessageEnable=false
 		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
 		enableMixedMessageType=false enableControllerInNamesrv=false 		inBrokerContainer=false rejectPullConsumerEnable=false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},

@@ -51,6 +51,7 @@ var docs = map[string]string{
 	"max-waiting-pulls-per-queue": "MaxWaitingPullsPerQueue bounds those that wait on the same queue. Default 10000.",
 	"region-id":                   "RegionID is written into every message. Default DefaultRegion.",
 	"trace-on":                    "TraceOn tells clients, with every message, whether traces of it are wanted. Default true.",
+	"property-filter":             "PropertyFilter says whether consumers may subscribe by SQL-92 expressions over message properties. Default true; RocketMQ's is false.",
 	"server-side-reset":           "ServerSideReset says whether a group's offsets are reset in the broker and clients learn of it by their next pull; otherwise connected clients are told to reset themselves. Default true.",
 	"store-replies":               "StoreReplies says whether the reply to a request is also stored, in the topic the client names (CLUSTER_REPLY_TOPIC). Default true.",
 	"kv-config-path":              "KVConfigPath is the file that holds the key-value configuration, in RocketMQ's own form. Empty keeps it in memory only.",

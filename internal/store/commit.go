@@ -134,7 +134,7 @@ func (s *Store) enter(f *flight) {
 		}
 		locked.pushLocked(r.offset, entry{pos: r.pos, size: r.size, tag: r.tag, time: f.storeTime})
 		if s.o.Appended != nil {
-			s.appended = append(s.appended, Appended{r.q.name, r.offset, r.tag, f.storeTime})
+			s.appended = append(s.appended, Appended{r.q.name, r.offset, r.tag, f.storeTime, f.buf[r.at : r.at+int(r.size)]})
 		}
 	}
 	if locked != nil {

@@ -22,6 +22,9 @@ const (
 	maxReadBytes       = 16 << 20
 	maxReadMessages    = 1024
 	scanLimit          = 16 << 10 // index entries that one Read passes over
+	matchBytes         = 8 << 20  // of records that one Read passes over to look at their properties
+	matchChunkBytes    = 256 << 10
+	matchChunkRecords  = 256
 )
 
 // A FlushMode says what Append waits for.
@@ -138,6 +141,8 @@ type Appended struct {
 	Offset    mq.QueueOffset
 	TagCode   int64
 	StoreTime int64 // Unix milliseconds
+	// Record is the stored message, valid during the call.
+	Record []byte
 }
 
 // Validate reports every bad field at once, each by the name the operator typed.

@@ -24,7 +24,7 @@ const (
 type ReadOptions struct {
 	MaxMessages int       // default 32, at most 1024
 	MaxBytes    int       // default and limit Options.MaxReadBytes; one message is always returned
-	Filter      mq.Filter // nil takes all
+	Filter      mq.Filter // nil takes all; one that is an mq.PropertyFilter sees the records
 }
 
 // A reader is the memory of one Read, in use until the batch is released.
@@ -34,6 +34,7 @@ type reader struct {
 	wanted  []entry
 	offsets []mq.QueueOffset // of wanted
 	buf     []byte
+	matched []byte // records that passed a property filter
 	data    [][]byte
 	release func()
 }
@@ -54,6 +55,9 @@ func (p *readers) get() *reader {
 func (p *readers) put(r *reader) {
 	if cap(r.buf) > maxKeptRead {
 		r.buf = nil
+	}
+	if cap(r.matched) > maxKeptRead {
+		r.matched = nil
 	}
 	clear(r.data)
 	r.data = r.data[:0]
@@ -115,6 +119,9 @@ func (s *Store) readQueue(q *queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 		return b, nil
 	}
 	r := s.readers.get()
+	if f, ok := o.Filter.(mq.PropertyFilter); ok {
+		return s.readMatching(r, q, b, f, o)
+	}
 	b.Next, err = s.choose(r, q, from, b.Max, o)
 	if err == nil && len(r.wanted) > 0 {
 		err = s.load(r, q.name)

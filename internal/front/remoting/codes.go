@@ -64,6 +64,7 @@ const (
 const (
 	beatBody  = 4 << 20
 	lockBody  = 4 << 20
+	checkBody = 512 << 10 // an expression of 64 KiB, escaped
 	smallBody = 64 << 10
 	listBody  = 8 << 20
 	replyBody = 64 << 20
@@ -99,7 +100,7 @@ var operations = []operation{
 	{wire.GetConsumerListByGroup, consumerList, inOrder, groupSub, 0, "the clients of a group"},
 	{wire.LockBatchMQ, lockQueues, inOrder, groupSub, lockBody, "queues for one client's exclusive use"},
 	{wire.UnlockBatchMQ, unlockQueues, inOrder, groupSub, lockBody, "give such queues back"},
-	{wire.CheckClientConfig, checkClient, inOrder, consume, smallBody, "can a subscription be served"},
+	{wire.CheckClientConfig, checkClient, inOrder, consume, checkBody, "can a subscription be served"},
 
 	{wire.UpdateAndCreateTopic, putTopic, beside, topicCreate, 0, "create or change a topic"},
 	{wire.UpdateAndCreateTopicList, putTopics, beside, topicCreate, listBody, "create or change topics"},

@@ -82,7 +82,7 @@ func groupSubscription(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, malformed(req, err)
 	}
 	body := wire.QuerySubscriptionResult{Group: h.Group, Topic: h.Topic}
-	if sub, known := s.h.broker.Subscription(s.ctx, h.Group, h.Topic); known {
+	if sub, known := s.h.broker.Subscription(s.ctx, h.Group, h.Topic, nil); known {
 		data := subscriptionData(&sub)
 		body.Subscription = &data
 	}

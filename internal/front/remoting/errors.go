@@ -29,7 +29,7 @@ var conditions = []condition{
 	{mq.ErrOffsetOutOfRange, wire.CodeSystemError, "ask for the queue's first and last offset"},
 	{mq.ErrReply, wire.CodeSystemError, "the client that asked has gone, or has connected to another broker"},
 	{mq.ErrNotOnline, wire.CodeConsumerNotOnline, "start a client of the group and try again"},
-	{mq.ErrSubscription, wire.CodeSubscriptionParseFailed, `use "*" or tags joined by " || "`},
+	{mq.ErrSubscription, wire.CodeSubscriptionParseFailed, `use "*", tags joined by " || ", or an SQL92 expression`},
 	{mq.ErrNotSupported, wire.CodeRequestCodeNotSupported, "docs/REQUESTS.md lists what this broker answers"},
 	{context.DeadlineExceeded, wire.CodeSystemError, "the other side did not answer in time; try again"},
 	{context.Canceled, wire.CodeServiceNotAvailable, "the connection or the broker is closing; try again"},

@@ -120,7 +120,7 @@ func TestRequestsWithoutAnythingInThemLeaveTheConnectionOpen(t *testing.T) {
 
 func TestBodyBeyondTheLimitIsRefused(t *testing.T) {
 	r := newRig(t)
-	resp := r.call(wire.CheckClientConfig, nil, strings.Repeat(" ", smallBody+1))
+	resp := r.call(wire.CheckClientConfig, nil, strings.Repeat(" ", checkBody+1))
 	r.want(wire.CodeInvalidParameter, resp)
 	// Where no body is expected it does not matter.
 	r.good(wire.GetBrokerRuntimeInfo, nil, strings.Repeat(" ", smallBody+1))

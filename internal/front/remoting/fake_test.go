@@ -78,7 +78,7 @@ func (f *fake) Members(context.Context, string) ([]string, error) {
 	return ids, f.fails()
 }
 
-func (f *fake) Subscription(context.Context, string, string) (mq.Subscription, bool) {
+func (f *fake) Subscription(context.Context, string, string, mq.Peer) (mq.Subscription, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sub == nil {

@@ -5,14 +5,24 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goddardmq/goddard/internal/filter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
-// Limits of a subscription expression.
+// Limits of subscription expressions.
 const (
-	maxExpression = 16 << 10 // bytes
+	maxExpression = 16 << 10 // bytes of a tag expression; filter.MaxBytes of an SQL one
 	maxTags       = 1024
+	// maxSelectors bounds the SQL expressions whose filters a connection
+	// remembers, in bytes of text.
+	maxSelectors = 256 << 10
+)
+
+// The types of expressions.
+const (
+	typeTag = "TAG" // or nothing
+	typeSQL = "SQL92"
 )
 
 // tagCodes matches the messages that have one of some tags. It is sorted.
@@ -27,25 +37,34 @@ func (c tagCodes) Match(code int64) bool {
 // filter is the filter for an expression of a pull, nil if it wants all. The
 // filters used last are remembered.
 func (s *session) filter(expression, kind []byte) (mq.Filter, error) {
-	if f, known := s.filters[string(expression)]; known && tagType(string(kind)) {
+	if tagType(string(kind)) {
+		if f, known := s.filters[string(expression)]; known {
+			return f, nil
+		}
+	} else if f := s.selectors[string(expression)]; f != nil && string(kind) == typeSQL {
 		return f, nil
 	}
 	return s.parsedFilter(string(expression), string(kind))
 }
 
-// groupFilter is the filter of the subscription that the group's clients
-// declared in their heartbeats. version is the one that the client goes by.
+// groupFilter is the filter of the subscription that the client declared in
+// its heartbeat; members of a group that differ are each served by their own.
+// version is the one that the client goes by.
 func (s *session) groupFilter(group, topic string, version int64) (mq.Filter, error) {
-	sub, known := s.h.broker.Subscription(s.ctx, group, topic)
+	sub, known := s.h.broker.Subscription(s.ctx, group, topic, s)
 	switch {
 	case !known:
 		return nil, refusef(wire.CodeSubscriptionNotExist,
-			"the consumer's subscription not exist: group %s has not said in a heartbeat what it wants of topic %s; the client's next heartbeat mends it, unless members of the group subscribe differently", group, topic)
+			"the consumer's subscription not exist: the client has not said in a heartbeat what it wants of topic %s in group %s; its next heartbeat mends it", topic, group)
 	case sub.Version < version:
 		return nil, refusef(wire.CodeSubscriptionNotLatest,
 			"the consumer's subscription not latest: group %s, topic %s; the client's next heartbeat mends it", group, topic)
 	}
-	if f, known := s.filters[sub.Expression]; known && tagType(sub.Type) {
+	if tagType(sub.Type) {
+		if f, known := s.filters[sub.Expression]; known {
+			return f, nil
+		}
+	} else if f := s.selectors[sub.Expression]; f != nil && sub.Type == typeSQL {
 		return f, nil
 	}
 	return s.parsedFilter(sub.Expression, sub.Type)
@@ -54,8 +73,7 @@ func (s *session) groupFilter(group, topic string, version int64) (mq.Filter, er
 // parsedFilter parses an expression and remembers its filter.
 func (s *session) parsedFilter(expression, kind string) (mq.Filter, error) {
 	if !tagType(kind) {
-		return nil, refusef(wire.CodeSubscriptionParseFailed,
-			"%s filters are not built yet, this broker filters by tag only; subscribe with a tag expression", kind)
+		return s.selector(expression, kind)
 	}
 	f, err := tagFilter(expression)
 	if err != nil {
@@ -68,8 +86,48 @@ func (s *session) parsedFilter(expression, kind string) (mq.Filter, error) {
 	return f, nil
 }
 
+// selector compiles an expression that is not about tags alone and remembers
+// it.
+func (s *session) selector(expression, kind string) (mq.Filter, error) {
+	switch {
+	case kind != typeSQL:
+		return nil, fmt.Errorf("%w: expressions of type %.40q are unknown here; use %s or %s", mq.ErrSubscription, kind, typeTag, typeSQL)
+	case s.h.noSelectors:
+		return nil, refusef(wire.CodeSystemError,
+			"the broker does not support consumer to filter message by %s: property-filter (enablePropertyFilter) is off", kind)
+	}
+	if f := s.selectors[expression]; f != nil {
+		return f, nil
+	}
+	f, err := filter.Compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	if s.selected += len(expression); s.selected > maxSelectors || len(s.selectors) >= maxRemembered {
+		clear(s.selectors)
+		s.selected = len(expression)
+	}
+	s.selectors[expression] = f
+	return f, nil
+}
+
+// check refuses a subscription of a heartbeat that no pull could be served by.
+// One that the broker has from this client already was checked before.
+func (s *session) check(group string, sub *mq.Subscription) error {
+	if tagType(sub.Type) || sub.ClassMode {
+		return nil
+	}
+	if known, ok := s.h.broker.Subscription(s.ctx, group, sub.Topic, s); ok && known.Type == sub.Type && known.Expression == sub.Expression {
+		return nil
+	}
+	if _, err := s.selector(sub.Expression, sub.Type); err != nil {
+		return fmt.Errorf("group %s, topic %s: %w", group, sub.Topic, err)
+	}
+	return nil
+}
+
 // tagType reports whether an expression of a type is about tags.
-func tagType(kind string) bool { return kind == "" || kind == "TAG" }
+func tagType(kind string) bool { return kind == "" || kind == typeTag }
 
 // tagFilter parses "*", "a" or "a || b"; nil lets everything through.
 func tagFilter(expression string) (mq.Filter, error) {

@@ -33,20 +33,25 @@ type Options struct {
 	// TraceOff tells producers that traces are not wanted. Default false.
 	TraceOff bool
 
+	// NoPropertyFilter refuses subscriptions by SQL-92 expressions. Default
+	// false.
+	NoPropertyFilter bool
+
 	// Log receives faults of our own. Nil discards it.
 	Log *slog.Logger
 }
 
 // A Handler answers the requests of all connections. It is an rpc.Handler.
 type Handler struct {
-	broker    mq.Broker
-	admin     mq.Admin
-	name      string
-	storeHost netip.AddrPort
-	region    []byte
-	traceOn   []byte
-	log       *slog.Logger
-	table     map[wire.Code]*operation
+	broker      mq.Broker
+	admin       mq.Admin
+	name        string
+	storeHost   netip.AddrPort
+	region      []byte
+	traceOn     []byte
+	noSelectors bool
+	log         *slog.Logger
+	table       map[wire.Code]*operation
 }
 
 var _ rpc.Handler = (*Handler)(nil)
@@ -69,7 +74,8 @@ func New(o Options) (*Handler, error) {
 	}
 	h := &Handler{
 		broker: o.Broker, admin: o.Admin, name: o.Name, storeHost: o.StoreHost,
-		region: []byte(o.Region), traceOn: strconv.AppendBool(nil, !o.TraceOff), log: o.Log, table: map[wire.Code]*operation{},
+		region: []byte(o.Region), traceOn: strconv.AppendBool(nil, !o.TraceOff),
+		noSelectors: o.NoPropertyFilter, log: o.Log, table: map[wire.Code]*operation{},
 	}
 	for i := range operations {
 		h.table[operations[i].code] = &operations[i]

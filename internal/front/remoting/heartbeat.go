@@ -34,8 +34,12 @@ func heartbeat(s *session, req *wire.Command) (*wire.Command, error) {
 	}
 	changed := s.recall(&data, &m)
 	s.language.Store(int32(req.Language))
+	bad := s.leaveOutBad(&m)
 	if _, err := s.h.broker.Join(s.ctx, m); err != nil {
 		return nil, err
+	}
+	if bad != nil {
+		return nil, bad
 	}
 	return ok(req, &wire.HeartBeatResponse{SupportHeartbeatV2: true, SubChange: changed}, nil), nil
 }
@@ -70,6 +74,28 @@ func (s *session) member(req *wire.Command, data *wire.HeartbeatData) (mq.Member
 		return m, badRequest("the heartbeat has %d subscriptions, at most %d are accepted; use several clients", subscriptions, maxBeatSubscriptions)
 	}
 	return m, nil
+}
+
+// leaveOutBad takes the consumers out of m of which a subscription cannot be
+// served, and returns why; the client's other groups are not to suffer.
+func (s *session) leaveOutBad(m *mq.Member) error {
+	var bad error
+	good := m.Consumers[:0]
+	for _, c := range m.Consumers {
+		var err error
+		for i := range c.Subscriptions {
+			if err = s.check(c.Group, &c.Subscriptions[i]); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			good = append(good, c)
+		} else if bad == nil {
+			bad = err
+		}
+	}
+	m.Consumers = good
+	return bad
 }
 
 // recall puts back the subscriptions that a short heartbeat leaves out, and

@@ -4,9 +4,9 @@ package remoting
 // one queue and may wait for them. The answer's body is stored records as they
 // lie in the log.
 //
-// Done: long polling, commit of an offset with the pull, tag filters from the
-// request or from the group's heartbeat. Not done: SQL-92 and class filters,
-// lite topics.
+// Done: long polling, commit of an offset with the pull, tag and SQL-92 filters
+// from the request or from the client's heartbeat. Not done: class filters, lite
+// topics.
 
 import (
 	"strings"

@@ -3,6 +3,7 @@ package remoting
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,14 +96,73 @@ func TestPullFiltersByWhatTheGroupSubscribedTo(t *testing.T) {
 	}
 }
 
-func TestPullWithAFilterThatIsNotBuiltSays23(t *testing.T) {
+func TestPullFiltersBySQL(t *testing.T) {
 	r := newRig(t)
 	h := pullOf(0, pullSubscribe, "a > 1")
 	h.ExpressionType = "SQL92"
-	r.want(wire.CodeSubscriptionParseFailed, r.call(wire.PullMessage, h, ""))
-	r.want(wire.CodeSubscriptionParseFailed, r.call(wire.PullMessage, pullOf(0, pullSubscribe, "||"), ""))
-	r.want(wire.CodeSubscriptionParseFailed, r.call(wire.CheckClientConfig, nil, `{"subscriptionData":{"expressionType":"SQL92","subString":"a>1"}}`))
-	r.good(wire.CheckClientConfig, nil, `{"clientId":"c","group":"g","subscriptionData":{"expressionType":"TAG","subString":"a || b"}}`)
+	for range 2 {
+		r.want(wire.CodePullNotFound, r.call(wire.PullMessage, h, ""))
+	}
+	r.fake.sub = &mq.Subscription{Topic: "T", Expression: "a > 1", Type: "SQL92", Version: 10}
+	r.want(wire.CodePullNotFound, r.call(wire.PullMessage, pullOf(0, 0, ""), ""))
+	for i, p := range r.fake.pulls {
+		f, ok := p.Filter.(mq.PropertyFilter)
+		if !ok || !f.MatchProperties([]byte("a\x012\x02")) || f.MatchProperties([]byte("a\x011\x02")) {
+			t.Errorf("filter %d is %v", i, p.Filter)
+		}
+		if p.Filter != r.fake.pulls[0].Filter {
+			t.Errorf("filter %d was compiled again", i)
+		}
+	}
+}
+
+func TestBadExpressionsAreRefusedWithTheirPlace(t *testing.T) {
+	r := newRig(t)
+	pull := func(kind, expression string) *wire.Command {
+		h := pullOf(0, pullSubscribe, expression)
+		h.ExpressionType = kind
+		return r.call(wire.PullMessage, h, "")
+	}
+	check := func(kind, expression string) *wire.Command {
+		return r.call(wire.CheckClientConfig, nil, fmt.Sprintf(`{"subscriptionData":{"expressionType":%q,"subString":%q}}`, kind, expression))
+	}
+	beat := func(kind, expression string) *wire.Command {
+		return r.call(wire.HeartBeat, nil, fmt.Sprintf(`{"clientID":"c","consumerDataSet":[{"groupName":"Good","subscriptionDataSet":[]},
+			{"groupName":"Bad","subscriptionDataSet":[{"topic":"T","subString":%q,"expressionType":%q}]}]}`, expression, kind))
+	}
+	for _, c := range []struct{ kind, expression, remark string }{
+		{"SQL92", "a > 1 and", "character 10"},
+		{"SQL92", "a > 1 b", "character 7"},
+		{"SQL92", strings.Repeat("a", 64<<10+1), "65537 bytes"},
+		{"JAVASCRIPT", "a", "JAVASCRIPT"},
+	} {
+		for name, ask := range map[string]func(string, string) *wire.Command{"pull": pull, "check": check, "beat": beat} {
+			resp := ask(c.kind, c.expression)
+			if resp.Code != wire.CodeSubscriptionParseFailed || !strings.Contains(resp.Remark, c.remark) {
+				t.Errorf("%s of %.20s: %v, %q", name, c.expression, resp.Code, resp.Remark)
+			}
+		}
+	}
+	for _, m := range r.fake.joined {
+		if len(m.Consumers) != 1 || m.Consumers[0].Group != "Good" {
+			t.Errorf("joined %+v", m)
+		}
+	}
+	r.want(wire.CodeSubscriptionParseFailed, pull("", "||"))
+	longest := "a = '" + strings.Repeat("x", 64<<10-6) + "'"
+	r.want(wire.CodePullNotFound, pull("SQL92", longest))
+	r.want(wire.CodeSuccess, check("SQL92", longest))
+	r.want(wire.CodeSuccess, beat("SQL92", longest))
+	r.want(wire.CodeSuccess, check("TAG", "a || b"))
+}
+
+func TestSQLIsRefusedWhereItIsSwitchedOff(t *testing.T) {
+	r := newRig(t)
+	r.handler.noSelectors = true
+	resp := r.call(wire.CheckClientConfig, nil, `{"subscriptionData":{"expressionType":"SQL92","subString":"a>1"}}`)
+	if resp.Code != wire.CodeSystemError || !strings.Contains(resp.Remark, "property-filter") {
+		t.Errorf("answered %v, %q", resp.Code, resp.Remark)
+	}
 }
 
 func TestPullThatIsParkedDoesNotHoldUpTheConnection(t *testing.T) {

@@ -29,7 +29,7 @@ func queryConsumeQueue(s *session, req *wire.Command) (*wire.Command, error) {
 	body := wire.ConsumeQueueBody{MinIndex: int64(lo), MaxIndex: int64(hi), Entries: make([]wire.ConsumeQueueData, 0, len(entries))}
 	var sub *mq.Subscription
 	if h.ConsumerGroup != "" {
-		found, known := s.h.broker.Subscription(s.ctx, h.ConsumerGroup, h.Topic)
+		found, known := s.h.broker.Subscription(s.ctx, h.ConsumerGroup, h.Topic, nil)
 		if known {
 			sub = &found
 			data := subscriptionData(sub)

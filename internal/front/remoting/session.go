@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/goddardmq/goddard/internal/filter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -31,8 +32,11 @@ type session struct {
 	bornHost netip.AddrPort
 
 	names   names
-	filters map[string]mq.Filter // by subscription expression
+	filters map[string]mq.Filter // by tag expression
 	beats   map[string]beat      // last full heartbeat, by client id
+
+	selectors map[string]*filter.Expression // by SQL expression
+	selected  int                           // bytes of their text
 
 	burst *burst      // being gathered; nil if nothing is
 	idle  chan *burst // finished bursts and, as nil, room for more of them
@@ -60,12 +64,13 @@ func newSession(h *Handler, c *rpc.Conn) *session {
 	remote := c.RemoteAddr()
 	s := &session{
 		h: h, conn: c, ctx: c.Context(),
-		remote:   remote.String(),
-		bornHost: netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()),
-		filters:  map[string]mq.Filter{},
-		beats:    map[string]beat{},
-		idle:     make(chan *burst, maxBursts),
-		slots:    make(chan struct{}, maxBeside),
+		remote:    remote.String(),
+		bornHost:  netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()),
+		filters:   map[string]mq.Filter{},
+		beats:     map[string]beat{},
+		selectors: map[string]*filter.Expression{},
+		idle:      make(chan *burst, maxBursts),
+		slots:     make(chan struct{}, maxBeside),
 	}
 	for range maxBursts {
 		s.idle <- nil

@@ -34,6 +34,7 @@ storePathRootDir=%[6]s
 storePathCommitLog=%[6]s/commitlog
 mappedFileSizeCommitLog=134217728
 autoCreateTopicEnable=true
+enablePropertyFilter=true
 messageDelayLevel=%[7]s
 diskMaxUsedSpaceRatio=95
 waitTimeMillsInSendQueue=5000

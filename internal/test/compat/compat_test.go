@@ -53,6 +53,7 @@ var javaScenarios = strings.Fields(`
 	rebalance rebalance_under_load consume_from_first consume_from_last consume_from_timestamp young_topic_from_last
 	offset_reset retry_to_dlq retry_then_success ordered orderly_retry_keeps_order orderly_to_dlq
 	tag_filter tag_hash_collision broadcasting long_poll_wakes resume_where_left
+	sql_filter sql_filter_wakes sql_filter_refused sql_filter_large sql_lite_pull members_filter_alone
 	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive view_message
 	compressed_body compressed_lz4 compressed_zstd delay_level
 	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
@@ -63,7 +64,7 @@ var javaScenarios = strings.Fields(`
 // goScenarios are those of the Go client; see clients/go.
 var goScenarios = strings.Fields(`
 	rebalance consume_from_first consume_from_last consume_from_timestamp offset_reset
-	retry_to_dlq retry_then_success ordered tag_filter tag_hash_collision broadcasting long_poll_wakes resume_where_left
+	retry_to_dlq retry_then_success ordered tag_filter tag_hash_collision sql_filter sql_filter_wakes broadcasting long_poll_wakes resume_where_left
 	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive compressed_body delay_level
 	too_big_message pull_consumer topic_lifecycle lookup_by_key`)
 

@@ -13,10 +13,14 @@ type difference struct {
 var differences = []difference{
 	{"rocketmq-5.5.0", "java-5.5.0", "not_writable_old_route", oldRoute},
 	{"rocketmq-5.5.0", "java-4.9.8", "not_writable_old_route", oldRoute},
+	{"rocketmq-5.5.0", "java-5.5.0", "members_filter_alone", lastWins},
+	{"rocketmq-5.5.0", "java-4.9.8", "members_filter_alone", lastWins},
 	{"goddard", "mqadmin", "setConsumeMode", "pop consumption is not there yet, so a group cannot be switched to it"},
 }
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"
+
+const lastWins = "RocketMQ keeps one subscription for a group, whose members lose what only they asked for"
 
 // expected returns why a scenario must fail; empty if it must pass.
 func expected(server, client, scenario string) string {

@@ -41,6 +41,8 @@ func scenarios() map[string]func(*scenario) {
 		"ordered":            ordered,
 		"tag_filter":         tagFilter,
 		"tag_hash_collision": tagHashCollision,
+		"sql_filter":         sqlFilter,
+		"sql_filter_wakes":   sqlFilterWakes,
 		"broadcasting":       broadcasting,
 		"long_poll_wakes":    longPollWakes,
 		"resume_where_left":  resumeWhereLeft,

@@ -118,7 +118,7 @@ final class Consuming {
         second.awaitExactly(behind, 30);
     }
 
-    private static int owned(DefaultMQPushConsumer consumer, String topic) {
+    static int owned(DefaultMQPushConsumer consumer, String topic) {
         int n = 0;
         for (MessageQueue q : consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().keySet()) {
             n += q.getTopic().equals(topic) ? 1 : 0;

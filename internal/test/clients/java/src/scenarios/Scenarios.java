@@ -153,6 +153,12 @@ public final class Scenarios {
 
         t.put("tag_filter", Consuming::tagFilter);
         t.put("tag_hash_collision", Consuming::tagCollision);
+        t.put("sql_filter", Filtering::sql);
+        t.put("sql_filter_wakes", Filtering::wakes);
+        t.put("sql_filter_refused", Filtering::refused);
+        t.put("sql_filter_large", Filtering::large);
+        t.put("sql_lite_pull", Filtering::litePull);
+        t.put("members_filter_alone", Filtering::members);
         t.put("broadcasting", Consuming::broadcasting);
         t.put("long_poll_wakes", Consuming::longPoll);
         t.put("resume_where_left", Consuming::resume);
