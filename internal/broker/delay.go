@@ -40,8 +40,12 @@ func (s *sending) time(live *live, one *mq.Send) error {
 		h := mq.RecallHandle{Topic: one.Topic, Broker: live.Name, Due: due, Key: string(key)}
 		s.handles = append(s.handles, handle{one, h.String()})
 	}
+	props := one.Properties
+	if _, ok := mq.Property(props, mq.PropTimerMovedFrom); ok {
+		props = mq.AppendWithoutProperty(nil, props, mq.PropTimerMovedFrom)
+	}
 	start := len(s.scratch)
-	buf := append(s.scratch, one.Properties...)
+	buf := append(s.scratch, props...)
 	var n [20]byte
 	buf = mq.AppendProperty(buf, mq.PropTimerOutMs, strconv.AppendInt(n[:0], due, 10))
 	buf = mq.AppendProperty(buf, mq.PropRealTopic, one.Topic)

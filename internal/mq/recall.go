@@ -49,16 +49,16 @@ func ParseRecallHandle(text string) (RecallHandle, error) {
 
 // A DelayedMessage is one that waits for a time of its own.
 type DelayedMessage struct {
-	Topic   string `json:"topic"` // it is meant for
-	QueueID int32  `json:"queueId"`
-	Due     int64  `json:"dueMs"`    // Unix milliseconds
-	Stored  int64  `json:"storedMs"` // Unix milliseconds
-	Key     string `json:"key"`      // unique key
-	Keys    string `json:"keys"`     // the application's own
-	Tags    string `json:"tags"`
-	Size    int32  `json:"size"` // of the stored record, in bytes
-	Pos     LogPos `json:"pos"`
-	Handle  string `json:"handle"` // calls it back
+	Topic   string // it is meant for
+	QueueID int32
+	Due     int64  // Unix milliseconds
+	Stored  int64  // Unix milliseconds
+	Key     string // unique key
+	Keys    string // the application's own
+	Tags    string
+	Size    int32 // of the stored record, in bytes
+	Pos     LogPos
+	Handle  string // calls it back
 }
 
 // A DelayedQuery chooses among the messages that wait for a time of their own.

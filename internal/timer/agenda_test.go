@@ -355,7 +355,9 @@ func TestMessagesThatWaitLeaveOldSegments(t *testing.T) {
 			t.Errorf("%d messages wait, want 99", n)
 		}
 		stop()
-		d, stop = newDesk(t, fs, func(o *store.Options) { o.SegmentSize, o.Retention, o.FlushInterval = 16<<10, 1000*time.Hour, time.Hour })
+		d, stop = newDesk(t, fs, func(o *store.Options) {
+			o.SegmentSize, o.Retention, o.FlushInterval = 16<<10, 1000*time.Hour, time.Hour
+		})
 		defer stop()
 		pass(20 * time.Hour)
 		if got := d.all(); len(got) < 99 || !slices.Contains(got, "099") || slices.Contains(got, "050") {
