@@ -35,6 +35,7 @@ storePathCommitLog=%[6]s/commitlog
 mappedFileSizeCommitLog=134217728
 autoCreateTopicEnable=true
 messageDelayLevel=%[7]s
+recallMessageEnable=true
 diskMaxUsedSpaceRatio=95
 waitTimeMillsInSendQueue=5000
 waitTimeMillsInHeartbeatQueue=5000
