@@ -36,7 +36,7 @@ func TestMessagesWaitForATimeOfTheirOwn(t *testing.T) {
 		pass(1234 * time.Millisecond)
 		wantStrings(t, "after 1234 ms", r.bodies("T", 1), "milliseconds")
 		want := fmt.Sprintf("TIMER_DELAY_MS\x011234\x02TIMER_DELIVER_MS\x01%s\x02UNIQ_KEY\x01K\x02MSG_REGION\x01DefaultRegion\x02TRACE_ON\x01true\x02"+
-			"CLUSTER\x01DefaultCluster\x02TIMER_OUT_MS\x01%[2]s\x02TIMER_ENQUEUE_MS\x01%[3]s\x02TIMER_DEQUEUE_MS\x01%[2]s\x02", at(1), at(1234), at(0))
+			"CLUSTER\x01DefaultCluster\x02TIMER_OUT_MS\x01%[2]s\x02REAL_TOPIC\x01T\x02REAL_QID\x011\x02TIMER_ENQUEUE_MS\x01%[3]s\x02TIMER_DEQUEUE_MS\x01%[2]s\x02", at(1), at(1234), at(0))
 		if got := string(r.records("T", 1)[0].Properties); got != want {
 			t.Errorf("properties are %q, want %q", got, want)
 		}

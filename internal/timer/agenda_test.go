@@ -175,7 +175,7 @@ func TestDeliveryChangesPropertiesAsRocketMQDoes(t *testing.T) {
 			t.Fatalf("%d messages, %v", b.Count, err)
 		}
 		defer b.Release()
-		want := fmt.Sprintf("TIMER_OUT_MS\x01%d\x02UNIQ_KEY\x01key-b\x02TIMER_DELAY_MS\x011000\x02TIMER_ENQUEUE_MS\x01%d\x02TIMER_DEQUEUE_MS\x01%d\x02",
+		want := fmt.Sprintf("TIMER_OUT_MS\x01%d\x02REAL_TOPIC\x01T\x02REAL_QID\x013\x02UNIQ_KEY\x01key-b\x02TIMER_DELAY_MS\x011000\x02TIMER_ENQUEUE_MS\x01%d\x02TIMER_DEQUEUE_MS\x01%d\x02",
 			stored+1000, stored, stored+1000)
 		for r := range records(b) {
 			if string(r.Properties) != want {

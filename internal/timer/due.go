@@ -195,8 +195,8 @@ func (a *Agenda) settled() bool {
 	return true
 }
 
-// onTime is the message as it goes to the topic it is meant for: as RocketMQ
-// delivers it, without the two properties that say where that is.
+// onTime is the message as it goes to the topic it is meant for: as it lies,
+// with what RocketMQ adds when it delivers it.
 func onTime(data []byte, now int64) (mq.Send, error) {
 	r, _, err := mq.DecodeRecord(data)
 	if err != nil {
@@ -209,7 +209,7 @@ func onTime(data []byte, now int64) (mq.Send, error) {
 	props := make([]byte, 0, len(r.Properties)+64)
 	for k, v := range mq.Properties(r.Properties) {
 		switch string(k) {
-		case mq.PropRealTopic, mq.PropRealQueueID, mq.PropTimerMovedFrom, mq.PropTimerEnqueueMs, mq.PropTimerDequeueMs:
+		case mq.PropTimerMovedFrom, mq.PropTimerEnqueueMs, mq.PropTimerDequeueMs:
 		default:
 			props = append(append(append(append(props, k...), 1), v...), 2)
 		}
