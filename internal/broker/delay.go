@@ -44,8 +44,9 @@ func (s *sending) time(live *live, one *mq.Send) error {
 	if _, ok := mq.Property(props, mq.PropTimerMovedFrom); ok {
 		props = mq.AppendWithoutProperty(nil, props, mq.PropTimerMovedFrom)
 	}
-	start := len(s.scratch)
-	buf := append(s.scratch, props...)
+	buf := s.scratch
+	start := len(buf)
+	buf = append(buf, props...)
 	var n [20]byte
 	buf = mq.AppendProperty(buf, mq.PropTimerOutMs, strconv.AppendInt(n[:0], due, 10))
 	buf = mq.AppendProperty(buf, mq.PropRealTopic, one.Topic)
