@@ -37,6 +37,8 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 			offsetsList(ours("list [GROUP]")), offsetsReset(ours("reset GROUP")), offsetsSkip(ours("skip GROUP")), offsetsClone(ours("clone TOPIC"))),
 		family("message", "Find messages and see who has consumed them",
 			messageGet(ours("get ID")), messageFind(ours("find TOPIC")), messageIndex(ours("index TOPIC"))),
+		family("delay", "See and call back messages that wait for a time of their own",
+			delayList(ours("list [TOPIC]")), delayCancel(ours("cancel HANDLE", "recall"))),
 		family("cluster", "See the brokers of a cluster", clusterList(ours("list"))),
 		family("broker", "See and set what a broker does",
 			brokerStatus(ours("status")),

@@ -25,6 +25,7 @@ type pubOptions struct {
 	keys        string
 	properties  []string
 	delayLevel  int
+	delay       time.Duration
 	count       int
 	group       string
 	quiet       bool
@@ -54,6 +55,7 @@ func newPub() *cobra.Command {
 	f.StringVar(&o.keys, "key", "", "keys of the message, separated by blanks")
 	f.StringArrayVar(&o.properties, "property", nil, "a property as name=value; may be repeated")
 	f.IntVar(&o.delayLevel, "delay-level", 0, "deliver later: 1 is 1s, 2 is 5s, up to 18, 2h")
+	f.DurationVar(&o.delay, "delay", 0, "deliver this much later, to the millisecond")
 	f.IntVar(&o.count, "count", 1, "send BODY this many times")
 	f.StringVar(&o.group, "group", "goddard-pub", "producer group")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only a summary")
@@ -127,6 +129,9 @@ func (o *pubOptions) messageProperties() ([]byte, error) {
 	}
 	if o.delayLevel > 0 {
 		props = mq.AppendProperty(props, mq.PropDelay, strconv.Itoa(o.delayLevel))
+	}
+	if o.delay > 0 {
+		props = mq.AppendProperty(props, mq.PropTimerDelayMs, strconv.FormatInt(o.delay.Milliseconds(), 10))
 	}
 	return mq.AppendProperty(props, mq.PropWait, "true"), nil
 }

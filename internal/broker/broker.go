@@ -22,6 +22,7 @@ type Broker struct {
 	live    atomic.Pointer[live]
 	store   *store.Store
 	timer   *timer.Timer
+	agenda  *timer.Agenda
 	topics  topics
 	groups  groups
 	offsets *offsets
@@ -62,7 +63,7 @@ func New(o Options) (*Broker, error) {
 		s.finish = s.finished
 		return s
 	}
-	o.Store.Appended = b.appended
+	o.Store.Appended, o.Store.MayRemove = b.appended, b.mayRemove
 	if o.Store.Log == nil {
 		o.Store.Log = o.Log
 	}
@@ -87,6 +88,12 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
+	b.agenda, err = timer.NewAgenda(timer.AgendaOptions{
+		Store: b.store, Append: b.deliver, Sync: o.Store.Flush == store.FlushSync, Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
 	b.offsets = newOffsets(b.store.Keys(), b.stats)
 	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
 }
@@ -97,7 +104,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var loops, storing sync.WaitGroup
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	failures := make(chan error, 2)
+	failures := make(chan error, 3)
 	run := func(part func(context.Context) error, ctx context.Context) {
 		if err := part(ctx); err != nil {
 			failures <- err
@@ -110,6 +117,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	storing.Go(func() { run(b.store.Run, storeCtx) })
 
 	loops.Go(func() { run(b.timer.Run, ctx) })
+	loops.Go(func() { run(b.agenda.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })
@@ -156,12 +164,18 @@ func (b *Broker) appended(messages []store.Appended) {
 		return
 	}
 	for i := range messages {
-		if q := &messages[i].Queue; q.Topic == mq.TopicSchedule {
+		switch q := &messages[i].Queue; q.Topic {
+		case mq.TopicSchedule:
 			b.timer.Appended(q.ID)
+		case mq.TopicTimer:
+			b.agenda.Appended()
 		}
 	}
 	b.parking.appended(messages)
 }
+
+// mayRemove is asked by the store before a segment goes.
+func (b *Broker) mayRemove(below mq.LogPos) bool { return b.ready.Load() && b.agenda.Clear(below) }
 
 // deliver stores messages whose delay is over and counts them for their topics.
 func (b *Broker) deliver(batch *mq.SendBatch) {

@@ -56,6 +56,15 @@ type Options struct {
 	// 30m 1h 2h".
 	DelayLevels string `conf:"delay-levels" rocketmq:"messageDelayLevel"`
 
+	// MaxDelay bounds the time that a message may choose for itself, from now on;
+	// a message that wants more is refused. RocketMQ's default is three days.
+	// Default 87600h, ten years.
+	MaxDelay time.Duration `conf:"max-delay" rocketmq:"timerMaxDelaySec" unit:"s"`
+
+	// RecallMessages says whether producers may call back messages that wait
+	// for a time of their own. RocketMQ's default is false. Default true.
+	RecallMessages *bool `conf:"recall-messages" rocketmq:"recallMessageEnable" live:"true"`
+
 	// LongPolling says whether a pull that finds nothing waits as long as the
 	// client wishes; otherwise it waits for ShortPolling. Default true.
 	LongPolling *bool `conf:"long-polling" rocketmq:"longPollingEnable" live:"true"`
@@ -110,6 +119,12 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// Default and limit of Options.MaxDelay.
+const (
+	defaultMaxDelay = 10 * 365 * 24 * time.Hour
+	limitMaxDelay   = 200 * 365 * 24 * time.Hour
+)
+
 // maxQueues bounds the queues of one topic.
 const maxQueues = 65536
 
@@ -126,6 +141,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxMessageSize, 4<<20)
 	setDefault(&o.MaxTopicLength, mq.MaxTopicName)
 	setDefault(&o.DelayLevels, timer.DefaultLevels)
+	setDefault(&o.MaxDelay, defaultMaxDelay)
+	setPointer(&o.RecallMessages, true)
 	setPointer(&o.LongPolling, true)
 	setDefault(&o.ShortPolling, time.Second)
 	setDefault(&o.MaxPullMessages, 160)
@@ -192,6 +209,7 @@ func (o Options) Validate() error {
 	check(o.TopicQueues >= 1 && o.TopicQueues <= maxQueues, "default-topic-queues = %d: want 1 to %d", o.TopicQueues, maxQueues)
 	check(o.MaxMessageSize >= 1 && o.MaxMessageSize <= 64<<20, "max-message-size = %d: want 1 to %d", o.MaxMessageSize, 64<<20)
 	check(o.MaxTopicLength >= 1 && o.MaxTopicLength <= mq.MaxTopicName, "max-topic-length = %d: want 1 to %d", o.MaxTopicLength, mq.MaxTopicName)
+	check(o.MaxDelay >= time.Second && o.MaxDelay <= limitMaxDelay, "max-delay = %v: want 1s to %v", o.MaxDelay, limitMaxDelay)
 	check(o.ShortPolling > 0, "short-polling = %v: want more than 0", o.ShortPolling)
 	check(o.MaxPullMessages >= 1, "max-pull-messages = %d: want 1 or more", o.MaxPullMessages)
 	check(o.MaxWaitingPulls >= 1, "max-waiting-pulls = %d: want 1 or more", o.MaxWaitingPulls)

@@ -17,13 +17,14 @@ type sending struct {
 	done    func(*mq.SendBatch) // the front end's
 	finish  func(*mq.SendBatch) // s.finished, bound once
 	topics  []*topic            // of each Send; nil where nothing is counted
+	handles []handle            // of the Sends that can be called back
 	scratch []byte              // properties that were added to
 }
 
 // Send stores messages; see mq.SendBatch for how the results come back.
 func (b *Broker) Send(batch *mq.SendBatch) {
 	s := b.sendings.Get().(*sending)
-	s.done, s.topics, s.scratch = batch.Done, s.topics[:0], s.scratch[:0]
+	s.done, s.topics, s.handles, s.scratch = batch.Done, s.topics[:0], s.handles[:0], s.scratch[:0]
 	live := s.b.live.Load()
 	var last *topic
 	stored := false
@@ -57,9 +58,15 @@ func (s *sending) finished(batch *mq.SendBatch) {
 			s.b.stats.putFailed.add(1)
 		}
 	}
+	for _, h := range s.handles {
+		if one := h.send; one.Err == nil {
+			one.Result.Handle = h.text
+		}
+	}
 	done := s.done
 	batch.Done = done
 	clear(s.topics)
+	clear(s.handles)
 	s.done = nil
 	s.b.sendings.Put(s)
 	done(batch)
@@ -108,8 +115,13 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		}
 	}
 	s.describe(live, one, seen)
-	if seen.delay > 0 {
+	switch {
+	case seen.delay > 0:
 		s.delay(one, seen)
+	case seen.timer && !seen.out:
+		if err := s.time(live, one); err != nil {
+			return nil, err
+		}
 	}
 	if n := len(one.Properties); n > mq.MaxPropertiesSize {
 		return nil, fmt.Errorf("%w: the properties have %d bytes with those that the broker adds, at most %d can be stored", mq.ErrMessageIllegal, n, mq.MaxPropertiesSize)
@@ -171,8 +183,6 @@ func checkSupported(one *mq.Send, seen properties) error {
 	switch {
 	case seen.half || one.SysFlag&mq.FlagTransaction != 0:
 		return fmt.Errorf("%w: this broker has no transactional messages yet", mq.ErrNotSupported)
-	case seen.timer && seen.delay <= 0:
-		return fmt.Errorf("%w: this broker has no messages with a delay of their own yet; use a delay level (%s)", mq.ErrNotSupported, mq.PropDelay)
 	case seen.innerNum || one.SysFlag&mq.FlagInnerBatch != 0:
 		return fmt.Errorf("%w: a packed batch (%s) is only for topics of batch queues, which this broker has not", mq.ErrMessageIllegal, mq.PropInnerNum)
 	}
@@ -284,6 +294,7 @@ type properties struct {
 	delay    int64 // level, 0 if none
 	half     bool  // of a transaction
 	timer    bool  // has a delay of its own
+	out      bool  // says when that delay ended: it is over
 	unique   bool  // has a unique key
 	ours     bool  // has some that the broker sets or drops
 	real     bool  // says where it is meant for
@@ -319,6 +330,8 @@ func (seen *properties) note(key, value []byte) {
 		seen.half = strings.EqualFold(string(value), "true")
 	case mq.PropTimerDelaySec, mq.PropTimerDelayMs, mq.PropTimerDeliverMs:
 		seen.timer = true
+	case mq.PropTimerOutMs:
+		seen.out = true
 	case mq.PropRealTopic, mq.PropRealQueueID:
 		seen.real = true
 	case mq.PropInnerNum:

@@ -120,7 +120,7 @@ func walkSettings(v reflect.Value, yield func(reflect.StructField, reflect.Value
 }
 
 // settingText writes a setting as RocketMQ does: times in milliseconds, or in
-// hours where the field says so.
+// hours or seconds where the field says so.
 func settingText(f reflect.StructField, v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -129,8 +129,11 @@ func settingText(f reflect.StructField, v reflect.Value) string {
 		v = v.Elem()
 	}
 	if d, ok := v.Interface().(time.Duration); ok {
-		if f.Tag.Get("unit") == "h" {
+		switch f.Tag.Get("unit") {
+		case "h":
 			return strconv.FormatInt(int64(d.Hours()), 10)
+		case "s":
+			return strconv.FormatInt(int64(d/time.Second), 10)
 		}
 		return strconv.FormatInt(d.Milliseconds(), 10)
 	}

@@ -106,6 +106,10 @@ type Admin interface {
 	// hour and day; ErrNotFound if it was never counted.
 	Stats(ctx context.Context, name, key string) ([3]RateStat, error)
 
+	// Delayed lists messages that wait for a time of their own, the first due
+	// first. Recall takes one back.
+	Delayed(ctx context.Context, q DelayedQuery) ([]DelayedMessage, error)
+
 	// Settings are the broker's settings in RocketMQ's names; Set changes
 	// those that may change while running and names the ones that may not.
 	Settings(ctx context.Context) map[string]string

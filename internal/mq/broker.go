@@ -29,6 +29,11 @@ type Broker interface {
 	// SendBack hands a message that a consumer failed on back, to be delivered
 	// again later or, when it was tried too often, to the dead-letter topic.
 	SendBack(ctx context.Context, r SendBackRequest) error
+	// Recall takes a delayed message of a topic back, named by the handle that
+	// SendResult held, and returns its unique key. ErrInvalid wraps what is
+	// wrong with the handle, ErrNotFound says that the message does not wait
+	// any more. When it returns nil the message will not be delivered.
+	Recall(ctx context.Context, topic, handle string) (key string, err error)
 
 	// Pull calls done exactly once: before it returns if there is an answer,
 	// otherwise later from another goroutine. done must not block. A request

@@ -78,6 +78,9 @@ type SendResult struct {
 	StoreTime int64       // Unix milliseconds
 	// MorePos holds the log positions of Send.More, in order.
 	MorePos []LogPos
+	// Handle calls the message back while it waits for a time of its own; see
+	// RecallHandle. Empty for all others.
+	Handle string
 }
 
 // A SendStatus tells how safe a stored message is.
@@ -96,6 +99,9 @@ const (
 // It belongs to the broker until Done is called.
 type SendBatch struct {
 	Sends []Send
+	// Spare lets the batch use the disk space that is kept free: it makes room
+	// for more than it takes.
+	Spare bool
 	// Done is called exactly once, when Err or Result of every Send is final,
 	// on whatever goroutine finished the last of them; often before Send
 	// returns. It must not block.

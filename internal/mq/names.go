@@ -112,7 +112,7 @@ func IsSystemTopic(name string) bool {
 // own machinery lives in it.
 func SendForbidden(topic string) bool {
 	switch topic {
-	case TopicSchedule, TopicTransHalf, TopicTransOp, TopicTransCheckMax, TopicSelfTest, TopicOffsetMoved,
+	case TopicSchedule, TopicTimer, TopicTransHalf, TopicTransOp, TopicTransCheckMax, TopicSelfTest, TopicOffsetMoved,
 		topicRocksHalf, topicRocksOp:
 		return true
 	}

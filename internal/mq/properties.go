@@ -30,6 +30,10 @@ const (
 	PropTimerDeliverMs    = "TIMER_DELIVER_MS"
 	PropTimerOutMs        = "TIMER_OUT_MS"
 	PropTimerDeleteUniq   = "TIMER_DEL_UNIQKEY"
+	PropTimerEnqueueMs    = "TIMER_ENQUEUE_MS"
+	PropTimerDequeueMs    = "TIMER_DEQUEUE_MS"
+	PropTimerRollTimes    = "TIMER_ROLL_TIMES"
+	PropTimerMovedFrom    = "TIMER_MOVED_FROM" // ours: log position of the record that this one stands for
 	PropRealTopic         = "REAL_TOPIC"
 	PropRealQueueID       = "REAL_QID"
 	PropRetryTopic        = "RETRY_TOPIC"

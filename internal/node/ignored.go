@@ -184,8 +184,8 @@ var ignored = []struct {
 	{quiet, "it tunes transactions, which come with a later release",
 		`transactionCheckInterval transactionCheckMax transactionOpBatchInterval transactionOpMsgMaxSize transactionTimeOut
 		rejectTransactionMessage`},
-	{quiet, "it tunes delivery at a time, which comes with a later release; delay levels are served",
-		`timerPrecisionMs timerMaxDelaySec timerRollWindowSlot timerFlushIntervalMs mappedFileSizeTimerLog
+	{quiet, "it tunes RocketMQ's timer wheel; delayed messages are rows here, in the order of their due times, to the millisecond",
+		`timerPrecisionMs timerRollWindowSlot timerFlushIntervalMs mappedFileSizeTimerLog
 		timerCongestNumEachSlot timerSkipUnknownError timerStopEnqueue timerWheelEnable timerWheelSnapshotFlush
 		timerWheelSnapshotIntervalMs timerColdDataCheckIntervalMs timerEnableCheckMetrics timerEnableRetryUntilSuccess
 		timerInterceptDelayLevel timerMetricSmallThreshold timerProgressLogIntervalMs appendTopicForTimerDeleteKey
@@ -214,7 +214,7 @@ var ignored = []struct {
 		`cgColdReadThreshold globalColdReadThreshold coldCtrStrategyEnable usePIDColdCtrStrategy coldDataScanEnable
 		compactionCqMappedFileSize compactionMappedFileSize compactionScheduleInternal maxOffsetMapSize enableCompaction`},
 	{warned, "the feature comes with a later release",
-		`enableLmq=false enableMultiDispatch=false recallMessageEnable=false
+		`enableLmq=false enableMultiDispatch=false
 		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
 		enableMixedMessageType=false enableControllerInNamesrv=false 		inBrokerContainer=false rejectPullConsumerEnable=false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},

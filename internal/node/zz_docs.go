@@ -44,6 +44,8 @@ var docs = map[string]string{
 	"max-message-size":            "MaxMessageSize bounds a message's body, and the sum of a batch's, in bytes. Default 4 MiB.",
 	"max-topic-length":            "MaxTopicLength bounds the names of topics, in bytes. Default and limit 127.",
 	"delay-levels":                "DelayLevels are the rests that a message's delay level chooses from, counted from 1. Default \"1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h\".",
+	"max-delay":                   "MaxDelay bounds the time that a message may choose for itself, from now on; a message that wants more is refused. RocketMQ's default is three days. Default 87600h, ten years.",
+	"recall-messages":             "RecallMessages says whether producers may call back messages that wait for a time of their own. RocketMQ's default is false. Default true.",
 	"long-polling":                "LongPolling says whether a pull that finds nothing waits as long as the client wishes; otherwise it waits for ShortPolling. Default true.",
 	"short-polling":               "ShortPolling is how long a pull waits without LongPolling. Default 1s.",
 	"max-pull-messages":           "MaxPullMessages bounds the messages of one pull. Default 160.",

@@ -194,7 +194,7 @@ func (s *Store) reserve(f *flight) error {
 func (s *Store) tryReserve(f *flight) (gone bool, need mq.LogPos, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.refusalLocked(int64(len(f.buf))); err != nil {
+	if err := s.refusalLocked(int64(len(f.buf)), f.batch.Spare); err != nil {
 		return false, 0, err
 	}
 	f.start = s.mu.end
@@ -289,8 +289,8 @@ func (s *Store) writeRun(b []byte, end mq.LogPos) error {
 }
 
 // refusalLocked says why size more bytes are not accepted right now; nil if
-// they are.
-func (s *Store) refusalLocked(size int64) error {
+// they are. spare says that they may use the space that is kept free.
+func (s *Store) refusalLocked(size int64, spare bool) error {
 	switch {
 	case s.mu.closed:
 		return errClosed
@@ -299,7 +299,7 @@ func (s *Store) refusalLocked(size int64) error {
 	case s.mu.inFlight > 0 && s.mu.inFlight+size > s.o.MaxInFlight:
 		return s.busyLocked()
 	}
-	if full := s.diskFull.Load(); full != nil {
+	if full := s.diskFull.Load(); full != nil && !spare {
 		return full.err
 	}
 	return nil

@@ -275,6 +275,11 @@ func TestFullDiskRefusesMessagesAndRecovers(t *testing.T) {
 		if got := mustRead(t, s, mq.Queue{Topic: "T"}, 0); len(got) != 1 {
 			t.Fatalf("readers see %q", got)
 		}
+		spare := &mq.SendBatch{Sends: []mq.Send{{Message: message("U", 0, "makes room")}}, Spare: true}
+		s.Append(spare)
+		if err := spare.Sends[0].Err; err != nil {
+			t.Fatalf("what makes room is refused: %v", err)
+		}
 		if err := s.Keys().Set([]byte("k"), nil, false); err != nil {
 			t.Fatalf("rows are refused while there is space for them: %v", err)
 		}

@@ -48,7 +48,12 @@ func (k *Keys) Scan(prefix []byte, f func(key, value []byte) error) error {
 	return k.rows.scan(lower, prefixEnd(lower), func(key, value []byte) error { return f(key[1:], value) })
 }
 
-// Batch starts a set of changes. It must end in Apply.
+// ScanFrom is Scan that starts at key from, which need not exist.
+func (k *Keys) ScanFrom(prefix, from []byte, f func(key, value []byte) error) error {
+	return k.rows.scan(ownKey(from), prefixEnd(ownKey(prefix)), func(key, value []byte) error { return f(key[1:], value) })
+}
+
+// Batch starts a set of changes. It must end in Apply or Drop.
 func (k *Keys) Batch() *KeyBatch { return &KeyBatch{k.rows.db.NewBatch()} }
 
 // Set gives a key a value.
@@ -68,6 +73,9 @@ func (b *KeyBatch) DeletePrefix(prefix []byte) {
 
 // Apply makes the changes of a batch, which is used up.
 func (k *Keys) Apply(b *KeyBatch, sync bool) error { return k.rows.apply(b.b, sync) }
+
+// Drop forgets the changes of a batch, which is used up.
+func (b *KeyBatch) Drop() { _ = b.b.Close() }
 
 func ownKey(key []byte) []byte { return append([]byte{rowOwn}, key...) }
 

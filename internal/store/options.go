@@ -127,6 +127,11 @@ type Options struct {
 	// slice. Nil if nobody wants to know.
 	Appended func([]Appended)
 
+	// MayRemove is asked before a segment that ends below a position is
+	// removed; false keeps it, to be asked again in a second. It must be quick.
+	// Nil allows everything.
+	MayRemove func(below mq.LogPos) bool
+
 	// FS is the file system. Nil means the operating system's; tests pass a
 	// crashable one.
 	FS vfs.FS

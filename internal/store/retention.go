@@ -89,6 +89,9 @@ func (s *Store) removeOld(now time.Time) error {
 		if !forced && !expired {
 			break
 		}
+		if s.o.MayRemove != nil && !s.o.MayRemove(mq.LogPos(files[1].Start)) {
+			break
+		}
 		start, err := s.seg.RemoveFirst()
 		if err != nil {
 			return err

@@ -246,5 +246,5 @@ func (s *Store) Synced() mq.LogPos { return mq.LogPos(s.synced.Load()) }
 func (s *Store) Writable() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.refusalLocked(0)
+	return s.refusalLocked(0, false)
 }

@@ -210,3 +210,22 @@ type ConsumeQueueData struct {
 	PhysicSize     int32  `json:"physicSize"`
 	TagsCode       int64  `json:"tagsCode"`
 }
+
+// DelayedMessages is the answer to GODDARD_LIST_DELAYED.
+type DelayedMessages struct {
+	Messages []DelayedMessage `json:"messages"`
+}
+
+// DelayedMessage is one that waits for a time of its own.
+type DelayedMessage struct {
+	Due      int64  `json:"dueMs"`  // Unix milliseconds
+	Handle   string `json:"handle"` // for RECALL_MESSAGE
+	Keys     string `json:"keys"`   // the application's own
+	Pos      int64  `json:"pos"`    // in the log
+	QueueID  int32  `json:"queueId"`
+	Size     int32  `json:"size"`     // of the stored record, in bytes
+	Stored   int64  `json:"storedMs"` // Unix milliseconds
+	Tags     string `json:"tags"`
+	Topic    string `json:"topic"`
+	UniqueID string `json:"uniqKey"`
+}

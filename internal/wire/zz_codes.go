@@ -99,6 +99,7 @@ const (
 	ResumeCheckHalfMessage               Code = 323    // Asks again about a half message that was given up.
 	CheckRocksDBCQWriteProgress          Code = 354    // Compares two forms of queue index.
 	ExportRocksDBConfigToJSON            Code = 355    // Writes settings from RocksDB to files.
+	GoddardListDelayed                   Code = 20010  // Messages that wait for a time of their own; Goddard's own request.
 	GetBrokerHAStatus                    Code = 907    // How far the slaves are.
 	ResetMasterFlushOffset               Code = 908    // Tells a slave how much the master has synced.
 	GetBrokerEpochCache                  Code = 1007   // The terms of a broker and where they begin.
@@ -477,6 +478,8 @@ func requestName(c Code) string {
 		return "CHECK_ROCKSDB_CQ_WRITE_PROGRESS"
 	case ExportRocksDBConfigToJSON:
 		return "EXPORT_ROCKSDB_CONFIG_TO_JSON"
+	case GoddardListDelayed:
+		return "GODDARD_LIST_DELAYED"
 	case GetBrokerHAStatus:
 		return "GET_BROKER_HA_STATUS"
 	case ResetMasterFlushOffset:

@@ -4219,6 +4219,57 @@ func (h *ExportRocksDBConfigToJSONRequest) DecodeFields(f Fields) error {
 	return nil
 }
 
+// GoddardListDelayedRequest is the request header of GODDARD_LIST_DELAYED(20010).
+type GoddardListDelayedRequest struct {
+	Topic     string // topic they are meant for; absent: all
+	BeginTime int64  // due at or after this, Unix ms
+	EndTime   int64  // due before this, Unix ms; 0: no bound
+	MaxNum    int32  // how many at most; 0: 100
+}
+
+// AppendFields implements Header.
+func (h *GoddardListDelayedRequest) AppendFields(f Fields) Fields {
+	if h.Topic != "" {
+		f = f.Add("topic", h.Topic)
+	}
+	if h.BeginTime != 0 {
+		f = f.AddInt("beginTime", h.BeginTime)
+	}
+	if h.EndTime != 0 {
+		f = f.AddInt("endTime", h.EndTime)
+	}
+	if h.MaxNum != 0 {
+		f = f.AddInt("maxNum", int64(h.MaxNum))
+	}
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardListDelayedRequest) DecodeFields(f Fields) error {
+	old := *h
+	*h = GoddardListDelayedRequest{}
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "topic":
+			h.Topic, ok = keepString(old.Topic, v), true
+		case "beginTime":
+			h.BeginTime, ok = parseInt64(v)
+		case "endTime":
+			h.EndTime, ok = parseInt64(v)
+		case "maxNum":
+			h.MaxNum, ok = parseInt32(v)
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardListDelayedRequest", string(f[i].Key), string(v)}
+		}
+	}
+	return nil
+}
+
 // ResetMasterFlushOffsetRequest is the request header of RESET_MASTER_FLUSH_OFFSET(908).
 type ResetMasterFlushOffsetRequest struct {
 	MasterFlushOffset int64 // master's synced log position

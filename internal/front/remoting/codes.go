@@ -80,6 +80,7 @@ var operations = []operation{
 
 	{wire.SendReplyMessage, sendReply, beside, topicPub, replyBody, "hand a reply to the client that asked"},
 	{wire.SendReplyMessageV2, sendReply, beside, topicPub, replyBody, "the same; short header names"},
+	{wire.RecallMessage, recallMessage, beside, topicPub, 0, "call a delayed message back"},
 
 	{wire.PullMessage, pullMessages, decoded, consume, 0, "messages of one queue, waiting for some"},
 	{wire.LitePullMessage, pullMessages, decoded, consume, 0, "the same, from consumers that poll themselves"},
@@ -140,5 +141,6 @@ var operations = []operation{
 	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
 	{wire.CloneGroupOffset, cloneOffsets, beside, groupUpdate, 0, "a group begins where another is"},
 	{wire.QueryCorrectionOffset, correctionOffsets, beside, topicGet, 0, "the smallest offsets of other groups"},
+	{wire.GoddardListDelayed, listDelayed, beside, topicGet, 0, "messages that wait for a time of their own"},
 	{wire.InvokeBrokerToResetOffset, resetOffsets, beside, groupUpdate, 0, "move a group to a time or an offset"},
 }

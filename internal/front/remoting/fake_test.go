@@ -94,6 +94,9 @@ func (f *fake) Send(b *mq.SendBatch) {
 		s := &b.Sends[i]
 		s.Err = f.err
 		s.Result = mq.SendResult{QueueID: s.QueueID, Offset: mq.QueueOffset(100 + i), Pos: mq.LogPos(1000 + i)}
+		if s.Topic == "Later" {
+			s.Result.Handle = "handle"
+		}
 		for j := range s.More {
 			s.Result.MorePos = append(s.Result.MorePos, mq.LogPos(2000+j))
 		}
@@ -129,6 +132,14 @@ func copySend(s *mq.Send) mq.Send {
 		c.More[i].Body, c.More[i].Properties = bytes.Clone(c.More[i].Body), bytes.Clone(c.More[i].Properties)
 	}
 	return c
+}
+
+func (f *fake) Recall(_ context.Context, topic, handle string) (string, error) {
+	return topic + " " + handle, f.fails()
+}
+
+func (f *fake) Delayed(_ context.Context, q mq.DelayedQuery) ([]mq.DelayedMessage, error) {
+	return []mq.DelayedMessage{{Topic: q.Topic, Due: q.From, Stored: q.Until, Size: int32(q.Limit), Key: "k", Handle: "h"}}, f.fails()
 }
 
 func (f *fake) SendBack(_ context.Context, r mq.SendBackRequest) error {

@@ -117,6 +117,9 @@ func (b *burst) describe(send *mq.Send, uniqueID []byte) {
 	if len(uniqueID) > 0 {
 		f = f.AddBytes("transactionId", uniqueID)
 	}
+	if r.Handle != "" {
+		f = f.Add("recallHandle", r.Handle)
+	}
 	f = f.AddBytes("MSG_REGION", b.session.h.region)
 	b.resp.Fields = f.AddBytes("TRACE_ON", b.session.h.traceOn)
 }

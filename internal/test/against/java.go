@@ -36,6 +36,7 @@ mappedFileSizeCommitLog=134217728
 autoCreateTopicEnable=true
 enablePropertyFilter=true
 messageDelayLevel=%[7]s
+recallMessageEnable=true
 diskMaxUsedSpaceRatio=95
 waitTimeMillsInSendQueue=5000
 waitTimeMillsInHeartbeatQueue=5000

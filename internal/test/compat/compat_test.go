@@ -56,6 +56,7 @@ var javaScenarios = strings.Fields(`
 	sql_filter sql_filter_wakes sql_filter_refused sql_filter_large sql_lite_pull members_filter_alone
 	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive view_message
 	compressed_body compressed_lz4 compressed_zstd delay_level
+	delay_own_time delay_over_or_by_level delay_beyond_limit delay_recall
 	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
 	topic_lifecycle group_lifecycle consumer_status
@@ -65,7 +66,7 @@ var javaScenarios = strings.Fields(`
 var goScenarios = strings.Fields(`
 	rebalance consume_from_first consume_from_last consume_from_timestamp offset_reset
 	retry_to_dlq retry_then_success ordered tag_filter tag_hash_collision sql_filter sql_filter_wakes broadcasting long_poll_wakes resume_where_left
-	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive compressed_body delay_level
+	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive compressed_body delay_level delay_own_time
 	too_big_message pull_consumer topic_lifecycle lookup_by_key`)
 
 // makers are the servers of this run. One that is not available is skipped.

@@ -34,6 +34,7 @@ func scenarios() map[string]func(*scenario) {
 		"properties_arrive":    propertiesArrive,
 		"compressed_body":      compressedBody,
 		"delay_level":          delayLevel,
+		"delay_own_time":       delayOwnTime,
 		"too_big_message":      tooBigMessage,
 		"topic_lifecycle":      topicLifecycle,
 		"lookup_by_key":        lookupByKey,

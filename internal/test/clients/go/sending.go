@@ -215,6 +215,21 @@ func delayLevel(s *scenario) {
 	}
 }
 
+func delayOwnTime(s *scenario) {
+	s.createTopic(s.topic(), 1)
+	in := new(inbox)
+	s.consume(s.group(), s.topic(), "*", in)
+	m := primitive.NewMessage(s.topic(), []byte("later"))
+	m.WithProperty("TIMER_DELAY_MS", "3000")
+	sent := time.Now()
+	s.send(s.producer(), m)
+	s.awaitExactly(in, map[string]bool{"later": true}, 30)
+	// The original counts in seconds and may be one early.
+	if waited := time.UnixMilli(in.all()[0].StoreTimestamp).Sub(sent); waited < 1900*time.Millisecond || waited > 9*time.Second {
+		s.fail("was delivered after %v, want some 3 s", waited)
+	}
+}
+
 func (s *scenario) refused(err error, code int) {
 	if want := fmt.Sprintf("CODE: %d,", code); err == nil || !strings.Contains(err.Error(), want) {
 		s.fail("got %v, want %q", err, want)

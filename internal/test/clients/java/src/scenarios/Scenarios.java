@@ -138,6 +138,10 @@ public final class Scenarios {
         t.put("compressed_lz4", c -> Sending.compressedWith(c, "LZ4"));
         t.put("compressed_zstd", c -> Sending.compressedWith(c, "ZSTD"));
         t.put("delay_level", Sending::delayed);
+        t.put("delay_own_time", Delaying::ownTime);
+        t.put("delay_over_or_by_level", Delaying::overOrByLevel);
+        t.put("delay_beyond_limit", Delaying::beyondTheLimit);
+        t.put("delay_recall", Delaying::recall);
 
         t.put("too_big_message", Refusals::tooBig);
         t.put("properties_too_big", Refusals::propertiesTooBig);

@@ -1,0 +1,213 @@
+package timer
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+)
+
+// wheel is where messages with a time of their own lie.
+var wheel = mq.Queue{Topic: mq.TopicTimer, ID: 0}
+
+// Bounds of a delivery, and when it makes way for others.
+const (
+	batchMessages = 1024
+	batchBytes    = 4 << 20
+
+	// patience is how late, in milliseconds, a delivery may be before the next
+	// one rests as long as it took: a burst is over by then, what is left is a
+	// backlog, which must not starve those who send.
+	patience = 500
+	maxRest  = 50 * time.Millisecond
+)
+
+// AgendaOptions says where an Agenda finds its messages.
+type AgendaOptions struct {
+	// Store holds the messages and the agenda's rows.
+	Store *store.Store
+
+	// Append delivers messages: like Store.Append, which is the default.
+	Append func(*mq.SendBatch)
+
+	// Sync makes rows survive the machine, as the messages do under SYNC_FLUSH.
+	Sync bool
+
+	// Log receives what an operator should read. Nil discards it.
+	Log *slog.Logger
+}
+
+// An Agenda delivers messages that have a time of their own.
+type Agenda struct {
+	opts    AgendaOptions
+	wake    chan struct{}
+	arrived atomic.Bool // messages since the queue was last read
+
+	// What follows belongs to Run.
+	indexed mq.QueueOffset // the rows know the queue up to here
+	low     place          // nothing waits before it
+	next    int64          // when something may be due; nowhere: never
+	paused  int64          // nothing is delivered or moved before
+	retry   int64          // the queue is not read before
+	backoff int64          // of the last failure; 0 after a success
+	flight  *flight        // on its way, at most one
+	done    *flight        // has arrived, but its rows could not be changed
+	unsafe  []mq.LogPos    // rows rowSent, by their ends
+	stuck   stuck
+	move    move
+	landed  chan *flight
+
+	clearTo, cleared atomic.Int64 // log positions; see Clear
+
+	recalls struct {
+		sync.Mutex // guards waiting
+		// waiting are those who wait for a recall to take effect, by value of
+		// TIMER_DEL_UNIQKEY, in the order of their records.
+		waiting map[string][]chan bool
+	}
+}
+
+// stuck is the message that cannot be read, and how often that was tried.
+type stuck struct {
+	pos   mq.LogPos
+	tries int
+}
+
+// A flight is a batch on its way into the log.
+type flight struct {
+	batch   mq.SendBatch
+	entries []entry // of each Send; nil if messages are moved, not delivered
+	drop    []place // rows of messages that can never be delivered
+	next    mq.QueueOffset
+	began   time.Time
+}
+
+// NewAgenda opens the rows and brings them in line with the log. Nothing is
+// delivered before Run.
+func NewAgenda(o AgendaOptions) (*Agenda, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Append == nil {
+		o.Append = o.Store.Append
+	}
+	a := &Agenda{opts: o, wake: make(chan struct{}, 1), landed: make(chan *flight, 1)}
+	a.arrived.Store(true)
+	a.recalls.waiting = map[string][]chan bool{}
+	return a, a.recover()
+}
+
+// Appended tells the agenda that its queue has a message more. It does not
+// block.
+func (a *Agenda) Appended() {
+	if !a.arrived.Swap(true) {
+		a.signal()
+	}
+}
+
+func (a *Agenda) signal() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run delivers until ctx ends, and waits for what is in flight.
+func (a *Agenda) Run(ctx context.Context) error {
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for ctx.Err() == nil {
+		now := time.Now().UnixMilli()
+		more := a.read(now)
+		if a.flight == nil && a.paused <= now && a.settled() {
+			a.start(now)
+		}
+		if more {
+			select {
+			case f := <-a.landed:
+				a.land(f)
+			default:
+			}
+			continue
+		}
+		alarm.Reset(a.sleep())
+		select {
+		case <-ctx.Done():
+		case <-a.wake:
+		case f := <-a.landed:
+			a.land(f)
+		case <-alarm.C:
+		}
+	}
+	if a.flight != nil {
+		a.land(<-a.landed)
+	}
+	return nil
+}
+
+// read indexes some of the queue, unless there is nothing new or it failed a
+// moment ago. It reports whether there may be more.
+func (a *Agenda) read(now int64) bool {
+	if a.retry > now || a.retry == 0 && !a.arrived.Load() {
+		return false
+	}
+	a.arrived.Store(false)
+	a.retry = 0
+	more, err := a.index()
+	if err != nil {
+		a.opts.Log.Error("cannot index messages with a time of their own; trying again", "offset", a.indexed, "error", err)
+		a.retry = now + firstBackoff
+		return false
+	}
+	if more {
+		a.arrived.Store(true)
+	}
+	return more
+}
+
+// start sets a batch on its way, if there is something to do.
+func (a *Agenda) start(now int64) {
+	if a.next <= now {
+		a.deliver(now)
+	}
+	if a.flight == nil && a.clearTo.Load() > a.cleared.Load() {
+		a.evacuate(now)
+	}
+}
+
+// sleep is how long Run has nothing to do unless it is woken.
+func (a *Agenda) sleep() time.Duration {
+	at := int64(math.MaxInt64)
+	if a.flight == nil {
+		at = max(a.next, a.paused)
+		if a.done != nil || a.paused > 0 && a.clearTo.Load() > a.cleared.Load() {
+			at = a.paused
+		}
+	}
+	if a.retry > 0 {
+		at = min(at, a.retry)
+	}
+	if at == math.MaxInt64 {
+		return time.Hour
+	}
+	return max(0, min(time.Until(time.UnixMilli(at)), time.Hour))
+}
+
+// pause waits a little longer after every failure.
+func (a *Agenda) pause(now int64) {
+	a.backoff = min(max(2*a.backoff, firstBackoff), maxBackoff)
+	a.paused = now + a.backoff
+}
+
+// waits notes that something waits at p.
+func (a *Agenda) waits(p place) {
+	if p.before(a.low) {
+		a.low = p
+	}
+	a.next = min(a.next, p.due)
+}

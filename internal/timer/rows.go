@@ -1,0 +1,196 @@
+package timer
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"strings"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+)
+
+// Prefixes of the agenda's rows; see docs/FORMAT.md.
+const (
+	rowAt      = "timer/at/"
+	rowSent    = "timer/sent/"
+	rowIndexed = "timer/indexed"
+)
+
+// Sizes of what rows hold, in bytes.
+const (
+	placeSize   = 8 + 8
+	valueSize   = 8
+	sentSize    = placeSize + valueSize + 8
+	indexedSize = 8 + 8
+)
+
+// A place orders the messages that wait: by due time, then as they were stored.
+type place struct {
+	due int64 // Unix milliseconds
+	pos mq.LogPos
+}
+
+// nowhere is behind every place.
+const nowhere = math.MaxInt64
+
+func (p place) before(q place) bool { return p.due < q.due || p.due == q.due && p.pos < q.pos }
+
+// An entry is one row of messages that wait.
+type entry struct {
+	place
+	hash uint64 // of the unique key
+	copy mq.LogPos
+}
+
+func atKey(p place) []byte {
+	b := append(make([]byte, 0, len(rowAt)+placeSize), rowAt...)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.due))
+	return binary.BigEndian.AppendUint64(b, uint64(p.pos))
+}
+
+func atValue(hash uint64) []byte { return binary.BigEndian.AppendUint64(nil, hash) }
+
+// decodeAt reads a row of messages that wait.
+func decodeAt(key, value []byte) (entry, error) {
+	raw := key[min(len(rowAt), len(key)):]
+	if len(raw) != placeSize || len(value) != valueSize {
+		return entry{}, fmt.Errorf("timer: row %x has %d bytes, want a key with %d and %d", key, len(value), placeSize, valueSize)
+	}
+	be := binary.BigEndian
+	at := place{int64(be.Uint64(raw)), mq.LogPos(be.Uint64(raw[8:]))}
+	return entry{place: at, hash: be.Uint64(value)}, nil
+}
+
+func sentKey(end mq.LogPos) []byte {
+	return binary.BigEndian.AppendUint64([]byte(rowSent), uint64(end))
+}
+
+func sentValue(sent []entry) []byte {
+	be := binary.BigEndian
+	b := make([]byte, 0, len(sent)*sentSize)
+	for _, e := range sent {
+		b = be.AppendUint64(b, uint64(e.due))
+		b = be.AppendUint64(b, uint64(e.pos))
+		b = be.AppendUint64(b, e.hash)
+		b = be.AppendUint64(b, uint64(e.copy))
+	}
+	return b
+}
+
+func decodeSent(b []byte) (sent []entry, err error) {
+	if len(b)%sentSize != 0 {
+		return nil, fmt.Errorf("timer: a row of delivered messages has %d bytes, want a multiple of %d", len(b), sentSize)
+	}
+	be := binary.BigEndian
+	for ; len(b) > 0; b = b[sentSize:] {
+		sent = append(sent, entry{
+			place{int64(be.Uint64(b)), mq.LogPos(be.Uint64(b[8:]))}, be.Uint64(b[16:]), mq.LogPos(be.Uint64(b[24:])),
+		})
+	}
+	return sent, nil
+}
+
+// keyHash tells unique keys apart; those with the same are compared.
+func keyHash[T ~string | ~[]byte](key T) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(key))
+	return h.Sum64()
+}
+
+// errEnough ends a scan early.
+var errEnough = errors.New("enough")
+
+// scan goes through the entries from a place on until f returns false.
+func scan(keys *store.Keys, from place, f func(entry) bool) error {
+	err := keys.ScanFrom([]byte(rowAt), atKey(from), func(key, value []byte) error {
+		e, err := decodeAt(key, value)
+		if err == nil && !f(e) {
+			err = errEnough
+		}
+		return err
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// recover brings the rows in line with a log that may have lost its end in a
+// power cut: what it does not hold does not wait, and what was delivered into
+// the part that is gone waits again.
+func (a *Agenda) recover() error {
+	_, hi := a.opts.Store.LogBounds()
+	keys := a.opts.Store.Keys()
+	var end mq.LogPos
+	v, err := keys.Get([]byte(rowIndexed))
+	switch {
+	case errors.Is(err, mq.ErrNotFound):
+	case err != nil:
+		return fmt.Errorf("timer: %w", err)
+	case len(v) != indexedSize:
+		return fmt.Errorf("timer: row %q has %d bytes, want %d", rowIndexed, len(v), indexedSize)
+	default:
+		a.indexed = mq.QueueOffset(binary.BigEndian.Uint64(v))
+		end = mq.LogPos(binary.BigEndian.Uint64(v[8:]))
+	}
+	b := keys.Batch()
+	err = keys.Scan([]byte(rowSent), func(_, value []byte) error {
+		sent, err := decodeSent(value)
+		for _, e := range sent {
+			if e.copy >= hi {
+				b.Set(atKey(e.place), atValue(e.hash))
+			}
+		}
+		return err
+	})
+	b.DeletePrefix([]byte(rowSent))
+	if aerr := keys.Apply(b, a.opts.Sync); err == nil {
+		err = aerr
+	}
+	if err != nil || end <= hi {
+		return err
+	}
+	return a.forget(hi)
+}
+
+// forget removes the rows of messages at or behind the end of the log.
+func (a *Agenda) forget(hi mq.LogPos) error {
+	keys := a.opts.Store.Keys()
+	b := keys.Batch()
+	err := scan(keys, place{}, func(e entry) bool {
+		if e.pos >= hi {
+			b.Delete(atKey(e.place))
+		}
+		return true
+	})
+	_, last, berr := a.opts.Store.Bounds(wheel)
+	a.indexed = min(a.indexed, last)
+	b.Set([]byte(rowIndexed), indexedValue(a.indexed, hi))
+	return errors.Join(err, berr, keys.Apply(b, a.opts.Sync))
+}
+
+func indexedValue(next mq.QueueOffset, end mq.LogPos) []byte {
+	v := binary.BigEndian.AppendUint64(nil, uint64(next))
+	return binary.BigEndian.AppendUint64(v, uint64(end))
+}
+
+// recalled are the unique keys that the value of TIMER_DEL_UNIQKEY may mean:
+// it may begin with the topic and a plus sign, or not.
+func recalled(value string) []string {
+	if _, key, ok := strings.Cut(value, "+"); ok && key != "" {
+		return []string{key, value}
+	}
+	return []string{value}
+}
+
+// isWaiting reports whether there is a row for a message.
+func (a *Agenda) isWaiting(p place) (bool, error) {
+	_, err := a.opts.Store.Keys().Get(atKey(p))
+	if errors.Is(err, mq.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
