@@ -19,11 +19,11 @@ const layers = `
 NONE                          < mq, wire, segment;
 mq, wire                      < rpc;
 mq, segment                   < store;
-store                         < timer;
+store                         < timer, txn;
 rpc                           < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
-store, timer                  < broker;
+store, timer, txn             < broker;
 mq, rpc                       < front/remoting;
 mq, rpc                       < admin;
 broker, namesrv, front/remoting < node;

@@ -35,6 +35,8 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 			groupCreate(ours("create GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP"))),
 		family("offsets", "See and move what groups have consumed",
 			offsetsList(ours("list [GROUP]")), offsetsReset(ours("reset GROUP")), offsetsSkip(ours("skip GROUP")), offsetsClone(ours("clone TOPIC"))),
+		family("transaction", "See and end pending transactions",
+			transactionList(ours("list")), transactionCommit(ours("commit ID")), transactionRollback(ours("rollback ID")), transactionCheck(ours("check ID"))),
 		family("cluster", "See the brokers of a cluster", clusterList(ours("list"))),
 		family("broker", "See and set what a broker does",
 			brokerStatus(ours("status")),

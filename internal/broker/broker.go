@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
 	"github.com/goddardmq/goddard/internal/timer"
+	"github.com/goddardmq/goddard/internal/txn"
 )
 
 // How often what has expired is looked for.
@@ -22,6 +24,7 @@ type Broker struct {
 	live    atomic.Pointer[live]
 	store   *store.Store
 	timer   *timer.Timer
+	txn     *txn.Ledger
 	topics  topics
 	groups  groups
 	offsets *offsets
@@ -30,6 +33,7 @@ type Broker struct {
 	parking *parking
 	stats   *stats
 	ids     *uniqueKeys
+	turn    atomic.Uint32 // which producer is asked next about a transaction
 	started time.Time
 
 	sendings sync.Pool // of *sending
@@ -87,6 +91,12 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
+	b.txn, err = txn.New(txn.Options{
+		Store: b.store, Append: b.release, Ask: b.askProducer, Settings: b.txnSettings, Retention: cmp.Or(o.Store.Retention, store.DefaultRetention), Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
 	b.offsets = newOffsets(b.store.Keys(), b.stats)
 	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
 }
@@ -110,6 +120,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	storing.Go(func() { run(b.store.Run, storeCtx) })
 
 	loops.Go(func() { run(b.timer.Run, ctx) })
+	loops.Go(func() { run(b.txn.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })

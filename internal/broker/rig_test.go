@@ -203,7 +203,8 @@ type peer struct {
 	name string
 	mu   struct {
 		sync.Mutex
-		told []string
+		told   []string
+		checks []mq.TransactionCheck
 	}
 }
 
@@ -217,6 +218,13 @@ func (p *peer) ResetOffsets(group, topic string, _ time.Time, force bool, to map
 
 func (p *peer) Ask(context.Context, int32, map[string]string, []byte) ([]byte, error) {
 	return nil, mq.ErrNotSupported
+}
+
+func (p *peer) CheckTransaction(c mq.TransactionCheck) {
+	p.hear(fmt.Sprintf("check %s %d", c.Topic, c.Offset))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.checks = append(p.mu.checks, c)
 }
 
 func (p *peer) hear(text string) {

@@ -18,6 +18,7 @@ type sending struct {
 	finish  func(*mq.SendBatch) // s.finished, bound once
 	topics  []*topic            // of each Send; nil where nothing is counted
 	scratch []byte              // properties that were added to
+	halves  []sentHalf
 }
 
 // Send stores messages; see mq.SendBatch for how the results come back.
@@ -49,6 +50,12 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 
 // finished counts what was stored and tells the front end.
 func (s *sending) finished(batch *mq.SendBatch) {
+	for _, h := range s.halves {
+		// Its producer is told the queue that it chose.
+		h.send.Result.QueueID = h.queue
+	}
+	clear(s.halves)
+	s.halves = s.halves[:0]
 	for i := range batch.Sends {
 		one := &batch.Sends[i]
 		if t := s.topics[i]; one.Err == nil {
@@ -96,6 +103,11 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		return nil, err
 	}
 	seen := examine(one.Properties)
+	if seen.half && len(one.More) == 0 {
+		if err := b.admitHalf(live, one, &seen); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkSupported(one, seen); err != nil {
 		return nil, err
 	}
@@ -108,7 +120,10 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		}
 	}
 	s.describe(live, one, seen)
-	if seen.delay > 0 {
+	switch {
+	case seen.half:
+		t = s.prepareHalf(one)
+	case seen.delay > 0:
 		s.delay(one, seen)
 	}
 	if n := len(one.Properties); n > mq.MaxPropertiesSize {
@@ -169,8 +184,8 @@ func checkSize(live *live, one *mq.Send) error {
 // checkSupported refuses what must not be stored as an ordinary message.
 func checkSupported(one *mq.Send, seen properties) error {
 	switch {
-	case seen.half || one.SysFlag&mq.FlagTransaction != 0:
-		return fmt.Errorf("%w: this broker has no transactional messages yet", mq.ErrNotSupported)
+	case !seen.half && one.SysFlag&mq.FlagTransaction != 0:
+		return fmt.Errorf("%w: its system flag %#x says that it is part of a transaction, its properties do not (%s)", mq.ErrMessageIllegal, one.SysFlag, mq.PropTransaction)
 	case seen.timer && seen.delay <= 0:
 		return fmt.Errorf("%w: this broker has no messages with a delay of their own yet; use a delay level (%s)", mq.ErrNotSupported, mq.PropDelay)
 	case seen.innerNum || one.SysFlag&mq.FlagInnerBatch != 0:

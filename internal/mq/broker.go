@@ -28,6 +28,12 @@ type Broker interface {
 	// again later or, when it was tried too often, to the dead-letter topic.
 	SendBack(ctx context.Context, r SendBackRequest) error
 
+	// EndTransaction commits a half message, which makes it an ordinary one of
+	// the topic it is meant for, or rolls it back. ErrTransaction if the request
+	// does not fit a half message that is still open, ErrTransactionLate if
+	// only the answer to a check is still accepted. OutcomeUnknown does nothing.
+	EndTransaction(ctx context.Context, e TransactionEnd) error
+
 	// Pull calls done exactly once: before it returns if there is an answer,
 	// otherwise later from another goroutine. done must not block. A request
 	// whose ctx has ended may be dropped without calling done.
@@ -105,8 +111,42 @@ type Peer interface {
 	ConsumersChanged(group string)
 	// ResetOffsets tells a consumer to go on from other offsets.
 	ResetOffsets(group, topic string, at time.Time, force bool, to map[Queue]QueueOffset)
+	// CheckTransaction asks a producer what became of a transaction; it answers
+	// by EndTransaction, if it knows.
+	CheckTransaction(c TransactionCheck)
 	// Ask sends a request of the client's own protocol, named by its code,
 	// and returns the body of the answer (consumer running info, consumer
 	// status, direct consumption).
 	Ask(ctx context.Context, code int32, fields map[string]string, body []byte) ([]byte, error)
+}
+
+// An Outcome is what became of a transaction.
+type Outcome uint8
+
+// The outcomes of a transaction.
+const (
+	OutcomeUnknown Outcome = iota // the producer does not know yet
+	OutcomeCommit
+	OutcomeRollback
+)
+
+// A TransactionEnd says what became of a half message, in a producer's words.
+type TransactionEnd struct {
+	Group   string      // the producer's
+	Offset  QueueOffset // of the half message, as the answer to its send said
+	Pos     LogPos      // likewise
+	Outcome Outcome
+	Checked bool // the producer was asked (see Peer.CheckTransaction)
+}
+
+// A TransactionCheck asks a producer what became of a half message.
+type TransactionCheck struct {
+	Topic     string // that the message is meant for
+	Offset    QueueOffset
+	Pos       LogPos
+	UniqueKey string
+	OffsetID  string
+	// Record is the half message in the stored layout, under the topic and
+	// queue that it is meant for. The peer keeps it.
+	Record []byte
 }

@@ -20,5 +20,7 @@ var (
 	ErrSubscription     = errors.New("subscription expression is not valid")
 	ErrClosed           = errors.New("broker is shutting down")
 	ErrNotSupported     = errors.New("not supported")
+	ErrTransaction      = errors.New("transaction cannot be ended")
+	ErrTransactionLate  = errors.New("transaction waits for its check")
 	ErrOffsetOutOfRange = errors.New("offset is outside the queue")
 )

@@ -76,6 +76,8 @@ var operations = []operation{
 	{wire.SendBatchMessage, nil, gathered, topicPub, 0, "store a batch"},
 	{wire.ConsumerSendMsgBack, sendBack, beside, groupSub, 0, "try a message again later, or give it up"},
 
+	{wire.EndTransaction, endTransaction, beside, topicPub, 0, "commit or roll back a half message"},
+
 	{wire.PullMessage, pullMessages, decoded, consume, 0, "messages of one queue, waiting for some"},
 	{wire.LitePullMessage, pullMessages, decoded, consume, 0, "the same, from consumers that poll themselves"},
 	{wire.ViewMessageByID, viewMessage, beside, topicGet, 0, "the message at a log position"},
@@ -128,6 +130,10 @@ var operations = []operation{
 	{wire.GetConsumerRunningInfo, runningInfo, beside, groupGet, 0, "what a client is doing; asked of the client"},
 	{wire.ConsumeMessageDirectly, consumeDirectly, beside, groupUpdate, 0, "a client consumes one message now"},
 	{wire.InvokeBrokerToGetConsumerStatus, consumerStatus, beside, groupGet, 0, "how far a group's clients are; asked of them"},
+
+	{wire.ResumeCheckHalfMessage, checkTransaction, beside, clusterWrite, 0, "ask about a half message, also one that was given up"},
+	{wire.GoddardListTransactions, listTransactions, beside, clusterGet, 0, "half messages that are not ended"},
+	{wire.GoddardSettleTransaction, settleTransaction, beside, clusterWrite, 0, "commit or roll back a half message by hand"},
 
 	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
 	{wire.CloneGroupOffset, cloneOffsets, beside, groupUpdate, 0, "a group begins where another is"},

@@ -27,6 +27,8 @@ var conditions = []condition{
 	{mq.ErrNotFound, wire.CodeQueryNotFound, "there is nothing under this name or number"},
 	{mq.ErrInvalid, wire.CodeInvalidParameter, "check the request's fields"},
 	{mq.ErrOffsetOutOfRange, wire.CodeSystemError, "ask for the queue's first and last offset"},
+	{mq.ErrTransaction, wire.CodeSystemError, "name a half message that is not ended, and its producer group"},
+	{mq.ErrTransactionLate, wire.CodeIllegalOperation, "answer the broker's check instead"},
 	{mq.ErrNotOnline, wire.CodeConsumerNotOnline, "start a client of the group and try again"},
 	{mq.ErrSubscription, wire.CodeSubscriptionParseFailed, `use "*" or tags joined by " || "`},
 	{mq.ErrNotSupported, wire.CodeRequestCodeNotSupported, "docs/REQUESTS.md lists what this broker answers"},

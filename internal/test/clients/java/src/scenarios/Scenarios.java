@@ -177,6 +177,13 @@ public final class Scenarios {
         t.put("group_lifecycle", Operating::group);
         t.put("consumer_status", Operating::consumerStatus);
 
+        t.put("transaction_commit", Transactions::commit);
+        t.put("transaction_check", Transactions::check);
+        t.put("transaction_other_producer", Transactions::otherProducer);
+        t.put("transaction_given_up", Transactions::givenUp);
+        t.put("transaction_rest", Transactions::rest);
+
+        t.put("restart_with_transactions", Transactions::restart);
         t.put("restart_under_load", Restarting::underLoad);
         t.put("mixed_cluster", Mixing::cluster);
         t.put("auto_create_off", Refusals::autoCreateOff);
