@@ -39,6 +39,7 @@ diskMaxUsedSpaceRatio=95
 waitTimeMillsInSendQueue=5000
 waitTimeMillsInHeartbeatQueue=5000
 osPageCacheBusyTimeOutMills=5000
+transactionOpBatchInterval=200
 ` + transactionConf
 
 // transactionConf makes checks of transactions quick, with both servers.

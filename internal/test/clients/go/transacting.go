@@ -100,8 +100,13 @@ func transactionOtherProducer(s *scenario) {
 	s.sendInTransaction(first, "orphan")
 	s.must(first.Shutdown(), "shut the first producer down")
 	second := &teller{
-		says:  map[string]primitive.LocalTransactionState{"other": primitive.RollbackMessageState},
-		check: func(*primitive.MessageExt, int) primitive.LocalTransactionState { return primitive.CommitMessageState },
+		says: map[string]primitive.LocalTransactionState{"other": primitive.RollbackMessageState},
+		check: func(m *primitive.MessageExt, _ int) primitive.LocalTransactionState {
+			if string(m.Body) == "orphan" {
+				return primitive.CommitMessageState
+			}
+			return primitive.RollbackMessageState
+		},
 	}
 	s.sendInTransaction(s.transactionProducer(second), "other") // makes its heartbeats go to the broker
 	s.awaitExactly(in, map[string]bool{"orphan": true}, 60)
