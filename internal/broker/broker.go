@@ -107,7 +107,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var loops, storing sync.WaitGroup
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	failures := make(chan error, 2)
+	failures := make(chan error, 3)
 	run := func(part func(context.Context) error, ctx context.Context) {
 		if err := part(ctx); err != nil {
 			failures <- err

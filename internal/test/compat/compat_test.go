@@ -58,7 +58,7 @@ var javaScenarios = strings.Fields(`
 	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
 	topic_lifecycle group_lifecycle consumer_status
-	transaction_commit transaction_check transaction_other_producer transaction_given_up transaction_rest`)
+	transaction_commit transaction_check transaction_other_producer transaction_given_up transaction_resumed transaction_rest`)
 
 // goScenarios are those of the Go client; see clients/go.
 var goScenarios = strings.Fields(`

@@ -181,6 +181,7 @@ public final class Scenarios {
         t.put("transaction_check", Transactions::check);
         t.put("transaction_other_producer", Transactions::otherProducer);
         t.put("transaction_given_up", Transactions::givenUp);
+        t.put("transaction_resumed", Transactions::resumed);
         t.put("transaction_rest", Transactions::rest);
 
         t.put("restart_with_transactions", Transactions::restart);

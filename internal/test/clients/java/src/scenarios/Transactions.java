@@ -7,7 +7,9 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.client.producer.TransactionListener;
@@ -166,6 +168,28 @@ final class Transactions {
         r.setOffsetMsgId(MessageDecoder.createMessageId(half.getStoreHost(), half.getCommitLogOffset()));
         endTransaction(p, m, r, LocalTransactionState.COMMIT_MESSAGE);
         inbox.awaitExactly(Set.of("late"), 20);
+    }
+
+    /** An operator has the broker ask again about what it gave up. */
+    static void resumed(Case c) throws Exception {
+        c.createTopic(c.topic(), 4);
+        Listener listener = new Listener();
+        TransactionMQProducer p = producer(c, listener);
+        Inbox inbox = new Inbox();
+        c.consume(c.group(), c.topic(), inbox);
+        TransactionSendResult r = send(c, p, Case.message(c.topic(), "revived"), LocalTransactionState.UNKNOW);
+        DefaultMQPullConsumer puller = c.puller(c.group("_given_up"));
+        AtomicReference<MessageExt> copy = new AtomicReference<>();
+        Check.eventually(40, "a copy among what was given up", () -> {
+            Case.read(puller, "TRANS_CHECK_MAX_TIME_TOPIC").stream().filter(m -> m.getMsgId().equals(r.getMsgId())).forEach(copy::set);
+            return copy.get() != null;
+        });
+        Check.same(copy.get().getProperty("TRANSACTION_CHECK_TIMES"), "3", "count of checks");
+        Check.same(copy.get().getProperty("REAL_TOPIC"), c.topic(), "topic of the copy");
+        listener.check = m -> LocalTransactionState.COMMIT_MESSAGE;
+        String id = MessageDecoder.createMessageId(copy.get().getStoreHost(), copy.get().getCommitLogOffset());
+        c.admin().resumeCheckHalfMessage("TRANS_CHECK_MAX_TIME_TOPIC", id);
+        inbox.awaitExactly(Set.of("revived"), 30);
     }
 
     /** The method has another signature in each version of the client. */
