@@ -81,11 +81,11 @@ func (b *Broker) EndTransaction(ctx context.Context, e mq.TransactionEnd) error 
 
 // Transactions are the half messages that are neither committed nor rolled
 // back.
-func (b *Broker) Transactions(_ context.Context, after mq.QueueOffset, max int) ([]mq.Transaction, error) {
-	if max <= 0 || max > maxListed {
-		max = maxListed
+func (b *Broker) Transactions(_ context.Context, after mq.QueueOffset, limit int) ([]mq.Transaction, error) {
+	if limit <= 0 || limit > maxListed {
+		limit = maxListed
 	}
-	return b.txn.List(after, max)
+	return b.txn.List(after, limit)
 }
 
 // SettleTransaction commits or rolls back the half message at a log position.

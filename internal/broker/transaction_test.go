@@ -109,7 +109,9 @@ func TestPendingTransactionsAreAskedAboutAfterARestart(t *testing.T) {
 		}
 		pass(31 * time.Second)
 		wantStrings(t, "producer", p.told(), "check T 0")
+		p.mu.Lock()
 		c := p.mu.checks[0]
+		p.mu.Unlock()
 		r.must(r.EndTransaction(context.Background(), mq.TransactionEnd{Group: "PG", Offset: c.Offset, Pos: c.Pos, Outcome: mq.OutcomeCommit, Checked: true}))
 		wantStrings(t, "queue", r.bodies("T", 2), "a")
 	})

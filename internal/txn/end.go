@@ -174,13 +174,13 @@ func (l *Ledger) Check(ctx context.Context, at mq.LogPos) error {
 	return nil
 }
 
-// List is the pending half messages behind an offset, at most max of them.
-func (l *Ledger) List(after mq.QueueOffset, max int) ([]mq.Transaction, error) {
+// List is the pending half messages behind an offset, at most limit of them.
+func (l *Ledger) List(after mq.QueueOffset, limit int) ([]mq.Transaction, error) {
 	if err := l.follow(); err != nil {
 		return nil, err
 	}
 	var all []mq.Transaction
-	for _, p := range l.behind(after, max) {
+	for _, p := range l.behind(after, limit) {
 		r, err := l.read(p.at)
 		if err != nil {
 			continue // it has just expired

@@ -291,8 +291,8 @@ type entry struct {
 	half
 }
 
-// behind are the first max pending half messages behind an offset.
-func (l *Ledger) behind(after mq.QueueOffset, max int) []entry {
+// behind are the first limit pending half messages behind an offset.
+func (l *Ledger) behind(after mq.QueueOffset, limit int) []entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []entry
@@ -302,5 +302,5 @@ func (l *Ledger) behind(after mq.QueueOffset, max int) []entry {
 		}
 	}
 	slices.SortFunc(all, func(x, y entry) int { return cmp.Compare(x.at, y.at) })
-	return all[:min(len(all), max)]
+	return all[:min(len(all), limit)]
 }

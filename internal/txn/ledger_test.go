@@ -190,6 +190,13 @@ func (r *rig) wantPending(want ...string) {
 	}
 }
 
+// check is the first question that was asked.
+func (r *rig) check() mq.TransactionCheck {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.checks[0]
+}
+
 func (r *rig) wantErr(err, want error) {
 	r.t.Helper()
 	if !errors.Is(err, want) {
@@ -302,7 +309,9 @@ func TestTransactionIsEndedOnlyOnce(t *testing.T) {
 func TestEndThatCouldNotBeStoredMayBeTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		at := r.half("a")
+		r.mu.Lock()
 		r.mu.failures = 1
+		r.mu.Unlock()
 		r.wantErr(r.end(at, mq.OutcomeCommit, false), mq.ErrBusy)
 		r.commit(at)
 		r.wantDelivered("a")
@@ -316,7 +325,7 @@ func TestProducersAreAskedUntilTheTransactionIsGivenUp(t *testing.T) {
 		r.wantAsked()
 		pass(200 * time.Millisecond)
 		r.wantAsked("PG 0")
-		rec, _, err := mq.DecodeRecord(r.mu.checks[0].Record)
+		rec, _, err := mq.DecodeRecord(r.check().Record)
 		n, _ := mq.Property(rec.Properties, mq.PropCheckTimes)
 		if err != nil || string(rec.Topic) != "T" || rec.QueueID != 3 || rec.QueueOffset != 0 || rec.Pos != at.Pos || string(n) != "1" || !rec.Intact() {
 			t.Errorf("asked about %+v, %v", rec, err)
