@@ -39,6 +39,8 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 			messageGet(ours("get ID")), messageFind(ours("find TOPIC")), messageIndex(ours("index TOPIC"))),
 		family("delay", "See and call back messages that wait for a time of their own",
 			delayList(ours("list [TOPIC]")), delayCancel(ours("cancel HANDLE", "recall"))),
+		family("transaction", "See and end pending transactions",
+			transactionList(ours("list")), transactionCommit(ours("commit ID")), transactionRollback(ours("rollback ID")), transactionCheck(ours("check ID"))),
 		family("cluster", "See the brokers of a cluster", clusterList(ours("list"))),
 		family("broker", "See and set what a broker does",
 			brokerStatus(ours("status")),

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
 	"github.com/goddardmq/goddard/internal/timer"
+	"github.com/goddardmq/goddard/internal/txn"
 )
 
 // How often what has expired is looked for.
@@ -23,6 +25,7 @@ type Broker struct {
 	store   *store.Store
 	timer   *timer.Timer
 	agenda  *timer.Agenda
+	txn     *txn.Ledger
 	topics  topics
 	groups  groups
 	offsets *offsets
@@ -31,6 +34,7 @@ type Broker struct {
 	parking *parking
 	stats   *stats
 	ids     *uniqueKeys
+	turn    atomic.Uint32 // which producer is asked next about a transaction
 	started time.Time
 
 	sendings sync.Pool // of *sending
@@ -94,6 +98,12 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
+	b.txn, err = txn.New(txn.Options{
+		Store: b.store, Append: b.release, Ask: b.askProducer, Settings: b.txnSettings, Retention: cmp.Or(o.Store.Retention, store.DefaultRetention), Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
 	b.offsets = newOffsets(b.store.Keys(), b.stats)
 	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
 }
@@ -104,7 +114,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var loops, storing sync.WaitGroup
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	failures := make(chan error, 3)
+	failures := make(chan error, 4) // one for each part that may fail
 	run := func(part func(context.Context) error, ctx context.Context) {
 		if err := part(ctx); err != nil {
 			failures <- err
@@ -118,6 +128,7 @@ func (b *Broker) Run(ctx context.Context) error {
 
 	loops.Go(func() { run(b.timer.Run, ctx) })
 	loops.Go(func() { run(b.agenda.Run, ctx) })
+	loops.Go(func() { run(b.txn.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })

@@ -64,6 +64,25 @@ type Options struct {
 	// RecallMessages says whether producers may call back messages that wait
 	// for a time of their own. RocketMQ's default is false. Default true.
 	RecallMessages *bool `conf:"recall-messages" rocketmq:"recallMessageEnable" live:"true"`
+	// TransactionTimeout is how old a transactional message is when its producer
+	// is first asked what became of it. Default 6s.
+	TransactionTimeout time.Duration `conf:"transaction-timeout" rocketmq:"transactionTimeOut" unit:"ms" live:"true"`
+
+	// TransactionCheckInterval is the time between rounds of such questions.
+	// Default 30s.
+	TransactionCheckInterval time.Duration `conf:"transaction-check-interval" rocketmq:"transactionCheckInterval" unit:"ms" live:"true"`
+
+	// TransactionCheckMax is how often a producer is asked before a transaction
+	// is given up. Default 15.
+	TransactionCheckMax int `conf:"transaction-check-max" rocketmq:"transactionCheckMax" live:"true"`
+
+	// MaxPendingTransactions bounds the transactions that are neither committed
+	// nor rolled back; each takes some 150 bytes of memory. Default 1000000.
+	MaxPendingTransactions int `conf:"max-pending-transactions" live:"true"`
+
+	// RejectTransactions says whether transactional messages are refused.
+	// Default false.
+	RejectTransactions bool `conf:"reject-transactions" rocketmq:"rejectTransactionMessage" live:"true"`
 
 	// LongPolling says whether a pull that finds nothing waits as long as the
 	// client wishes; otherwise it waits for ShortPolling. Default true.
@@ -143,6 +162,10 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.DelayLevels, timer.DefaultLevels)
 	setDefault(&o.MaxDelay, defaultMaxDelay)
 	setPointer(&o.RecallMessages, true)
+	setDefault(&o.TransactionTimeout, 6*time.Second)
+	setDefault(&o.TransactionCheckInterval, 30*time.Second)
+	setDefault(&o.TransactionCheckMax, 15)
+	setDefault(&o.MaxPendingTransactions, 1_000_000)
 	setPointer(&o.LongPolling, true)
 	setDefault(&o.ShortPolling, time.Second)
 	setDefault(&o.MaxPullMessages, 160)
@@ -210,6 +233,10 @@ func (o Options) Validate() error {
 	check(o.MaxMessageSize >= 1 && o.MaxMessageSize <= 64<<20, "max-message-size = %d: want 1 to %d", o.MaxMessageSize, 64<<20)
 	check(o.MaxTopicLength >= 1 && o.MaxTopicLength <= mq.MaxTopicName, "max-topic-length = %d: want 1 to %d", o.MaxTopicLength, mq.MaxTopicName)
 	check(o.MaxDelay >= time.Second && o.MaxDelay <= limitMaxDelay, "max-delay = %v: want 1s to %v", o.MaxDelay, limitMaxDelay)
+	check(o.TransactionTimeout > 0, "transaction-timeout = %v: want more than 0", o.TransactionTimeout)
+	check(o.TransactionCheckInterval >= time.Second, "transaction-check-interval = %v: want 1s or more", o.TransactionCheckInterval)
+	check(o.TransactionCheckMax >= 1 && o.TransactionCheckMax <= 1_000_000, "transaction-check-max = %d: want 1 to 1000000", o.TransactionCheckMax)
+	check(o.MaxPendingTransactions >= 1, "max-pending-transactions = %d: want 1 or more", o.MaxPendingTransactions)
 	check(o.ShortPolling > 0, "short-polling = %v: want more than 0", o.ShortPolling)
 	check(o.MaxPullMessages >= 1, "max-pull-messages = %d: want 1 or more", o.MaxPullMessages)
 	check(o.MaxWaitingPulls >= 1, "max-waiting-pulls = %d: want 1 or more", o.MaxWaitingPulls)

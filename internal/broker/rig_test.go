@@ -204,7 +204,8 @@ type peer struct {
 	deaf error // what replies fail with
 	mu   struct {
 		sync.Mutex
-		told []string
+		told   []string
+		checks []mq.TransactionCheck
 	}
 }
 
@@ -224,6 +225,13 @@ func (p *peer) Reply(_ context.Context, s *mq.Send) error {
 
 func (p *peer) Ask(context.Context, int32, map[string]string, []byte) ([]byte, error) {
 	return nil, mq.ErrNotSupported
+}
+
+func (p *peer) CheckTransaction(c mq.TransactionCheck) {
+	p.hear(fmt.Sprintf("check %s %d", c.Topic, c.Offset))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.checks = append(p.mu.checks, c)
 }
 
 func (p *peer) hear(text string) {

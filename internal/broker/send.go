@@ -19,6 +19,7 @@ type sending struct {
 	topics  []*topic            // of each Send; nil where nothing is counted
 	handles []handle            // of the Sends that can be called back
 	scratch []byte              // properties that were added to
+	halves  []sentHalf
 }
 
 // Send stores messages; see mq.SendBatch for how the results come back.
@@ -50,6 +51,12 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 
 // finished counts what was stored and tells the front end.
 func (s *sending) finished(batch *mq.SendBatch) {
+	for _, h := range s.halves {
+		// Its producer is told the queue that it chose.
+		h.send.Result.QueueID = h.queue
+	}
+	clear(s.halves)
+	s.halves = s.halves[:0]
 	for i := range batch.Sends {
 		one := &batch.Sends[i]
 		if t := s.topics[i]; one.Err == nil {
@@ -103,6 +110,11 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		return nil, err
 	}
 	seen := examine(one.Properties)
+	if seen.half && len(one.More) == 0 {
+		if err := b.admitHalf(live, one, &seen); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkSupported(one, seen); err != nil {
 		return nil, err
 	}
@@ -116,6 +128,8 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	}
 	s.describe(live, one, seen)
 	switch {
+	case seen.half:
+		t = s.prepareHalf(one)
 	case seen.delay > 0:
 		s.delay(one, seen)
 	case seen.timer && !seen.out:
@@ -181,8 +195,8 @@ func checkSize(live *live, one *mq.Send) error {
 // checkSupported refuses what must not be stored as an ordinary message.
 func checkSupported(one *mq.Send, seen properties) error {
 	switch {
-	case seen.half || one.SysFlag&mq.FlagTransaction != 0:
-		return fmt.Errorf("%w: this broker has no transactional messages yet", mq.ErrNotSupported)
+	case !seen.half && one.SysFlag&mq.FlagTransaction != 0:
+		return fmt.Errorf("%w: its system flag %#x says that it is part of a transaction, its properties do not (%s)", mq.ErrMessageIllegal, one.SysFlag, mq.PropTransaction)
 	case seen.innerNum || one.SysFlag&mq.FlagInnerBatch != 0:
 		return fmt.Errorf("%w: a packed batch (%s) is only for topics of batch queues, which this broker has not", mq.ErrMessageIllegal, mq.PropInnerNum)
 	}

@@ -75,13 +75,12 @@ func TestSendRefuses(t *testing.T) {
 			{"the half topic", message(mq.TopicTransHalf, "x"), mq.ErrDenied},
 			{"a bad name", message("a b", "x"), mq.ErrInvalid},
 			{"a long name", message(strings.Repeat("t", 21), "x"), mq.ErrInvalid},
-			{"a half message", message("T", "x", mq.PropTransaction, "true"), mq.ErrNotSupported},
-			{"a prepared message", with(message("T", "x"), func(s *mq.Send) { s.SysFlag = mq.FlagPrepared }), mq.ErrNotSupported},
 			{"the timer topic", message(mq.TopicTimer, "x"), mq.ErrDenied},
 			{"a delay that is no number", message("T", "x", mq.PropTimerDelaySec, "5s"), mq.ErrMessageIllegal},
 			{"a delay beyond the limit", message("T", "x", mq.PropTimerDelaySec, "9223372036854775807"), mq.ErrMessageIllegal},
 			{"a delay beyond all numbers", message("T", "x", mq.PropTimerDelayMs, "99999999999999999999"), mq.ErrMessageIllegal},
 			{"a recall of what is due", message("T", "x", mq.PropTimerDeliverMs, "5", mq.PropTimerDeleteUniq, "K"), mq.ErrMessageIllegal},
+			{"a prepared message", with(message("T", "x"), func(s *mq.Send) { s.SysFlag = mq.FlagPrepared }), mq.ErrMessageIllegal},
 			{"a packed batch", message("T", "x", mq.PropInnerNum, "5"), mq.ErrMessageIllegal},
 			{"a delayed message in a batch", with(message("T", "x"), func(s *mq.Send) {
 				s.More = []mq.Message{{Properties: props(mq.PropDelay, "1")}}

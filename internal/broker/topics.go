@@ -63,7 +63,7 @@ func systemTopics(o Options, levels int) []mq.Topic {
 		t(o.Cluster+"_"+mq.TopicReplySuffix, 1, rw),
 		t("rmq_sys_REVIVE_LOG_"+o.Cluster, 8, rw),
 		t("rmq_sys_SYNC_BROKER_MEMBER_"+o.Name, 1, mq.PermInherit),
-		t(mq.TopicTransHalf, 1, rw), t(mq.TopicTransOp, 1, rw), t(mq.TopicTimer, 1, rw),
+		t(mq.TopicTransHalf, 1, rw), t(mq.TopicTransOp, 1, rw), t(mq.TopicTransCheckMax, 1, rw), t(mq.TopicTimer, 1, rw),
 	}
 	if *o.AutoCreateTopic {
 		all = append(all, t(mq.TopicDefault, o.TopicQueues, rw|mq.PermInherit))

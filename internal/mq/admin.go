@@ -109,6 +109,17 @@ type Admin interface {
 	// Delayed lists messages that wait for a time of their own, the first due
 	// first. Recall takes one back.
 	Delayed(ctx context.Context, q DelayedQuery) ([]DelayedMessage, error)
+	// Transactions are the half messages that are neither committed nor rolled
+	// back, in the order of their offsets, from the first behind after on; at
+	// most max of them.
+	Transactions(ctx context.Context, after QueueOffset, max int) ([]Transaction, error)
+	// SettleTransaction commits or rolls back the half message at a log
+	// position, whatever its producer says.
+	SettleTransaction(ctx context.Context, at LogPos, o Outcome) error
+	// CheckTransaction asks a producer about the half message at a log position
+	// and counts its checks anew. One that was given up becomes pending again;
+	// it may also be named by its copy among the given up.
+	CheckTransaction(ctx context.Context, at LogPos) error
 
 	// Settings are the broker's settings in RocketMQ's names; Set changes
 	// those that may change while running and names the ones that may not.
@@ -153,4 +164,20 @@ type Connection struct {
 	Version    int32
 	LastUpdate time.Time
 	Peer       Peer `json:"-"`
+}
+
+// A Transaction is a half message as an operator sees it.
+type Transaction struct {
+	Offset    QueueOffset
+	Pos       LogPos
+	OffsetID  string
+	Topic     string // that it is meant for
+	QueueID   int32
+	Group     string // of its producer
+	UniqueKey string
+	Born      time.Time // by the producer's clock
+	Stored    time.Time
+	Size      int32 // of the stored record, in bytes
+	Checks    int32 // how often a producer was to be asked
+	GivenUp   bool  // it is asked about no more
 }

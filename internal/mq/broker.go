@@ -35,6 +35,12 @@ type Broker interface {
 	// any more. When it returns nil the message will not be delivered.
 	Recall(ctx context.Context, topic, handle string) (key string, err error)
 
+	// EndTransaction commits a half message, which makes it an ordinary one of
+	// the topic it is meant for, or rolls it back. ErrTransaction if the request
+	// does not fit a half message that is still open, ErrTransactionLate if
+	// only the answer to a check is still accepted. OutcomeUnknown does nothing.
+	EndTransaction(ctx context.Context, e TransactionEnd) error
+
 	// Pull calls done exactly once: before it returns if there is an answer,
 	// otherwise later from another goroutine. done must not block. A request
 	// whose ctx has ended may be dropped without calling done.
@@ -121,8 +127,42 @@ type Peer interface {
 	// Reply hands over the reply to a request of the client's and returns when
 	// the client has it.
 	Reply(ctx context.Context, s *Send) error
+	// CheckTransaction asks a producer what became of a transaction; it answers
+	// by EndTransaction, if it knows.
+	CheckTransaction(c TransactionCheck)
 	// Ask sends a request of the client's own protocol, named by its code,
 	// and returns the body of the answer (consumer running info, consumer
 	// status, direct consumption).
 	Ask(ctx context.Context, code int32, fields map[string]string, body []byte) ([]byte, error)
+}
+
+// An Outcome is what became of a transaction.
+type Outcome uint8
+
+// The outcomes of a transaction.
+const (
+	OutcomeUnknown Outcome = iota // the producer does not know yet
+	OutcomeCommit
+	OutcomeRollback
+)
+
+// A TransactionEnd says what became of a half message, in a producer's words.
+type TransactionEnd struct {
+	Group   string      // the producer's
+	Offset  QueueOffset // of the half message, as the answer to its send said
+	Pos     LogPos      // likewise
+	Outcome Outcome
+	Checked bool // the producer was asked (see Peer.CheckTransaction)
+}
+
+// A TransactionCheck asks a producer what became of a half message.
+type TransactionCheck struct {
+	Topic     string // that the message is meant for
+	Offset    QueueOffset
+	Pos       LogPos
+	UniqueKey string
+	OffsetID  string
+	// Record is the half message in the stored layout, under the topic and
+	// queue that it is meant for. The peer keeps it.
+	Record []byte
 }

@@ -21,5 +21,7 @@ var (
 	ErrClosed           = errors.New("broker is shutting down")
 	ErrNotSupported     = errors.New("not supported")
 	ErrReply            = errors.New("reply was not delivered")
+	ErrTransaction      = errors.New("transaction cannot be ended")
+	ErrTransactionLate  = errors.New("transaction waits for its check")
 	ErrOffsetOutOfRange = errors.New("offset is outside the queue")
 )

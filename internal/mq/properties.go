@@ -47,6 +47,7 @@ const (
 	PropTransactionID     = "__transactionId__"
 	PropCheckTimes        = "TRANSACTION_CHECK_TIMES"
 	PropCheckImmunity     = "CHECK_IMMUNITY_TIME_IN_SECONDS"
+	PropPreparedOffset    = "TRAN_PREPARED_QUEUE_OFFSET"
 	PropInstanceID        = "INSTANCE_ID"
 	PropCorrelationID     = "CORRELATION_ID"
 	PropReplyToClient     = "REPLY_TO_CLIENT"

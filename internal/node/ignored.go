@@ -181,9 +181,8 @@ var ignored = []struct {
 		autoDeleteUnusedStats maxStatsIdleTimeInMinutes commercialBaseCount commercialSizePerMsg
 		transactionMetricFlushInterval liteLagCountMetricsEnable liteLagLatencyCollectEnable liteLagLatencyMetricsEnable
 		liteLagLatencyTopK enableLmqStats isolateLogEnable printChannelGroups printChannelGroupsMinNum`},
-	{quiet, "it tunes transactions, which come with a later release",
-		`transactionCheckInterval transactionCheckMax transactionOpBatchInterval transactionOpMsgMaxSize transactionTimeOut
-		rejectTransactionMessage`},
+	{quiet, "the end of a transaction is written at once, not in batches",
+		`transactionOpBatchInterval transactionOpMsgMaxSize`},
 	{quiet, "it tunes RocketMQ's timer wheel; delayed messages are rows here, in the order of their due times, to the millisecond",
 		`timerPrecisionMs timerRollWindowSlot timerFlushIntervalMs mappedFileSizeTimerLog
 		timerCongestNumEachSlot timerSkipUnknownError timerStopEnqueue timerWheelEnable timerWheelSnapshotFlush

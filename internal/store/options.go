@@ -14,6 +14,9 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
+// DefaultRetention is how long messages are kept if Options do not say.
+const DefaultRetention = 72 * time.Hour
+
 // Limits and defaults that are not worth a setting.
 const (
 	minSegmentSize     = 4 << 10
@@ -190,7 +193,7 @@ func (o Options) withDefaults() Options {
 	set(&o.FlushInterval, 500*time.Millisecond)
 	set(&o.MaxInFlight, 64<<20)
 	set(&o.MaxReadBytes, 256<<10)
-	set(&o.Retention, 72*time.Hour)
+	set(&o.Retention, DefaultRetention)
 	set(&o.DiskMaxUsed, 75)
 	set(&o.DiskForceClean, 85)
 	set(&o.DiskStopWrites, 100)

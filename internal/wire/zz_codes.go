@@ -97,6 +97,8 @@ const (
 	InvokeBrokerToResetOffset            Code = 222    // Moves a group to a time or offset.
 	InvokeBrokerToGetConsumerStatus      Code = 223    // How far the clients of a group are.
 	ResumeCheckHalfMessage               Code = 323    // Asks again about a half message that was given up.
+	GoddardListTransactions              Code = 20001  // Transactions that are neither committed nor rolled back. Goddard's own.
+	GoddardSettleTransaction             Code = 20002  // Commits or rolls back a half message, whatever its producer says. Goddard's own.
 	CheckRocksDBCQWriteProgress          Code = 354    // Compares two forms of queue index.
 	ExportRocksDBConfigToJSON            Code = 355    // Writes settings from RocksDB to files.
 	GoddardListDelayed                   Code = 20010  // Messages that wait for a time of their own; Goddard's own request.
@@ -474,6 +476,10 @@ func requestName(c Code) string {
 		return "INVOKE_BROKER_TO_GET_CONSUMER_STATUS"
 	case ResumeCheckHalfMessage:
 		return "RESUME_CHECK_HALF_MESSAGE"
+	case GoddardListTransactions:
+		return "GODDARD_LIST_TRANSACTIONS"
+	case GoddardSettleTransaction:
+		return "GODDARD_SETTLE_TRANSACTION"
 	case CheckRocksDBCQWriteProgress:
 		return "CHECK_ROCKSDB_CQ_WRITE_PROGRESS"
 	case ExportRocksDBConfigToJSON:

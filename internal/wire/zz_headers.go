@@ -4100,7 +4100,7 @@ func (h *InvokeBrokerToGetConsumerStatusRequest) DecodeFields(f Fields) error {
 // ResumeCheckHalfMessageRequest is the request header of RESUME_CHECK_HALF_MESSAGE(323).
 type ResumeCheckHalfMessageRequest struct {
 	Topic string // topic
-	MsgID string // message id
+	MsgID string // offset message id
 }
 
 // AppendFields implements Header.
@@ -4132,6 +4132,89 @@ func (h *ResumeCheckHalfMessageRequest) DecodeFields(f Fields) error {
 		if !ok {
 			return &FieldError{"ResumeCheckHalfMessageRequest", string(f[i].Key), string(v)}
 		}
+	}
+	return nil
+}
+
+// GoddardListTransactionsRequest is the request header of GODDARD_LIST_TRANSACTIONS(20001).
+type GoddardListTransactionsRequest struct {
+	After Opt[int64] // from the first behind this offset in the half queue on
+	Max   int32      // at most so many
+}
+
+// AppendFields implements Header.
+func (h *GoddardListTransactionsRequest) AppendFields(f Fields) Fields {
+	if h.After.Set {
+		f = f.AddInt("after", h.After.Value)
+	}
+	if h.Max != 0 {
+		f = f.AddInt("max", int64(h.Max))
+	}
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardListTransactionsRequest) DecodeFields(f Fields) error {
+	*h = GoddardListTransactionsRequest{}
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "after":
+			h.After.Set = true
+			h.After.Value, ok = parseInt64(v)
+		case "max":
+			h.Max, ok = parseInt32(v)
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardListTransactionsRequest", string(f[i].Key), string(v)}
+		}
+	}
+	return nil
+}
+
+// GoddardSettleTransactionRequest is the request header of GODDARD_SETTLE_TRANSACTION(20002).
+type GoddardSettleTransactionRequest struct {
+	MsgID            string // offset message id of the half message
+	CommitOrRollback int32  // 8 commit, 12 rollback
+}
+
+// AppendFields implements Header.
+func (h *GoddardSettleTransactionRequest) AppendFields(f Fields) Fields {
+	f = f.Add("msgId", h.MsgID)
+	f = f.AddInt("commitOrRollback", int64(h.CommitOrRollback))
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardSettleTransactionRequest) DecodeFields(f Fields) error {
+	old := *h
+	*h = GoddardSettleTransactionRequest{}
+	var seen uint32
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "msgId":
+			h.MsgID, ok = keepString(old.MsgID, v), true
+			seen |= 1 << 0
+		case "commitOrRollback":
+			h.CommitOrRollback, ok = parseInt32(v)
+			seen |= 1 << 1
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardSettleTransactionRequest", string(f[i].Key), string(v)}
+		}
+	}
+	if missing := ^seen & 0x3; missing != 0 {
+		return missingField("GoddardSettleTransactionRequest", missing,
+			"msgId",
+			"commitOrRollback",
+		)
 	}
 	return nil
 }

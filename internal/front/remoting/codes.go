@@ -81,6 +81,7 @@ var operations = []operation{
 	{wire.SendReplyMessage, sendReply, beside, topicPub, replyBody, "hand a reply to the client that asked"},
 	{wire.SendReplyMessageV2, sendReply, beside, topicPub, replyBody, "the same; short header names"},
 	{wire.RecallMessage, recallMessage, beside, topicPub, 0, "call a delayed message back"},
+	{wire.EndTransaction, endTransaction, beside, topicPub, 0, "commit or roll back a half message"},
 
 	{wire.PullMessage, pullMessages, decoded, consume, 0, "messages of one queue, waiting for some"},
 	{wire.LitePullMessage, pullMessages, decoded, consume, 0, "the same, from consumers that poll themselves"},
@@ -137,6 +138,10 @@ var operations = []operation{
 	{wire.GetConsumerRunningInfo, runningInfo, beside, groupGet, 0, "what a client is doing; asked of the client"},
 	{wire.ConsumeMessageDirectly, consumeDirectly, beside, groupUpdate, 0, "a client consumes one message now"},
 	{wire.InvokeBrokerToGetConsumerStatus, consumerStatus, beside, groupGet, 0, "how far a group's clients are; asked of them"},
+
+	{wire.ResumeCheckHalfMessage, checkTransaction, beside, clusterWrite, 0, "ask about a half message, also one that was given up"},
+	{wire.GoddardListTransactions, listTransactions, beside, clusterGet, 0, "half messages that are not ended"},
+	{wire.GoddardSettleTransaction, settleTransaction, beside, clusterWrite, 0, "commit or roll back a half message by hand"},
 
 	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
 	{wire.CloneGroupOffset, cloneOffsets, beside, groupUpdate, 0, "a group begins where another is"},

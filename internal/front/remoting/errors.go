@@ -28,6 +28,8 @@ var conditions = []condition{
 	{mq.ErrInvalid, wire.CodeInvalidParameter, "check the request's fields"},
 	{mq.ErrOffsetOutOfRange, wire.CodeSystemError, "ask for the queue's first and last offset"},
 	{mq.ErrReply, wire.CodeSystemError, "the client that asked has gone, or has connected to another broker"},
+	{mq.ErrTransaction, wire.CodeSystemError, "name a half message that is not ended, and its producer group"},
+	{mq.ErrTransactionLate, wire.CodeIllegalOperation, "answer the broker's check instead"},
 	{mq.ErrNotOnline, wire.CodeConsumerNotOnline, "start a client of the group and try again"},
 	{mq.ErrSubscription, wire.CodeSubscriptionParseFailed, `use "*", tags joined by " || ", or an SQL92 expression`},
 	{mq.ErrNotSupported, wire.CodeRequestCodeNotSupported, "docs/REQUESTS.md lists what this broker answers"},

@@ -34,6 +34,8 @@ func TestErrorsBecomeResponseCodesWithARemarkThatSaysWhatToDo(t *testing.T) {
 		{mq.ErrSubscription, wire.CodeSubscriptionParseFailed},
 		{mq.ErrNotSupported, wire.CodeRequestCodeNotSupported},
 		{mq.ErrOffsetOutOfRange, wire.CodeSystemError},
+		{mq.ErrTransaction, wire.CodeSystemError},
+		{mq.ErrTransactionLate, wire.CodeIllegalOperation},
 		{errors.New("the disk smells of smoke"), wire.CodeSystemError},
 	} {
 		r.fake.mu.Lock()

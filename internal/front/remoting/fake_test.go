@@ -47,6 +47,8 @@ type fake struct {
 	asker    mq.Peer // gets the replies
 	consumer mq.Consumer
 	reset    func(at time.Time, offset *mq.QueueOffset)
+	ends     []mq.TransactionEnd
+	byHand   []string // what operators did to transactions
 }
 
 func newFake() *fake {
@@ -147,6 +149,37 @@ func (f *fake) SendBack(_ context.Context, r mq.SendBackRequest) error {
 	defer f.mu.Unlock()
 	f.backs = append(f.backs, r)
 	return f.err
+}
+
+func (f *fake) EndTransaction(_ context.Context, e mq.TransactionEnd) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ends = append(f.ends, e)
+	return f.err
+}
+
+func (f *fake) Transactions(_ context.Context, after mq.QueueOffset, max int) ([]mq.Transaction, error) {
+	f.did("list %d %d", after, max)
+	return []mq.Transaction{{
+		Offset: 9, Pos: 77, OffsetID: mq.OffsetID(storeHost, 77), Topic: "T", QueueID: 2, Group: "P", UniqueKey: "K",
+		Born: time.UnixMilli(4000), Stored: time.UnixMilli(5000), Size: 300, Checks: 3, GivenUp: true,
+	}}, f.fails()
+}
+
+func (f *fake) SettleTransaction(_ context.Context, at mq.LogPos, o mq.Outcome) error {
+	f.did("settle %d %d", at, o)
+	return f.fails()
+}
+
+func (f *fake) CheckTransaction(_ context.Context, at mq.LogPos) error {
+	f.did("check %d", at)
+	return f.fails()
+}
+
+func (f *fake) did(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.byHand = append(f.byHand, fmt.Sprintf(format, args...))
 }
 
 func (f *fake) Pull(_ context.Context, r mq.PullRequest, done func(mq.Batch, error)) {

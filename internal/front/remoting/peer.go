@@ -1,7 +1,7 @@
 package remoting
 
 // What the broker asks of a client, on the client's own connection:
-// NOTIFY_CONSUMER_IDS_CHANGED (40), RESET_CONSUMER_CLIENT_OFFSET (220) and, on
+// CHECK_TRANSACTION_STATE (39), NOTIFY_CONSUMER_IDS_CHANGED (40), RESET_CONSUMER_CLIENT_OFFSET (220) and, on
 // behalf of an operator, GET_CONSUMER_STATUS_FROM_CLIENT (221),
 // GET_CONSUMER_RUNNING_INFO (307), CONSUME_MESSAGE_DIRECTLY (309).
 
@@ -34,6 +34,14 @@ func (s *session) ResetOffsets(group, topic string, at time.Time, force bool, to
 		return
 	}
 	s.tell(wire.ResetConsumerClientOffset, header, wire.EncodeBody(wire.ResetOffsetBody{OffsetTable: s.h.offsetTable(to)}))
+}
+
+// CheckTransaction implements mq.Peer.
+func (s *session) CheckTransaction(c mq.TransactionCheck) {
+	s.tell(wire.CheckTransactionState, &wire.CheckTransactionStateRequest{
+		Topic: c.Topic, TranStateTableOffset: int64(c.Offset), CommitLogOffset: int64(c.Pos),
+		MsgID: c.UniqueKey, TransactionID: c.UniqueKey, OffsetMsgID: c.OffsetID,
+	}, c.Record)
 }
 
 // tell sends a request that has no answer. A client that cannot be reached is

@@ -40,7 +40,7 @@ func (g goddard) broker(dir, nameServer string, port int) []string {
 }
 
 func (g goddard) conf(brokerName string) string {
-	return fmt.Sprintf("brokerClusterName=%s\nbrokerName=%s\nautoCreateTopicEnable=true\nmessageDelayLevel=%s\n",
+	return fmt.Sprintf("brokerClusterName=%s\nbrokerName=%s\nautoCreateTopicEnable=true\nmessageDelayLevel=%s\n"+transactionConf,
 		ClusterName, brokerName, delayLevels)
 }
 

@@ -41,7 +41,11 @@ diskMaxUsedSpaceRatio=95
 waitTimeMillsInSendQueue=5000
 waitTimeMillsInHeartbeatQueue=5000
 osPageCacheBusyTimeOutMills=5000
-`
+transactionOpBatchInterval=200
+` + transactionConf
+
+// transactionConf makes checks of transactions quick, with both servers.
+const transactionConf = "transactionCheckInterval=3000\ntransactionTimeOut=1000\ntransactionCheckMax=3\n"
 
 type java struct{ kit *Kit }
 

@@ -60,14 +60,19 @@ var javaScenarios = strings.Fields(`
 	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
 	topic_lifecycle group_lifecycle consumer_status
-	lookup_by_key message_track request_reply reply_to_nobody`)
+	lookup_by_key message_track request_reply reply_to_nobody
+	transaction_commit transaction_check transaction_other_producer transaction_given_up transaction_resumed transaction_rest`)
 
 // goScenarios are those of the Go client; see clients/go.
 var goScenarios = strings.Fields(`
 	rebalance consume_from_first consume_from_last consume_from_timestamp offset_reset
 	retry_to_dlq retry_then_success ordered tag_filter tag_hash_collision sql_filter sql_filter_wakes broadcasting long_poll_wakes resume_where_left
 	send_sync send_async send_oneway send_batch send_to_chosen_queue properties_arrive compressed_body delay_level delay_own_time
-	too_big_message pull_consumer topic_lifecycle lookup_by_key`)
+	too_big_message pull_consumer topic_lifecycle lookup_by_key
+	transaction_commit transaction_check transaction_other_producer`)
+
+// restartScenarios run while the broker is killed and comes back.
+var restartScenarios = []string{"restart_under_load", "restart_with_transactions"}
 
 // makers are the servers of this run. One that is not available is skipped.
 func makers(t *testing.T, run func(t *testing.T, m against.Maker)) {
@@ -105,31 +110,38 @@ func TestScenarios(t *testing.T) {
 }
 
 func restartUnderLoad(t *testing.T, m against.Maker, cluster *against.Cluster, all []*client) {
-	const scenario = "restart_under_load"
-	if len(wanted([]string{scenario})) == 0 {
+	type run struct {
+		*client
+		scenario string
+		ready    bool
+	}
+	var runs []*run
+	for _, scenario := range wanted(restartScenarios) {
+		for _, c := range all {
+			if scenario == "restart_under_load" || strings.HasPrefix(c.name, "java") {
+				c.run(t, scenario)
+				runs = append(runs, &run{client: c, scenario: scenario})
+			}
+		}
+	}
+	if len(runs) == 0 {
 		return
 	}
-	var ready []*client
-	for _, c := range all {
-		c.run(t, scenario)
-	}
-	for _, c := range all {
-		if c.asked(scenario, "restart") {
-			ready = append(ready, c)
-		}
+	for _, r := range runs {
+		r.ready = r.asked(r.scenario, "restart")
 	}
 	cluster.Kill()
 	from := time.Now()
 	cluster.Start(t)
 	t.Logf("%s was back %v after kill -9", m.Name(), time.Since(from).Round(time.Millisecond))
-	for _, c := range ready {
-		c.answer(t, scenario, "restart")
-	}
-	t.Run(scenario, func(t *testing.T) {
-		for _, c := range all {
-			c.reportAs(t, m.Name(), scenario, c.name)
+	for _, r := range runs {
+		if r.ready {
+			r.answer(t, r.scenario, "restart")
 		}
-	})
+	}
+	for _, r := range runs {
+		t.Run(r.scenario, func(t *testing.T) { r.reportAs(t, m.Name(), r.scenario, r.name) })
+	}
 }
 
 func allClients(t *testing.T, nameServer string) []*client {

@@ -57,6 +57,10 @@ func scenarios() map[string]func(*scenario) {
 		"consume_from_timestamp": consumeFromTimestamp,
 		"offset_reset":           offsetReset,
 
+		"transaction_commit":         transactionCommit,
+		"transaction_check":          transactionCheck,
+		"transaction_other_producer": transactionOtherProducer,
+
 		"restart_under_load": restartUnderLoad,
 		"mixed_cluster":      mixedCluster,
 	}

@@ -167,7 +167,8 @@ final class Case implements AutoCloseable {
         return all;
     }
 
-    private static List<MessageExt> read(DefaultMQPullConsumer puller, String topic) throws Exception {
+    /** Everything in a topic at the moment. */
+    static List<MessageExt> read(DefaultMQPullConsumer puller, String topic) throws Exception {
         List<MessageExt> all = new ArrayList<>();
         for (MessageQueue q : puller.fetchSubscribeMessageQueues(topic)) {
             long next = 0;

@@ -192,6 +192,14 @@ public final class Scenarios {
         t.put("request_reply", Replying::request);
         t.put("reply_to_nobody", Replying::gone);
 
+        t.put("transaction_commit", Transactions::commit);
+        t.put("transaction_check", Transactions::check);
+        t.put("transaction_other_producer", Transactions::otherProducer);
+        t.put("transaction_given_up", Transactions::givenUp);
+        t.put("transaction_resumed", Transactions::resumed);
+        t.put("transaction_rest", Transactions::rest);
+
+        t.put("restart_with_transactions", Transactions::restart);
         t.put("restart_under_load", Restarting::underLoad);
         t.put("mixed_cluster", Mixing::cluster);
         t.put("auto_create_off", Refusals::autoCreateOff);

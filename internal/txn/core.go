@@ -1,0 +1,233 @@
+package txn
+
+import (
+	"slices"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// A half is a half message that is not ended.
+type half struct {
+	born    int64  // Unix milliseconds, by the producer's clock
+	rest    int64  // milliseconds that its producer asks for before the first check; 0 if it does not
+	key     uint64 // a hash of its message's unique key; not in its row
+	checks  int32
+	givenUp bool
+	stored  bool // it has a row
+}
+
+// rules are the settings that decide; times are milliseconds.
+type rules struct {
+	timeout   int64 // before the first check
+	interval  int64 // between rounds of checks
+	maxChecks int32
+	retention int64
+}
+
+// An op is what the core asks for.
+type op uint8
+
+const (
+	opCheck  op = iota // ask a producer about the half message
+	opGiveUp           // store its copy and say so in the op topic
+)
+
+// An action is one thing to be done about a half message.
+type action struct {
+	op     op
+	offset mq.QueueOffset
+	checks int32
+}
+
+// A verdict says whether a half message may be ended.
+type verdict uint8
+
+const (
+	mayEnd   verdict = iota
+	isEnding         // somebody else is at it
+	isEnded          // or never was one
+)
+
+// A core knows what is pending and decides what is due. Times are Unix
+// milliseconds; it has no clock.
+type core struct {
+	next, op mq.QueueOffset // what was not read yet of the two queues
+	halves   map[mq.QueueOffset]half
+	// early are ends whose half message was not read yet; true if it is only
+	// given up.
+	early map[mq.QueueOffset]bool
+	// ending are half messages whose end is on its way and was not read yet.
+	ending map[mq.QueueOffset]bool
+	// dirty are half messages whose row differs; true if there is one.
+	dirty map[mq.QueueOffset]bool
+	round int64            // when the last round of checks began
+	due   []mq.QueueOffset // what is left of it
+}
+
+func newCore(now int64) *core {
+	return &core{
+		halves: map[mq.QueueOffset]half{}, early: map[mq.QueueOffset]bool{}, ending: map[mq.QueueOffset]bool{},
+		dirty: map[mq.QueueOffset]bool{}, round: now,
+	}
+}
+
+// load takes a row over.
+func (c *core) load(at mq.QueueOffset, h half) {
+	h.stored = true
+	c.halves[at] = h
+}
+
+// add takes over what was read of the half queue. RocketMQ stores a half
+// message once more with every check and does not end the one before: one
+// that has been checked takes the place of its predecessor.
+func (c *core) add(at mq.QueueOffset, h half) {
+	c.next = at + 1
+	if h.checks > 0 {
+		for old, o := range c.halves {
+			if o.key == h.key && o.born == h.born {
+				c.remove(old, o)
+			}
+		}
+	}
+	givenUp, early := c.early[at]
+	delete(c.early, at)
+	if early && !givenUp {
+		return
+	}
+	h.givenUp = givenUp
+	c.halves[at] = h
+	c.dirty[at] = false
+}
+
+// ended takes over what was read of the op queue; givenUp says that the half
+// message may still be ended.
+func (c *core) ended(at mq.QueueOffset, givenUp bool) {
+	delete(c.ending, at)
+	if at >= c.next {
+		c.early[at] = givenUp
+		return
+	}
+	h, pending := c.halves[at]
+	switch {
+	case !pending:
+	case givenUp:
+		h.givenUp = true
+		c.change(at, h)
+	default:
+		c.remove(at, h)
+	}
+}
+
+func (c *core) change(at mq.QueueOffset, h half) {
+	c.halves[at] = h
+	c.dirty[at] = h.stored
+}
+
+func (c *core) remove(at mq.QueueOffset, h half) {
+	delete(c.halves, at)
+	delete(c.dirty, at)
+	if h.stored {
+		c.dirty[at] = true
+	}
+}
+
+// end asks whether a half message may be ended. If so, it is as good as done
+// until failed is said.
+func (c *core) end(at mq.QueueOffset) verdict {
+	if c.ending[at] {
+		return isEnding
+	}
+	if _, pending := c.halves[at]; !pending && at < c.next {
+		return isEnded
+	}
+	c.ending[at] = true
+	return mayEnd
+}
+
+// failed says that a half message could not be ended.
+func (c *core) failed(at mq.QueueOffset) { delete(c.ending, at) }
+
+// pending says what is known of a half message that is not ended.
+func (c *core) pending(at mq.QueueOffset) (half, bool) {
+	h, ok := c.halves[at]
+	return h, ok && !c.ending[at]
+}
+
+// restart counts the checks of a half message anew.
+func (c *core) restart(at mq.QueueOffset) {
+	if h, ok := c.halves[at]; ok && h.checks != 0 {
+		h.checks = 0
+		c.change(at, h)
+	}
+}
+
+// forget drops what lies before the start of the half queue: it has expired.
+func (c *core) forget(start mq.QueueOffset) (dropped int) {
+	for at, h := range c.halves {
+		if at < start {
+			c.remove(at, h)
+			delete(c.ending, at)
+			if !h.givenUp {
+				dropped++
+			}
+		}
+	}
+	return dropped
+}
+
+// tick begins a round of checks if it is time for one and the last one is done.
+func (c *core) tick(now int64, r rules) (began bool) {
+	if now-c.round < r.interval && now >= c.round || len(c.due) > 0 {
+		return false
+	}
+	c.round = now
+	for at, h := range c.halves {
+		if !h.givenUp && (c.spent(h, now, r) || ripe(h, now, r)) {
+			c.due = append(c.due, at)
+		}
+	}
+	slices.Sort(c.due)
+	return true
+}
+
+// spent reports whether a half message is to be given up.
+func (c *core) spent(h half, now int64, r rules) bool {
+	return h.checks >= r.maxChecks || now-h.born > r.retention
+}
+
+// ripe reports whether a half message is old enough to be asked about. As in
+// RocketMQ, one that seems to be born in the future is, unless it asks for a
+// rest of its own.
+func ripe(h half, now int64, r rules) bool {
+	age := now - h.born
+	if h.rest > 0 {
+		return age >= max(h.rest, r.timeout)
+	}
+	return age < 0 || age >= r.timeout
+}
+
+// take is the next thing to do of the round; false if nothing is left.
+func (c *core) take(now int64, r rules) (action, bool) {
+	for len(c.due) > 0 {
+		at := c.due[0]
+		c.due = c.due[1:]
+		h, pending := c.pending(at)
+		if !pending || h.givenUp {
+			continue
+		}
+		if c.spent(h, now, r) {
+			return action{opGiveUp, at, h.checks}, true
+		}
+		h.checks++
+		c.change(at, h)
+		return action{opCheck, at, h.checks}, true
+	}
+	c.due = nil
+	return action{}, false
+}
+
+// late reports whether a producer that was not asked speaks too late: a
+// half message with a rest of its own is then left to its checks.
+func late(h half, now int64, r rules) bool {
+	return h.rest > 0 && now-h.born > max(h.rest, r.timeout)
+}

@@ -1,0 +1,551 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+)
+
+// A rig is a ledger over a store in memory.
+type rig struct {
+	t      *testing.T
+	fs     vfs.FS
+	store  *store.Store
+	ledger *Ledger
+	stop   func()
+
+	mu struct {
+		sync.Mutex
+		asked    []string
+		checks   []mq.TransactionCheck
+		failures int // how many appends still fail
+	}
+}
+
+// open opens store and ledger and runs them.
+func open(t *testing.T, fs vfs.FS, flush store.FlushMode) *rig {
+	t.Helper()
+	r := &rig{t: t, fs: fs}
+	var err error
+	r.store, err = store.Open(store.Options{Dir: "data", FS: fs, SegmentSize: 1 << 20, Reserve: 1, Flush: flush, FlushInterval: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ledger, err = New(Options{
+		Store: r.store, Append: r.append, Ask: r.ask, Retention: 72 * time.Hour,
+		Settings: func() Settings { return Settings{Timeout: 6 * time.Second, Interval: 30 * time.Second, MaxChecks: 3} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { r.store.Run(ctx) })
+	wg.Go(func() { r.ledger.Run(ctx) })
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		wg.Wait()
+		r.store.Close()
+	})
+	return r
+}
+
+// bubble runs a test with a ledger in a bubble of its own time.
+func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
+	synctest.Test(t, func(t *testing.T) {
+		r := open(t, vfs.NewMem(), store.FlushAsync)
+		defer func() { r.stop() }()
+		test(t, r)
+	})
+}
+
+// again stops the ledger and opens it anew.
+func (r *rig) again() *rig {
+	r.t.Helper()
+	r.stop()
+	return open(r.t, r.fs, store.FlushAsync)
+}
+
+func (r *rig) append(b *mq.SendBatch) {
+	r.mu.Lock()
+	fail := r.mu.failures > 0
+	if fail {
+		r.mu.failures--
+	}
+	r.mu.Unlock()
+	if !fail {
+		r.store.Append(b)
+		return
+	}
+	for i := range b.Sends {
+		b.Sends[i].Err = mq.ErrBusy
+	}
+	b.Done(b)
+}
+
+func (r *rig) ask(group string, c mq.TransactionCheck) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.asked = append(r.mu.asked, fmt.Sprint(group, " ", c.Offset))
+	r.mu.checks = append(r.mu.checks, c)
+	return true
+}
+
+// wantAsked compares what was asked since it was called last.
+func (r *rig) wantAsked(want ...string) {
+	r.t.Helper()
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Equal(r.mu.asked, want) {
+		r.t.Errorf("asked %q, want %q", r.mu.asked, want)
+	}
+	r.mu.asked = nil
+}
+
+// half stores a half message of group PG for queue 3 of T.
+func (r *rig) half(body string, kv ...string) mq.SendResult {
+	r.t.Helper()
+	m := mq.Message{Topic: "T", QueueID: 3, Body: []byte(body), BornTime: time.Now().UnixMilli(), SysFlag: mq.FlagPrepared}
+	kv = append([]string{mq.PropUniqueKey, "key-" + body, mq.PropProducerGroup, "PG", mq.PropTransaction, "true"}, kv...)
+	for i := 0; i < len(kv); i += 2 {
+		m.Properties = mq.AppendProperty(m.Properties, kv[i], kv[i+1])
+	}
+	Prepare(&m, nil)
+	done := make(chan mq.Send, 1)
+	r.store.Append(&mq.SendBatch{Sends: []mq.Send{{Message: m}}, Done: func(b *mq.SendBatch) { done <- b.Sends[0] }})
+	s := <-done
+	if s.Err != nil {
+		r.t.Fatal(s.Err)
+	}
+	return s.Result
+}
+
+func (r *rig) end(at mq.SendResult, o mq.Outcome, checked bool) error {
+	return r.ledger.End(context.Background(), mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: o, Checked: checked})
+}
+
+func (r *rig) commit(at mq.SendResult) {
+	r.t.Helper()
+	if err := r.end(at, mq.OutcomeCommit, false); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) records(q mq.Queue) []mq.Record {
+	r.t.Helper()
+	b, err := r.store.Read(q, 0, store.ReadOptions{MaxMessages: 1000})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer b.Release()
+	var all []mq.Record
+	for rec := range records(b) {
+		all = append(all, clone(rec))
+	}
+	return all
+}
+
+// wantDelivered compares the bodies that T's consumers see.
+func (r *rig) wantDelivered(want ...string) {
+	r.t.Helper()
+	var got []string
+	for _, rec := range r.records(mq.Queue{Topic: "T", ID: 3}) {
+		got = append(got, string(rec.Body))
+	}
+	if !slices.Equal(got, want) {
+		r.t.Errorf("delivered %q, want %q", got, want)
+	}
+}
+
+// wantPending compares the offsets of what is not ended.
+func (r *rig) wantPending(want ...string) {
+	r.t.Helper()
+	all, err := r.ledger.List(-1, 1000)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var got []string
+	for _, x := range all {
+		text := fmt.Sprint(x.Offset, " ", x.Checks)
+		if x.GivenUp {
+			text += " given up"
+		}
+		got = append(got, text)
+	}
+	if !slices.Equal(got, want) {
+		r.t.Errorf("pending are %q, want %q", got, want)
+	}
+}
+
+// check is the first question that was asked.
+func (r *rig) check() mq.TransactionCheck {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.checks[0]
+}
+
+func (r *rig) wantErr(err, want error) {
+	r.t.Helper()
+	if !errors.Is(err, want) {
+		r.t.Errorf("got error %v, want %v", err, want)
+	}
+}
+
+// pass lets time go by.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func TestCommittedMessageIsAsRocketMQDeliversIt(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		at := r.half("a", "k", "v", mq.PropTags, "tag", mq.PropRealTopic, "forged")
+		r.wantDelivered()
+		h := r.records(halfQueue)[0]
+		want := map[string]string{
+			mq.PropUniqueKey: "key-a", mq.PropProducerGroup: "PG", mq.PropTransaction: "true", "k": "v", mq.PropTags: "tag",
+			mq.PropTransactionID: "key-a", mq.PropRealTopic: "T", mq.PropRealQueueID: "3",
+		}
+		if got := mq.PropertyMap(h.Properties); fmt.Sprint(got) != fmt.Sprint(want) || h.SysFlag != 0 {
+			t.Errorf("half message has flag %x and %v, want %v", h.SysFlag, got, want)
+		}
+		r.commit(at)
+		got := r.records(mq.Queue{Topic: "T", ID: 3})[0]
+		delete(want, mq.PropRealTopic)
+		delete(want, mq.PropRealQueueID)
+		if p := mq.PropertyMap(got.Properties); fmt.Sprint(p) != fmt.Sprint(want) {
+			t.Errorf("committed message has %v, want %v", p, want)
+		}
+		if got.SysFlag != mq.FlagCommitted || got.PreparedPos != int64(at.Pos) || got.BornTime != h.BornTime {
+			t.Errorf("committed message is %+v", got)
+		}
+		if ops := r.records(opQueue); len(ops) != 1 || string(ops[0].Body) != "0," {
+			t.Errorf("op messages are %+v", ops)
+		}
+	})
+}
+
+func TestRollbackAndUnknownDeliverNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a, b := r.half("a"), r.half("b")
+		r.wantErr(r.end(a, mq.OutcomeRollback, false), nil)
+		r.wantErr(r.end(b, mq.OutcomeUnknown, false), nil)
+		r.wantPending("1 0")
+		r.wantErr(r.end(a, mq.OutcomeCommit, false), mq.ErrTransaction)
+		r.commit(b)
+		r.wantDelivered("b")
+		r.wantPending()
+	})
+}
+
+func TestEndsThatDoNotFitAreRefused(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a := r.half("a")
+		b := r.half("b")
+		r.commit(b)
+		plain := r.records(mq.Queue{Topic: "T", ID: 3})[0]
+		for name, e := range map[string]mq.TransactionEnd{
+			"another group":     {Group: "other", Offset: a.Offset, Pos: a.Pos},
+			"another offset":    {Group: "PG", Offset: a.Offset + 1, Pos: a.Pos},
+			"another position":  {Group: "PG", Offset: a.Offset, Pos: b.Pos},
+			"no message":        {Group: "PG", Offset: a.Offset, Pos: a.Pos + 7},
+			"behind the log":    {Group: "PG", Offset: a.Offset, Pos: 1 << 40},
+			"negative position": {Group: "PG", Offset: a.Offset, Pos: -1},
+			"no half message":   {Group: "PG", Offset: plain.QueueOffset, Pos: plain.Pos},
+			"ended":             {Group: "PG", Offset: b.Offset, Pos: b.Pos},
+		} {
+			e.Outcome = mq.OutcomeCommit
+			if err := r.ledger.End(context.Background(), e); !errors.Is(err, mq.ErrTransaction) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		r.wantDelivered("b")
+		pass(time.Minute)
+		r.commit(a)
+		pass(time.Minute)
+		r.wantErr(r.end(a, mq.OutcomeCommit, true), mq.ErrTransaction)
+		r.wantDelivered("b", "a")
+	})
+}
+
+// However many say at the same time that a transaction is committed, it is
+// committed once.
+func TestTransactionIsEndedOnlyOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		at := r.half("a")
+		var wg sync.WaitGroup
+		var mu sync.Mutex // guards good
+		good := 0
+		for range 20 {
+			wg.Go(func() {
+				if r.end(at, mq.OutcomeCommit, false) == nil {
+					mu.Lock()
+					good++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if good != 1 {
+			t.Errorf("%d of 20 ends were accepted", good)
+		}
+		r.wantDelivered("a")
+	})
+}
+
+func TestEndThatCouldNotBeStoredMayBeTriedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		at := r.half("a")
+		r.mu.Lock()
+		r.mu.failures = 1
+		r.mu.Unlock()
+		r.wantErr(r.end(at, mq.OutcomeCommit, false), mq.ErrBusy)
+		r.commit(at)
+		r.wantDelivered("a")
+	})
+}
+
+func TestProducersAreAskedUntilTheTransactionIsGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		at := r.half("a")
+		pass(29900 * time.Millisecond)
+		r.wantAsked()
+		pass(200 * time.Millisecond)
+		r.wantAsked("PG 0")
+		rec, _, err := mq.DecodeRecord(r.check().Record)
+		n, _ := mq.Property(rec.Properties, mq.PropCheckTimes)
+		if err != nil || string(rec.Topic) != "T" || rec.QueueID != 3 || rec.QueueOffset != 0 || rec.Pos != at.Pos || string(n) != "1" || !rec.Intact() {
+			t.Errorf("asked about %+v, %v", rec, err)
+		}
+		pass(time.Minute)
+		r.wantAsked("PG 0", "PG 0")
+		r.wantPending("0 3")
+		pass(time.Minute)
+		r.wantAsked()
+		r.wantPending("0 3 given up")
+		copies := r.records(mq.Queue{Topic: mq.TopicTransCheckMax})
+		if len(copies) != 1 || string(copies[0].Body) != "a" {
+			t.Fatalf("given up are %+v", copies)
+		}
+		// As in RocketMQ, its producer may still commit it.
+		r.commit(at)
+		r.wantDelivered("a")
+		r.wantPending()
+	})
+}
+
+func TestCommittedMessageCountsItsChecks(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		at := r.half("a")
+		pass(61 * time.Second)
+		r.wantAsked("PG 0", "PG 0")
+		r.wantErr(r.end(at, mq.OutcomeCommit, true), nil)
+		if n, _ := mq.Property(r.records(mq.Queue{Topic: "T", ID: 3})[0].Properties, mq.PropCheckTimes); string(n) != "2" {
+			t.Errorf("the committed message was checked %q times", n)
+		}
+		pass(time.Minute)
+		r.wantAsked()
+	})
+}
+
+func TestRestOfItsOwnDelaysTheFirstCheckAndBindsTheProducer(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a := r.half("a", mq.PropCheckImmunity, "40")
+		b := r.half("b", mq.PropCheckImmunity, "nonsense")
+		pass(31 * time.Second)
+		r.wantAsked("PG 1")
+		r.wantErr(r.end(b, mq.OutcomeCommit, false), mq.ErrTransactionLate)
+		r.wantErr(r.end(b, mq.OutcomeCommit, true), nil)
+		pass(30 * time.Second)
+		r.wantAsked("PG 0")
+		r.wantErr(r.end(a, mq.OutcomeRollback, false), mq.ErrTransactionLate)
+		r.wantErr(r.end(a, mq.OutcomeRollback, true), nil)
+		r.wantDelivered("b")
+	})
+}
+
+func TestPendingTransactionsSurviveARestart(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		var ats []mq.SendResult
+		for i := range 5 {
+			ats = append(ats, r.half(strconv.Itoa(i)))
+		}
+		r.commit(ats[1])
+		pass(31 * time.Second)
+		r.commit(ats[3])
+		late := r.half("late")
+		r = r.again()
+		defer r.stop()
+		r.wantPending("0 1", "2 1", "4 1", "5 0")
+		r.wantErr(r.end(ats[3], mq.OutcomeCommit, true), mq.ErrTransaction)
+		r.commit(late)
+		pass(31 * time.Second)
+		r.wantAsked("PG 0", "PG 2", "PG 4")
+		r.wantDelivered("1", "3", "late")
+	})
+}
+
+func TestWithoutRowsTheLogIsReadFromItsStart(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		var ats []mq.SendResult
+		for i := range 3000 {
+			ats = append(ats, r.half(strconv.Itoa(i)))
+		}
+		for i, at := range ats {
+			if i%1000 != 7 {
+				r.commit(at)
+			}
+		}
+		pass(10 * time.Minute) // all three are given up
+		r.ledger.following.Lock()
+		if err := r.ledger.dropRows(); err != nil {
+			t.Fatal(err)
+		}
+		stop := r.stop
+		r.ledger.following.Unlock()
+		stop()
+		fresh := open(t, r.fs, store.FlushAsync)
+		defer fresh.stop()
+		fresh.wantPending("7 0 given up", "1007 0 given up", "2007 0 given up")
+	})
+}
+
+func TestOperatorsEndAndRevive(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ctx := context.Background()
+		a, b, c := r.half("a"), r.half("b"), r.half("c")
+		r.wantErr(r.ledger.Settle(ctx, a.Pos, mq.OutcomeCommit), nil)
+		r.wantErr(r.ledger.Settle(ctx, b.Pos, mq.OutcomeRollback), nil)
+		r.wantErr(r.ledger.Settle(ctx, b.Pos, mq.OutcomeCommit), mq.ErrTransaction)
+		r.wantErr(r.ledger.Settle(ctx, c.Pos, mq.OutcomeUnknown), mq.ErrInvalid)
+		r.wantErr(r.ledger.Check(ctx, b.Pos), mq.ErrTransaction)
+		r.wantErr(r.ledger.Check(ctx, 1<<40), mq.ErrTransaction)
+		r.wantErr(r.ledger.Check(ctx, r.records(mq.Queue{Topic: "T", ID: 3})[0].Pos), mq.ErrTransaction)
+		r.wantErr(r.ledger.Check(ctx, c.Pos), nil)
+		r.wantAsked("PG 2")
+		pass(150 * time.Second)
+		r.wantAsked("PG 2", "PG 2", "PG 2")
+		r.wantPending("2 3 given up")
+		// By its copy, as with RocketMQ.
+		r.wantErr(r.ledger.Check(ctx, r.records(mq.Queue{Topic: mq.TopicTransCheckMax})[0].Pos), nil)
+		r.wantPending("3 0")
+		r.wantErr(r.end(c, mq.OutcomeCommit, true), mq.ErrTransaction)
+		r.wantErr(r.ledger.Check(ctx, r.records(mq.Queue{Topic: mq.TopicTransCheckMax})[0].Pos), mq.ErrTransaction)
+		pass(31 * time.Second)
+		r.wantAsked("PG 3")
+		r.wantErr(r.end(mq.SendResult{Offset: 3, Pos: r.records(halfQueue)[3].Pos}, mq.OutcomeCommit, true), nil)
+		r.wantDelivered("a", "c")
+	})
+}
+
+func TestListIsPagedInOrder(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		for i := range 10 {
+			r.half(strconv.Itoa(i))
+		}
+		all, err := r.ledger.List(3, 2)
+		if err != nil || len(all) != 2 || all[0].Offset != 4 || all[1].Offset != 5 {
+			t.Fatalf("listed %+v, %v", all, err)
+		}
+		x := all[0]
+		if x.Topic != "T" || x.QueueID != 3 || x.Group != "PG" || x.UniqueKey != "key-4" || x.Born.IsZero() || x.OffsetID != mq.OffsetID(r.records(halfQueue)[4].StoreHost, x.Pos) {
+			t.Errorf("listed %+v", x)
+		}
+	})
+}
+
+// After a crash, whatever the disk kept, what was acknowledged as ended is
+// ended, and what was acknowledged as half is pending or ended.
+func TestAcknowledgedEndsSurviveACrash(t *testing.T) {
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 1))
+			fs := vfs.NewCrashableMem()
+			r := open(t, fs, store.FlushSync)
+			defer r.stop()
+			state := map[string]mq.Outcome{}
+			for i := range 60 {
+				body := strconv.Itoa(i)
+				at := r.half(body)
+				state[body] = mq.OutcomeUnknown
+				if o := mq.Outcome(rng.IntN(3)); o != mq.OutcomeUnknown {
+					if err := r.end(at, o, false); err != nil {
+						t.Fatal(err)
+					}
+					state[body] = o
+				}
+				if rng.IntN(8) == 0 {
+					pass(time.Duration(rng.IntN(20)) * time.Second)
+				}
+			}
+			crashed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+			after := open(t, crashed, store.FlushSync)
+			defer after.stop()
+			delivered := map[string]int{}
+			for _, rec := range after.records(mq.Queue{Topic: "T", ID: 3}) {
+				delivered[string(rec.Body)]++
+			}
+			all, err := after.ledger.List(-1, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pending := map[string]bool{}
+			for _, x := range all {
+				pending[x.UniqueKey[len("key-"):]] = true
+			}
+			for body, o := range state {
+				want := 0
+				if o == mq.OutcomeCommit {
+					want = 1
+				}
+				if delivered[body] != want || pending[body] != (o == mq.OutcomeUnknown) {
+					t.Errorf("seed %d: transaction %s ended as %d: delivered %d times, pending %v", seed, body, o, delivered[body], pending[body])
+				}
+			}
+		})
+	}
+}
+
+func FuzzHalfMessage(f *testing.F) {
+	f.Add([]byte("REAL_TOPIC\x01T\x02REAL_QID\x013\x02CHECK_IMMUNITY_TIME_IN_SECONDS\x0199999999999999999999\x02"), []byte("1,2,"))
+	f.Add([]byte("REAL_TOPIC\x01T\x02REAL_QID\x01-3\x02TRANSACTION_CHECK_TIMES\x01-5\x02"), []byte(",,x,-1"))
+	f.Fuzz(func(t *testing.T, props, body []byte) {
+		if len(props) > 20_000 {
+			return
+		}
+		rec := mq.Record{Topic: []byte(halfQueue.Topic), Properties: props, Body: body}
+		if h := halfOf(rec); h.checks < 0 || h.rest < 0 {
+			t.Errorf("read %+v", h)
+		}
+		for at := range offsetsOf(body) {
+			if at < 0 {
+				t.Errorf("offset %d", at)
+			}
+		}
+		if s, err := committed(rec, 3); err == nil && (s.Topic == "" || s.QueueID < 0) {
+			t.Errorf("committed to %q, %d", s.Topic, s.QueueID)
+		}
+		if _, _, err := checkOf(rec, 1); err != nil && !errors.Is(err, mq.ErrTransaction) {
+			t.Error(err)
+		}
+		m := rec.Message()
+		m.Topic = "T"
+		Prepare(&m, nil)
+		if q, err := target(mq.Record{Properties: m.Properties}); err != nil || q.Topic != "T" {
+			t.Errorf("a prepared message is meant for %v, %v", q, err)
+		}
+	})
+}
