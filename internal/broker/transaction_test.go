@@ -130,6 +130,23 @@ func TestDelayOfATransactionBeginsWithItsCommit(t *testing.T) {
 }
 
 // What a consumer failed on keeps its properties, those of the transaction too.
+func TestATimeOfATransactionsOwnBeginsWithItsCommit(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		at := r.sent(half("T", "a", mq.PropTimerDelayMs, "2500"))
+		pass(10 * time.Second)
+		r.must(r.end(at, mq.OutcomeCommit))
+		pass(2 * time.Second)
+		if n := r.records("T", 2); len(n) != 0 {
+			t.Errorf("%d messages are there half a second before their time", len(n))
+		}
+		pass(time.Second)
+		if n := r.records("T", 2); len(n) != 1 || string(n[0].Body) != "a" {
+			t.Errorf("%d messages are there after their time", len(n))
+		}
+		r.wantErr(r.send(half("T", "b", mq.PropTimerDelaySec, "5s"))[0].Err, mq.ErrMessageIllegal)
+	})
+}
+
 func TestRetriesOfACommittedMessageAreNoTransactions(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		if _, err := r.Join(context.Background(), consumer("c", &peer{}, "G", "T")); err != nil {
