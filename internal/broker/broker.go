@@ -36,6 +36,7 @@ type Broker struct {
 	// changing lets one change of the settings happen at a time.
 	changing sync.Mutex
 	closing  atomic.Bool // no sends and pulls any more
+	unkept   atomic.Bool // rows wait for space on the disk
 	// ready is set once everything that appended speaks to is there.
 	ready atomic.Bool
 }
@@ -70,6 +71,8 @@ func New(o Options) (*Broker, error) {
 	if b.store, err = store.Open(o.Store); err != nil {
 		return nil, err
 	}
+	o.Store = b.store.Options()
+	b.live.Store(newLive(o))
 	if err := b.load(o); err != nil {
 		return nil, errors.Join(err, b.store.Close())
 	}
@@ -87,7 +90,7 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
-	b.offsets = newOffsets(b.store.Keys(), b.stats)
+	b.offsets = newOffsets(b.store.Keys(), b.stats, b.keepLater)
 	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
 }
 
@@ -121,6 +124,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	for _, w := range b.parking.empty() {
 		b.expire(w)
 	}
+	b.keepRest()
 	stopStore()
 	storing.Wait()
 	close(failures)
@@ -146,6 +150,7 @@ func (b *Broker) sweep(ctx context.Context) {
 			b.stats.sample(now)
 			b.expireClients(now)
 			b.locks.expire(now)
+			b.keepRest()
 		}
 	}
 }
