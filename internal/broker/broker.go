@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +40,7 @@ type Broker struct {
 	// changing lets one change of the settings happen at a time.
 	changing sync.Mutex
 	closing  atomic.Bool // no sends and pulls any more
+	unkept   atomic.Bool // rows wait for space on the disk
 	// ready is set once everything that appended speaks to is there.
 	ready atomic.Bool
 }
@@ -75,6 +75,8 @@ func New(o Options) (*Broker, error) {
 	if b.store, err = store.Open(o.Store); err != nil {
 		return nil, err
 	}
+	o.Store = b.store.Options()
+	b.live.Store(newLive(o))
 	if err := b.load(o); err != nil {
 		return nil, errors.Join(err, b.store.Close())
 	}
@@ -99,12 +101,12 @@ func (b *Broker) load(o Options) error {
 		return err
 	}
 	b.txn, err = txn.New(txn.Options{
-		Store: b.store, Append: b.release, Ask: b.askProducer, Settings: b.txnSettings, Retention: cmp.Or(o.Store.Retention, store.DefaultRetention), Log: o.Log,
+		Store: b.store, Append: b.release, Ask: b.askProducer, Settings: b.txnSettings, Retention: b.store.Options().Retention, Log: o.Log,
 	})
 	if err != nil {
 		return err
 	}
-	b.offsets = newOffsets(b.store.Keys(), b.stats)
+	b.offsets = newOffsets(b.store.Keys(), b.stats, b.keepLater)
 	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
 }
 
@@ -140,6 +142,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	for _, w := range b.parking.empty() {
 		b.expire(w)
 	}
+	b.keepRest()
 	stopStore()
 	storing.Wait()
 	close(failures)
@@ -165,6 +168,7 @@ func (b *Broker) sweep(ctx context.Context) {
 			b.stats.sample(now)
 			b.expireClients(now)
 			b.locks.expire(now)
+			b.keepRest()
 		}
 	}
 }

@@ -20,6 +20,7 @@ type groups struct {
 	mu struct {
 		sync.Mutex
 		version mq.DataVersion
+		unkept  map[string]bool // in the table, without a row
 	}
 }
 
@@ -38,6 +39,7 @@ func defaultPolicy() *mq.RetryPolicy { return &mq.RetryPolicy{Type: "CUSTOMIZED"
 
 func (b *Broker) loadGroups() error {
 	b.groups.table = newTable[mq.Group]()
+	b.groups.mu.unkept = map[string]bool{}
 	for _, name := range []string{
 		mq.GroupTools, "FILTERSRV_CONSUMER", "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY", "CID_ONSAPI_PULL",
 		"CID_ONSAPI_PERMISSION", "CID_ONSAPI_OWNER", "CID_RMQ_SYS_TRANS",
@@ -70,7 +72,11 @@ func (b *Broker) group(name string) (*mq.Group, error) {
 		return g, nil
 	}
 	g := newGroup(name)
-	if err := b.keepGroupLocked(g); err != nil {
+	if err := b.keepGroupLocked(g); b.keepLater(err) {
+		// A full disk does not keep anybody from reading.
+		b.groups.table.put(name, &g)
+		b.groups.mu.unkept[name] = true
+	} else if err != nil {
 		return nil, err
 	}
 	b.opts().Log.Info("created consumer group", "group", name)
@@ -79,10 +85,23 @@ func (b *Broker) group(name string) (*mq.Group, error) {
 
 func (b *Broker) keepGroupLocked(g mq.Group) error {
 	if err := b.setJSON(groupRows+g.Name, g); err != nil {
-		return err
+		return fmt.Errorf("consumer group %s cannot be %s: %w", g.Name, createdOrChanged(b.groups.table.get(g.Name) == nil), err)
 	}
+	delete(b.groups.mu.unkept, g.Name)
 	b.groups.table.put(g.Name, &g)
 	return b.nextVersion("group", &b.groups.mu.version)
+}
+
+// keepGroups writes the rows of groups that lack theirs.
+func (b *Broker) keepGroups() error {
+	b.groups.mu.Lock()
+	defer b.groups.mu.Unlock()
+	for name := range b.groups.mu.unkept {
+		if err := b.keepGroupLocked(*b.groups.table.get(name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func missingGroup(name string) error {
@@ -149,8 +168,9 @@ func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) 
 	}
 	if b.groups.table.get(name) != nil {
 		if err := b.store.Keys().Delete([]byte(groupRows+name), true); err != nil {
-			return fmt.Errorf("broker: delete group %s: %w", name, err)
+			return fmt.Errorf("consumer group %s cannot be deleted: %w", name, err)
 		}
+		delete(b.groups.mu.unkept, name)
 		b.groups.table.put(name, nil)
 		errs = append(errs, b.nextVersion("group", &b.groups.mu.version))
 		b.opts().Log.Info("deleted consumer group", "group", name)

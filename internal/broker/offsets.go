@@ -23,6 +23,7 @@ type use struct{ group, topic string }
 type offsets struct {
 	keys  *store.Keys
 	stats *stats
+	later func(error) bool // whether a row that failed so may be written later
 
 	// mu guards the table; it is taken before a progress's and not held while
 	// a row of one offset is written.
@@ -42,6 +43,7 @@ type progress struct {
 	mu struct {
 		sync.Mutex
 		queues  map[int32]position
+		unkept  map[int32]bool // queues whose row is older; nil if none
 		deleted bool
 	}
 }
@@ -53,8 +55,8 @@ type position struct {
 	reset     mq.QueueOffset // where the next pull is sent
 }
 
-func newOffsets(keys *store.Keys, s *stats) *offsets {
-	o := &offsets{keys: keys, stats: s}
+func newOffsets(keys *store.Keys, s *stats, later func(error) bool) *offsets {
+	o := &offsets{keys: keys, stats: s, later: later}
 	o.mu.uses = map[use]*progress{}
 	return o
 }
@@ -160,19 +162,58 @@ func (p *progress) pulled(queue int32, next mq.QueueOffset) {
 	p.mu.queues[queue] = at
 }
 
-// keepLocked writes the row of a position and then makes it known.
+// keepLocked writes the row of a position and then makes it known. On a full
+// disk it makes it known all the same; keepRest writes the row.
 func (o *offsets) keepLocked(p *progress, queue int32, at position) error {
 	if p.mu.deleted {
 		return nil
 	}
+	if err := o.writeLocked(p, queue, at); o.later(err) {
+		if p.mu.unkept == nil {
+			p.mu.unkept = map[int32]bool{}
+		}
+		p.mu.unkept[queue] = true
+	} else if err != nil {
+		return err
+	}
+	p.mu.queues[queue] = at
+	return nil
+}
+
+// writeLocked writes the row of a position.
+func (o *offsets) writeLocked(p *progress, queue int32, at position) error {
 	value := binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(at.committed))
 	if at.reset != noOffset {
 		value = binary.BigEndian.AppendUint64(value, uint64(at.reset))
 	}
 	if err := o.keys.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), value, false); err != nil {
-		return fmt.Errorf("broker: keep offset of group %s in topic %s: %w", p.group, p.topic, err)
+		return fmt.Errorf("the offset of group %s in topic %s cannot be stored: %w", p.group, p.topic, err)
 	}
-	p.mu.queues[queue] = at
+	delete(p.mu.unkept, queue)
+	return nil
+}
+
+// keepRest writes the rows that wait for space.
+func (o *offsets) keepRest() error {
+	for _, p := range o.all(func(use) bool { return true }) {
+		if err := o.keepRestOf(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *offsets) keepRestOf(p *progress) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.deleted {
+		return nil
+	}
+	for queue := range p.mu.unkept {
+		if err := o.writeLocked(p, queue, p.mu.queues[queue]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

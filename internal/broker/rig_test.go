@@ -35,7 +35,10 @@ func bubble(t *testing.T, o Options, test func(t *testing.T, r *rig)) {
 
 func start(t *testing.T, o Options, fs vfs.FS) *rig {
 	t.Helper()
-	o.Store.Dir, o.Store.FS, o.Store.Reserve = "data", fs, 1
+	o.Store.Dir, o.Store.FS = "data", fs
+	if o.Store.Reserve == 0 {
+		o.Store.Reserve = 1
+	}
 	if o.Store.SegmentSize == 0 {
 		o.Store.SegmentSize = 1 << 20
 	}

@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -45,16 +46,14 @@ func parseOffsetRow(key []byte) (group string, q mq.Queue, err error) {
 	return group, mq.Queue{Topic: topic, ID: int32(binary.BigEndian.Uint32([]byte(id)))}, nil
 }
 
-// setJSON stores a value that must survive a power loss.
+// setJSON stores a value that must survive a power loss. The caller says in its
+// error what is not stored.
 func (b *Broker) setJSON(key string, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
-	if err := b.store.Keys().Set([]byte(key), text, true); err != nil {
-		return fmt.Errorf("broker: keep %s: %w", key, err)
-	}
-	return nil
+	return b.store.Keys().Set([]byte(key), text, true)
 }
 
 // scanJSON calls each with the rest of the key and the value of every row whose
@@ -68,4 +67,33 @@ func scanJSON[V any](b *Broker, prefix string, each func(name string, v V)) erro
 		each(string(key[len(prefix):]), v)
 		return nil
 	})
+}
+
+// keepLater reports whether a row that could not be written may wait: the disk
+// is full, so that it can be written once there is space. It says so once.
+func (b *Broker) keepLater(err error) bool {
+	if !errors.Is(err, mq.ErrDiskFull) {
+		return false
+	}
+	if !b.unkept.Swap(true) {
+		b.opts().Log.Warn("new groups and consumer offsets are kept in memory only until there is space on the disk", "error", err)
+	}
+	return true
+}
+
+// keepRest writes the rows that wait for space.
+func (b *Broker) keepRest() {
+	if !b.unkept.Swap(false) {
+		return
+	}
+	err := errors.Join(b.keepGroups(), b.keepTopics(), b.offsets.keepRest())
+	switch {
+	case err == nil:
+		b.opts().Log.Info("groups and consumer offsets that were in memory only are kept again")
+	case !errors.Is(err, mq.ErrDiskFull):
+		b.opts().Log.Error("groups and consumer offsets are in memory only, will try again", "error", err)
+	}
+	if err != nil {
+		b.unkept.Store(true)
+	}
 }

@@ -73,7 +73,7 @@ func (b *Broker) storeInfo(info map[string]string) {
 	st, disk := b.store.Stats(), b.store.DiskUsage()
 	share := "0"
 	if disk.Total > 0 {
-		share = strconv.FormatFloat(float64(disk.Total-disk.Free)/float64(disk.Total), 'f', 2, 64)
+		share = strconv.FormatFloat(float64(disk.Used)/100, 'f', 2, 64)
 	}
 	info["commitLogMinOffset"] = strconv.FormatInt(st.LogStart, 10)
 	info["commitLogMaxOffset"] = strconv.FormatInt(st.LogEnd, 10)

@@ -43,17 +43,21 @@ func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	next := b.opts().Options
-	fields := map[string]reflect.Value{}
+	type field struct {
+		reflect.StructField
+		v reflect.Value
+	}
+	fields := map[string]field{}
 	fixed := map[string]string{} // what those say that cannot change
 	for f, v := range settings(reflect.ValueOf(&next).Elem()) {
 		name := f.Tag.Get("rocketmq")
-		fields[name] = v
+		fields[name] = field{f, v}
 		if f.Tag.Get("live") == "" {
 			fixed[name] = settingText(f, v)
 		}
 	}
 	for key, text := range kv {
-		v, ok := fields[key]
+		f, ok := fields[key]
 		old, isFixed := fixed[key]
 		switch {
 		case !ok:
@@ -61,7 +65,7 @@ func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {
 		case isFixed && old != text:
 			return fmt.Errorf("%w: %s cannot change while the broker runs; change its configuration and start it again", mq.ErrInvalid, key)
 		case !isFixed:
-			if err := setSetting(v, strings.TrimSpace(text)); err != nil {
+			if err := setSetting(f.v, strings.TrimSpace(text), unitOf(f.StructField)); err != nil {
 				return fmt.Errorf("%w: %s = %.60q: %w", mq.ErrInvalid, key, text, err)
 			}
 		}
@@ -69,9 +73,12 @@ func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {
 	if err := next.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", mq.ErrInvalid, err)
 	}
+	if err := b.store.Change(next.Store); err != nil {
+		return fmt.Errorf("%w: %w", mq.ErrInvalid, err)
+	}
 	b.live.Store(newLive(next))
 	b.applyTemplate()
-	b.opts().Log.Info("changed settings", "settings", kv)
+	b.opts().Log.Info("changed settings until the broker is started again; to keep them write them into its configuration", "settings", kv)
 	return nil
 }
 
@@ -129,23 +136,28 @@ func settingText(f reflect.StructField, v reflect.Value) string {
 		v = v.Elem()
 	}
 	if d, ok := v.Interface().(time.Duration); ok {
-		switch f.Tag.Get("unit") {
-		case "h":
-			return strconv.FormatInt(int64(d.Hours()), 10)
-		case "s":
-			return strconv.FormatInt(int64(d/time.Second), 10)
-		}
-		return strconv.FormatInt(d.Milliseconds(), 10)
+		return strconv.FormatInt(int64(d/unitOf(f)), 10)
 	}
 	return fmt.Sprint(v.Interface())
 }
 
+// unitOf is the unit that RocketMQ counts a time in.
+func unitOf(f reflect.StructField) time.Duration {
+	switch f.Tag.Get("unit") {
+	case "h":
+		return time.Hour
+	case "s":
+		return time.Second
+	}
+	return time.Millisecond
+}
+
 // setSetting reads what settingText wrote. A pointer gets a new target, for the
 // old one belongs to the settings in force.
-func setSetting(v reflect.Value, text string) error {
+func setSetting(v reflect.Value, text string, unit time.Duration) error {
 	if v.Kind() == reflect.Pointer {
 		p := reflect.New(v.Type().Elem())
-		if err := setSetting(p.Elem(), text); err != nil {
+		if err := setSetting(p.Elem(), text, unit); err != nil {
 			return err
 		}
 		v.Set(p)
@@ -164,10 +176,11 @@ func setSetting(v reflect.Value, text string) error {
 			return fmt.Errorf("want a whole number")
 		}
 		if v.Type() == reflect.TypeFor[time.Duration]() {
-			if n > int64(time.Hour/time.Millisecond) {
-				return fmt.Errorf("want at most an hour, in milliseconds")
+			// An hour in milliseconds, or a hundred years in hours.
+			if limit := map[time.Duration]int64{time.Millisecond: 3_600_000, time.Hour: 876_000}[unit]; n > limit || n < -limit {
+				return fmt.Errorf("want at most %v, as a number of %v", time.Duration(limit)*unit, unit)
 			}
-			n *= int64(time.Millisecond)
+			n *= int64(unit)
 		}
 		v.SetInt(n)
 	case reflect.String:

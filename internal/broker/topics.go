@@ -46,6 +46,7 @@ type topics struct {
 	mu struct {
 		sync.Mutex
 		version mq.DataVersion
+		unkept  map[string]bool // in the table, without a row
 	}
 }
 
@@ -74,6 +75,7 @@ func systemTopics(o Options, levels int) []mq.Topic {
 // loadTopics reads the rows and adds the system topics, which have none.
 func (b *Broker) loadTopics() error {
 	b.topics.table = newTable[topic]()
+	b.topics.mu.unkept = map[string]bool{}
 	b.topics.mu.version.Timestamp = time.Now().UnixMilli()
 	for _, t := range systemTopics(b.opts().Options, b.timer.Levels()) {
 		b.topics.table.add(t.Name, b.newTopic(t))
@@ -111,17 +113,40 @@ func (b *Broker) newTopic(t mq.Topic) *topic {
 // keepTopicLocked stores and publishes a topic.
 func (b *Broker) keepTopicLocked(t mq.Topic) (*topic, error) {
 	if err := b.setJSON(topicRows+t.Name, t); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("topic %s cannot be %s: %w", t.Name, createdOrChanged(b.topics.table.get(t.Name) == nil), err)
 	}
+	delete(b.topics.mu.unkept, t.Name)
 	made := b.setTopic(t)
 	return made, b.nextVersion("topic", &b.topics.mu.version)
+}
+
+func createdOrChanged(isNew bool) string {
+	if isNew {
+		return "created"
+	}
+	return "changed"
+}
+
+// keepTopics writes the rows of topics that lack theirs.
+func (b *Broker) keepTopics() error {
+	b.topics.mu.Lock()
+	defer b.topics.mu.Unlock()
+	for name := range b.topics.mu.unkept {
+		if _, err := b.keepTopicLocked(b.topics.table.get(name).Topic); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nextVersion counts a change of a table of the broker.
 func (b *Broker) nextVersion(table string, v *mq.DataVersion) error {
 	v.Counter++
 	v.Timestamp = time.Now().UnixMilli()
-	return b.setJSON(versionRows+table, *v)
+	if err := b.setJSON(versionRows+table, *v); err != nil {
+		return fmt.Errorf("the version of the %ss cannot be stored: %w", table, err)
+	}
+	return nil
 }
 
 func (b *Broker) topicChanged(name string) {
@@ -142,6 +167,11 @@ func (b *Broker) createTopic(t mq.Topic) (*topic, error) {
 		return made, nil
 	}
 	made, err := b.keepTopicLocked(t)
+	if strings.HasPrefix(t.Name, mq.RetryPrefix) && b.keepLater(err) {
+		// Its group reads on a full disk too.
+		made, err = b.setTopic(t), nil
+		b.topics.mu.unkept[t.Name] = true
+	}
 	b.topics.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -275,8 +305,9 @@ func (b *Broker) DeleteTopic(_ context.Context, name string) error {
 	known := b.topics.table.get(name) != nil
 	if known {
 		if err := b.store.Keys().Delete([]byte(topicRows+name), true); err != nil {
-			return fmt.Errorf("broker: delete topic %s: %w", name, err)
+			return fmt.Errorf("topic %s cannot be deleted: %w", name, err)
 		}
+		delete(b.topics.mu.unkept, name)
 		b.topics.table.put(name, nil)
 		b.stats.forget(statTopicPutNums, name)
 		b.stats.forget(statTopicPutSize, name)

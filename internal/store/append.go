@@ -180,8 +180,8 @@ func (s *Store) reserve(f *flight) error {
 				return err
 			}
 		case need > 0:
-			if err := s.seg.Prepare(int64(need)); err != nil {
-				return writeError(s.o.Dir, err)
+			if err := s.setAside(int64(need)); err != nil {
+				return err
 			}
 		default:
 			return nil

@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	iofs "io/fs"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -29,9 +31,25 @@ func (e *CorruptError) Error() string {
 // aside.
 func writeError(dir string, err error) error {
 	if vfs.IsNoSpaceError(err) {
-		return fmt.Errorf("%w: no space left for %s; remove files or lower retention: %w", mq.ErrDiskFull, dir, err)
+		return fmt.Errorf("%w: no space left for %s; free some space, or shorten retention (fileReservedTime): %w", mq.ErrDiskFull, dir, err)
 	}
 	return fmt.Errorf("%w: writing the commit log failed: %w", mq.ErrUnavailable, err)
+}
+
+// barred says why a file cannot be used that may well be in order; "" if there
+// is no such reason. err is what opening or locking it returned.
+func barred(err error) string {
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return "a broker is using this directory; stop it first"
+	case errors.Is(err, syscall.EROFS):
+		return "the file system is read-only; mount it writable, or use a copy on another one"
+	case errors.Is(err, iofs.ErrPermission):
+		return "not permitted; use the account that the broker runs under"
+	case vfs.IsNoSpaceError(err):
+		return "no space is left on the disk; free some"
+	}
+	return ""
 }
 
 // errClosed is what Append says once Close was called.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -40,7 +41,6 @@ func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
 	s := &Store{o: o, log: o.Log, wantSpace: make(chan struct{}, 1), wantSync: make(chan struct{}, 1)}
 	s.mu.idle = sync.NewCond(&s.mu.Mutex)
-	s.hours, _ = parseHours(o.DeleteHour) // Validate has seen them
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.shut())
 	}
@@ -56,13 +56,16 @@ func (s *Store) open() error {
 		return err
 	}
 	lock, err := fs.Lock(fs.PathJoin(dir, lockFile))
-	if err != nil {
-		return fmt.Errorf("store: %s is in use by another process, or not writable; stop that process or choose another directory: %w", dir, err)
+	if why := barred(err); why != "" && !errors.Is(err, syscall.EAGAIN) {
+		return fmt.Errorf("store: %s cannot be opened: %s: %w", dir, why, err)
+	} else if err != nil {
+		return fmt.Errorf("store: %s is in use by another process; stop that process or choose another directory: %w", dir, err)
 	}
 	s.lock = lock
 	if err := s.mark(); err != nil {
 		return err
 	}
+	s.setLimits(s.o)
 	for _, name := range []string{logDir, stateDir} {
 		if err := fs.MkdirAll(fs.PathJoin(dir, name), 0o755); err != nil {
 			return fmt.Errorf("store: %w", err)
@@ -228,7 +231,9 @@ func openRows(fs vfs.FS, dir string, log *slog.Logger, readOnly bool) (*rows, er
 		ReadOnly:                   readOnly,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 1 },
 	})
-	if err != nil {
+	if why := barred(err); why != "" {
+		return nil, fmt.Errorf("store: the key store in %s cannot be opened: %s: %w", dir, why, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("store: the key store in %s cannot be opened; restore it from a copy, or move it away: the index is then rebuilt from the log, but topics, groups and consumer offsets are lost: %w", dir, err)
 	}
 	return &rows{db: db, wal: wal}, nil
@@ -309,8 +314,14 @@ func (s *Store) resumeAt() (from mq.LogPos, rebuild bool, err error) {
 	}
 	ck, err := decodeCheckpoint(row)
 	switch {
-	case err != nil || ck.pos > hi:
-		s.log.Warn("the queue index is ahead of the log or unreadable and is rebuilt", "checkpoint", ck.pos, "log_end", hi, "error", err)
+	case len(s.seg.Files()) == 0 && (err != nil || ck.pos > 0):
+		return 0, false, fmt.Errorf("store: %s is empty, but the queue index has followed a log up to position %d; mount the volume that the log lies on, or restore the log from a copy; to begin anew without its messages choose an empty directory",
+			s.o.FS.PathJoin(s.o.Dir, logDir), ck.pos)
+	case err != nil:
+		s.log.Warn("the checkpoint of the queue index is unreadable, the index is rebuilt", "log_end", hi, "error", err)
+		return lo, true, s.dropIndex()
+	case ck.pos > hi:
+		s.log.Warn("the queue index is ahead of the log and is rebuilt", "checkpoint", ck.pos, "log_end", hi)
 		return lo, true, s.dropIndex()
 	case ck.pos < lo:
 		s.log.Warn("segments of the log are missing that were not indexed", "checkpoint", ck.pos, "log_start", lo)

@@ -14,9 +14,6 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
-// DefaultRetention is how long messages are kept if Options do not say.
-const DefaultRetention = 72 * time.Hour
-
 // Limits and defaults that are not worth a setting.
 const (
 	minSegmentSize     = 4 << 10
@@ -63,7 +60,8 @@ func (m *FlushMode) UnmarshalText(text []byte) error {
 // MarshalText is String.
 func (m FlushMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// Options says how a Store behaves. Only Dir has no default.
+// Options says how a Store behaves. Only Dir has no default. Fields tagged live
+// may be changed by Store.Change.
 type Options struct {
 	// Dir holds the log and everything derived from it.
 	Dir string `conf:"dir" rocketmq:"storePathRootDir"`
@@ -92,30 +90,30 @@ type Options struct {
 
 	// Retention is how long messages are kept: a full segment is removed when
 	// its newest message is older. Default 72h.
-	Retention time.Duration `conf:"retention" rocketmq:"fileReservedTime" unit:"h"`
+	Retention time.Duration `conf:"retention" rocketmq:"fileReservedTime" unit:"h" live:"true"`
 
 	// DeleteHour restricts that to certain hours of the day, local time, such
 	// as 04 or 04;16. Default: old segments are removed at any hour.
-	DeleteHour string `conf:"delete-hour" rocketmq:"deleteWhen"`
+	DeleteHour string `conf:"delete-hour" rocketmq:"deleteWhen" live:"true"`
 
 	// DiskMaxUsed is the share of the disk in percent from which on DeleteHour
 	// no longer holds back what Retention allows to remove. Default 75.
-	DiskMaxUsed int `conf:"disk-max-used" rocketmq:"diskMaxUsedSpaceRatio"`
+	DiskMaxUsed int `conf:"disk-max-used" rocketmq:"diskMaxUsedSpaceRatio" live:"true"`
 
 	// DiskForceClean is the share of the disk in percent from which on the
 	// oldest segments are removed whatever their age. Default 85; 100 never
 	// does.
-	DiskForceClean int `conf:"disk-force-clean" rocketmq:"diskSpaceCleanForciblyRatio"`
+	DiskForceClean int `conf:"disk-force-clean" rocketmq:"diskSpaceCleanForciblyRatio" live:"true"`
 
 	// DiskStopWrites is the share of the disk in percent from which on messages
 	// are refused. Default 100, which leaves the decision to Reserve: a share
 	// says little where disks are large.
-	DiskStopWrites int `conf:"disk-stop-writes" rocketmq:"diskSpaceWarningLevelRatio"`
+	DiskStopWrites int `conf:"disk-stop-writes" rocketmq:"diskSpaceWarningLevelRatio" live:"true"`
 
 	// Reserve is how many bytes must stay free on the disk; messages are
 	// refused before less would be left, and accepted again as soon as there is
 	// more. Default 256 MiB.
-	Reserve int64 `conf:"disk-reserve"`
+	Reserve int64 `conf:"disk-reserve" live:"true"`
 
 	// KeyIndex says whether messages can be found by key, unique key and tag.
 	// Switched on again, it indexes what was stored meanwhile. Default true.
@@ -193,7 +191,7 @@ func (o Options) withDefaults() Options {
 	set(&o.FlushInterval, 500*time.Millisecond)
 	set(&o.MaxInFlight, 64<<20)
 	set(&o.MaxReadBytes, 256<<10)
-	set(&o.Retention, DefaultRetention)
+	set(&o.Retention, 72*time.Hour)
 	set(&o.DiskMaxUsed, 75)
 	set(&o.DiskForceClean, 85)
 	set(&o.DiskStopWrites, 100)

@@ -32,9 +32,49 @@ func (s *Store) DiskUsage() DiskUsage {
 	return DiskUsage{}
 }
 
+// limits are those of the Options that may change while the store runs.
+type limits struct {
+	Options       // with defaults
+	hours   []int // DeleteHour
+}
+
+// Options are the settings in force, with the defaults filled in.
+func (s *Store) Options() Options { return s.limits.Load().Options }
+
+// Change takes over those fields of o that are tagged live; the others are not
+// looked at. None of the numbers may be zero.
+func (s *Store) Change(o Options) error {
+	s.watching.Lock()
+	defer s.watching.Unlock()
+	next := s.Options()
+	next.Retention, next.DeleteHour, next.Reserve = o.Retention, o.DeleteHour, o.Reserve
+	next.DiskMaxUsed, next.DiskForceClean, next.DiskStopWrites = o.DiskMaxUsed, o.DiskForceClean, o.DiskStopWrites
+	if next.Retention == 0 || next.Reserve == 0 || next.DiskMaxUsed == 0 || next.DiskForceClean == 0 || next.DiskStopWrites == 0 {
+		return errors.New("store: retention and the disk settings must be more than 0")
+	}
+	if err := next.Validate(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	s.setLimits(next)
+	return nil
+}
+
+// setLimits puts options in force that Validate has seen.
+func (s *Store) setLimits(o Options) {
+	hours, _ := parseHours(o.DeleteHour)
+	s.limits.Store(&limits{o, hours})
+}
+
 // watchDisk looks how full the disk is and decides whether messages are
 // accepted.
 func (s *Store) watchDisk() {
+	s.watching.Lock()
+	defer s.watching.Unlock()
+	s.watchDiskLocked()
+}
+
+// watchDiskLocked is watchDisk under Store.watching.
+func (s *Store) watchDiskLocked() {
 	usage, err := s.o.FS.GetDiskUsage(s.o.Dir)
 	if err != nil {
 		return
@@ -47,10 +87,11 @@ func (s *Store) watchDisk() {
 	full := s.judge(d)
 	before := s.diskFull.Load()
 	s.diskFull.Store(full)
-	s.rows.full.Store(nil)
-	if full != nil && d.Free < min(s.o.Reserve/2, rowsReserve) {
-		s.rows.full.Store(full)
+	rowsFull := full
+	if d.Free >= min(s.limits.Load().Reserve/2, rowsReserve) {
+		rowsFull = nil
 	}
+	s.rows.full.Store(rowsFull)
 	switch {
 	case full != nil && before == nil:
 		s.log.Error("messages are refused", "reason", full.err)
@@ -59,23 +100,58 @@ func (s *Store) watchDisk() {
 	}
 }
 
-// judge says why a disk in this state takes no messages; nil if it does.
-func (s *Store) judge(d DiskUsage) *refusal {
-	switch {
-	case d.Free < s.o.Reserve:
-		return &refusal{fmt.Errorf("%w: %d MiB are free in %s, %d MiB must stay free (disk-reserve); free some space or shorten retention",
-			mq.ErrDiskFull, d.Free>>20, s.o.Dir, s.o.Reserve>>20)}
-	case s.o.DiskStopWrites < 100 && d.Used >= s.o.DiskStopWrites:
-		return &refusal{fmt.Errorf("%w: the disk of %s is %d%% full, the limit is %d%% (disk-stop-writes); free some space or shorten retention",
-			mq.ErrDiskFull, s.o.Dir, d.Used, s.o.DiskStopWrites)}
+// setAside prepares the log up to a position, unless that would leave less than
+// Options.Reserve free: what is set aside is no longer free at the next look.
+func (s *Store) setAside(upTo int64) error {
+	s.watching.Lock()
+	defer s.watching.Unlock()
+	lacking := upTo - s.seg.Prepared()
+	if lacking <= 0 {
+		return nil
+	}
+	s.watchDiskLocked()
+	if full := s.diskFull.Load(); full != nil {
+		return full.err
+	}
+	pieces := (lacking + s.ahead - 1) / s.ahead * s.ahead
+	l, d := s.limits.Load(), s.DiskUsage()
+	if d.Total > 0 && d.Free-pieces < l.Reserve {
+		return fmt.Errorf("%w: %d MiB are free in %s, the log needs %d KiB more and %d MiB must stay free (disk-reserve); %s",
+			mq.ErrDiskFull, d.Free>>20, s.o.Dir, pieces>>10, l.Reserve>>20, s.wayOut(l))
+	}
+	if err := s.seg.Prepare(upTo); err != nil {
+		return writeError(s.o.Dir, err)
 	}
 	return nil
+}
+
+// judge says why a disk in this state takes no messages; nil if it does.
+func (s *Store) judge(d DiskUsage) *refusal {
+	l := s.limits.Load()
+	switch {
+	case d.Free < l.Reserve:
+		return &refusal{fmt.Errorf("%w: %d MiB are free in %s, %d MiB must stay free (disk-reserve); %s",
+			mq.ErrDiskFull, d.Free>>20, s.o.Dir, l.Reserve>>20, s.wayOut(l))}
+	case l.DiskStopWrites < 100 && d.Used >= l.DiskStopWrites:
+		return &refusal{fmt.Errorf("%w: the disk of %s is %d%% full, the limit is %d%% (disk-stop-writes, diskSpaceWarningLevelRatio); %s",
+			mq.ErrDiskFull, s.o.Dir, d.Used, l.DiskStopWrites, s.wayOut(l))}
+	}
+	return nil
+}
+
+// wayOut says what helps against a full disk.
+func (s *Store) wayOut(l *limits) string {
+	if len(s.seg.Files()) < 2 {
+		return "remove other files from this disk or enlarge it: the log has only the segment that is being written, so a shorter retention frees nothing"
+	}
+	return fmt.Sprintf("free some space, or shorten retention (fileReservedTime), which is %s and can be changed while the broker runs", l.Retention)
 }
 
 // removeOld removes segments whose messages are all too old, or the oldest if
 // the disk is too full. The one that is being written stays.
 func (s *Store) removeOld(now time.Time) error {
 	used := s.DiskUsage().Used
+	l := s.limits.Load()
 	removed := 0
 	for ; removed < removePerTurn; removed++ {
 		files := s.seg.Files()
@@ -84,8 +160,8 @@ func (s *Store) removeOld(now time.Time) error {
 		if len(files) < 2 || files[1].Start > s.checkpointed.Load() {
 			break
 		}
-		forced := s.o.DiskForceClean < 100 && used >= s.o.DiskForceClean
-		expired := now.Sub(files[0].Modified) > s.o.Retention && (s.mayRemoveAt(now) || used >= s.o.DiskMaxUsed)
+		forced := l.DiskForceClean < 100 && used >= l.DiskForceClean
+		expired := now.Sub(files[0].Modified) > l.Retention && (l.mayRemoveAt(now) || used >= l.DiskMaxUsed)
 		if !forced && !expired {
 			break
 		}
@@ -109,8 +185,8 @@ func (s *Store) removeOld(now time.Time) error {
 	return s.trimIndex(mq.LogPos(s.seg.Start()))
 }
 
-func (s *Store) mayRemoveAt(now time.Time) bool {
-	return len(s.hours) == 0 || slices.Contains(s.hours, now.Hour())
+func (l *limits) mayRemoveAt(now time.Time) bool {
+	return len(l.hours) == 0 || slices.Contains(l.hours, now.Hour())
 }
 
 // trimIndex deletes the blocks whose messages all lie before start, but for

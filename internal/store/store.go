@@ -67,7 +67,10 @@ type Store struct {
 
 	diskFull atomic.Pointer[refusal] // nil while there is space
 	disk     atomic.Pointer[DiskUsage]
-	hours    []int // Options.DeleteHour
+	// watching lets one goroutine at a time look at the disk, and set space
+	// aside after that look.
+	watching sync.Mutex
+	limits   atomic.Pointer[limits]
 
 	wantSpace chan struct{} // capacity 1: less than half of ahead is left
 	wantSync  chan struct{} // capacity 1: unsynced is not empty
@@ -95,17 +98,22 @@ func (s *Store) Run(ctx context.Context) error {
 
 // prepare keeps space set aside ahead of the reserved end.
 func (s *Store) prepare(ctx context.Context) {
+	said := false
 	for {
 		s.mu.Lock()
 		end := int64(s.mu.end)
 		s.mu.Unlock()
 		var rest <-chan time.Time
 		wake := s.wantSpace
-		if err := s.seg.Prepare(end + s.ahead); err != nil {
-			// Append finds out itself if the space is really needed.
-			s.log.Warn("setting aside space for the commit log failed", "error", err)
+		err := s.setAside(end + s.ahead)
+		if err != nil {
+			if !said {
+				// Append finds out itself if the space is really needed.
+				s.log.Warn("setting aside space for the commit log failed, will try again", "error", err)
+			}
 			rest, wake = time.After(time.Second), nil
 		}
+		said = err != nil
 		select {
 		case <-ctx.Done():
 			return

@@ -161,6 +161,11 @@ func Verify(fs vfs.FS, dir string, progress func(pos, end mq.LogPos)) (rep Repor
 		return rep, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	unlock, err := lockForVerify(fs, dir)
+	if err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	v := &verifier{rep: &rep, start: mq.LogPos(l.Start()), cursors: map[mq.Queue]*cursor{}}
 	if _, serr := fs.Stat(fs.PathJoin(dir, stateDir)); serr != nil {
 		rep.find("%s is missing; the index is rebuilt when the broker starts", stateDir)
@@ -184,6 +189,24 @@ func Verify(fs vfs.FS, dir string, progress func(pos, end mq.LogPos)) (rep Repor
 		err = v.count()
 	}
 	return rep, err
+}
+
+// lockForVerify keeps brokers away from a directory until unlock is called. A
+// directory without a lock file has never had one and gets none.
+func lockForVerify(fs vfs.FS, dir string) (unlock func() error, err error) {
+	path := fs.PathJoin(dir, lockFile)
+	if _, err := fs.Stat(path); isNotExist(err) {
+		return func() error { return nil }, nil
+	}
+	lock, err := fs.Lock(path)
+	if err == nil {
+		return lock.Close, nil
+	}
+	why := barred(err)
+	if why == "" {
+		why = "a broker is using this directory; stop it first"
+	}
+	return nil, fmt.Errorf("store: %s cannot be verified: %s: %w", dir, why, err)
 }
 
 const (
