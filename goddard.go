@@ -5,6 +5,14 @@
 //	…
 //	go s.Run(ctx)
 //
+// and with RocketMQ's client for Go (github.com/apache/rocketmq-client-go/v2):
+//
+//	p, err := rocketmq.NewProducer(producer.WithNameServer([]string{s.NameServerAddr()}))
+//	…
+//	err = p.Start()
+//	…
+//	_, err = p.SendSync(ctx, primitive.NewMessage("greetings", []byte("hello")))
+//
 // The zero Config is meant for tests: it keeps everything in memory and listens
 // on free ports of the loopback interface, so that any number of servers can
 // run at once. RocketMQ's clients use s.NameServerAddr() as they use any name
@@ -41,7 +49,7 @@ type Config struct {
 	Advertise string
 
 	// Settings are further settings by their names in docs/CONFIG.md, ours or
-	// RocketMQ's. Unknown ones are errors.
+	// RocketMQ's. Unknown ones are errors, and those that the fields above set.
 	Settings map[string]string
 
 	// Log receives what an operator should read. Nil discards it.
@@ -55,7 +63,10 @@ type Server struct{ node *node.Node }
 // are answered once Run runs. An error says what to do about it and leaves
 // nothing open.
 func New(c Config) (*Server, error) {
-	conf, warnings, err := node.Load(node.Source{Flags: c.Settings})
+	if err := ownedByFields(c.Settings); err != nil {
+		return nil, err
+	}
+	conf, warnings, err := node.Load(node.Source{Settings: c.Settings})
 	if err != nil {
 		return nil, fmt.Errorf("goddard: %w", err)
 	}
@@ -72,6 +83,22 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("goddard: %w", err)
 	}
 	return &Server{n}, nil
+}
+
+// ownedByFields refuses settings that fields of Config are for.
+func ownedByFields(settings map[string]string) error {
+	fields := map[string]string{
+		"data": "Dir", "listen": "Listen", "listen-port": "BrokerPort", "namesrv-port": "NameServerPort",
+		"advertise": "Advertise", "log-level": "Log",
+	}
+	for _, s := range node.Settings() {
+		for _, key := range []string{s.Name, s.Java} {
+			if _, said := settings[key]; said && key != "" && fields[s.Name] != "" {
+				return fmt.Errorf("goddard: Settings: %s is set by the field Config.%s; use that", key, fields[s.Name])
+			}
+		}
+	}
+	return nil
 }
 
 // anyPort makes 0 mean what it means here.

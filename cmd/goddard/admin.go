@@ -20,13 +20,14 @@ func newAdmin() *cobra.Command {
 		Short: "Operate a cluster, ours or RocketMQ's",
 		Long: `Operate a cluster, ours or RocketMQ's: topics, consumer groups, offsets, brokers
 and name servers. -n names the name server; without it NAMESRV_ADDR does, or
-127.0.0.1:9876. mqadmin's command names work too, with mqadmin's flags.`,
+127.0.0.1:9876. These names of mqadmin's work too, with mqadmin's flags:
+
+` + mqadminNames(),
 		Example: `  goddard admin topic list
   goddard admin topic create orders -n 127.0.0.1:9876
   goddard admin updateTopic -n 127.0.0.1:9876 -c DefaultCluster -t orders`,
-		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	onlySubcommands(c)
 	c.AddCommand(
 		family("topic", "Create, list, change and delete topics",
 			topicCreate(ours("create TOPIC")), topicDelete(ours("delete TOPIC")), topicList(ours("list")),
@@ -60,12 +61,23 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 
 // family groups commands under a word.
 func family(use, short string, members ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{
-		Use: use, Short: short, Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
+	c := &cobra.Command{Use: use, Short: short}
+	onlySubcommands(c)
 	c.AddCommand(members...)
 	return c
+}
+
+// onlySubcommands makes c refuse words that are no subcommand of it, whatever
+// flags stand behind them: those of a command that is not there are not known.
+func onlySubcommands(c *cobra.Command) {
+	c.DisableFlagParsing = true
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
+			return c.Help()
+		}
+		return fmt.Errorf("%q is not a command; `%s --help` lists them", args[0], c.CommandPath())
+	}
 }
 
 // A spelling is how a command is typed: our way, or mqadmin's.
@@ -85,7 +97,7 @@ func mqadmin(name string) spelling { return spelling{use: name, old: true} }
 type operation struct {
 	*cobra.Command
 	spelling
-	namesrv string
+	door    door
 	timeout time.Duration
 	out     output
 	target  admin.Target
@@ -99,7 +111,7 @@ func (s spelling) operation(short, example string) *operation {
 		o.Example = "  " + example
 	}
 	f := o.Flags()
-	nameServerFlag(o.Command, &o.namesrv)
+	o.door.register(f, "n")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for each answer")
 	letter := "o"
 	if s.old {
@@ -158,7 +170,11 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 		if len(args) > 0 {
 			return fmt.Errorf("%q is too much; see `%s --help`", args[0], c.CommandPath())
 		}
-		cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(o.namesrv), Timeout: o.timeout})
+		secure, err := o.door.config()
+		if err != nil {
+			return err
+		}
+		cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(o.door.namesrv), Timeout: o.timeout, TLS: secure})
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goddardmq/goddard/internal/admin"
@@ -50,9 +51,10 @@ func printBrokers(ctx context.Context, o *operation, c *admin.Cluster, key strin
 func clusterList(s spelling) *cobra.Command {
 	o := s.operation("List the brokers", "goddard admin cluster list")
 	var cluster string
+	var totals bool
 	o.Flags().StringVarP(&cluster, "cluster", "c", "", "only this `CLUSTER`")
 	if s.old {
-		o.Flags().BoolP("moreStats", "m", false, "has no effect")
+		o.Flags().BoolVarP(&totals, "moreStats", "m", false, "messages of yesterday and today instead of rates")
 	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		brokers, err := c.Brokers(ctx)
@@ -60,13 +62,26 @@ func clusterList(s spelling) *cobra.Command {
 			return err
 		}
 		t := newTable("CLUSTER", "BROKER", "ID", "ADDRESS", "VERSION", "IN/S", "OUT/S")
+		if totals {
+			t = newTable("CLUSTER", "BROKER", "IN YESTERDAY", "OUT YESTERDAY", "IN TODAY", "OUT TODAY")
+		}
 		shown := []admin.Broker{}
 		for _, b := range brokers {
 			if cluster != "" && b.Cluster != cluster {
 				continue
 			}
 			shown = append(shown, b)
-			if o.out == asTable {
+			if totals && o.out == asTable {
+				status, err := c.BrokerStatus(ctx, b.Addr)
+				if err != nil {
+					return err
+				}
+				t.add(b.Cluster, b.Name,
+					between(status, "msgPutTotalYesterdayMorning", "msgPutTotalTodayMorning"),
+					between(status, "msgGetTotalYesterdayMorning", "msgGetTotalTodayMorning"),
+					between(status, "msgPutTotalTodayMorning", "msgPutTotalTodayNow"),
+					between(status, "msgGetTotalTodayMorning", "msgGetTotalTodayNow"))
+			} else if o.out == asTable {
 				version, in, out := "unreachable", "-", "-"
 				if status, err := c.BrokerStatus(ctx, b.Addr); err == nil {
 					version = cmp.Or(status["brokerVersionDesc"], "?")
@@ -77,6 +92,19 @@ func clusterList(s spelling) *cobra.Command {
 		}
 		return o.print(shown, t)
 	})
+}
+
+// between is how far a counter went from one status key to another.
+func between(status map[string]string, from, to string) string {
+	a, err := strconv.ParseInt(status[from], 10, 64)
+	if err != nil {
+		return "-"
+	}
+	b, err := strconv.ParseInt(status[to], 10, 64)
+	if err != nil {
+		return "-"
+	}
+	return strconv.FormatInt(b-a, 10)
 }
 
 // firstWord is the rate of the last ten seconds; brokers write three spans.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -100,6 +102,37 @@ func kvDelete(s spelling) *cobra.Command {
 		}
 		return o.done(map[string]string{"deleted": key}, "%s is deleted from %s", key, namespace)
 	}, wanted{"key", "k", "KEY", &key})
+}
+
+// orderConf reads, sets and deletes what an ordered topic's clients are told.
+func orderConf(s spelling) *cobra.Command {
+	o := s.operation("Get, put or delete the order of a topic", "")
+	var topic, value, method string
+	o.Flags().StringVarP(&value, "orderConf", "v", "", "order, such as broker-a:4;broker-b:4, for -m put")
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		switch method {
+		case "get":
+			got, err := c.KV(ctx, mq.OrderTopicNamespace, topic)
+			if err != nil {
+				return err
+			}
+			return o.done(map[string]string{topic: got}, "%s", got)
+		case "put":
+			if value == "" {
+				return errors.New("-v is missing; give the order, such as broker-a:4")
+			}
+			if err := c.PutKV(ctx, mq.OrderTopicNamespace, topic, value); err != nil {
+				return err
+			}
+			return o.done(map[string]string{topic: value}, "%s = %s", topic, value)
+		case "delete":
+			if err := c.DeleteKV(ctx, mq.OrderTopicNamespace, topic); err != nil {
+				return err
+			}
+			return o.done(map[string]string{"deleted": topic}, "the order of %s is deleted", topic)
+		}
+		return fmt.Errorf("-m %s: want get, put or delete", method)
+	}, wanted{"topic", "t", "TOPIC", &topic}, wanted{"method", "m", "METHOD", &method})
 }
 
 func namesrvConfigGet(s spelling) *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,7 +64,11 @@ func topicDelete(s spelling) *cobra.Command {
 func topicList(s spelling) *cobra.Command {
 	o := s.operation("List the topics", "goddard admin topic list -o json")
 	var all bool
+	var clusters bool
 	o.Flags().BoolVar(&all, "all", s.old, "also retry, dead-letter and system topics")
+	if s.old {
+		o.Flags().BoolVarP(&clusters, "clusterModel", "c", false, "with the clusters that have each topic")
+	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		list := c.UserTopics
 		if all {
@@ -73,12 +78,55 @@ func topicList(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if clusters {
+			return printClusters(ctx, o, c, topics...)
+		}
 		t := newTable("TOPIC")
 		for _, name := range topics {
 			t.add(name)
 		}
 		return o.print(nonNil(topics), t)
 	})
+}
+
+// A placedTopic is a topic and the clusters that have it.
+type placedTopic struct {
+	Topic    string   `json:"topic"`
+	Clusters []string `json:"clusters"`
+}
+
+// printClusters prints which clusters have each of topics.
+func printClusters(ctx context.Context, o *operation, c *admin.Cluster, topics ...string) error {
+	all := []placedTopic{}
+	t := newTable("CLUSTER", "TOPIC")
+	for _, topic := range topics {
+		route, err := c.Route(ctx, topic)
+		deleted := errors.Is(err, mq.ErrTopicNotFound) && len(topics) > 1 // since they were listed
+		if err != nil && !deleted {
+			return err
+		}
+		p := placedTopic{Topic: topic, Clusters: []string{}}
+		if route != nil {
+			for _, b := range route.Brokers {
+				p.Clusters = append(p.Clusters, b.Cluster)
+			}
+		}
+		slices.Sort(p.Clusters)
+		p.Clusters = slices.Compact(p.Clusters)
+		for _, cluster := range p.Clusters {
+			t.add(cluster, topic)
+		}
+		all = append(all, p)
+	}
+	return o.print(all, t)
+}
+
+func topicClusters(s spelling) *cobra.Command {
+	o := s.operation("Show the clusters that have a topic", "")
+	var topic string
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		return printClusters(ctx, o, c, topic)
+	}, wanted{"topic", "t", "TOPIC", &topic})
 }
 
 // nonNil makes an empty list of nothing, which JSON tells apart.

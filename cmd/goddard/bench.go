@@ -15,10 +15,10 @@ import (
 
 // benchOptions is what all loads share.
 type benchOptions struct {
-	nameServers string
-	json        bool
-	quiet       bool
-	common      load.Common
+	door   door
+	json   bool
+	quiet  bool
+	common load.Common
 }
 
 func newBench() *cobra.Command {
@@ -34,7 +34,7 @@ due, so that a stalling broker cannot hide behind a waiting client.`,
   goddard bench e2e --rate 1000`,
 	}
 	f := cmd.PersistentFlags()
-	f.StringVarP(&o.nameServers, "namesrv", "n", "", "name servers, host:port;host:port (default $NAMESRV_ADDR or 127.0.0.1:9876)")
+	o.door.register(f, "n")
 	f.StringVar(&o.common.Topic, "topic", "goddard-bench", "topic to write or read")
 	f.DurationVar(&o.common.Duration, "time", 10*time.Second, "how long to measure")
 	f.DurationVar(&o.common.Warmup, "warmup", 2*time.Second, "how long to run before that")
@@ -50,7 +50,11 @@ type runner interface {
 }
 
 func (o *benchOptions) run(cmd *cobra.Command, r runner) error {
-	report, err := r.Run(cmd.Context(), remote.Options{NameServers: nameServers(o.nameServers)})
+	to, err := o.door.options(cmd)
+	if err != nil {
+		return err
+	}
+	report, err := r.Run(cmd.Context(), to)
 	if err != nil {
 		return err
 	}

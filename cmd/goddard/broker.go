@@ -15,7 +15,7 @@ func newBroker() *cobra.Command {
 		Long: `Run a broker that registers with name servers elsewhere, ours or RocketMQ's.
 It listens on all addresses, as RocketMQ's does, unless --listen says otherwise.`,
 		Example: `  goddard broker -n 127.0.0.1:9876
-  goddard broker -n 10.0.0.5:9876;10.0.0.6:9876 -c broker.conf
+  goddard broker -n '10.0.0.5:9876;10.0.0.6:9876' -c broker.conf
   goddard broker -c broker.conf -p`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -1,17 +1,93 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/goddardmq/goddard/internal/remote"
+	"github.com/goddardmq/goddard/internal/rpc"
 )
 
-// nameServerFlag adds -n, as mqadmin's users type it.
-func nameServerFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVarP(to, "namesrv", "n", "", "name servers, host:port;host:port (default $NAMESRV_ADDR or 127.0.0.1:9876)")
+// A door is how a client command reaches a cluster.
+type door struct {
+	namesrv    string
+	tls        bool
+	caFile     string
+	skipVerify bool
+}
+
+// register adds the flags, -n as mqadmin's users type it. short is the letter
+// of --namesrv, empty where -n means something else.
+func (d *door) register(f *pflag.FlagSet, short string) {
+	f.StringVarP(&d.namesrv, "namesrv", short, "", "name servers, 'host:port;host:port' (default $NAMESRV_ADDR or 127.0.0.1:9876)")
+	d.registerTLS(f)
+}
+
+// registerTLS adds the flags of encryption.
+func (d *door) registerTLS(f *pflag.FlagSet) {
+	f.BoolVar(&d.tls, "tls", false, "connect by TLS")
+	f.StringVar(&d.caFile, "tls-ca", "", "`FILE` of certificates to trust, in PEM form; implies --tls (default: those of this system)")
+	f.BoolVar(&d.skipVerify, "tls-skip-verify", false, "believe any certificate; implies --tls")
+}
+
+// config is how to encrypt; nil means not to.
+func (d *door) config() (*tls.Config, error) {
+	if !d.tls && d.caFile == "" && !d.skipVerify {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: d.skipVerify}
+	if d.caFile == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(d.caFile)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-ca: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--tls-ca: %s holds no certificate in PEM form", d.caFile)
+	}
+	return c, nil
+}
+
+// options are those of a client that complains on the command's standard error.
+func (d *door) options(c *cobra.Command) (remote.Options, error) {
+	secure, err := d.config()
+	if err != nil {
+		return remote.Options{}, err
+	}
+	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return remote.Options{NameServers: nameServers(d.namesrv), TLS: secure, Log: log}, nil
+}
+
+// connect prepares a client of the cluster behind the name servers.
+func (d *door) connect(c *cobra.Command) (*remote.Cluster, error) {
+	o, err := d.options(c)
+	if err != nil {
+		return nil, err
+	}
+	return remote.Dial(o)
+}
+
+// hint says what may be behind an error that does not say so itself.
+func hint(err error) string {
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &record), strings.Contains(err.Error(), "TLS handshake: EOF"):
+		return "; the server does not speak TLS here: leave out --tls"
+	case errors.Is(err, rpc.ErrClosed) && (errors.Is(err, io.EOF) || strings.Contains(err.Error(), "EOF")):
+		return "; if the server accepts TLS only, add --tls"
+	}
+	return ""
 }
 
 // nameServers are the addresses in a flag, else in the environment, else the
@@ -32,7 +108,13 @@ func nameServers(flag string) []string {
 	return all
 }
 
-// connect prepares a client of the cluster behind the name servers of a flag.
-func connect(flag string) (*remote.Cluster, error) {
-	return remote.Dial(remote.Options{NameServers: nameServers(flag)})
+// oneTopic checks the arguments of a command on one topic.
+func oneTopic(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("TOPIC is missing; see `%s --help`", c.CommandPath())
+	}
+	if len(args) > 1 {
+		return fmt.Errorf("%q is too much; see `%s --help`", args[1], c.CommandPath())
+	}
+	return nil
 }

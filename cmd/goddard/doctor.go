@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -41,6 +43,7 @@ type finding struct {
 // A doctor looks at a configuration, this machine and a running server.
 type doctor struct {
 	settings settings
+	door     door // for its TLS only
 	out      output
 	c        node.Config
 	findings []finding
@@ -61,6 +64,7 @@ with; -n asks name servers elsewhere.`,
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c) },
 	}
 	d.settings.register(c, shownSettings...)
+	d.door.registerTLS(c.Flags())
 	d.out.register(c.Flags(), "o")
 	return c
 }
@@ -126,6 +130,9 @@ func (d *doctor) disk() {
 		d.find(bad, d.c.Data+" is a file and no directory", "choose another place with --data")
 		return
 	}
+	if !d.writable(dir) {
+		return
+	}
 	usage, err := vfs.Default.GetDiskUsage(dir)
 	if err != nil {
 		d.find(poor, fmt.Sprintf("free disk space is unknown: %v", err), "")
@@ -137,6 +144,40 @@ func (d *doctor) disk() {
 		return
 	}
 	d.find(good, what, "")
+}
+
+// writable tries to write to dir and, if it is the data directory, to take its
+// lock. It leaves nothing behind.
+func (d *doctor) writable(dir string) bool {
+	lock := filepath.Join(dir, "lock")
+	if _, err := os.Stat(lock); err == nil && dir == d.c.Data {
+		held, err := vfs.Default.Lock(lock)
+		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) && d.canCreate(dir) == nil {
+			d.find(good, "the data directory "+dir+" is in use by a server that runs", "")
+			return true
+		}
+		if err == nil {
+			err = held.Close()
+		}
+		if err != nil {
+			d.find(bad, fmt.Sprintf("the lock of %s cannot be taken: %v", dir, err), "change its owner or mount it writable, or choose another directory with --data")
+			return false
+		}
+	}
+	if err := d.canCreate(dir); err != nil {
+		d.find(bad, fmt.Sprintf("this user cannot write to %s: %v", dir, err), "change its owner or mount it writable, or choose another directory with --data")
+		return false
+	}
+	return true
+}
+
+// canCreate makes a file in dir and removes it.
+func (*doctor) canCreate(dir string) error {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // existingParent is the nearest directory above path that is there.
@@ -218,7 +259,12 @@ func (d *doctor) clientSides() []string {
 // ask asks one name server for brokers and dials each. It reports whether the
 // name server answered.
 func (d *doctor) ask(ctx context.Context, namesrv string) bool {
-	cluster, err := admin.Dial(admin.Options{Namesrvs: []string{namesrv}, Timeout: dialTime})
+	secure, err := d.door.config()
+	if err != nil {
+		d.find(bad, err.Error(), "")
+		return false
+	}
+	cluster, err := admin.Dial(admin.Options{Namesrvs: []string{namesrv}, Timeout: dialTime, TLS: secure})
 	if err != nil {
 		d.find(bad, err.Error(), "")
 		return false
@@ -226,7 +272,9 @@ func (d *doctor) ask(ctx context.Context, namesrv string) bool {
 	defer cluster.Close()
 	brokers, err := cluster.Brokers(ctx)
 	if err != nil {
-		if len(d.c.Namesrvs) > 0 {
+		if may := hint(err); may != "" {
+			d.find(bad, fmt.Sprintf("something listens at %s and does not answer: %v%s", namesrv, err, may), "")
+		} else if len(d.c.Namesrvs) > 0 {
 			d.find(bad, fmt.Sprintf("the name server %s does not answer: %v", namesrv, err), "start it, correct -n, or open the port in firewalls")
 		}
 		return false

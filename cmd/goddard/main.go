@@ -28,7 +28,7 @@ func main() {
 // run executes the command line and returns the exit status.
 func run(ctx context.Context) int {
 	if err := newRoot().ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "goddard: %v\n", err)
+		fmt.Fprintf(os.Stderr, "goddard: %v%s\n", err, hint(err))
 		return 1
 	}
 	return 0

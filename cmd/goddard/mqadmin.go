@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
 
 // mqadminCommands are mqadmin's commands by their own names.
 func mqadminCommands() []*cobra.Command {
@@ -11,6 +15,8 @@ func mqadminCommands() []*cobra.Command {
 		topicRoute(mqadmin("topicRoute")),
 		topicStatus(mqadmin("topicStatus")),
 		topicPerm(mqadmin("updateTopicPerm")),
+		topicClusters(mqadmin("topicClusterList")),
+		orderConf(mqadmin("updateOrderConf")),
 		groupCreate(mqadmin("updateSubGroup")),
 		groupDelete(mqadmin("deleteSubGroup")),
 		groupDescribe(mqadmin("getConsumerConfig")),
@@ -35,7 +41,25 @@ func mqadminCommands() []*cobra.Command {
 		kvDelete(mqadmin("deleteKvConfig")),
 		namesrvConfigGet(mqadmin("getNamesrvConfig")),
 		namesrvConfigSet(mqadmin("updateNamesrvConfig")),
+		sendMessage(),
 	}
+}
+
+// mqadminNames lists mqadmin's names for a help text, in lines of some words.
+func mqadminNames() string {
+	var b strings.Builder
+	width := 0
+	for _, c := range mqadminCommands() {
+		name := c.Name()
+		if width += len(name) + 1; width > 76 {
+			b.WriteString("\n")
+			width = len(name)
+		} else if b.Len() > 0 {
+			b.WriteString(" ")
+		}
+		b.WriteString(name)
+	}
+	return b.String()
 }
 
 // oldFlags maps mqadmin's long flags to ours.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -17,19 +18,25 @@ import (
 
 // pubOptions says what `goddard pub` sends.
 type pubOptions struct {
-	nameServers string
-	topic       string
-	body        string
-	fromInput   bool // a message per line of standard input
-	tag         string
-	keys        string
-	properties  []string
-	delayLevel  int
-	delay       time.Duration
-	count       int
-	group       string
-	quiet       bool
+	door       door
+	topic      string
+	body       string
+	fromInput  bool // a message per line of standard input
+	tag        string
+	keys       string
+	properties []string
+	delayLevel int
+	delay      time.Duration
+	count      int
+	group      string
+	quiet      bool
 }
+
+// maxLine bounds a line of input, in bytes.
+const maxLine = 4 << 20
+
+// maxDelayLevel is the last level of RocketMQ's brokers.
+const maxDelayLevel = 18
 
 func newPub() *cobra.Command {
 	var o pubOptions
@@ -40,17 +47,17 @@ func newPub() *cobra.Command {
 		Example: `  goddard pub hello "first message"
   goddard pub hello --tag paid --key order-7 --property region=eu '{"order":7}'
   seq 1000 | goddard pub numbers -q`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: topicAndBody,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topic = args[0]
 			if o.fromInput = len(args) == 1; !o.fromInput {
 				o.body = args[1]
 			}
-			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
+			return o.run(cmd)
 		},
 	}
 	f := cmd.Flags()
-	nameServerFlag(cmd, &o.nameServers)
+	o.door.register(f, "n")
 	f.StringVar(&o.tag, "tag", "", "tag of the message")
 	f.StringVar(&o.keys, "key", "", "keys of the message, separated by blanks")
 	f.StringArrayVar(&o.properties, "property", nil, "a property as name=value; may be repeated")
@@ -62,12 +69,35 @@ func newPub() *cobra.Command {
 	return cmd
 }
 
-func (o *pubOptions) run(ctx context.Context, in io.Reader, out io.Writer) error {
+// topicAndBody checks the arguments.
+func topicAndBody(c *cobra.Command, args []string) error {
+	if len(args) > 2 {
+		return fmt.Errorf("%q is too much; put the body in quotes, see `%s --help`", args[2], c.CommandPath())
+	}
+	return oneTopic(c, args[:min(len(args), 1)])
+}
+
+// check reports flags that cannot be.
+func (o *pubOptions) check() error {
+	if o.delayLevel < 0 || o.delayLevel > maxDelayLevel {
+		return fmt.Errorf("--delay-level %d: want 1 to %d, or 0 for no delay", o.delayLevel, maxDelayLevel)
+	}
+	if o.count < 1 {
+		return fmt.Errorf("--count %d: want 1 or more", o.count)
+	}
+	return mq.CheckTopic(o.topic)
+}
+
+func (o *pubOptions) run(c *cobra.Command) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	ctx, in, out := c.Context(), c.InOrStdin(), c.OutOrStdout()
 	properties, err := o.messageProperties()
 	if err != nil {
 		return err
 	}
-	cluster, err := connect(o.nameServers)
+	cluster, err := o.door.connect(c)
 	if err != nil {
 		return err
 	}
@@ -86,13 +116,15 @@ func (o *pubOptions) run(ctx context.Context, in io.Reader, out io.Writer) error
 		return p.summary()
 	}
 	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 4<<20)
+	lines.Buffer(nil, maxLine+1)
 	for lines.Scan() {
 		if err := p.send(ctx, lines.Bytes()); err != nil {
 			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("line %d of the standard input is longer than %d bytes, the longest message brokers accept unless told otherwise", p.sent+1, maxLine)
+	} else if err != nil {
 		return fmt.Errorf("standard input, line %d: %w", p.sent+1, err)
 	}
 	return p.summary()

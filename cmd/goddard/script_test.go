@@ -1,9 +1,16 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
-	"math/rand/v2"
+	"math/big"
+	mrand "math/rand/v2"
 	"net"
+	"os"
 	"regexp"
 	"strconv"
 	"testing"
@@ -33,9 +40,10 @@ func TestCommandLine(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":   await,
-			"holds":   holds,
-			"capture": capture,
+			"await":       await,
+			"holds":       holds,
+			"capture":     capture,
+			"certificate": certificate,
 		},
 	})
 }
@@ -44,7 +52,7 @@ func TestCommandLine(t *testing.T) {
 // gives to outgoing connections.
 func freePort() (int, error) {
 	for range 100 {
-		port := 15000 + rand.IntN(15000)
+		port := 15000 + mrand.IntN(15000)
 		if ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
 			return port, ln.Close()
 		}
@@ -84,6 +92,25 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		<-tick.C
 	}
+}
+
+// certificate writes a certificate for 127.0.0.1, and its key, into two files.
+func certificate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: certificate CERT KEY")
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	about := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, about, about, key.Public(), key)
+	ts.Check(err)
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
 }
 
 // holds listens on a port until the script ends.

@@ -26,6 +26,7 @@ Every setting of docs/CONFIG.md is a flag; the usual ones are listed below.`,
 		Example: `  goddard
   goddard --listen 0.0.0.0 --data /var/lib/goddard
   goddard -c goddard.conf`,
+		Version:       version(),
 		Args:          noArguments,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -33,6 +34,7 @@ Every setting of docs/CONFIG.md is a flag; the usual ones are listed below.`,
 			return serve(c, node.RoleAll, &s)
 		},
 	}
+	c.SetVersionTemplate(versionLine())
 	s.register(c, shownSettings...)
 	return c
 }

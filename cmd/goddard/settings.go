@@ -51,6 +51,9 @@ func (s *settings) print(c *cobra.Command, role node.Role, important bool) error
 	if err != nil {
 		return err
 	}
+	if err := conf.Validate(); err != nil {
+		return err
+	}
 	return node.Print(c.OutOrStdout(), conf, important)
 }
 

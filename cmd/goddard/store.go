@@ -131,8 +131,12 @@ func newVerify() *cobra.Command {
 		Use:   "verify DIR",
 		Short: "Check a log and its index",
 		Long: `Read the whole log of a data directory and compare the index with it. It
-changes nothing; the broker must be stopped. It exits with 1 if anything is
-not as it should be.`,
+changes nothing; the broker must be stopped. The last line is "ok" or "damaged",
+and it exits with 1 if anything is not as it should be.
+
+The index has an entry for each message that consumers can reach. It may have
+fewer entries than the log has messages: those behind the index's position are
+entered when a broker opens the directory, and deleted topics have none.`,
 		Example: "  goddard store verify ./goddard-data",
 		Args:    directory,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -140,8 +144,14 @@ not as it should be.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%d segments, positions %d to %d, %d messages, %d bytes; index has %d entries, up to %d\n",
+			w := c.OutOrStdout()
+			fmt.Fprintf(w, "%d segments, positions %d to %d, %d messages, %d bytes; index has %d entries, up to %d\n",
 				rep.Segments, rep.Start, rep.End, rep.Records, rep.Bytes, rep.Entries, rep.Checkpoint)
+			if rep.Problems > 0 {
+				fmt.Fprintln(w, "damaged")
+			} else {
+				fmt.Fprintln(w, "ok")
+			}
 			return findings(c.ErrOrStderr(), rep)
 		},
 	}

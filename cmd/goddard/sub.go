@@ -16,13 +16,13 @@ import (
 
 // subOptions says what `goddard sub` reads.
 type subOptions struct {
-	nameServers string
-	topic       string
-	group       string
-	tags        string
-	from        string
-	count       int
-	json        bool
+	door  door
+	topic string
+	group string
+	tags  string
+	from  string
+	count int
+	json  bool
 }
 
 func newSub() *cobra.Command {
@@ -35,14 +35,14 @@ offset of its consumer group: the next run goes on there, and several runs at
 the same time share the queues. To look without taking part, use goddard tail.`,
 		Example: `  goddard sub hello
   goddard sub orders --group audit --tag "paid || refunded" --from 2026-11-01T00:00:00Z --json`,
-		Args: cobra.ExactArgs(1),
+		Args: oneTopic,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topic = args[0]
-			return o.run(cmd.Context(), cmd.OutOrStdout())
+			return o.run(cmd)
 		},
 	}
 	f := cmd.Flags()
-	nameServerFlag(cmd, &o.nameServers)
+	o.door.register(f, "n")
 	f.StringVar(&o.group, "group", "goddard-sub", "consumer group")
 	f.StringVar(&o.tags, "tag", "", `only these tags, as "a || b"`)
 	f.StringVar(&o.from, "from", "first", "where a new group begins: first, last, or a time (2026-11-21T08:00:00Z, or 10m for ten minutes ago)")
@@ -51,18 +51,21 @@ the same time share the queues. To look without taking part, use goddard tail.`,
 	return cmd
 }
 
-func (o *subOptions) run(ctx context.Context, out io.Writer) error {
+func (o *subOptions) run(c *cobra.Command) error {
 	from, err := parseFrom(o.from)
 	if err != nil {
 		return err
 	}
-	cluster, err := connect(o.nameServers)
+	if o.count < 0 {
+		return fmt.Errorf("--count %d: want 0 or more", o.count)
+	}
+	cluster, err := o.door.connect(c)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	p := &printer{out: out, json: o.json, left: o.count}
-	return cluster.Consume(ctx, remote.Member{
+	p := &printer{out: c.OutOrStdout(), json: o.json, left: o.count}
+	return cluster.Consume(c.Context(), remote.Member{
 		Group: o.group, Topic: o.topic, Expression: o.tags, From: from, Handle: p.print,
 	})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -15,13 +14,13 @@ import (
 
 // tailOptions says what `goddard tail` shows.
 type tailOptions struct {
-	nameServers string
-	topic       string
-	lines       int
-	tags        string
-	from        string
-	json        bool
-	follow      bool
+	door   door
+	topic  string
+	lines  int
+	tags   string
+	from   string
+	json   bool
+	follow bool
 }
 
 func newTail() *cobra.Command {
@@ -34,14 +33,14 @@ and key, and goes on with what is sent. It joins no group and commits nothing.`,
 		Example: `  goddard tail hello
   goddard tail hello -n 100 --follow=false
   goddard tail orders --from 10m --tag paid`,
-		Args: cobra.ExactArgs(1),
+		Args: oneTopic,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topic = args[0]
-			return o.run(cmd.Context(), cmd.OutOrStdout())
+			return o.run(cmd)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.nameServers, "namesrv", "", "name servers, host:port;host:port (default $NAMESRV_ADDR or 127.0.0.1:9876)")
+	o.door.register(f, "")
 	f.IntVarP(&o.lines, "lines", "n", 10, "how many messages of each queue to begin with")
 	f.StringVar(&o.tags, "tag", "", `only these tags, as "a || b"`)
 	f.StringVar(&o.from, "from", "", "begin here instead: first, a time, or a span such as 10m")
@@ -50,19 +49,20 @@ and key, and goes on with what is sent. It joins no group and commits nothing.`,
 	return cmd
 }
 
-func (o *tailOptions) run(ctx context.Context, out io.Writer) error {
-	cluster, err := connect(o.nameServers)
+func (o *tailOptions) run(c *cobra.Command) error {
+	cluster, err := o.door.connect(c)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
+	ctx := c.Context()
 	queues, err := cluster.ReadQueues(ctx, o.topic)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &printer{out: out, json: o.json, long: true}
+	p := &printer{out: c.OutOrStdout(), json: o.json, long: true}
 	var wg sync.WaitGroup
 	for _, q := range queues {
 		wg.Go(func() {

@@ -11,6 +11,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +26,8 @@ import (
 type Options struct {
 	// Namesrvs are the name servers, host:port. At least one is needed.
 	Namesrvs []string
+	// TLS, if set, is used for every connection.
+	TLS *tls.Config
 	// Timeout bounds each request. Default 5s.
 	Timeout time.Duration
 }
@@ -43,7 +46,7 @@ func Dial(o Options) (*Cluster, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
 	}
-	return &Cluster{o: o, rpc: rpc.NewClient(rpc.ClientOptions{DialTimeout: o.Timeout})}, nil
+	return &Cluster{o: o, rpc: rpc.NewClient(rpc.ClientOptions{DialTimeout: o.Timeout, TLS: o.TLS})}, nil
 }
 
 // Close ends all connections.

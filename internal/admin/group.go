@@ -131,17 +131,26 @@ func (c *Cluster) PutGroup(ctx context.Context, to Target, g mq.Group) ([]Broker
 
 // DeleteGroup removes a consumer group from a target's masters, with its
 // offsets if clean is set, and its retry and dead-letter topics where the
-// target is a cluster, as mqadmin does.
+// target is a cluster, as mqadmin does. The error wraps mq.ErrGroupNotFound if
+// no broker had it; its offsets are forgotten even then.
 func (c *Cluster) DeleteGroup(ctx context.Context, to Target, name string, clean bool) ([]Broker, error) {
 	brokers, err := c.Masters(ctx, to)
 	if err != nil {
 		return nil, err
 	}
+	had := false
 	for _, b := range brokers {
+		if !had {
+			_, err := c.Group(ctx, b.Addr, name)
+			had = !refusedWith(err, wire.CodeSubscriptionGroupNotExist)
+		}
 		h := &wire.DeleteSubscriptionGroupRequest{GroupName: name, CleanOffset: clean}
 		if _, err := c.call(ctx, b.Addr, wire.NewRequest(wire.DeleteSubscriptionGroup, h)); err != nil {
 			return nil, err
 		}
+	}
+	if !had {
+		return nil, fmt.Errorf("group %s: %w", name, mq.ErrGroupNotFound)
 	}
 	if to.Addr != "" {
 		return brokers, nil

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -15,8 +16,12 @@ func (c *Cluster) PutKV(ctx context.Context, namespace, key, value string) error
 	})
 }
 
-// DeleteKV removes a value from the configuration of all name servers.
+// DeleteKV removes a value from the configuration of all name servers. The
+// error wraps mq.ErrNotFound if the first that answers has none.
 func (c *Cluster) DeleteKV(ctx context.Context, namespace, key string) error {
+	if _, err := c.KV(ctx, namespace, key); err != nil {
+		return err
+	}
 	return c.everyNamesrv(ctx, func() *wire.Command {
 		return wire.NewRequest(wire.DeleteKVConfig, &wire.DeleteKVConfigRequest{Namespace: namespace, Key: key})
 	})
@@ -62,7 +67,7 @@ func (c *Cluster) KVs(ctx context.Context, namespace string) (map[string]string,
 // name server, so that producers turn to other brokers. It returns how many
 // topics each changed.
 func (c *Cluster) WipeWritePerm(ctx context.Context, broker string) (map[string]int32, error) {
-	return c.writePerm(ctx, func() *wire.Command {
+	return c.writePerm(ctx, broker, func() *wire.Command {
 		return wire.NewRequest(wire.WipeWritePermOfBroker, &wire.WipeWritePermOfBrokerRequest{BrokerName: broker})
 	}, func(f wire.Fields) (int32, error) {
 		var h wire.WipeWritePermOfBrokerResponse
@@ -73,7 +78,7 @@ func (c *Cluster) WipeWritePerm(ctx context.Context, broker string) (map[string]
 
 // AddWritePerm gives it back.
 func (c *Cluster) AddWritePerm(ctx context.Context, broker string) (map[string]int32, error) {
-	return c.writePerm(ctx, func() *wire.Command {
+	return c.writePerm(ctx, broker, func() *wire.Command {
 		return wire.NewRequest(wire.AddWritePermOfBroker, &wire.AddWritePermOfBrokerRequest{BrokerName: broker})
 	}, func(f wire.Fields) (int32, error) {
 		var h wire.AddWritePermOfBrokerResponse
@@ -82,7 +87,14 @@ func (c *Cluster) AddWritePerm(ctx context.Context, broker string) (map[string]i
 	})
 }
 
-func (c *Cluster) writePerm(ctx context.Context, request func() *wire.Command, count func(wire.Fields) (int32, error)) (map[string]int32, error) {
+func (c *Cluster) writePerm(ctx context.Context, broker string, request func() *wire.Command, count func(wire.Fields) (int32, error)) (map[string]int32, error) {
+	brokers, err := c.Brokers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(brokers, func(b Broker) bool { return b.Name == broker }) {
+		return nil, fmt.Errorf("broker %s: %w; `goddard admin cluster list` shows those that are registered", broker, mq.ErrNotFound)
+	}
 	changed := map[string]int32{}
 	for _, addr := range c.o.Namesrvs {
 		resp, err := c.call(ctx, addr, request())

@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -116,20 +117,30 @@ func (c *Cluster) SetTopicPerm(ctx context.Context, to Target, name string, perm
 }
 
 // DeleteTopic removes a topic from the brokers of a cluster and from all name
-// servers.
+// servers. The error wraps mq.ErrTopicNotFound if nobody had it.
 func (c *Cluster) DeleteTopic(ctx context.Context, to Target, name string) ([]Broker, error) {
 	brokers, err := c.Masters(ctx, to)
 	if err != nil {
 		return nil, err
 	}
+	_, err = c.Route(ctx, name)
+	had := !errors.Is(err, mq.ErrTopicNotFound)
 	for _, b := range brokers {
+		if !had {
+			_, err := c.Topic(ctx, b.Addr, name)
+			had = !refusedWith(err, wire.CodeTopicNotExist)
+		}
 		if _, err := c.call(ctx, b.Addr, wire.NewRequest(wire.DeleteTopicInBroker, &wire.DeleteTopicInBrokerRequest{Topic: name})); err != nil {
 			return nil, err
 		}
 	}
-	return brokers, c.everyNamesrv(ctx, func() *wire.Command {
+	err = c.everyNamesrv(ctx, func() *wire.Command {
 		return wire.NewRequest(wire.DeleteTopicInNamesrv, &wire.DeleteTopicInNamesrvRequest{Topic: name, ClusterName: to.Cluster})
 	})
+	if err == nil && !had {
+		return nil, fmt.Errorf("topic %s: %w", name, mq.ErrTopicNotFound)
+	}
+	return brokers, err
 }
 
 // Route says which brokers have a topic, as the name server tells clients.

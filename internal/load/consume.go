@@ -31,6 +31,8 @@ func (c Consume) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	if c.Connections == 0 {
 		c.Connections = 1
 	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	running, stop := context.WithCancel(ctx)
 	var (
 		wg sync.WaitGroup
@@ -66,7 +68,7 @@ func (c Consume) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			if lo == hi {
 				continue
 			}
-			r := &reader{conn: conn, pull: remote.Pull{Queue: q, Group: "goddard-bench", From: lo, Max: c.Max}, lo: lo, meter: newMeter(), running: running}
+			r := &reader{conn: conn, pull: remote.Pull{Queue: q, Group: "goddard-bench", From: lo, Max: c.Max}, lo: lo, meter: newMeter(), running: running, fail: fail}
 			ms = append(ms, r.meter)
 			wg.Go(r.run)
 		}
@@ -85,6 +87,7 @@ type reader struct {
 	lo      mq.QueueOffset
 	meter   *meter
 	running context.Context
+	fail    context.CancelCauseFunc // ends the whole run
 }
 
 func (r *reader) run() {
@@ -113,6 +116,9 @@ func (r *reader) answered(start time.Time, resp *wire.Command, err error) {
 	got, err := remote.DecodePulled(r.pull.Queue.Addr, resp)
 	if err != nil {
 		r.meter.failed(err, 1)
+		if remote.Permanent(err) {
+			r.fail(err)
+		}
 		return
 	}
 	r.pull.From = got.Next

@@ -43,6 +43,8 @@ func (e E2E) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	running, stop := context.WithCancel(ctx)
 	m := newMeter()
 	var wg sync.WaitGroup
@@ -56,9 +58,9 @@ func (e E2E) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			wg.Wait()
 			return nil, err
 		}
-		wg.Go(func() { e.take(running, consumer, q, hi, origin, m) })
+		wg.Go(func() { e.take(running, consumer, q, hi, origin, m, fail) })
 	}
-	wg.Go(func() { e.send(running, producer, queues, origin, m) })
+	wg.Go(func() { e.send(running, producer, queues, origin, m, fail) })
 	r, err := measure(ctx, &e.Common, "e2e", meters{m}, stop, wg.Wait)
 	if r != nil {
 		r.WantedRate = e.Rate
@@ -95,7 +97,7 @@ func touch(ctx context.Context, c *remote.Cluster, topic string) error {
 	return err
 }
 
-func (e *E2E) send(ctx context.Context, c *remote.Cluster, queues []remote.Queue, origin time.Time, m *meter) {
+func (e *E2E) send(ctx context.Context, c *remote.Cluster, queues []remote.Queue, origin time.Time, m *meter, fail context.CancelCauseFunc) {
 	every := time.Duration(float64(time.Second) / e.Rate)
 	clock, err := newAlarm()
 	if err != nil {
@@ -126,21 +128,27 @@ func (e *E2E) send(ctx context.Context, c *remote.Cluster, queues []remote.Queue
 		}
 		conn.Go(cmd, 5*time.Second, func(resp *wire.Command, err error) {
 			if err == nil && resp.Code != wire.CodeSuccess {
-				err = errors.New(resp.Code.ResponseString() + ": " + resp.Remark)
+				err = &remote.ResponseError{Addr: q.Addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
 			}
 			if err != nil {
 				m.failed(err, 1)
+			}
+			if remote.Permanent(err) {
+				fail(err)
 			}
 		})
 	}
 }
 
-func (e *E2E) take(ctx context.Context, c *remote.Cluster, q remote.Queue, from mq.QueueOffset, origin time.Time, m *meter) {
+func (e *E2E) take(ctx context.Context, c *remote.Cluster, q remote.Queue, from mq.QueueOffset, origin time.Time, m *meter, fail context.CancelCauseFunc) {
 	for ctx.Err() == nil {
 		got, err := c.Pull(ctx, remote.Pull{Queue: q, Group: "goddard-bench", From: from, Wait: 5 * time.Second})
 		if err != nil {
 			if ctx.Err() == nil {
 				m.failed(err, 1)
+			}
+			if remote.Permanent(err) {
+				fail(err)
 			}
 			continue
 		}

@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,7 +62,7 @@ func (p Produce) Run(ctx context.Context, o remote.Options) (*Report, error) {
 				stop()
 				return nil, err
 			}
-			l := &lane{p: &p, conn: conn, meter: newMeter(), running: running, idle: make(chan struct{}, 1)}
+			l := &lane{p: &p, conn: conn, addr: qs[0].Addr, meter: newMeter(), running: running, fail: fail, idle: make(chan struct{}, 1)}
 			if l.requests, err = p.requests(qs); err != nil {
 				stop()
 				return nil, err
@@ -135,9 +134,11 @@ func repeat(m *mq.Message, n int) []mq.Message {
 type lane struct {
 	p        *Produce
 	conn     *rpc.Conn
+	addr     string // of the broker
 	requests []*wire.Command
 	meter    *meter
 	running  context.Context
+	fail     context.CancelCauseFunc // ends the whole run
 	turn     atomic.Int64
 	inFlight atomic.Int64
 	idle     chan struct{} // gets a token when inFlight falls to 0
@@ -222,7 +223,11 @@ func (l *lane) answered(start time.Time, resp *wire.Command, err error) {
 	case err != nil:
 		l.meter.failed(err, n)
 	case resp.Code != wire.CodeSuccess:
-		l.meter.failed(fmt.Errorf("%s: %s", resp.Code.ResponseString(), resp.Remark), n)
+		err := &remote.ResponseError{Addr: l.addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
+		l.meter.failed(err, n)
+		if remote.Permanent(err) {
+			l.fail(err)
+		}
 	default:
 		l.meter.took(time.Since(start), n, int64(l.p.Size))
 	}

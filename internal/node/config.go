@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -140,8 +141,10 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// validate reports what cannot be, by the names of docs/CONFIG.md.
-func (c Config) validate() error {
+// Validate reports what cannot be, by the names of docs/CONFIG.md. New does so
+// too; a Config that is only printed is worth the same answer.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
 	ports := []struct {
 		name string
 		port int
@@ -150,6 +153,12 @@ func (c Config) validate() error {
 		if p.port < -1 || p.port > 65535 {
 			return fmt.Errorf("%s = %d: want a port from 1 to 65535, or -1", p.name, p.port)
 		}
+	}
+	if err := c.clash(); err != nil {
+		return err
+	}
+	if err := checkAdvertise(c.Advertise); err != nil {
+		return err
 	}
 	if _, err := netip.ParseAddr(strings.Trim(c.Listen, "[]")); err != nil && c.Listen != "localhost" {
 		return fmt.Errorf("listen = %q: want an IP address without a port, such as 0.0.0.0", c.Listen)
@@ -164,6 +173,58 @@ func (c Config) validate() error {
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("tls-cert and tls-key go together; give both or neither")
+	}
+	if c.Role == RoleNamesrv {
+		return nil
+	}
+	c.Broker.Store.Dir = c.Data
+	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate())
+}
+
+// clash reports two ports of this process that are the same.
+func (c Config) clash() error {
+	same := func(port, other int, name, otherName string) error {
+		if port <= 0 || port != other {
+			return nil
+		}
+		return fmt.Errorf("%s and %s are both %d; give each a port of its own", name, otherName, port)
+	}
+	var errs []error
+	if c.Role != RoleNamesrv {
+		errs = append(errs, same(c.FastPort, c.ListenPort, "fast-port", "listen-port"))
+	}
+	if c.Role == RoleAll {
+		errs = append(errs, same(c.ListenPort, c.NamesrvPort, "listen-port", "namesrv-port"),
+			same(c.FastPort, c.NamesrvPort, "fast-port", "namesrv-port"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkAdvertise wants a host or an IP address, with or without a port.
+func checkAdvertise(text string) error {
+	wrong := fmt.Errorf("advertise = %q: want a host or an IP address, such as 10.0.0.5 or mq.example.com, with :port or without", text)
+	if _, err := netip.ParseAddr(text); err == nil || text == "" {
+		return nil
+	}
+	host := text
+	if strings.Contains(text, ":") {
+		var port string
+		var err error
+		if host, port, err = net.SplitHostPort(text); err != nil {
+			return wrong
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return wrong
+		}
+		if _, err := netip.ParseAddr(host); err == nil {
+			return nil
+		}
+	}
+	strange := func(r rune) bool {
+		return r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}
+	if host == "" || len(host) > 253 || strings.ContainsFunc(host, strange) {
+		return wrong
 	}
 	return nil
 }

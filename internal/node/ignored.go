@@ -106,7 +106,7 @@ var ignored = []struct {
 		clientAsyncSemaphoreValue clientCallbackExecutorThreads clientChannelMaxIdleTimeSeconds clientCloseSocketIfTimeout
 		clientOnewaySemaphoreValue clientPooledByteBufAllocatorEnable clientSocketRcvBufSize clientSocketSndBufSize
 		clientWorkerThreads connectTimeoutMillis disableCallbackExecutor disableNettyWorkerGroup enableReconnectForGoAway
-		maxReconnectIntervalTimeSeconds scanAvailableNameSrv socksProxyConfig transferMsgByHeap forwardTimeout`},
+		maxReconnectIntervalTimeSeconds scanAvailableNameSrv isScanAvailableNameSrv socksProxyConfig transferMsgByHeap forwardTimeout`},
 	{quiet, "segments are written, not mapped: nothing has to be warmed, swapped, locked or committed in pages",
 		`transientStorePoolEnable transientStorePoolSize warmMapedFileEnable useReentrantLockWhenPutMessage useABSLock
 		spinLockCollisionRetreatOptimalDegree topicQueueLockNum fastFailIfNoBufferInStorePool
@@ -121,7 +121,7 @@ var ignored = []struct {
 		`mappedFileSizeConsumeQueue mappedFileSizeConsumeQueueExt mapperFileSizeBatchConsumeQueue enableConsumeQueueExt
 		bitMapLengthConsumeQueueExt flushConsumeQueueLeastPages flushConsumeQueueThoroughInterval flushIntervalConsumeQueue
 		putConsumeQueueDataByFileChannel deleteConsumeQueueFilesInterval travelCqFileNumWhenGetMessage
-		searchBcqByCacheEnable maxConsumeQueueScan maxHashSlotNum maxIndexNum messageIndexSafe
+		storePathConsumeQueue storePathIndex searchBcqByCacheEnable maxConsumeQueueScan maxHashSlotNum maxIndexNum messageIndexSafe
 		putMsgIndexHightWater indexFileReadEnable indexFileWriteEnable sampleCountThreshold sampleSteps
 		correctLogicMinOffsetForceInterval correctLogicMinOffsetSleepInterval logicalDiskSpaceCleanForciblyThreshold
 		dispatchFromSenderThread enableAsyncReput enableBatchPush recheckReputOffsetFromCq`},
@@ -138,13 +138,13 @@ var ignored = []struct {
 	{quiet, "recovery always starts at the checkpoint, checks every record behind it and needs no tuning",
 		`checkCRCOnRecover checkCommitLogOffsetOnRecover commitLogRecoverMaxNum maxRecoveryCommitlogFiles
 		enableAcceleratedRecovery enableLogConsumeQueueRepeatedlyBuildWhenRecover maxChecksumRange diskFallRecorded
-		disappearTimeAfterStart forceVerifyPropCRC enabledAppendPropCRC duplicationEnable`},
+		disappearTimeAfterStart forceVerifyPropCRC enabledAppendPropCRC duplicationEnable storeCheckpoint abortFile`},
 	{quiet, "consumer offsets, topics and groups are written when they change, in one key store; nothing is flushed by interval",
 		`flushConsumerOffsetInterval flushConsumerOffsetHistoryInterval flushDelayOffsetInterval
 		consumerOffsetUpdateVersionStep delayOffsetUpdateVersionStep persistConsumerOffsetIncrementally
 		enableCleanExpiredOffset storePathBrokerIdentity storePathEpochFile configStorePath brokerConfigPath
 		authConfigPath configBlackList configName rocketmqHome `},
-	{quiet, "segments go one at a time as soon as they may; there is no batch, pause or hour of deletion to choose",
+	{quiet, "segments go one at a time as soon as they may; there is no batch and no pause to choose (the hours are delete-hour)",
 		`deleteCommitLogFilesInterval deleteFileBatchMax maxBatchDeleteFilesNum cleanResourceInterval 		cleanFileForciblyEnable replicasPerDiskPartition`},
 	{quiet, "it steers replication, which starts with a later release; a single master needs none of it",
 		`haListenPort haHousekeepingInterval haSendHeartbeatInterval haTransferBatchSize haMaxGapNotInSync
@@ -171,7 +171,7 @@ var ignored = []struct {
 		`tls.server.mode=disabled|permissive tls.server.keyPassword tls.server.trustCertPath
 		tls.server.authClient=false tls.server.need.client.auth=none|false useTLS=false tls.enable=false`},
 	{quiet, "TLS is set up by tls-cert and tls-key; there is no certificate for tests", `tls.config.file tls.test.mode.enable`},
-	{quiet, "metrics come with a later release",
+	{quiet, "metrics are not supported",
 		`metricsExporterType metricsExportBatchMaxDataPoints metricsGrpcExporterHeader metricsGrpcExporterTarget
 		metricGrpcExporterIntervalInMills metricGrpcExporterTimeOutInMills metricLoggingExporterIntervalInMills
 		metricsInDelta metricsLabel metricsOtelCardinalityLimit metricsPromExporterHost metricsPromExporterPort
@@ -185,7 +185,7 @@ var ignored = []struct {
 		`transactionOpBatchInterval transactionOpMsgMaxSize`},
 	{quiet, "it tunes RocketMQ's timer wheel; delayed messages are rows here, in the order of their due times, to the millisecond",
 		`timerPrecisionMs timerRollWindowSlot timerFlushIntervalMs mappedFileSizeTimerLog
-		timerCongestNumEachSlot timerSkipUnknownError timerStopEnqueue timerWheelEnable timerWheelSnapshotFlush
+		timerCheckMetricsWhen timerEnableDisruptor timerStopDequeue timerWarmEnable timerCongestNumEachSlot timerSkipUnknownError timerStopEnqueue timerWheelEnable timerWheelSnapshotFlush
 		timerWheelSnapshotIntervalMs timerColdDataCheckIntervalMs timerEnableCheckMetrics timerEnableRetryUntilSuccess
 		timerInterceptDelayLevel timerMetricSmallThreshold timerProgressLogIntervalMs appendTopicForTimerDeleteKey
 		enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked
@@ -202,20 +202,21 @@ var ignored = []struct {
 		popReviveSkipIfGroupAbsent priorityOrderAsc retrieveMessageFromPopRetryTopicV1 reviveAckWaitMs reviveInterval
 		reviveMaxSlow reviveQueueNum reviveScanTime skipWhenCKRePutReachMaxTimes useSeparateRetryQueue
 		maxMessageFilterNumForNotification useMessageFilterForNotification`},
-	{quiet, "it tunes lite topics, which come with a later release",
+	{quiet, "it tunes lite topics, which are not supported",
 		`enableLiteEventMode enableLitePopLog liteEventCheckInterval liteEventFullDispatchDelayTime
 		liteEventFullDispatchDelayTimeForWildcardGroup liteSubscriptionCheckInterval liteSubscriptionCheckTimeoutMills
 		liteTtlCheckInterval maxClientEventCount maxLiteSubscriptionCount minLiteTTl maxLmqConsumeQueueNum enableLmqQuota`},
 	{quiet, "expressions are evaluated on what is read, without a filter over the index",
 		`enableCalcFilterBitMap expectConsumerNumUseFilter filterDataCleanTimeSpan filterSupportRetry
 		maxErrorRateOfBloomFilter maxFilterMessageSize`},
-	{quiet, "it tunes cold reads and compaction, which come with a later release",
+	{quiet, "it tunes cold reads and compaction, which are not supported",
 		`cgColdReadThreshold globalColdReadThreshold coldCtrStrategyEnable usePIDColdCtrStrategy coldDataScanEnable
 		compactionCqMappedFileSize compactionMappedFileSize compactionScheduleInternal maxOffsetMapSize enableCompaction`},
-	{warned, "the feature comes with a later release",
+	{warned, "the feature is not supported",
 		`enableLmq=false enableMultiDispatch=false
 		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
-		enableMixedMessageType=false enableControllerInNamesrv=false 		inBrokerContainer=false rejectPullConsumerEnable=false`},
+		enableMixedMessageType=false enableControllerInNamesrv=false inBrokerContainer=false isBrokerContainer=false
+		isInBrokerContainer=false rejectPullConsumerEnable=false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},
 	{warned, "name servers are named by address only; use namesrvAddr",
 		`fetchNamesrvAddrByAddressServer=false fetchNameSrvAddrByDnsLookup=false rocketmq.namesrv.domain`},

@@ -28,6 +28,8 @@ type Source struct {
 	Env []string
 	// Flags maps names of settings to what the command line says.
 	Flags map[string]string
+	// Settings maps names of settings to what a Go program says.
+	Settings map[string]string
 }
 
 // A Warning is something in the configuration that has no effect.
@@ -69,17 +71,47 @@ func Load(src Source) (Config, []Warning, error) {
 	for _, key := range slices.Sorted(maps.Keys(src.Flags)) {
 		l.apply("command line", "--"+key, key, src.Flags[key])
 	}
+	for _, key := range slices.Sorted(maps.Keys(src.Settings)) {
+		l.apply("Settings", key, key, src.Settings[key])
+	}
 	l.checkLogPath()
 	return l.config, l.warnings, errors.Join(l.errs...)
 }
 
-// checkLogPath warns if the log is wanted in a directory of its own.
+// checkLogPath warns if the log is wanted in a directory of its own, and
+// refuses to leave one behind that holds messages.
 func (l *loader) checkLogPath() {
 	data := l.config.WithDefaults().Data
-	if l.logPath.Value != "" && filepath.Clean(l.logPath.Value) != filepath.Join(data, "commitlog") {
-		l.warnings = append(l.warnings, Warning{l.logPath.Where, l.logPath.Key,
-			"has no effect: the log lies in " + filepath.Join(data, "commitlog") + "; make that a link if it shall be elsewhere"})
+	ours := filepath.Join(data, "commitlog")
+	if l.logPath.Value == "" || filepath.Clean(l.logPath.Value) == ours || sameDirectory(l.logPath.Value, ours) {
+		return
 	}
+	if holdsSegments(l.logPath.Value) {
+		l.logPath.Err = fmt.Errorf("that directory holds a log, which would not be used: move it to %s, or make that a link to it", ours)
+		l.errs = append(l.errs, &l.logPath)
+	} else {
+		l.warnings = append(l.warnings, Warning{l.logPath.Where, l.logPath.Key,
+			"has no effect: the log lies in " + ours + "; make that a link if it shall be elsewhere"})
+	}
+}
+
+// sameDirectory reports whether two paths lead to the same place.
+func sameDirectory(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// holdsSegments reports whether a directory has files of a log, which are named
+// by the twenty digits of their first position.
+func holdsSegments(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		return len(e.Name()) == 20 && strings.Trim(e.Name(), "0123456789") == ""
+	})
 }
 
 // A loader collects what the sources say.
@@ -111,10 +143,31 @@ func (l *loader) file(name string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	said := map[string]wire.Property{} // by the setting's name
 	for _, p := range props {
-		l.apply(fmt.Sprintf("%s:%d", name, p.Line), p.Key, p.Key, strings.TrimSpace(p.Value))
+		where := fmt.Sprintf("%s:%d", name, p.Line)
+		l.apply(where, p.Key, p.Key, strings.TrimSpace(p.Value))
+		s, _, ok := l.table.find(p.Key)
+		if !ok || strings.TrimSpace(p.Value) == "" {
+			continue
+		}
+		if before, twice := said[s.Name]; twice && l.differs(s, before) {
+			l.warnings = append(l.warnings, Warning{where, p.Key,
+				fmt.Sprintf("this setting is given twice; it overrides %s = %s of line %d", before.Key, before.Value, before.Line)})
+		}
+		said[s.Name] = p
 	}
 	return nil
+}
+
+// differs reports whether p asks for another value of s than is set.
+func (l *loader) differs(s Setting, p wire.Property) bool {
+	_, java, _ := l.table.find(p.Key)
+	c := l.config
+	if err := s.set(&c, strings.TrimSpace(p.Value), java); err != nil {
+		return false // reported already
+	}
+	return s.get(c) != s.get(l.config)
 }
 
 func (l *loader) environment(env []string) {

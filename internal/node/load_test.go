@@ -70,7 +70,7 @@ func TestUnknownKeysAreWarnedAboutByName(t *testing.T) {
 	}
 	want := []string{
 		conf + ":2: listenPrt: no such setting; did you mean listenPort?",
-		conf + ":4: enableLmq: has no effect: the feature comes with a later release",
+		conf + ":4: enableLmq: has no effect: the feature is not supported",
 		conf + ":6: qwertzuiop: no such setting; see docs/CONFIG.md",
 	}
 	var got []string

@@ -39,7 +39,7 @@ type Node struct {
 // about it, and leaves nothing open.
 func New(c Config) (*Node, error) {
 	c = c.WithDefaults()
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	n := &Node{c: c, handler: &frontDoor{}}
@@ -92,6 +92,7 @@ func (n *Node) openBroker() error {
 		return dataError(n.c.Data, err)
 	}
 	n.broker = b
+	n.warnOfJavaTopics()
 	settings := b.Settings(context.Background())
 	front, err := remoting.New(remoting.Options{
 		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false", Log: n.c.Log,

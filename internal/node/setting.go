@@ -5,6 +5,7 @@ package node
 import (
 	"encoding"
 	"fmt"
+	"log/slog"
 	"math"
 	"reflect"
 	"slices"
@@ -66,10 +67,22 @@ func (s Setting) set(c *Config, text string, java bool) error {
 	if err := parseInto(v, strings.TrimSpace(text), javaUnit(s.Java), java); err != nil {
 		return err
 	}
+	if err := s.checkZero(v); err != nil {
+		return err
+	}
 	if java && s.negated {
 		v.SetBool(!v.Bool())
 	}
 	return nil
+}
+
+// checkZero refuses a zero that would silently mean the default.
+func (s Setting) checkZero(v reflect.Value) error {
+	number := v.CanInt() || v.CanUint() || v.CanFloat()
+	if !number || !v.IsZero() || s.Name == "broker-id" || s.Name == "log-level" || s.Name == "flush" {
+		return nil
+	}
+	return fmt.Errorf("want something other than 0; leave it out for the default")
 }
 
 // get prints the setting's value in c; empty if it is the zero value, which
@@ -97,7 +110,12 @@ func javaUnit(key string) time.Duration {
 // parseInto stores text in v; its error says what is allowed.
 func parseInto(v reflect.Value, text string, unit time.Duration, java bool) error {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		return u.UnmarshalText([]byte(text))
+		if err := u.UnmarshalText([]byte(text)); err != nil && v.Type() == reflect.TypeFor[slog.Level]() {
+			return fmt.Errorf("want debug, info, warn or error")
+		} else if err != nil {
+			return err
+		}
+		return nil
 	}
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		d, err := parseDuration(text, unit, java)

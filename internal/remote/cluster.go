@@ -9,6 +9,7 @@ package remote
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,8 @@ type Options struct {
 	// ClientID names this client among the members of a group. Default:
 	// host name and process id.
 	ClientID string
+	// TLS, if set, is used for every connection.
+	TLS *tls.Config
 	// Log receives what went wrong and was tried again. Nil discards it.
 	Log *slog.Logger
 }
@@ -83,7 +86,7 @@ func Dial(o Options) (*Cluster, error) {
 	c := &Cluster{o: o}
 	c.mu.routes = map[string]route{}
 	c.mu.changed = map[string]chan struct{}{}
-	c.rpc = rpc.NewClient(rpc.ClientOptions{Handler: callbacks{c}, Log: o.Log})
+	c.rpc = rpc.NewClient(rpc.ClientOptions{Handler: callbacks{c}, TLS: o.TLS, Log: o.Log})
 	return c, nil
 }
 
@@ -119,6 +122,21 @@ type ResponseError struct {
 // Error names request, peer and remark.
 func (e *ResponseError) Error() string {
 	return fmt.Sprintf("%s answered %s with %s: %s", e.Addr, e.Request, e.Code.ResponseString(), e.Remark)
+}
+
+// Permanent reports whether err is a refusal that the same request would meet
+// again, however often it is tried.
+func Permanent(err error) bool {
+	refused, ok := errors.AsType[*ResponseError](err)
+	if !ok {
+		return false
+	}
+	switch refused.Code {
+	case wire.CodeInvalidParameter, wire.CodeSubscriptionParseFailed, wire.CodeNoPermission,
+		wire.CodeSubscriptionGroupNotExist, wire.CodeMessageIllegal:
+		return true
+	}
+	return false
 }
 
 // Route is what the name servers say about a topic. A topic that nobody knows
@@ -209,14 +227,26 @@ func queues(data *wire.TopicRouteData, topic string, perm int32, count func(wire
 		}
 	}
 	var all []Queue
+	forbidden := 0
 	for _, qd := range data.Queues {
 		addr, ok := masters[qd.BrokerName]
-		if !ok || qd.Perm&perm == 0 {
+		if !ok {
+			continue
+		}
+		if qd.Perm&perm == 0 {
+			forbidden++
 			continue
 		}
 		for id := range count(qd) {
 			all = append(all, Queue{mq.Queue{Topic: topic, ID: id}, qd.BrokerName, addr})
 		}
+	}
+	if len(all) == 0 && forbidden > 0 {
+		state := "read-only"
+		if perm == mq.PermRead {
+			state = "not readable"
+		}
+		return nil, fmt.Errorf("remote: topic %s is %s: %w; `goddard admin topic perm %s --perm 6` allows both", topic, state, mq.ErrDenied, topic)
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("remote: topic %s has no queue that can be used on a running broker; see `goddard admin topic route %s`", topic, topic)

@@ -45,7 +45,8 @@ type Member struct {
 var ErrStop = errors.New("enough")
 
 // Consume takes part in a group until ctx ends or Handle says so: it shares the
-// topic's queues with the other members and commits what was handled.
+// topic's queues with the other members and commits what was handled. What may
+// pass is logged and tried again; a refusal for good is returned.
 func (c *Cluster) Consume(ctx context.Context, m Member) error {
 	changed := make(chan struct{}, 1)
 	c.mu.Lock()
@@ -70,6 +71,9 @@ func (c *Cluster) Consume(ctx context.Context, m Member) error {
 		if err := s.rebalance(ctx); err != nil && ctx.Err() == nil {
 			if errors.Is(err, mq.ErrTopicNotFound) {
 				return fmt.Errorf("%w; send to it first, or create it with `goddard admin topic create %s`", err, m.Topic)
+			}
+			if Permanent(err) || errors.Is(err, mq.ErrDenied) {
+				return err
 			}
 			c.o.Log.Warn("cannot share queues, trying again", "group", m.Group, "error", err)
 		}
@@ -138,6 +142,10 @@ func (s *share) heartbeat(ctx context.Context) {
 		cmd := wire.NewRequest(wire.HeartBeat, nil)
 		cmd.Body = body
 		if _, err := s.c.call(ctx, addr, cmd); err != nil && ctx.Err() == nil {
+			if Permanent(err) {
+				s.fail(err)
+				return
+			}
 			s.c.o.Log.Warn("heartbeat failed", "broker", addr, "error", err)
 		}
 	}
@@ -270,9 +278,14 @@ func (s *share) read(ctx context.Context, q Queue) {
 	}
 }
 
-// rest waits before the next try and reports whether there is one.
+// rest waits before the next try and reports whether there is one. A refusal
+// that would be repeated ends the member.
 func (s *share) rest(ctx context.Context, q Queue, err error) bool {
 	if ctx.Err() != nil {
+		return false
+	}
+	if Permanent(err) {
+		s.fail(err)
 		return false
 	}
 	s.c.o.Log.Warn("cannot read a queue, trying again", "topic", q.Topic, "queue", q.ID, "broker", q.Addr, "error", err)

@@ -14,6 +14,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/goddardmq/goddard/internal/node"
@@ -52,6 +53,9 @@ func render(root string) (map[string][]byte, error) {
 		}
 		docs[s.Name] = doc
 	}
+	for _, s := range node.Settings() {
+		docs[s.Name] = sentence(s, docs[s.Name])
+	}
 	code, err := helpTexts(docs)
 	if err != nil {
 		return nil, err
@@ -60,6 +64,25 @@ func render(root string) (map[string][]byte, error) {
 		filepath.Join(root, "docs/CONFIG.md"):           reference(docs),
 		filepath.Join(root, "internal/node/zz_docs.go"): code,
 	}, nil
+}
+
+// sentence makes the comment of a setting's field a text for people who know
+// the setting by its name and have not seen the field.
+func sentence(s node.Setting, doc string) string {
+	doc = strings.TrimPrefix(doc, s.Field+" ")
+	for _, verb := range []string{"is ", "are ", "says "} {
+		if rest, ok := strings.CutPrefix(doc, verb); ok {
+			doc = rest
+			break
+		}
+	}
+	for _, other := range node.Settings() {
+		// Fields of one word are too like other words.
+		if other.Type == s.Type && strings.ContainsAny(other.Field[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+			doc = regexp.MustCompile(`\b`+other.Field+`\b`).ReplaceAllString(doc, other.Name)
+		}
+	}
+	return strings.ToUpper(doc[:1]) + doc[1:]
 }
 
 // fieldComments maps "Type.Field" to its comment, on one line.
