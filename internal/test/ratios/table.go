@@ -20,7 +20,7 @@ func table(w io.Writer, java, ours []figures) error {
 			v = append(v, get(f))
 		}
 		slices.Sort(v)
-		return v[len(v)/2]
+		return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 	}
 	fmt.Fprintf(w, "# Goddard beside RocketMQ %s\n\n", against.OriginalVersion)
 	fmt.Fprintf(w, "%s, %d CPUs (%s), %d rounds, medians; 1 KiB bodies, asynchronous flush. Made by `make bench`.\n\n",
