@@ -101,7 +101,7 @@ func (b *Broker) load(o Options) error {
 		return err
 	}
 	b.txn, err = txn.New(txn.Options{
-		Store: b.store, Append: b.release, Ask: b.askProducer, Settings: b.txnSettings, Retention: b.store.Options().Retention, Log: o.Log,
+		Store: b.store, Append: b.release, Ask: b.askProducer, Settings: b.txnSettings, Log: o.Log,
 	})
 	if err != nil {
 		return err

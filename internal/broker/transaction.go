@@ -77,7 +77,10 @@ func (b *Broker) askProducer(group string, c mq.TransactionCheck) bool {
 
 func (b *Broker) txnSettings() txn.Settings {
 	o := b.opts()
-	return txn.Settings{Timeout: o.TransactionTimeout, Interval: o.TransactionCheckInterval, MaxChecks: o.TransactionCheckMax}
+	return txn.Settings{
+		Timeout: o.TransactionTimeout, Interval: o.TransactionCheckInterval, MaxChecks: o.TransactionCheckMax,
+		Retention: b.store.Options().Retention,
+	}
 }
 
 // EndTransaction commits or rolls back a half message.

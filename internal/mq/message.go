@@ -99,6 +99,8 @@ const (
 // It belongs to the broker until Done is called.
 type SendBatch struct {
 	Sends []Send
+	// Whole stores all messages or none: the error of one is that of all.
+	Whole bool
 	// Spare lets the batch use the disk space that is kept free: it makes room
 	// for more than it takes.
 	Spare bool

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strconv"
 	"sync"
@@ -37,6 +38,10 @@ const (
 	nameDigits = 20
 	chunkSize  = 1 << 20 // of zeroing
 )
+
+// ErrSync is wrapped by the error of a Cut that could not sync: nobody knows
+// what of everything written so far is on stable storage.
+var ErrSync = errors.New("segment: syncing failed")
 
 // ErrOutside means that a position is not, or no longer, in the log.
 var ErrOutside = errors.New("segment: position is outside the log")
@@ -67,7 +72,8 @@ type Log struct {
 
 	// change guards the making and removing of files. It may be held while
 	// waiting for the disk; writers and readers do not take it.
-	change sync.Mutex
+	change   sync.Mutex
+	leftOver *file // out of the list, but not removed; under change
 	// syncing lets one Sync run at a time.
 	syncing sync.Mutex
 }
@@ -422,6 +428,10 @@ func (l *Log) Touch(pos int64) {
 func (l *Log) Cut(end int64) error {
 	l.change.Lock()
 	defer l.change.Unlock()
+	// The kernel tells of a failed sync once. Of two that run together the
+	// other would believe that all is well.
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	// From the last to the first, so that a crash on the way leaves no gap.
 	for files := *l.files.Load(); len(files) > 0 && files[len(files)-1].start > end; {
 		last := files[len(files)-1]
@@ -465,8 +475,11 @@ func (f *file) zero(offset int64) error {
 		}
 		offset += int64(n)
 	}
-	f.dirty.Store(false)
-	return f.mu.f.SyncData()
+	// What else was written to the file is still for Sync to answer for.
+	if err := f.mu.f.SyncData(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSync, err)
+	}
+	return nil
 }
 
 // RemoveFirst removes the oldest file unless it is the only one, and returns
@@ -474,13 +487,23 @@ func (f *file) zero(offset int64) error {
 func (l *Log) RemoveFirst() (start int64, err error) {
 	l.change.Lock()
 	defer l.change.Unlock()
+	// A file that is left over would be a gap before the next Open.
+	if l.leftOver != nil {
+		if err := l.remove(l.leftOver); err != nil {
+			return l.Start(), err
+		}
+		l.leftOver = nil
+	}
 	files := *l.files.Load()
 	if len(files) < 2 {
 		return l.Start(), nil
 	}
 	rest := slices.Clone(files[1:])
 	l.files.Store(&rest)
-	return rest[0].start, l.remove(files[0])
+	if err = l.remove(files[0]); err != nil {
+		l.leftOver = files[0]
+	}
+	return rest[0].start, err
 }
 
 // remove closes and deletes a file that is no longer in the list.
@@ -488,7 +511,7 @@ func (l *Log) remove(f *file) error {
 	if err := f.close(); err != nil {
 		return fmt.Errorf("segment: %w", err)
 	}
-	if err := l.o.FS.Remove(f.path); err != nil {
+	if err := l.o.FS.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("segment: %w", err)
 	}
 	return l.syncDir()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,7 +70,11 @@ func (p *flights) put(f *flight) {
 // when the disk has them, for which Run must be running.
 func (s *Store) Append(b *mq.SendBatch) {
 	f := s.flights.get(b)
-	if s.encode(f); len(f.recs) == 0 {
+	s.encode(f)
+	if b.Whole {
+		f.allOrNone()
+	}
+	if len(f.recs) == 0 {
 		s.land(f)
 		return
 	}
@@ -107,6 +112,21 @@ func (s *Store) encode(f *flight) {
 			last = q
 		}
 	}
+}
+
+// allOrNone empties a flight one of whose messages cannot be stored.
+func (f *flight) allOrNone() {
+	sends := f.batch.Sends
+	i := slices.IndexFunc(sends, func(s mq.Send) bool { return s.Err != nil })
+	if i < 0 {
+		return
+	}
+	for j := range sends {
+		if sends[j].Err == nil {
+			sends[j].Err = sends[i].Err
+		}
+	}
+	f.recs, f.buf = f.recs[:0], f.buf[:0]
 }
 
 // queueFor is the queue that gets m's entry; nil if m gets none because it is
@@ -180,7 +200,7 @@ func (s *Store) reserve(f *flight) error {
 				return err
 			}
 		case need > 0:
-			if err := s.setAside(int64(need)); err != nil {
+			if err := s.setAside(int64(need), f.batch.Spare); err != nil {
 				return err
 			}
 		default:

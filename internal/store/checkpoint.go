@@ -52,7 +52,9 @@ func (s *Store) writeCheckpoint() error {
 func (s *Store) sealLocked(limit mq.LogPos, durable bool) error {
 	s.dirty.Lock()
 	queues := s.dirty.queues
-	s.dirty.queues = s.dirty.spare[:0]
+	// spare is used up: on the way out with an error queues becomes the list
+	// again, and the next list must not lie in the same memory.
+	s.dirty.queues, s.dirty.spare = s.dirty.spare[:0], nil
 	s.dirty.Unlock()
 
 	b := s.rows.db.NewBatch()

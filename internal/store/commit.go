@@ -52,6 +52,10 @@ func (s *Store) takeWrittenLocked() (ready, failed line) {
 		if f.err == nil && f.start != s.mu.written {
 			f.err = fmt.Errorf("%w: %w", s.mu.failure, errAbandoned)
 		}
+		// After a failed sync nobody syncs any more, so nobody would answer.
+		if f.err == nil && s.mu.fatal != nil {
+			f.err = s.mu.fatal
+		}
 		if f.err != nil {
 			s.giveBackLocked(f)
 			failed.push(f)

@@ -102,7 +102,8 @@ func (s *Store) watchDiskLocked() {
 
 // setAside prepares the log up to a position, unless that would leave less than
 // Options.Reserve free: what is set aside is no longer free at the next look.
-func (s *Store) setAside(upTo int64) error {
+// spare lets it use the reserve.
+func (s *Store) setAside(upTo int64, spare bool) error {
 	s.watching.Lock()
 	defer s.watching.Unlock()
 	lacking := upTo - s.seg.Prepared()
@@ -110,12 +111,12 @@ func (s *Store) setAside(upTo int64) error {
 		return nil
 	}
 	s.watchDiskLocked()
-	if full := s.diskFull.Load(); full != nil {
+	if full := s.diskFull.Load(); full != nil && !spare {
 		return full.err
 	}
 	pieces := (lacking + s.ahead - 1) / s.ahead * s.ahead
 	l, d := s.limits.Load(), s.DiskUsage()
-	if d.Total > 0 && d.Free-pieces < l.Reserve {
+	if d.Total > 0 && d.Free-pieces < l.Reserve && !spare {
 		return fmt.Errorf("%w: %d MiB are free in %s, the log needs %d KiB more and %d MiB must stay free (disk-reserve); %s",
 			mq.ErrDiskFull, d.Free>>20, s.o.Dir, pieces>>10, l.Reserve>>20, s.wayOut(l))
 	}

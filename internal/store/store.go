@@ -105,7 +105,7 @@ func (s *Store) prepare(ctx context.Context) {
 		s.mu.Unlock()
 		var rest <-chan time.Time
 		wake := s.wantSpace
-		err := s.setAside(end + s.ahead)
+		err := s.setAside(end+s.ahead, false)
 		if err != nil {
 			if !said {
 				// Append finds out itself if the space is really needed.
@@ -190,7 +190,14 @@ func (s *Store) repair() {
 		// There may have been nothing to overwrite, which proves nothing.
 		err = s.seg.WriteAt(make([]byte, mq.BlankSize), int64(end))
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, segment.ErrSync):
+		// It may have been the sync of what others wait for.
+		s.syncing.Lock()
+		defer s.syncing.Unlock()
+		_ = s.syncFailed(err) // says it
+		return
+	case err != nil:
 		s.log.Warn("repairing the commit log failed, will try again", "pos", end, "error", err)
 		return
 	}

@@ -98,7 +98,7 @@ func (l *Ledger) put(ctx context.Context, at mq.QueueOffset, sends []mq.Send) er
 		return fmt.Errorf("%w: it was ended before, or has expired", mq.ErrTransaction)
 	}
 	stored := make(chan error, 1)
-	l.opts.Append(&mq.SendBatch{Sends: sends, Done: func(b *mq.SendBatch) {
+	l.opts.Append(&mq.SendBatch{Sends: sends, Whole: true, Done: func(b *mq.SendBatch) {
 		var err error
 		for i := range b.Sends {
 			if err == nil {

@@ -36,6 +36,7 @@ type Settings struct {
 	Timeout   time.Duration // how old a half message is at its first check
 	Interval  time.Duration // between rounds of checks
 	MaxChecks int           // then it is given up
+	Retention time.Duration // of the log; an older half message is given up
 }
 
 // Options says where a Ledger finds what it needs. All but Log are required.
@@ -51,10 +52,6 @@ type Options struct {
 
 	// Settings are those in force.
 	Settings func() Settings
-
-	// Retention is how long messages are kept; an older half message is given
-	// up.
-	Retention time.Duration
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger
@@ -225,7 +222,7 @@ func (l *Ledger) rules() rules {
 	s := l.opts.Settings()
 	return rules{
 		timeout: s.Timeout.Milliseconds(), interval: s.Interval.Milliseconds(),
-		maxChecks: int32(s.MaxChecks), retention: l.opts.Retention.Milliseconds(),
+		maxChecks: int32(s.MaxChecks), retention: s.Retention.Milliseconds(),
 	}
 }
 

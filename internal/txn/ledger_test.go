@@ -44,8 +44,8 @@ func open(t *testing.T, fs vfs.FS, flush store.FlushMode) *rig {
 		t.Fatal(err)
 	}
 	r.ledger, err = New(Options{
-		Store: r.store, Append: r.append, Ask: r.ask, Retention: 72 * time.Hour,
-		Settings: func() Settings { return Settings{Timeout: 6 * time.Second, Interval: 30 * time.Second, MaxChecks: 3} },
+		Store: r.store, Append: r.append, Ask: r.ask,
+		Settings: func() Settings { return Settings{Timeout: 6 * time.Second, Interval: 30 * time.Second, MaxChecks: 3, Retention: 72 * time.Hour} },
 	})
 	if err != nil {
 		t.Fatal(err)
