@@ -110,9 +110,9 @@ type Admin interface {
 	// first. Recall takes one back.
 	Delayed(ctx context.Context, q DelayedQuery) ([]DelayedMessage, error)
 	// Transactions are the half messages that are neither committed nor rolled
-	// back, in the order of their offsets, from the first behind after on; at
-	// most max of them.
-	Transactions(ctx context.Context, after QueueOffset, max int) ([]Transaction, error)
+	// back, in the order of their offsets, from the first behind after on, at
+	// most limit of them.
+	Transactions(ctx context.Context, after QueueOffset, limit int) ([]Transaction, error)
 	// SettleTransaction commits or rolls back the half message at a log
 	// position, whatever its producer says.
 	SettleTransaction(ctx context.Context, at LogPos, o Outcome) error

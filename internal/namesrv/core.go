@@ -300,7 +300,7 @@ func (t *table) dropQueues(topic, name string) {
 func (t *table) unregister(cluster, name, addr string) []notice {
 	delete(t.live, liveKey{cluster, addr})
 	b := t.brokers[name]
-	if b == nil || addr == "" {
+	if b == nil || addr == "" || b.cluster != cluster {
 		return nil
 	}
 	low, _ := b.lowest()
@@ -359,16 +359,30 @@ func (t *table) notice(b *broker, offline, ha string) notice {
 
 // heartbeat says that a process is alive; false if it is not registered.
 func (t *table) heartbeat(cluster, addr string, now time.Time) bool {
-	l := t.live[liveKey{cluster, addr}]
+	l := t.registered(cluster, addr)
 	if l != nil {
 		l.seen = now
 	}
 	return l != nil
 }
 
+// registered is what is known of a process that has its place in the table;
+// nil if it has none, or has lost it to another that came with its id.
+func (t *table) registered(cluster, addr string) *liveness {
+	l := t.live[liveKey{cluster, addr}]
+	if l == nil {
+		return nil
+	}
+	b := t.brokers[l.broker]
+	if b == nil || !slices.ContainsFunc(b.members, func(m member) bool { return !m.here && m.addr == addr }) {
+		return nil
+	}
+	return l
+}
+
 // version is the data version a process last registered with.
 func (t *table) version(cluster, addr string) (wire.DataVersion, bool) {
-	if l := t.live[liveKey{cluster, addr}]; l != nil {
+	if l := t.registered(cluster, addr); l != nil {
 		return l.version, true
 	}
 	return wire.DataVersion{}, false

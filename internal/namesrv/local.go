@@ -26,8 +26,7 @@ type LocalBroker struct {
 	// Port: what it dialled works for it.
 	Advertised string
 
-	// Topics are the broker's topics at the moment. It is called by Local and
-	// by Changed.
+	// Topics are the broker's topics at the moment. It is called by Local.
 	Topics func() ([]mq.Topic, mq.DataVersion)
 }
 

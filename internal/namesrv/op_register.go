@@ -96,6 +96,15 @@ func decodeRegistration(cmd *wire.Command) (registration, error) {
 		return registration{}, err
 	}
 	r.version, r.topics, r.static = body.Topics.DataVersion, body.Topics.Topics, body.Topics.Mappings
+	// A mapping goes when its topic goes, so it may not come without.
+	for topic, m := range r.static {
+		if _, ok := r.topics[topic]; !ok {
+			delete(r.static, topic)
+			continue
+		}
+		m.BrokerName = r.name
+		r.static[topic] = m
+	}
 	for name := range r.topics {
 		if len(name) == 0 || len(name) > maxName {
 			return registration{}, fmt.Errorf("a topic name has %d bytes; 1 to %d are allowed", len(name), maxName)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // A Role is a set of parts that run together.
@@ -141,6 +143,25 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
+// frameHeader is room for what surrounds a message's body in a frame.
+const frameHeader = 64 << 10
+
+// frames says whether the largest message and the largest answer to a pull fit
+// into a frame: otherwise the one would cut its producer's connection and the
+// other could never be sent.
+func (c Config) frames() error {
+	room := cmp.Or(c.RPC.MaxFrame, wire.MaxFrame) - frameHeader
+	for _, limit := range []struct {
+		name string
+		size int
+	}{{"max-message-size", c.Broker.MaxMessageSize}, {"max-read-bytes", c.Broker.Store.MaxReadBytes}} {
+		if limit.size > room {
+			return fmt.Errorf("%s = %d does not fit into a frame: want at most %d, or a larger max-frame", limit.name, limit.size, room)
+		}
+	}
+	return nil
+}
+
 // Validate reports what cannot be, by the names of docs/CONFIG.md. New does so
 // too; a Config that is only printed is worth the same answer.
 func (c Config) Validate() error {
@@ -170,6 +191,9 @@ func (c Config) Validate() error {
 	}
 	if c.Broker.ID != 0 {
 		return fmt.Errorf("broker-id = %d: this release runs masters only, whose id is 0", c.Broker.ID)
+	}
+	if err := c.frames(); err != nil {
+		return err
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("tls-cert and tls-key go together; give both or neither")

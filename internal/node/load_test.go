@@ -221,3 +221,24 @@ func TestNegatedKeysOfRocketMQAreTurnedAround(t *testing.T) {
 		t.Errorf("hide-topics %v, hide-all-topics %v, err %v", c.Namesrv.HideTopics, c.Namesrv.HideAllTopics, err)
 	}
 }
+
+// What is larger than a frame would cut its producer's connection, or could
+// never be sent.
+func TestMessagesMustFitIntoAFrame(t *testing.T) {
+	for flag, value := range map[string]string{"max-message-size": "32MiB", "max-read-bytes": "16MiB"} {
+		c, _, err := Load(Source{Flags: map[string]string{flag: value}})
+		if err == nil {
+			err = c.Validate()
+		}
+		if err == nil || !strings.Contains(err.Error(), flag) || !strings.Contains(err.Error(), "max-frame") {
+			t.Errorf("%s=%s: %v", flag, value, err)
+		}
+		c, _, err = Load(Source{Flags: map[string]string{flag: value, "max-frame": "64MiB"}})
+		if err == nil {
+			err = c.Validate()
+		}
+		if err != nil {
+			t.Errorf("%s=%s with a larger frame: %v", flag, value, err)
+		}
+	}
+}

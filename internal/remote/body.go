@@ -37,9 +37,12 @@ func Body(r *mq.Record) ([]byte, error) {
 	if c, ok := in.(interface{ Close() }); ok {
 		defer c.Close()
 	}
-	body, err := io.ReadAll(io.LimitReader(in, maxBody))
+	body, err := io.ReadAll(io.LimitReader(in, maxBody+1))
 	if err != nil {
 		return nil, fmt.Errorf("remote: body at offset %d: %w", r.QueueOffset, err)
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("remote: body at offset %d: unpacked it has more than %d MiB", r.QueueOffset, maxBody>>20)
 	}
 	return body, nil
 }

@@ -176,7 +176,8 @@ func (c *Conn) stop() {
 	c.setReadDeadline(time.Now())
 }
 
-// setReadDeadline is the only way to move the deadline, lest it undo stop's.
+// setReadDeadline is the only way to move the deadline until sayGoodbye, lest
+// stop's be undone.
 func (c *Conn) setReadDeadline(at time.Time) {
 	c.raw.SetReadDeadline(at)
 	if c.stopping.Load() {

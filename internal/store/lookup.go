@@ -15,7 +15,7 @@ import (
 // Limits of one Lookup.
 const (
 	maxLookupMessages = 64
-	maxLookupBytes    = 32 << 20
+	maxLookupBytes    = 12 << 20 // fits into a frame; a single larger message may not
 	maxLookupReads    = 4096     // records read that turn out to be others
 	maxLookupBehind   = 64 << 20 // log that is indexed first
 )
@@ -76,6 +76,7 @@ type lookup struct {
 	from, to  int64
 	forward   bool
 	bytes     int
+	full      bool // another record would have been too many bytes
 	misses    int
 	found     []uint32 // scratch memory
 }
@@ -136,7 +137,7 @@ func (l *lookup) at(it *pebble.Iterator) mq.LogPos {
 }
 
 func (l *lookup) enough() bool {
-	return len(l.res.Records) >= l.q.Max || l.bytes >= maxLookupBytes || l.misses >= maxLookupReads
+	return len(l.res.Records) >= l.q.Max || l.full || l.bytes >= maxLookupBytes || l.misses >= maxLookupReads
 }
 
 // block searches the block whose head an iterator stands at, and reports
@@ -219,6 +220,10 @@ func (l *lookup) look(pos mq.LogPos) error {
 	r, _, _ := mq.DecodeRecord(b) // ReadAt has seen it
 	if !l.wanted(&r) {
 		l.misses++
+		return nil
+	}
+	if len(l.res.Records) > 0 && l.bytes+len(b) > maxLookupBytes {
+		l.full = true
 		return nil
 	}
 	l.res.Records = append(l.res.Records, b)

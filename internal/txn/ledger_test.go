@@ -45,7 +45,9 @@ func open(t *testing.T, fs vfs.FS, flush store.FlushMode) *rig {
 	}
 	r.ledger, err = New(Options{
 		Store: r.store, Append: r.append, Ask: r.ask,
-		Settings: func() Settings { return Settings{Timeout: 6 * time.Second, Interval: 30 * time.Second, MaxChecks: 3, Retention: 72 * time.Hour} },
+		Settings: func() Settings {
+			return Settings{Timeout: 6 * time.Second, Interval: 30 * time.Second, MaxChecks: 3, Retention: 72 * time.Hour}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

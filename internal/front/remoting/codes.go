@@ -30,11 +30,14 @@ const (
 	// beside: on a goroutine of the session's, on a copy of the request. It may
 	// not touch what belongs to the reading goroutine.
 	beside
+	// asking: beside, and waits for a client. With too many waiting it is refused:
+	// what they wait for may have to be read from this very connection.
+	asking
 )
 
 // String is the mode as docs/REQUESTS.md names it.
 func (m mode) String() string {
-	return [...]string{"in order", "gathered", "decoded in order, run beside", "beside"}[m]
+	return [...]string{"in order", "gathered", "decoded in order, run beside", "beside", "beside, asks a client"}[m]
 }
 
 // An access is what a client needs to be allowed, in the words of RocketMQ's
@@ -78,8 +81,8 @@ var operations = []operation{
 	{wire.SendBatchMessage, nil, gathered, topicPub, 0, "store a batch"},
 	{wire.ConsumerSendMsgBack, sendBack, beside, groupSub, 0, "try a message again later, or give it up"},
 
-	{wire.SendReplyMessage, sendReply, beside, topicPub, replyBody, "hand a reply to the client that asked"},
-	{wire.SendReplyMessageV2, sendReply, beside, topicPub, replyBody, "the same; short header names"},
+	{wire.SendReplyMessage, sendReply, asking, topicPub, replyBody, "hand a reply to the client that asked"},
+	{wire.SendReplyMessageV2, sendReply, asking, topicPub, replyBody, "the same; short header names"},
 	{wire.RecallMessage, recallMessage, beside, topicPub, 0, "call a delayed message back"},
 	{wire.EndTransaction, endTransaction, beside, topicPub, 0, "commit or roll back a half message"},
 
@@ -135,9 +138,9 @@ var operations = []operation{
 	{wire.GetProducerConnectionList, producerConnections, beside, clusterGet, 0, "who is in a producer group"},
 	{wire.GetAllProducerInfo, allProducers, beside, clusterGet, 0, "all producers"},
 	{wire.QuerySubscriptionByConsumer, groupSubscription, beside, groupGet, 0, "what a group wants of a topic"},
-	{wire.GetConsumerRunningInfo, runningInfo, beside, groupGet, 0, "what a client is doing; asked of the client"},
-	{wire.ConsumeMessageDirectly, consumeDirectly, beside, groupUpdate, 0, "a client consumes one message now"},
-	{wire.InvokeBrokerToGetConsumerStatus, consumerStatus, beside, groupGet, 0, "how far a group's clients are; asked of them"},
+	{wire.GetConsumerRunningInfo, runningInfo, asking, groupGet, 0, "what a client is doing; asked of the client"},
+	{wire.ConsumeMessageDirectly, consumeDirectly, asking, groupUpdate, 0, "a client consumes one message now"},
+	{wire.InvokeBrokerToGetConsumerStatus, consumerStatus, asking, groupGet, 0, "how far a group's clients are; asked of them"},
 
 	{wire.ResumeCheckHalfMessage, checkTransaction, beside, clusterWrite, 0, "ask about a half message, also one that was given up"},
 	{wire.GoddardListTransactions, listTransactions, beside, clusterGet, 0, "half messages that are not ended"},

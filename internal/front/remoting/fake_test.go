@@ -158,8 +158,8 @@ func (f *fake) EndTransaction(_ context.Context, e mq.TransactionEnd) error {
 	return f.err
 }
 
-func (f *fake) Transactions(_ context.Context, after mq.QueueOffset, max int) ([]mq.Transaction, error) {
-	f.did("list %d %d", after, max)
+func (f *fake) Transactions(_ context.Context, after mq.QueueOffset, limit int) ([]mq.Transaction, error) {
+	f.did("list %d %d", after, limit)
 	return []mq.Transaction{{
 		Offset: 9, Pos: 77, OffsetID: mq.OffsetID(storeHost, 77), Topic: "T", QueueID: 2, Group: "P", UniqueKey: "K",
 		Born: time.UnixMilli(4000), Stored: time.UnixMilli(5000), Size: 300, Checks: 3, GivenUp: true,

@@ -127,9 +127,21 @@ func (s *session) serve(req *wire.Command) {
 		s.refuse(req, badRequest("the body of %v has %d bytes, at most %d are read; split the request", req.Code, len(req.Body), op.maxBody))
 		return
 	}
-	if op.run == beside {
-		req = req.Clone()
-		s.beside(func() { s.answer(req, op.serve) })
+	switch op.run {
+	case beside:
+		own := req.Clone()
+		s.beside(func() { s.answer(own, op.serve) })
+		return
+	case asking:
+		if s.asking.Add(1) > maxAsking {
+			s.asking.Add(-1)
+			s.refuse(req, refusef(wire.CodeSystemBusy, "%d requests of this connection wait for other clients; wait for answers", maxAsking))
+			return
+		}
+		own := req.Clone()
+		if !s.start(func() { defer s.asking.Add(-1); s.answer(own, op.serve) }) {
+			s.asking.Add(-1)
+		}
 		return
 	}
 	s.answer(req, op.serve)

@@ -68,11 +68,9 @@ func (b *burst) done(*mq.SendBatch) {
 func (b *burst) reset() {
 	clear(b.Sends)
 	b.Sends, b.asked, b.ids = b.Sends[:0], b.asked[:0], b.ids[:0]
-	if cap(b.ids) > keptScratch {
-		b.ids = nil
-	}
-	if cap(b.text) > keptScratch {
-		b.text = nil
+	if cap(b.ids) > keptScratch || cap(b.text) > keptScratch {
+		// The last answer's fields still point into them.
+		b.ids, b.text, b.resp = nil, nil, wire.Command{}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // What one connection may hold.
 const (
 	maxBeside       = 64       // requests that run beside the others; more wait unread
+	maxAsking       = 256      // requests that wait for a client to answer; more are refused
 	maxBursts       = 32       // bursts of sends that the broker has not finished
 	maxPulls        = 1 << 13  // pulls without an answer
 	maxUnread       = 16 << 20 // bytes of pulled messages that the client has not read
@@ -43,6 +44,7 @@ type session struct {
 
 	language atomic.Int32  // of the client, as its last heartbeat said
 	slots    chan struct{} // one taken by each request that runs beside
+	asking   atomic.Int32  // requests that wait for a client
 	pulls    atomic.Int32  // without an answer
 
 	// work counts the session's goroutines; close waits for them.

@@ -124,7 +124,7 @@ func checkTransactions(t *testing.T, cluster *against.Cluster, all []*transactor
 	for _, p := range all {
 		for body, x := range p.all {
 			n, open := delivered[body], pending["key-"+body]
-			good := false
+			var good bool
 			switch {
 			case !x.acked:
 				count["in flight"]++
