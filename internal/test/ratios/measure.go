@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/load"
@@ -33,9 +32,9 @@ type figures struct {
 // fixed rate; 0 takes half of what this server can do.
 func measure(s *server, goddard string, span time.Duration, rate float64) (f figures, err error) {
 	defer s.stop()
-	// What the server before has left to be written would be charged to the
-	// first sync of this one.
-	syscall.Sync()
+	if err := s.prepare(); err != nil {
+		return f, err
+	}
 	began := time.Now()
 	if err := s.start(); err != nil {
 		return f, err
