@@ -121,6 +121,14 @@ type Admin interface {
 	// it may also be named by its copy among the given up.
 	CheckTransaction(ctx context.Context, at LogPos) error
 
+	// PutRequestMode sets how a group's clients get a topic's messages;
+	// RequestModes are all that were set, sorted by topic and group.
+	PutRequestMode(ctx context.Context, m RequestMode) error
+	RequestModes(ctx context.Context) []RequestMode
+	// Waiting is how many pops of a group wait for messages of a topic, in a
+	// queue or (id -1) any.
+	Waiting(ctx context.Context, group, topic string, queue int32) int
+
 	// Settings are the broker's settings in RocketMQ's names; Set changes
 	// those that may change while running and names the ones that may not.
 	Settings(ctx context.Context) map[string]string

@@ -46,6 +46,26 @@ type Broker interface {
 	// whose ctx has ended may be dropped without calling done.
 	Pull(ctx context.Context, r PullRequest, done func(Batch, error))
 
+	// Pop calls done exactly once, as Pull does: before it returns if there is
+	// an answer, otherwise later from another goroutine.
+	Pop(ctx context.Context, r PopRequest, done func(PopBatch, error))
+	// Notify is Pop that takes nothing: done learns whether there is something
+	// to take, without messages.
+	Notify(ctx context.Context, r PopRequest, done func(PopStatus, error))
+	// Ack says that popped messages are done with. It returns an error for each
+	// message, or nil if all went well. What is not in hand any more is no
+	// error. It survives the process when it returns.
+	Ack(ctx context.Context, acks []Ack) []error
+	// ChangeInvisible makes a popped message visible again after d from now on,
+	// and returns the receipt that replaces its old one. ErrNotFound if the
+	// message is not in hand any more. suspend counts no try.
+	ChangeInvisible(ctx context.Context, a Ack, d time.Duration, suspend bool) (Receipt, error)
+	// Bury moves a popped message to the dead letters of its group.
+	// ErrNotFound if it is not in hand any more.
+	Bury(ctx context.Context, a Ack) error
+	// Assign says which queues a member of a group shall consume and how.
+	Assign(ctx context.Context, r AssignmentRequest) ([]Assignment, error)
+
 	// Offset is a group's committed offset; ErrNotFound if it has none.
 	Offset(ctx context.Context, group string, q Queue) (QueueOffset, error)
 	// SetOffset commits an offset. It survives the process when it returns.

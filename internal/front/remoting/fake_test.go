@@ -503,3 +503,27 @@ func field(c *wire.Command, key string) string {
 	v, _ := c.Fields.Get(key)
 	return v
 }
+
+func (f *fake) Pop(_ context.Context, _ mq.PopRequest, done func(mq.PopBatch, error)) {
+	done(mq.PopBatch{Status: mq.PopNothing, Release: func() {}}, f.fails())
+}
+
+func (f *fake) Notify(_ context.Context, _ mq.PopRequest, done func(mq.PopStatus, error)) {
+	done(mq.PopNothing, f.fails())
+}
+
+func (f *fake) Ack(context.Context, []mq.Ack) []error { return nil }
+
+func (f *fake) ChangeInvisible(_ context.Context, a mq.Ack, _ time.Duration, _ bool) (mq.Receipt, error) {
+	return a.Receipt, f.fails()
+}
+
+func (f *fake) Bury(context.Context, mq.Ack) error { return f.fails() }
+
+func (f *fake) Assign(context.Context, mq.AssignmentRequest) ([]mq.Assignment, error) {
+	return nil, f.fails()
+}
+
+func (f *fake) PutRequestMode(context.Context, mq.RequestMode) error { return f.fails() }
+func (f *fake) RequestModes(context.Context) []mq.RequestMode        { return nil }
+func (f *fake) Waiting(context.Context, string, string, int32) int   { return 0 }

@@ -1,0 +1,45 @@
+package mq
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestReceiptsReadWhatTheyWrote(t *testing.T) {
+	for _, r := range []Receipt{
+		{},
+		{Start: 7, PopTime: 1764090000123, Invisible: 30000, Revive: OrderedRevive, Retry: RetryV2, Broker: "b-1", QueueID: 3, Offset: 9},
+	} {
+		if r.Broker == "" {
+			r.Broker = "b"
+		}
+		got, err := ParseReceipt(r.String())
+		if err != nil || got != r {
+			t.Errorf("ParseReceipt(%q) = %+v, %v, want %+v", r.String(), got, err, r)
+		}
+	}
+}
+
+func TestReceiptsMayLackTheOffsetOrHaveAPartMore(t *testing.T) {
+	r, err := ParseReceipt("1 2 3 0 1 broker 4")
+	if err != nil || r.Offset != -1 || r.QueueID != 4 || r.Retry != RetryV1 {
+		t.Errorf("without an offset: %+v, %v", r, err)
+	}
+	r, err = ParseReceipt("1 2 3 0 0 broker 4 5 6789")
+	if err != nil || r.Offset != 5 {
+		t.Errorf("with a log position: %+v, %v", r, err)
+	}
+}
+
+func TestMalformedReceiptsAreRefused(t *testing.T) {
+	for _, text := range []string{
+		"", " ", "1 2 3", "1 2 3 0 0 broker", "a 2 3 0 0 broker 4 5", "1 2 3 0 3 broker 4 5", "1 2 3 0 0  4 5",
+		"-1 2 3 0 0 broker 4 5", "1 9223372036854775807 9223372036854775807 0 0 b 4 5", "1 2 3 0 0 broker 4294967296 5",
+		"1 2 3 0 0 broker 4 5 6 7", "1 2 3 0 0 " + strings.Repeat("b", 2000) + " 4 5",
+	} {
+		if r, err := ParseReceipt(text); !errors.Is(err, ErrInvalid) {
+			t.Errorf("ParseReceipt(%.40q) = %+v, %v, want ErrInvalid", text, r, err)
+		}
+	}
+}
