@@ -137,7 +137,8 @@ func (b *Broker) Group(_ context.Context, name string) (mq.Group, error) {
 	return mq.Group{}, missingGroup(name)
 }
 
-// PutGroup creates a group or changes its configuration.
+// PutGroup creates a group or changes its configuration; g.Attributes are
+// changes.
 func (b *Broker) PutGroup(_ context.Context, g mq.Group) error {
 	if err := mq.CheckGroup(g.Name); err != nil {
 		return err
@@ -150,6 +151,16 @@ func (b *Broker) PutGroup(_ context.Context, g mq.Group) error {
 	}
 	b.groups.mu.Lock()
 	defer b.groups.mu.Unlock()
+	var had map[string]string
+	old := b.groups.table.get(g.Name)
+	if old != nil {
+		had = old.Attributes
+	}
+	attributes, err := alterAttributes(groupAttributes, old == nil, had, g.Attributes)
+	if err != nil {
+		return fmt.Errorf("consumer group %s: %w", g.Name, err)
+	}
+	g.Attributes = attributes
 	if err := b.keepGroupLocked(g); err != nil {
 		return err
 	}

@@ -40,6 +40,10 @@ type Options struct {
 	// client may ask for fewer. Default 8.
 	TopicQueues int32 `conf:"default-topic-queues" rocketmq:"defaultTopicQueueNums"`
 
+	// MixedMessageType says whether a topic may have the message.type MIXED, which
+	// takes messages of every type. Default false.
+	MixedMessageType bool `conf:"mixed-message-type" rocketmq:"enableMixedMessageType" live:"true"`
+
 	// AutoCreateGroup says whether a consumer group that does not exist is
 	// created when a client first uses it. Default true.
 	AutoCreateGroup *bool `conf:"auto-create-group" rocketmq:"autoCreateSubscriptionGroup" live:"true"`

@@ -271,8 +271,8 @@ func (b *Broker) Topic(_ context.Context, name string) (mq.Topic, error) {
 	return t.copy(), nil
 }
 
-// PutTopic creates a topic or changes its configuration. Fewer queues than
-// before hide messages but delete none.
+// PutTopic creates a topic or changes its configuration; t.Attributes are
+// changes. Fewer queues than before hide messages but delete none.
 func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 	if t.FilterType == "" {
 		t.FilterType = singleTag
@@ -284,7 +284,7 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be changed", mq.ErrInvalid, t.Name)
 	}
 	b.topics.mu.Lock()
-	_, err := b.keepTopicLocked(t)
+	err := b.putTopicLocked(t)
 	b.topics.mu.Unlock()
 	if err != nil {
 		return err
@@ -292,6 +292,24 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 	b.opts().Log.Info("changed topic", "topic", t.Name, "read_queues", t.ReadQueues, "write_queues", t.WriteQueues, "perm", t.Perm)
 	b.topicChanged(t.Name)
 	return nil
+}
+
+// putTopicLocked is PutTopic for a topic that is otherwise checked.
+func (b *Broker) putTopicLocked(t mq.Topic) error {
+	var had map[string]string
+	old := b.topics.table.get(t.Name)
+	if old != nil {
+		had = old.Attributes
+	}
+	err := b.checkMixed(t.Attributes)
+	if err == nil {
+		t.Attributes, err = alterAttributes(topicAttributes, old == nil, had, t.Attributes)
+	}
+	if err != nil {
+		return fmt.Errorf("topic %s: %w", t.Name, err)
+	}
+	_, err = b.keepTopicLocked(t)
+	return err
 }
 
 // DeleteTopic removes a topic, its messages and every group's offsets in it.

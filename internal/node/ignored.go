@@ -215,7 +215,7 @@ var ignored = []struct {
 	{warned, "the feature is not supported",
 		`enableLmq=false enableMultiDispatch=false
 		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
-		enableMixedMessageType=false enableControllerInNamesrv=false inBrokerContainer=false isBrokerContainer=false
+		enableControllerInNamesrv=false inBrokerContainer=false isBrokerContainer=false
 		isInBrokerContainer=false rejectPullConsumerEnable=false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},
 	{warned, "name servers are named by address only; use namesrvAddr",

@@ -40,6 +40,7 @@ var docs = map[string]string{
 	"broker-permission":           "What clients may do: 4 read, 2 write, 6 both. Default 6.",
 	"auto-create-topic":           "Whether sending to a topic that does not exist creates it. Default true.",
 	"default-topic-queues":        "How many queues a topic created by sending has at most; the client may ask for fewer. Default 8.",
+	"mixed-message-type":          "Whether a topic may have the message.type MIXED, which takes messages of every type. Default false.",
 	"auto-create-group":           "Whether a consumer group that does not exist is created when a client first uses it. Default true.",
 	"max-message-size":            "Bounds a message's body, and the sum of a batch's, in bytes. Default 4 MiB.",
 	"max-topic-length":            "Bounds the names of topics, in bytes. Default and limit 127.",
