@@ -98,6 +98,9 @@ func (o *offsets) progress(u use) *progress {
 		return p
 	}
 	key := u.topic + "@" + u.group
+	if mq.IsLight(u.topic) || mq.IsLight(u.group) {
+		key = mq.LitePrefix // all of them together, as with their topics
+	}
 	p := &progress{use: u, getNums: o.stats.counter(statGroupGetNums, key), getSize: o.stats.counter(statGroupGetSize, key)}
 	p.mu.queues = map[int32]position{}
 	o.mu.uses[u] = p
@@ -239,8 +242,12 @@ func (o *offsets) delete(match func(use) bool) error {
 		p.mu.deleted = true
 		p.mu.Unlock()
 		row := offsetRow(u.group, mq.Queue{Topic: u.topic})
-		batch.DeletePrefix(row[:len(row)-4])
 		delete(o.mu.uses, u)
+		if mq.IsLight(u.topic) {
+			batch.Delete(row) // it has one queue
+			continue
+		}
+		batch.DeletePrefix(row[:len(row)-4])
 		o.stats.forget(statGroupGetNums, u.topic+"@"+u.group)
 		o.stats.forget(statGroupGetSize, u.topic+"@"+u.group)
 	}
@@ -289,7 +296,7 @@ func (b *Broker) SetOffset(_ context.Context, group string, q mq.Queue, to mq.Qu
 	if _, err := b.group(group); err != nil {
 		return err
 	}
-	t := b.topics.table.get(q.Topic)
+	t := b.findTopic(q.Topic)
 	if t == nil {
 		return missingTopic(q.Topic)
 	}

@@ -41,6 +41,7 @@ type topicCounters struct {
 // topics are all topics of the broker.
 type topics struct {
 	table *table[topic]
+	light *topicCounters // of all light queues together
 	// mu serializes changes of the table together with their rows; it is held
 	// while a row is written.
 	mu struct {
@@ -76,6 +77,7 @@ func systemTopics(o Options, levels int) []mq.Topic {
 func (b *Broker) loadTopics() error {
 	b.topics.table = newTable[topic]()
 	b.topics.mu.unkept = map[string]bool{}
+	b.topics.light = b.newCounters(mq.LitePrefix)
 	b.topics.mu.version.Timestamp = time.Now().UnixMilli()
 	for _, t := range systemTopics(b.opts().Options, b.timer.Levels()) {
 		b.topics.table.add(t.Name, b.newTopic(t))
@@ -103,11 +105,15 @@ func (b *Broker) newTopic(t mq.Topic) *topic {
 	if old := b.topics.table.get(t.Name); old != nil {
 		made.topicCounters = old.topicCounters
 	} else {
-		made.topicCounters = &topicCounters{
-			putNums: b.stats.counter(statTopicPutNums, t.Name), putSize: b.stats.counter(statTopicPutSize, t.Name),
-		}
+		made.topicCounters = b.newCounters(t.Name)
 	}
 	return made
+}
+
+func (b *Broker) newCounters(name string) *topicCounters {
+	return &topicCounters{
+		putNums: b.stats.counter(statTopicPutNums, name), putSize: b.stats.counter(statTopicPutSize, name),
+	}
 }
 
 // keepTopicLocked stores and publishes a topic.
@@ -214,6 +220,9 @@ func missingTopic(name string) error {
 
 // checkTopic says what is wrong with a topic's configuration.
 func (b *Broker) checkTopic(t mq.Topic) error {
+	if mq.IsLight(t.Name) {
+		return errLightOff(t.Name)
+	}
 	if err := mq.CheckTopic(t.Name); err != nil {
 		return err
 	}
@@ -264,7 +273,7 @@ func (t *topic) copy() mq.Topic {
 
 // Topic returns one topic's configuration.
 func (b *Broker) Topic(_ context.Context, name string) (mq.Topic, error) {
-	t := b.topics.table.get(name)
+	t := b.findTopic(name)
 	if t == nil {
 		return mq.Topic{}, missingTopic(name)
 	}
@@ -276,6 +285,9 @@ func (b *Broker) Topic(_ context.Context, name string) (mq.Topic, error) {
 func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 	if t.FilterType == "" {
 		t.FilterType = singleTag
+	}
+	if light, err := b.putLight("topic", t.Name, t.Attributes); light {
+		return err
 	}
 	if err := b.checkTopic(t); err != nil {
 		return err
