@@ -13,7 +13,7 @@ import (
 
 // TopicStats is the state of each queue of a topic.
 func (b *Broker) TopicStats(_ context.Context, name string) ([]mq.QueueStats, error) {
-	t := b.topics.table.get(name)
+	t := b.findTopic(name)
 	if t == nil {
 		return nil, missingTopic(name)
 	}
@@ -37,7 +37,7 @@ func (b *Broker) TopicStats(_ context.Context, name string) ([]mq.QueueStats, er
 
 // QueueEntries are up to count entries of a queue's index from an offset on.
 func (b *Broker) QueueEntries(_ context.Context, q mq.Queue, from mq.QueueOffset, count int) ([]mq.QueueEntry, error) {
-	t := b.topics.table.get(q.Topic)
+	t := b.findTopic(q.Topic)
 	if t == nil {
 		return nil, missingTopic(q.Topic)
 	}
@@ -63,7 +63,7 @@ func (b *Broker) ConsumeStats(ctx context.Context, group string, topics []string
 	}
 	var all mq.ConsumeStats
 	for _, name := range topics {
-		t := b.topics.table.get(name)
+		t := b.findTopic(name)
 		if t == nil {
 			continue
 		}
@@ -102,11 +102,11 @@ func (b *Broker) queueProgress(p *progress, q mq.Queue) (mq.ConsumeQueueStats, e
 // sent there; otherwise connected consumers are told, and force decides whether
 // a queue also moves forward.
 func (b *Broker) ResetOffsets(ctx context.Context, group, topic string, queue int32, at time.Time, offset *mq.QueueOffset, force bool) (map[mq.Queue]mq.QueueOffset, error) {
-	t := b.topics.table.get(topic)
+	t := b.findTopic(topic)
 	if t == nil {
 		return nil, missingTopic(topic)
 	}
-	if b.groups.table.get(group) == nil {
+	if b.findGroup(group) == nil {
 		return nil, missingGroup(group)
 	}
 	to, err := b.resetTargets(t, queue, at, offset)

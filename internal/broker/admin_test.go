@@ -16,7 +16,7 @@ func TestTopicsAndGroupsSurviveARestart(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		want := mq.Topic{
 			Name: "T", ReadQueues: 3, WriteQueues: 2, Perm: 4, FilterType: multiTag, Order: true,
-			Attributes: map[string]string{"message.type": "NORMAL"},
+			Attributes: map[string]string{"+message.type": "NORMAL"},
 		}
 		r.must(r.PutTopic(t.Context(), want))
 		g := newGroup("G")

@@ -71,7 +71,7 @@ func New(o Options) (*Broker, error) {
 		s.finish = s.finished
 		return s
 	}
-	o.Store.Appended, o.Store.MayRemove = b.appended, b.mayRemove
+	o.Store.Appended, o.Store.MayRemove, o.Store.LightsGone = b.appended, b.mayRemove, b.lightsGone
 	if o.Store.Log == nil {
 		o.Store.Log = o.Log
 	}
@@ -207,7 +207,7 @@ func (b *Broker) deliver(batch *mq.SendBatch) {
 	batch.Done = func(batch *mq.SendBatch) {
 		for i := range batch.Sends {
 			if one := &batch.Sends[i]; one.Err == nil {
-				b.countPut(b.topics.table.get(one.Topic), one)
+				b.countPut(b.findTopic(one.Topic), one)
 			}
 		}
 		done(batch)

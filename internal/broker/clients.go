@@ -116,7 +116,8 @@ func (b *Broker) readyToConsume(c mq.Consumer) (*mq.Group, error) {
 	if c.UnitMode {
 		retry.SysFlag = topicUnitSub
 	}
-	if b.topics.table.get(retry.Name) == nil {
+	// There may be very many light groups; theirs is made when it is needed.
+	if b.topics.table.get(retry.Name) == nil && !mq.IsLight(c.Group) {
 		_, err = b.createTopic(retry)
 	}
 	return g, err

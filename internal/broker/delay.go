@@ -92,7 +92,7 @@ func (b *Broker) Recall(ctx context.Context, topic, text string) (string, error)
 		return "", mq.ErrClosed
 	case !*live.RecallMessages:
 		return "", fmt.Errorf("%w: recall failed, operation is forbidden (recall-messages, recallMessageEnable)", mq.ErrDenied)
-	case b.topics.table.get(topic) == nil:
+	case b.findTopic(topic) == nil:
 		return "", fmt.Errorf("%w: recall failed, the topic[%.60s] not exist", mq.ErrTopicNotFound, topic)
 	}
 	h, err := mq.ParseRecallHandle(text)

@@ -58,7 +58,7 @@ func (b *Broker) loadGroups() error {
 // group returns a group's configuration. It creates the group if that is
 // allowed.
 func (b *Broker) group(name string) (*mq.Group, error) {
-	if g := b.groups.table.get(name); g != nil {
+	if g := b.findGroup(name); g != nil {
 		return g, nil
 	}
 	if !*b.opts().AutoCreateGroup && !mq.IsSystemGroup(name) {
@@ -132,14 +132,18 @@ func copyGroup(g *mq.Group) mq.Group {
 
 // Group returns a group's configuration. It creates none.
 func (b *Broker) Group(_ context.Context, name string) (mq.Group, error) {
-	if g := b.groups.table.get(name); g != nil {
+	if g := b.findGroup(name); g != nil {
 		return copyGroup(g), nil
 	}
 	return mq.Group{}, missingGroup(name)
 }
 
-// PutGroup creates a group or changes its configuration.
+// PutGroup creates a group or changes its configuration; g.Attributes are
+// changes.
 func (b *Broker) PutGroup(_ context.Context, g mq.Group) error {
+	if light, err := b.putLight("group", g.Name, g.Attributes); light {
+		return err
+	}
 	if err := mq.CheckGroup(g.Name); err != nil {
 		return err
 	}
@@ -151,6 +155,16 @@ func (b *Broker) PutGroup(_ context.Context, g mq.Group) error {
 	}
 	b.groups.mu.Lock()
 	defer b.groups.mu.Unlock()
+	var had map[string]string
+	old := b.groups.table.get(g.Name)
+	if old != nil {
+		had = old.Attributes
+	}
+	attributes, err := alterAttributes(groupAttributes, old == nil, had, g.Attributes)
+	if err != nil {
+		return fmt.Errorf("consumer group %s: %w", g.Name, err)
+	}
+	g.Attributes = attributes
 	if err := b.keepGroupLocked(g); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (b *Broker) checkLocks(group string, qs []mq.Queue) error {
 		return fmt.Errorf("%w: %d queues in one request, at most %d are allowed", mq.ErrInvalid, len(qs), maxLockQueues)
 	}
 	for _, q := range qs {
-		t := b.topics.table.get(q.Topic)
+		t := b.findTopic(q.Topic)
 		if t == nil {
 			return missingTopic(q.Topic)
 		}

@@ -124,13 +124,17 @@ func (o *offsets) progress(u use) *progress {
 		return p
 	}
 	key := u.topic + "@" + u.group
+	if mq.IsLight(u.topic) || mq.IsLight(u.group) {
+		key = mq.LitePrefix // all of them together, as with their topics
+	}
 	p := &progress{
 		use: u, getNums: o.stats.counter(statGroupGetNums, key), getSize: o.stats.counter(statGroupGetSize, key),
 		ackNums: o.stats.counter(statGroupAckNums, key),
 	}
 	p.mu.queues = map[int32]position{}
-	p.popping.queues = map[int32]*sync.Mutex{}
-	p.retries = [2]string{mq.RetryTopicPop(u.group, u.topic), mq.RetryTopicPopV2(u.group, u.topic)}
+	if !mq.IsLight(u.topic) { // of which there may be a million, and none is popped
+		p.retries = [2]string{mq.RetryTopicPop(u.group, u.topic), mq.RetryTopicPopV2(u.group, u.topic)}
+	}
 	o.mu.uses[u] = p
 	return p
 }
@@ -188,6 +192,9 @@ func (p *progress) popLock(queue int32) *sync.Mutex {
 	defer p.popping.Unlock()
 	l := p.popping.queues[queue]
 	if l == nil {
+		if p.popping.queues == nil {
+			p.popping.queues = map[int32]*sync.Mutex{}
+		}
 		l = new(sync.Mutex)
 		p.popping.queues[queue] = l
 	}
@@ -330,8 +337,12 @@ func (o *offsets) delete(match func(use) bool) error {
 		p.mu.deleted = true
 		p.mu.Unlock()
 		row := offsetRow(u.group, mq.Queue{Topic: u.topic})
-		batch.DeletePrefix(row[:len(row)-4])
 		delete(o.mu.uses, u)
+		if mq.IsLight(u.topic) {
+			batch.Delete(row) // it has one queue
+			continue
+		}
+		batch.DeletePrefix(row[:len(row)-4])
 		o.stats.forget(statGroupGetNums, u.topic+"@"+u.group)
 		o.stats.forget(statGroupGetSize, u.topic+"@"+u.group)
 		o.stats.forget(statGroupAckNums, u.topic+"@"+u.group)
@@ -381,7 +392,7 @@ func (b *Broker) SetOffset(_ context.Context, group string, q mq.Queue, to mq.Qu
 	if _, err := b.group(group); err != nil {
 		return err
 	}
-	t := b.topics.table.get(q.Topic)
+	t := b.findTopic(q.Topic)
 	if t == nil {
 		return missingTopic(q.Topic)
 	}

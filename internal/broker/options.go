@@ -41,6 +41,20 @@ type Options struct {
 	// client may ask for fewer. Default 8.
 	TopicQueues int32 `conf:"default-topic-queues" rocketmq:"defaultTopicQueueNums"`
 
+	// MixedMessageType says whether a topic may have the message.type MIXED, which
+	// takes messages of every type. Default false.
+	MixedMessageType bool `conf:"mixed-message-type" rocketmq:"enableMixedMessageType" live:"true"`
+
+	// LightQueues says whether messages may name light queues (topics %LMQ%…) that
+	// they shall lie in too, and whether those can be read. RocketMQ's default is
+	// false, for there each costs a file; here it costs rows. Default true.
+	LightQueues *bool `conf:"light-queues" rocketmq:"enableLmq" live:"true"`
+
+	// MessageTypeCheck says whether a message must be of the type that its topic's
+	// attribute message.type says, NORMAL if there is none. RocketMQ's proxy does
+	// this by default, its broker never. Default false.
+	MessageTypeCheck bool `conf:"message-type-check" rocketmq:"enableTopicMessageTypeCheck" live:"true"`
+
 	// AutoCreateGroup says whether a consumer group that does not exist is
 	// created when a client first uses it. Default true.
 	AutoCreateGroup *bool `conf:"auto-create-group" rocketmq:"autoCreateSubscriptionGroup" live:"true"`
@@ -198,6 +212,7 @@ func (o Options) withDefaults() Options {
 	setPointer(&o.Permission, mq.PermRead|mq.PermWrite)
 	setPointer(&o.AutoCreateTopic, true)
 	setDefault(&o.TopicQueues, 8)
+	setPointer(&o.LightQueues, true)
 	setPointer(&o.AutoCreateGroup, true)
 	setDefault(&o.MaxMessageSize, 4<<20)
 	setDefault(&o.MaxTopicLength, mq.MaxTopicName)

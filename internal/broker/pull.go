@@ -102,7 +102,7 @@ func (b *Broker) mayPull(r *mq.PullRequest) error {
 	if !g.ConsumeEnable {
 		return fmt.Errorf("%w: subscription group no permission, %s (consumeEnable)", mq.ErrDenied, r.Group)
 	}
-	t := b.topics.table.get(r.Queue.Topic)
+	t := b.findTopic(r.Queue.Topic)
 	if t == nil {
 		return missingTopic(r.Queue.Topic)
 	}

@@ -18,7 +18,7 @@ func (b *Broker) Reply(ctx context.Context, s *mq.Send) {
 		s.Err = mq.ErrClosed
 		return
 	}
-	t, err := b.admit(live, s, b.topics.table.get(s.Topic))
+	t, err := b.admit(live, s, b.findTopic(s.Topic))
 	if err == nil {
 		err = checkSupported(s, examine(s.Properties))
 	}

@@ -34,7 +34,7 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 		var t *topic
 		if one.Err == nil {
 			if last == nil || last.Name != one.Topic {
-				last = b.topics.table.get(one.Topic)
+				last = b.findTopic(one.Topic)
 			}
 			t, one.Err = s.prepare(live, one, last)
 			stored = stored || one.Err == nil
@@ -118,13 +118,19 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	if err := checkSupported(one, seen); err != nil {
 		return nil, err
 	}
+	if err := b.checkKind(live, one, t, &seen); err != nil {
+		return nil, err
+	}
 	if len(one.More) > 0 {
-		return t, b.checkMore(live, one)
+		return t, b.checkMore(live, one, t)
 	}
 	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
 		if t, err = s.retry(one, t, &seen); err != nil {
 			return nil, err
 		}
+	}
+	if seen.priority >= 0 {
+		prioritize(one, t, &seen)
 	}
 	s.describe(live, one, seen)
 	switch {
@@ -204,7 +210,7 @@ func checkSupported(one *mq.Send, seen properties) error {
 }
 
 // checkMore checks the messages of a batch, which are stored as they are.
-func (b *Broker) checkMore(live *live, one *mq.Send) error {
+func (b *Broker) checkMore(live *live, one *mq.Send, t *topic) error {
 	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
 		return fmt.Errorf("%w: a batch cannot be sent to a retry topic", mq.ErrMessageIllegal)
 	}
@@ -216,8 +222,12 @@ func (b *Broker) checkMore(live *live, one *mq.Send) error {
 		if len(m.Properties) > mq.MaxPropertiesSize {
 			return fmt.Errorf("%w: the properties of message %d of the batch have %d bytes, at most %d are allowed", mq.ErrMessageIllegal, i+2, len(m.Properties), mq.MaxPropertiesSize)
 		}
-		if seen := examine(m.Properties); seen.delay > 0 || seen.timer || seen.half || seen.innerNum {
+		seen := examine(m.Properties)
+		if seen.delay > 0 || seen.timer || seen.half || seen.innerNum {
 			return fmt.Errorf("%w: message %d of the batch is delayed, transactional or packed itself; send it alone", mq.ErrMessageIllegal, i+2)
+		}
+		if err := b.checkKind(live, one, t, &seen); err != nil {
+			return fmt.Errorf("message %d of the batch: %w", i+2, err)
 		}
 	}
 	return nil
@@ -306,6 +316,7 @@ const (
 // properties is what the broker wants to know about those of a message.
 type properties struct {
 	delay    int64 // level, 0 if none
+	delayed  bool  // says a level, even if it is 0
 	half     bool  // of a transaction
 	timer    bool  // has a delay of its own
 	out      bool  // says when that delay ended: it is over
@@ -313,10 +324,15 @@ type properties struct {
 	ours     bool  // has some that the broker sets or drops
 	real     bool  // says where it is meant for
 	innerNum bool
+	sharding bool   // belongs into an order
+	priority int32  // -1 if none
+	lights   []byte // the light queues that it names; nil if none
+	lite     bool   // names a lite topic
 }
 
 // examine looks at all properties once.
 func examine(props []byte) (seen properties) {
+	seen.priority = -1
 	for len(props) > 0 {
 		end := bytes.IndexByte(props, propertyEnd)
 		entry := props
@@ -340,6 +356,7 @@ func (seen *properties) note(key, value []byte) {
 		seen.unique = true
 	case mq.PropDelay:
 		seen.delay, _ = strconv.ParseInt(string(value), 10, 32)
+		seen.delayed = true
 	case mq.PropTransaction:
 		seen.half = strings.EqualFold(string(value), "true")
 	case mq.PropTimerDelaySec, mq.PropTimerDelayMs, mq.PropTimerDeliverMs:
@@ -350,6 +367,14 @@ func (seen *properties) note(key, value []byte) {
 		seen.real = true
 	case mq.PropInnerNum:
 		seen.innerNum = true
+	case mq.PropShardingKey:
+		seen.sharding = true
+	case mq.PropPriority:
+		seen.priority = parsePriority(value)
+	case mq.PropMultiDispatch:
+		seen.lights = value
+	case mq.PropLiteTopic:
+		seen.lite = true
 	case mq.PropCluster, mq.PropRegion, mq.PropTraceOn:
 		seen.ours = true
 	default:

@@ -42,6 +42,7 @@ type topicCounters struct {
 // topics are all topics of the broker.
 type topics struct {
 	table *table[topic]
+	light *topicCounters // of all light queues together
 	// mu serializes changes of the table together with their rows; it is held
 	// while a row is written.
 	mu struct {
@@ -77,6 +78,7 @@ func systemTopics(o Options, levels int) []mq.Topic {
 func (b *Broker) loadTopics() error {
 	b.topics.table = newTable[topic]()
 	b.topics.mu.unkept = map[string]bool{}
+	b.topics.light = b.newCounters(mq.LitePrefix)
 	b.topics.mu.version.Timestamp = time.Now().UnixMilli()
 	for _, t := range systemTopics(b.opts().Options, b.timer.Levels()) {
 		b.topics.table.add(t.Name, b.newTopic(t))
@@ -104,11 +106,15 @@ func (b *Broker) newTopic(t mq.Topic) *topic {
 	if old := b.topics.table.get(t.Name); old != nil {
 		made.topicCounters = old.topicCounters
 	} else {
-		made.topicCounters = &topicCounters{
-			putNums: b.stats.counter(statTopicPutNums, t.Name), putSize: b.stats.counter(statTopicPutSize, t.Name),
-		}
+		made.topicCounters = b.newCounters(t.Name)
 	}
 	return made
+}
+
+func (b *Broker) newCounters(name string) *topicCounters {
+	return &topicCounters{
+		putNums: b.stats.counter(statTopicPutNums, name), putSize: b.stats.counter(statTopicPutSize, name),
+	}
 }
 
 // keepTopicLocked stores and publishes a topic.
@@ -215,6 +221,9 @@ func missingTopic(name string) error {
 
 // checkTopic says what is wrong with a topic's configuration.
 func (b *Broker) checkTopic(t mq.Topic) error {
+	if mq.IsLight(t.Name) {
+		return errLightOff(t.Name)
+	}
 	if err := mq.CheckTopic(t.Name); err != nil {
 		return err
 	}
@@ -265,18 +274,21 @@ func (t *topic) copy() mq.Topic {
 
 // Topic returns one topic's configuration.
 func (b *Broker) Topic(_ context.Context, name string) (mq.Topic, error) {
-	t := b.topics.table.get(name)
+	t := b.findTopic(name)
 	if t == nil {
 		return mq.Topic{}, missingTopic(name)
 	}
 	return t.copy(), nil
 }
 
-// PutTopic creates a topic or changes its configuration. Fewer queues than
-// before hide messages but delete none.
+// PutTopic creates a topic or changes its configuration; t.Attributes are
+// changes. Fewer queues than before hide messages but delete none.
 func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 	if t.FilterType == "" {
 		t.FilterType = singleTag
+	}
+	if light, err := b.putLight("topic", t.Name, t.Attributes); light {
+		return err
 	}
 	if err := b.checkTopic(t); err != nil {
 		return err
@@ -285,7 +297,7 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be changed", mq.ErrInvalid, t.Name)
 	}
 	b.topics.mu.Lock()
-	_, err := b.keepTopicLocked(t)
+	err := b.putTopicLocked(t)
 	b.topics.mu.Unlock()
 	if err != nil {
 		return err
@@ -293,6 +305,24 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 	b.opts().Log.Info("changed topic", "topic", t.Name, "read_queues", t.ReadQueues, "write_queues", t.WriteQueues, "perm", t.Perm)
 	b.topicChanged(t.Name)
 	return nil
+}
+
+// putTopicLocked is PutTopic for a topic that is otherwise checked.
+func (b *Broker) putTopicLocked(t mq.Topic) error {
+	var had map[string]string
+	old := b.topics.table.get(t.Name)
+	if old != nil {
+		had = old.Attributes
+	}
+	err := b.checkMixed(t.Attributes)
+	if err == nil {
+		t.Attributes, err = alterAttributes(topicAttributes, old == nil, had, t.Attributes)
+	}
+	if err != nil {
+		return fmt.Errorf("topic %s: %w", t.Name, err)
+	}
+	_, err = b.keepTopicLocked(t)
+	return err
 }
 
 // DeleteTopic removes a topic, its messages, every group's offsets in it and

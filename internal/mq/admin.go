@@ -74,6 +74,8 @@ type DataVersion struct {
 type Admin interface {
 	Topics(ctx context.Context) ([]Topic, DataVersion)
 	Topic(ctx context.Context, name string) (Topic, error)
+	// PutTopic creates a topic or changes it. Its Attributes are changes: "+key"
+	// sets one, "-key" removes it. PutGroup does the same for a group.
 	PutTopic(ctx context.Context, t Topic) error
 	DeleteTopic(ctx context.Context, name string) error
 

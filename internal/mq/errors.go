@@ -23,5 +23,6 @@ var (
 	ErrReply            = errors.New("reply was not delivered")
 	ErrTransaction      = errors.New("transaction cannot be ended")
 	ErrTransactionLate  = errors.New("transaction waits for its check")
+	ErrLightQuota       = errors.New("too many light queues")
 	ErrOffsetOutOfRange = errors.New("offset is outside the queue")
 )

@@ -66,6 +66,9 @@ func DLQTopic(group string) string { return DLQPrefix + group }
 
 // CheckTopic says why a name cannot be a topic's; the error wraps ErrInvalid.
 func CheckTopic(name string) error {
+	if IsLight(name) {
+		return CheckLight(name)
+	}
 	limit := MaxTopicName
 	if strings.HasPrefix(name, RetryPrefix) || strings.HasPrefix(name, DLQPrefix) {
 		limit = MaxInnerTopicName
@@ -77,7 +80,12 @@ func CheckTopic(name string) error {
 }
 
 // CheckGroup says why a name cannot be a group's; the error wraps ErrInvalid.
-func CheckGroup(name string) error { return checkName("group", name, MaxGroupName) }
+func CheckGroup(name string) error {
+	if IsLight(name) {
+		return CheckLight(name)
+	}
+	return checkName("group", name, MaxGroupName)
+}
 
 func checkName(kind, name string, limit int) error {
 	switch {

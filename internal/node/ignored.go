@@ -205,7 +205,9 @@ var ignored = []struct {
 	{quiet, "it tunes lite topics, which are not supported",
 		`enableLiteEventMode enableLitePopLog liteEventCheckInterval liteEventFullDispatchDelayTime
 		liteEventFullDispatchDelayTimeForWildcardGroup liteSubscriptionCheckInterval liteSubscriptionCheckTimeoutMills
-		liteTtlCheckInterval maxClientEventCount maxLiteSubscriptionCount minLiteTTl maxLmqConsumeQueueNum enableLmqQuota`},
+		liteTtlCheckInterval maxClientEventCount maxLiteSubscriptionCount minLiteTTl`},
+	{quiet, "light queues are switched by light-queues (enableLmq) and bounded by max-light-queues (maxLmqConsumeQueueNum) alone",
+		`enableMultiDispatch enableLmqQuota`},
 	{quiet, "expressions are evaluated on what is read, without a filter over the index",
 		`enableCalcFilterBitMap expectConsumerNumUseFilter filterDataCleanTimeSpan filterSupportRetry
 		maxErrorRateOfBloomFilter maxFilterMessageSize`},
@@ -213,9 +215,8 @@ var ignored = []struct {
 		`cgColdReadThreshold globalColdReadThreshold coldCtrStrategyEnable usePIDColdCtrStrategy coldDataScanEnable
 		compactionCqMappedFileSize compactionMappedFileSize compactionScheduleInternal maxOffsetMapSize enableCompaction`},
 	{warned, "the feature is not supported",
-		`enableLmq=false enableMultiDispatch=false
-		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
-		enableMixedMessageType=false enableControllerInNamesrv=false inBrokerContainer=false isBrokerContainer=false
+		`coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
+		enableControllerInNamesrv=false inBrokerContainer=false isBrokerContainer=false
 		isInBrokerContainer=false rejectPullConsumerEnable=false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},
 	{warned, "name servers are named by address only; use namesrvAddr",

@@ -63,14 +63,14 @@ func TestListenPortIsTheNameServersInItsRole(t *testing.T) {
 }
 
 func TestUnknownKeysAreWarnedAboutByName(t *testing.T) {
-	conf := writeConf(t, "# comment\nlistenPrt=1\nwarmMapedFileEnable=true\nenableLmq=true\nenableMultiDispatch=false\nqwertzuiop=1\n")
+	conf := writeConf(t, "# comment\nlistenPrt=1\nwarmMapedFileEnable=true\ncoldDataFlowControlEnable=true\nenableControllerInNamesrv=false\nqwertzuiop=1\n")
 	_, warnings, err := Load(Source{File: conf})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		conf + ":2: listenPrt: no such setting; did you mean listenPort?",
-		conf + ":4: enableLmq: has no effect: the feature is not supported",
+		conf + ":4: coldDataFlowControlEnable: has no effect: the feature is not supported",
 		conf + ":6: qwertzuiop: no such setting; see docs/CONFIG.md",
 	}
 	var got []string

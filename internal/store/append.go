@@ -18,6 +18,9 @@ type flight struct {
 	began time.Time
 	buf   []byte // the records, one after the other
 	recs  []rec
+	// lights are the entries in light queues, in the order of their records.
+	lights []light
+	props  []byte // scratch memory for properties
 
 	// Set by reserve.
 	start, end mq.LogPos // with the filler before, between or behind records
@@ -59,7 +62,8 @@ func (p *flights) put(f *flight) {
 		f.buf = nil
 	}
 	clear(f.recs)
-	*f = flight{buf: f.buf[:0], recs: f.recs[:0]}
+	clear(f.lights)
+	*f = flight{buf: f.buf[:0], recs: f.recs[:0], lights: f.lights[:0], props: f.props[:0]}
 	p.pool.Put(f)
 }
 
@@ -88,6 +92,7 @@ func (s *Store) Append(b *mq.SendBatch) {
 		r := &f.recs[i]
 		mq.PatchRecord(f.buf[r.at:], r.offset, r.pos, f.storeTime)
 	}
+	f.patchLights()
 	s.finish(f, s.write(f))
 }
 
@@ -99,13 +104,13 @@ func (s *Store) encode(f *flight) {
 		if send.Err != nil {
 			continue
 		}
-		n, size := len(f.recs), len(f.buf)
+		n, size, lights := len(f.recs), len(f.buf), len(f.lights)
 		var q *queue
 		if q, send.Err = s.queueFor(last, &send.Message); send.Err == nil {
 			send.Err = s.encodeSend(f, q, send, int32(i))
 		}
 		if send.Err != nil {
-			f.recs, f.buf = f.recs[:n], f.buf[:size]
+			f.recs, f.buf, f.lights = f.recs[:n], f.buf[:size], f.lights[:lights]
 			continue
 		}
 		if q != nil {
@@ -126,7 +131,7 @@ func (f *flight) allOrNone() {
 			sends[j].Err = sends[i].Err
 		}
 	}
-	f.recs, f.buf = f.recs[:0], f.buf[:0]
+	f.recs, f.buf, f.lights = f.recs[:0], f.buf[:0], f.lights[:0]
 }
 
 // queueFor is the queue that gets m's entry; nil if m gets none because it is
@@ -174,14 +179,25 @@ func (s *Store) encodeSend(f *flight, q *queue, send *mq.Send, index int32) erro
 }
 
 func (s *Store) encodeMessage(f *flight, q *queue, m *mq.Message, index int32) error {
+	r := rec{q: q, at: len(f.buf), send: index}
+	if q != nil {
+		tag, lights := mq.TagAndLightQueues(m.Properties)
+		if tag != nil {
+			r.tag = mq.TagCode(tag)
+		}
+		if lights != nil && mq.HasLightQueues(m.Topic) {
+			with, err := s.addLights(f, m, lights)
+			if err != nil {
+				return err
+			}
+			m = &with
+		}
+	}
 	size, err := mq.RecordSize(m, s.o.StoreHost)
 	if err != nil {
 		return err
 	}
-	r := rec{q: q, at: len(f.buf), size: int32(size), send: index}
-	if tag, ok := mq.Property(m.Properties, mq.PropTags); ok && q != nil {
-		r.tag = mq.TagCode(tag)
-	}
+	r.size = int32(size)
 	f.buf = mq.AppendRecord(f.buf, m, s.o.StoreHost)
 	f.recs = append(f.recs, r)
 	return nil
@@ -229,10 +245,19 @@ func (s *Store) tryReserve(f *flight) (gone bool, need mq.LogPos, err error) {
 			return true, 0, nil
 		}
 	}
+	if f.lightGone() {
+		return true, 0, nil
+	}
+	lights := f.lights
 	for i := range f.recs {
 		if r := &f.recs[i]; r.q != nil {
 			r.offset = r.q.next
 			r.q.next++
+		}
+		for len(lights) > 0 && lights[0].rec == i {
+			lights[0].offset = lights[0].q.next
+			lights[0].q.next++
+			lights = lights[1:]
 		}
 	}
 	// The order of store times in a queue is that of its offsets, even if the
@@ -274,7 +299,7 @@ func (s *Store) lookUpAgain(f *flight) error {
 		}
 		r.q = q
 	}
-	return nil
+	return s.lookUpLights(f)
 }
 
 // write writes the records of a flight to their places: in one piece, or in

@@ -59,6 +59,7 @@ func (s *Store) sealLocked(limit mq.LogPos, durable bool) error {
 
 	b := s.rows.db.NewBatch()
 	ends := make([]mq.QueueOffset, len(queues))
+	var fresh []*queue // light queues that get their first block
 	storeTime := s.lastStored
 	for i, q := range queues {
 		if q.gone {
@@ -68,6 +69,9 @@ func (s *Store) sealLocked(limit mq.LogPos, durable bool) error {
 		ends[i] = first + mq.QueueOffset(len(entries))
 		if n := len(entries); n > 0 {
 			storeTime = max(storeTime, entries[n-1].time)
+			if !q.kept && mq.IsLight(q.name.Topic) {
+				fresh = append(fresh, q)
+			}
 		}
 		if err := s.addBlocks(b, q.name, first, entries); err != nil {
 			s.keepDirty(queues)
@@ -76,6 +80,9 @@ func (s *Store) sealLocked(limit mq.LogPos, durable bool) error {
 	}
 	ck := checkpoint{pos: limit, storeTime: storeTime}
 	err := b.Set([]byte{rowCheckpoint}, ck.encode(), nil)
+	if err == nil && len(fresh) > 0 {
+		err = s.setLightRow(b, s.table.lights.kept+int64(len(fresh)))
+	}
 	if err == nil {
 		err = s.rows.apply(b, durable)
 	}
@@ -84,6 +91,10 @@ func (s *Store) sealLocked(limit mq.LogPos, durable bool) error {
 		return err
 	}
 	s.lastStored = storeTime
+	s.table.lights.kept += int64(len(fresh))
+	for _, q := range fresh {
+		q.kept = true
+	}
 	s.checkpointed.Store(int64(limit))
 
 	window := min(recentEntriesQueue, recentEntries/max(1, s.table.size()))
@@ -188,18 +199,25 @@ func (s *Store) Forget(topic string) error {
 	stripe := s.table.stripe(topic)
 	stripe.Lock()
 	defer stripe.Unlock()
-	below := s.abandon(s.table.ofTopic(topic))
-
 	b := s.rows.db.NewBatch()
+	kept, err := s.forgetLight(b, topic)
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	below := s.abandon(s.table.ofTopic(topic))
 	lower := topicPrefix(topic)
-	err := b.DeleteRange(lower, prefixEnd(lower), nil)
+	err = b.DeleteRange(lower, prefixEnd(lower), nil)
 	if err == nil {
 		err = b.Set(forgottenKey(below, topic), nil, nil)
 	}
 	if err != nil {
 		return errors.Join(err, b.Close())
 	}
-	return s.rows.apply(b, true)
+	if err := s.rows.apply(b, true); err != nil {
+		return err
+	}
+	s.table.lights.gone(kept)
+	return nil
 }
 
 // abandon takes queues out of memory with all that is in them, and returns a

@@ -85,6 +85,9 @@ func (s *Store) giveBackLocked(f *flight) {
 			r.q.next = r.offset
 		}
 	}
+	for _, l := range f.lights {
+		l.q.next = min(l.q.next, l.offset)
+	}
 }
 
 // publish makes flights visible to readers and tells their senders. One
@@ -122,29 +125,39 @@ func (s *Store) reject(failed line) {
 // enter adds the records of a flight to their queues.
 func (s *Store) enter(f *flight) {
 	var locked *queue
+	lights := f.lights
 	for i := range f.recs {
 		r := &f.recs[i]
-		if r.q == nil {
-			continue
+		if r.q != nil {
+			locked = s.enterQueue(f, r, r.q, r.offset, locked)
 		}
-		if r.q != locked {
-			if locked != nil {
-				locked.mu.Unlock()
-			}
-			locked = r.q
-			locked.used.Store(true)
-			locked.mu.Lock()
-			s.soilLocked(locked)
-		}
-		locked.pushLocked(r.offset, entry{pos: r.pos, size: r.size, tag: r.tag, time: f.storeTime})
-		if s.o.Appended != nil {
-			s.appended = append(s.appended, Appended{r.q.name, r.offset, r.tag, f.storeTime, f.buf[r.at : r.at+int(r.size)]})
+		for len(lights) > 0 && lights[0].rec == i {
+			locked = s.enterQueue(f, r, lights[0].q, lights[0].offset, locked)
+			lights = lights[1:]
 		}
 	}
 	if locked != nil {
 		locked.mu.Unlock()
 	}
 	s.indexed.Store(int64(f.end))
+}
+
+// enterQueue adds a record of a flight to a queue, which it locks instead of
+// the one that is locked, and returns.
+func (s *Store) enterQueue(f *flight, r *rec, q *queue, offset mq.QueueOffset, locked *queue) *queue {
+	if q != locked {
+		if locked != nil {
+			locked.mu.Unlock()
+		}
+		q.used.Store(true)
+		q.mu.Lock()
+		s.soilLocked(q)
+	}
+	q.pushLocked(offset, entry{pos: r.pos, size: r.size, tag: r.tag, time: f.storeTime})
+	if s.o.Appended != nil {
+		s.appended = append(s.appended, Appended{q.name, offset, r.tag, f.storeTime, f.buf[r.at : r.at+int(r.size)]})
+	}
+	return q
 }
 
 // soilLocked sees to it that a queue is on the list of those with entries that

@@ -42,6 +42,19 @@ func (a *acks) add(q mq.Queue, at mq.QueueOffset, body string) {
 	a.mu.added.Broadcast()
 }
 
+// addLights adds the message at a log position to the light queues that it
+// lies in.
+func (a *acks) addLights(s *Store, at mq.LogPos) {
+	b, err := s.ReadAt(at)
+	if err != nil {
+		panic(err)
+	}
+	r, _, _ := mq.DecodeRecord(b)
+	for name, offset := range mq.LightQueues(r.Properties) {
+		a.add(mq.Queue{Topic: string(name)}, offset, string(r.Body))
+	}
+}
+
 // await returns when n more messages are acknowledged.
 func (a *acks) await(n int) {
 	a.mu.Lock()
@@ -97,7 +110,7 @@ func (a *acks) check(t *testing.T, s *Store, what string) {
 }
 
 // produce sends until it is refused: single messages and batches, to a queue
-// of its own and to one that all share.
+// of its own and to one that all share, some of them to light queues as well.
 func produce(s *Store, a *acks, id int, rng *rand.Rand) {
 	for n := 0; ; n++ {
 		b := &mq.SendBatch{}
@@ -110,6 +123,9 @@ func produce(s *Store, a *acks, id int, rng *rand.Rand) {
 				return fmt.Appendf(nil, "%d-%d-%d-%d %s", id, n, i, rng.Uint32(), strings.Repeat("x", rng.IntN(3000)))
 			}
 			send := mq.Send{Message: mq.Message{Topic: "T", QueueID: q, Body: body()}}
+			if first := rng.IntN(6); first < 3 {
+				send.Message = inLight(send.Message, lightNames(first, 1+rng.IntN(3))...)
+			}
 			for range rng.IntN(3) {
 				send.More = append(send.More, mq.Message{Body: body()})
 			}
@@ -121,6 +137,7 @@ func produce(s *Store, a *acks, id int, rng *rand.Rand) {
 			}
 			q := mq.Queue{Topic: "T", ID: send.QueueID}
 			a.add(q, send.Result.Offset, string(send.Body))
+			a.addLights(s, send.Result.Pos)
 			for i, m := range send.More {
 				a.add(q, send.Result.Offset+1+mq.QueueOffset(i), string(m.Body))
 			}

@@ -16,6 +16,7 @@ const (
 	rowForgotten  byte = 'f' // log position, topic
 	rowIndex      byte = 'i' // length of topic, topic, queue id, last offset
 	rowOwn        byte = 'k' // of Keys
+	rowLights     byte = 'l'
 	rowKeyBlock   byte = 'x' // log position, bucket
 )
 

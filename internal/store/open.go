@@ -88,9 +88,17 @@ func (s *Store) open() error {
 		return err
 	}
 	s.table = newTable(s.rows)
+	row, err := s.rows.lightRow()
+	if err != nil {
+		return err
+	}
+	s.table.lights.load(row)
 	if err := s.recover(); err != nil {
 		return err
 	}
+	// Where the log says so, replaying it puts a queue before the floor.
+	s.table.lights.floor.Store(int64(row.floor))
+	s.table.lights.limit.Store(s.o.MaxLightQueues)
 	if err := s.openKeys(); err != nil {
 		return err
 	}
@@ -336,10 +344,13 @@ func (s *Store) dropIndex() error {
 	err := errors.Join(
 		b.DeleteRange([]byte{rowIndex}, []byte{rowIndex + 1}, nil),
 		b.DeleteRange([]byte{rowKeyBlock}, []byte{rowKeyBlock + 1}, nil),
-		b.Delete([]byte{rowCheckpoint}, nil))
+		b.Delete([]byte{rowCheckpoint}, nil),
+		s.setLightRow(b, 0))
 	if err != nil {
 		return errors.Join(err, b.Close())
 	}
+	s.table.lights.kept = 0
+	s.table.lights.number.Store(0)
 	return s.rows.apply(b, true)
 }
 

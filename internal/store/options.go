@@ -115,6 +115,12 @@ type Options struct {
 	// more. Default 256 MiB.
 	Reserve int64 `conf:"disk-reserve" live:"true"`
 
+	// MaxLightQueues bounds the light queues (topics named %LMQ%…) whose
+	// messages are in the log. RocketMQ's default is 20000, which it enforces only
+	// if asked to; here one costs some 50 bytes per message on disk, and memory
+	// only while it is used. Default 10000000.
+	MaxLightQueues int64 `conf:"max-light-queues" rocketmq:"maxLmqConsumeQueueNum" live:"true"`
+
 	// KeyIndex says whether messages can be found by key, unique key and tag.
 	// Switched on again, it indexes what was stored meanwhile. Default true.
 	KeyIndex *bool `conf:"key-index" rocketmq:"messageIndexEnable"`
@@ -127,6 +133,11 @@ type Options struct {
 	// log, never twice at the same time. It must be quick and not keep the
 	// slice. Nil if nobody wants to know.
 	Appended func([]Appended)
+
+	// LightsGone is told of light queues whose last message left the log; their
+	// names are those of their topics. It must not call the store's Forget. Nil if
+	// nobody wants to know.
+	LightsGone func(topics []string)
 
 	// MayRemove is asked before a segment that ends below a position is
 	// removed; false keeps it, to be asked again in a second. It must be quick.
@@ -170,6 +181,9 @@ func (o Options) Validate() error {
 	if o.MaxInFlight < 0 || o.Reserve < 0 {
 		bad("max-in-flight and disk-reserve must not be negative")
 	}
+	if o.MaxLightQueues < 0 {
+		bad("max-light-queues is %d, must be 1 or more", o.MaxLightQueues)
+	}
 	if o.MaxReadBytes < 0 || o.MaxReadBytes > maxReadBytes {
 		bad("max-read-bytes is %d, must be between 1 and %d", o.MaxReadBytes, maxReadBytes)
 	}
@@ -196,6 +210,7 @@ func (o Options) withDefaults() Options {
 	set(&o.DiskForceClean, 85)
 	set(&o.DiskStopWrites, 100)
 	set(&o.Reserve, 256<<20)
+	set(&o.MaxLightQueues, 10_000_000)
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}

@@ -23,6 +23,10 @@ type queue struct {
 	// Store.index together, so either suffices to read it.
 	gone bool
 
+	// kept means that the queue has a block; under Store.index once the queue
+	// is in the table. It is known for light queues only.
+	kept bool
+
 	// used is set by appends and reads and cleared by the sweep.
 	used atomic.Bool
 
@@ -137,7 +141,8 @@ const loadStripes = 64
 
 // A table holds the queues that memory knows of.
 type table struct {
-	rows *rows
+	rows   *rows
+	lights lights
 
 	mu struct {
 		// RWMutex guards the maps. Store.mu may be taken while it is held.
@@ -180,9 +185,17 @@ func (t *table) get(name mq.Queue, create bool) (*queue, error) {
 	if err != nil || hi == 0 && !create {
 		return nil, err
 	}
+	isLight := mq.IsLight(name.Topic)
+	kept := hi > 0
+	if isLight && !kept {
+		if hi, err = t.lights.begin(); err != nil {
+			return nil, fmt.Errorf("%w; %s would be one more", err, name.Topic)
+		}
+	}
 	// The caller's topic may be a piece of a frame.
 	name.Topic = strings.Clone(name.Topic)
 	q := newQueue(name, hi)
+	q.kept = isLight && kept
 	q.used.Store(true)
 	t.add(q)
 	return q, nil
@@ -229,6 +242,9 @@ func (t *table) removeLocked(q *queue) {
 	ids := t.mu.topics[q.name.Topic]
 	if ids[q.name.ID] != q {
 		return
+	}
+	if mq.IsLight(q.name.Topic) && !q.kept {
+		t.lights.number.Add(-1)
 	}
 	delete(ids, q.name.ID)
 	if len(ids) == 0 {

@@ -279,10 +279,12 @@ func (s *Store) checkRecord(b []byte, e entry, name mq.Queue, offset mq.QueueOff
 	be := binary.BigEndian
 	magic := be.Uint32(b[mq.RecordMagicAt:])
 	if be.Uint32(b) == uint32(e.size) && (magic == mq.MagicV1 || magic == mq.MagicV2) &&
-		mq.LogPos(be.Uint64(b[mq.RecordPosAt:])) == e.pos &&
-		mq.QueueOffset(be.Uint64(b[mq.RecordQueueOffsetAt:])) == offset &&
-		int32(be.Uint32(b[mq.RecordQueueIDAt:])) == name.ID {
-		return nil
+		mq.LogPos(be.Uint64(b[mq.RecordPosAt:])) == e.pos {
+		own := mq.QueueOffset(be.Uint64(b[mq.RecordQueueOffsetAt:])) == offset && int32(be.Uint32(b[mq.RecordQueueIDAt:])) == name.ID
+		// In a light queue most records have another queue's number and offset.
+		if own || mq.IsLight(name.Topic) && mq.InLightQueue(mq.RecordProperties(b), name.Topic, offset) {
+			return nil
+		}
 	}
 	return s.corrupt(e.pos, fmt.Sprintf("no record of %d bytes with offset %d of queue %d of topic %s", e.size, offset, name.ID, name.Topic))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -167,37 +168,74 @@ func (s *Store) sealReplayed(pos mq.LogPos) error {
 	return s.writeCheckpoint()
 }
 
-// add adds the entry of one record.
+// add adds the entries of one record.
 func (re *replay) add(r *mq.Record) error {
 	s := re.s
 	s.mu.storeTime = max(s.mu.storeTime, r.StoreTime)
-	if !queued(r.SysFlag) || r.QueueOffset < 0 || r.QueueOffset > maxQueueOffset {
-		return nil
+	known := ""
+	if re.last != nil {
+		known = re.last.name.Topic
 	}
-	if below, ok := re.forgotten[string(r.Topic)]; ok && r.Pos < below {
+	for name, offset := range entriesOf(r, known) {
+		if err := re.addTo(name, offset, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addTo adds a record's entry in one queue.
+func (re *replay) addTo(name mq.Queue, offset mq.QueueOffset, r *mq.Record) error {
+	s := re.s
+	if below, ok := re.forgotten[name.Topic]; ok && r.Pos < below {
 		return nil
 	}
 	q := re.last
-	if q == nil || q.gone || q.name.ID != r.QueueID || q.name.Topic != string(r.Topic) {
+	if q == nil || q.gone || q.name != name {
 		var err error
-		if q, err = s.table.get(mq.Queue{Topic: string(r.Topic), ID: r.QueueID}, true); err != nil {
+		if q, err = s.table.get(name, true); err != nil {
 			return err
 		}
 		re.last = q
 	}
-	if r.QueueOffset != q.next {
+	if offset != q.next {
 		var err error
-		if q, err = re.bridge(q, r); q == nil || err != nil {
+		if q, err = re.bridge(q, offset, r); q == nil || err != nil {
 			return err
 		}
 	}
 	q.used.Store(true)
 	q.mu.Lock()
 	s.soilLocked(q)
-	q.pushLocked(r.QueueOffset, entryOf(r))
+	q.pushLocked(offset, entryOf(r))
 	q.mu.Unlock()
 	q.next++
 	return nil
+}
+
+// entriesOf goes through the queues that a record lies in: its own, then the
+// light ones. known is likely to be its topic.
+func entriesOf(r *mq.Record, known string) iter.Seq2[mq.Queue, mq.QueueOffset] {
+	return func(yield func(mq.Queue, mq.QueueOffset) bool) {
+		if !queued(r.SysFlag) {
+			return
+		}
+		topic := known
+		if string(r.Topic) != known {
+			topic = string(r.Topic)
+		}
+		if r.QueueOffset >= 0 && r.QueueOffset <= maxQueueOffset && !yield(mq.Queue{Topic: topic, ID: r.QueueID}, r.QueueOffset) {
+			return
+		}
+		if !mq.HasLightQueues(topic) {
+			return
+		}
+		for name, offset := range mq.LightQueues(r.Properties) {
+			if offset <= maxQueueOffset && !yield(mq.Queue{Topic: string(name)}, offset) {
+				return
+			}
+		}
+	}
 }
 
 // entryOf is the queue entry of a record.
@@ -212,24 +250,24 @@ func entryOf(r *mq.Record) entry {
 // bridge decides what to do with a record whose offset is not the next of its
 // queue. It returns the queue, ready to take the record, or nil if the record
 // shall be left out.
-func (re *replay) bridge(q *queue, r *mq.Record) (*queue, error) {
+func (re *replay) bridge(q *queue, offset mq.QueueOffset, r *mq.Record) (*queue, error) {
 	s := re.s
 	var err error
 	switch {
-	case r.QueueOffset == 0:
+	case offset == 0:
 		// The topic was deleted and made again, and the row that said so is
 		// lost.
 		s.log.Warn("a queue starts again at offset 0; what it held before is dropped", "topic", q.name.Topic, "queue", q.name.ID, "pos", r.Pos)
 		err = s.dropBlocks(queuePrefix(q.name))
-	case r.QueueOffset < q.next:
+	case offset < q.next:
 		if re.skipped++; re.skipped <= 10 {
-			s.log.Warn("a record repeats a queue offset and is left out", "topic", q.name.Topic, "queue", q.name.ID, "offset", r.QueueOffset, "pos", r.Pos)
+			s.log.Warn("a record repeats a queue offset and is left out", "topic", q.name.Topic, "queue", q.name.ID, "offset", offset, "pos", r.Pos)
 		}
 		return nil, nil
 	case q.next > 0:
 		// Segments in between are missing. What is known of them gets its
 		// blocks before the queue goes on behind the gap.
-		s.log.Warn("messages of a queue are missing from the log", "topic", q.name.Topic, "queue", q.name.ID, "from", q.next, "to", r.QueueOffset-1)
+		s.log.Warn("messages of a queue are missing from the log", "topic", q.name.Topic, "queue", q.name.ID, "from", q.next, "to", offset-1)
 		if err = s.sealReplayed(r.Pos); err == nil {
 			q, err = s.table.get(q.name, true)
 		}
@@ -237,7 +275,7 @@ func (re *replay) bridge(q *queue, r *mq.Record) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.restart(r.QueueOffset)
+	q.restart(offset)
 	re.last = q
 	return q, nil
 }

@@ -48,9 +48,10 @@ func (s *Store) Change(o Options) error {
 	defer s.watching.Unlock()
 	next := s.Options()
 	next.Retention, next.DeleteHour, next.Reserve = o.Retention, o.DeleteHour, o.Reserve
+	next.MaxLightQueues = o.MaxLightQueues
 	next.DiskMaxUsed, next.DiskForceClean, next.DiskStopWrites = o.DiskMaxUsed, o.DiskForceClean, o.DiskStopWrites
-	if next.Retention == 0 || next.Reserve == 0 || next.DiskMaxUsed == 0 || next.DiskForceClean == 0 || next.DiskStopWrites == 0 {
-		return errors.New("store: retention and the disk settings must be more than 0")
+	if next.Retention == 0 || next.Reserve == 0 || next.DiskMaxUsed == 0 || next.DiskForceClean == 0 || next.DiskStopWrites == 0 || next.MaxLightQueues == 0 {
+		return errors.New("store: retention, the number of light queues and the disk settings must be more than 0")
 	}
 	if err := next.Validate(); err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -63,6 +64,9 @@ func (s *Store) Change(o Options) error {
 func (s *Store) setLimits(o Options) {
 	hours, _ := parseHours(o.DeleteHour)
 	s.limits.Store(&limits{o, hours})
+	if s.table != nil {
+		s.table.lights.limit.Store(o.MaxLightQueues)
+	}
 }
 
 // watchDisk looks how full the disk is and decides whether messages are
@@ -183,7 +187,11 @@ func (s *Store) removeOld(now time.Time) error {
 	if removed == 0 {
 		return nil
 	}
-	return s.trimIndex(mq.LogPos(s.seg.Start()))
+	start := mq.LogPos(s.seg.Start())
+	if err := s.trimIndex(start); err != nil {
+		return err
+	}
+	return s.dropLights(start)
 }
 
 func (l *limits) mayRemoveAt(now time.Time) bool {
@@ -191,7 +199,8 @@ func (l *limits) mayRemoveAt(now time.Time) bool {
 }
 
 // trimIndex deletes the blocks whose messages all lie before start, but for
-// the last of each queue, which remembers where the queue ends.
+// the last of each queue, which remembers where the queue ends. Of a light
+// queue that goes too.
 func (s *Store) trimIndex(start mq.LogPos) error {
 	s.index.Lock()
 	defer s.index.Unlock()

@@ -247,12 +247,24 @@ func (v *verifier) begin() error {
 	return err
 }
 
-// compare looks up the entry of a record.
+// compare looks up the entries of a record.
 func (v *verifier) compare(r *mq.Record) error {
-	if v.rows == nil || r.Pos >= v.rep.Checkpoint || !queued(r.SysFlag) || r.Pos < v.forgotten[string(r.Topic)] {
+	if v.rows == nil || r.Pos >= v.rep.Checkpoint {
 		return nil
 	}
-	q := mq.Queue{Topic: string(r.Topic), ID: r.QueueID}
+	for q, offset := range entriesOf(r, "") {
+		if r.Pos < v.forgotten[q.Topic] {
+			continue
+		}
+		if err := v.compareIn(q, offset, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compareIn looks up a record's entry in one queue.
+func (v *verifier) compareIn(q mq.Queue, offset mq.QueueOffset, r *mq.Record) error {
 	c := v.cursors[q]
 	if c == nil {
 		if len(v.cursors) >= maxCursors {
@@ -261,20 +273,20 @@ func (v *verifier) compare(r *mq.Record) error {
 		c = &cursor{}
 		v.cursors[q] = c
 	}
-	if i := r.QueueOffset - c.first; i < 0 || i >= mq.QueueOffset(len(c.entries)) {
-		if err := v.move(c, q, r.QueueOffset); err != nil {
+	if i := offset - c.first; i < 0 || i >= mq.QueueOffset(len(c.entries)) {
+		if err := v.move(c, q, offset); err != nil {
 			return err
 		}
 	}
-	i := r.QueueOffset - c.first
+	i := offset - c.first
 	if i < 0 || i >= mq.QueueOffset(len(c.entries)) {
-		v.rep.find("%s/%d offset %d at position %d is not in the index", q.Topic, q.ID, r.QueueOffset, r.Pos)
+		v.rep.find("%s/%d offset %d at position %d is not in the index", q.Topic, q.ID, offset, r.Pos)
 		return nil
 	}
 	want := entryOf(r)
 	if got := c.entries[i]; got != want {
 		v.rep.find("%s/%d offset %d: the index says position %d, size %d, tag code %d, stored at %d; the log says %d, %d, %d, %d",
-			q.Topic, q.ID, r.QueueOffset, got.pos, got.size, got.tag, got.time, want.pos, want.size, want.tag, want.time)
+			q.Topic, q.ID, offset, got.pos, got.size, got.tag, got.time, want.pos, want.size, want.tag, want.time)
 		return nil
 	}
 	v.matched++
@@ -302,15 +314,20 @@ func (v *verifier) move(c *cursor, q mq.Queue, offset mq.QueueOffset) error {
 func (v *verifier) count() error {
 	present := int64(0)
 	var scratch []entry
+	lights, last := int64(0), mq.Queue{}
 	err := v.rows.scan([]byte{rowIndex}, []byte{rowIndex + 1}, func(key, value []byte) error {
-		q, last, err := parseBlockKey(key)
+		q, end, err := parseBlockKey(key)
 		if err == nil {
 			scratch, err = decodeBlock(scratch[:0], value)
 		}
 		if err != nil {
-			v.rep.find("block %s/%d up to %d: %v", q.Topic, q.ID, last, err)
+			v.rep.find("block %s/%d up to %d: %v", q.Topic, q.ID, end, err)
 			return nil
 		}
+		if q != last && mq.IsLight(q.Topic) {
+			lights++
+		}
+		last = q
 		for _, e := range scratch {
 			if v.rep.Entries++; e.pos >= v.start {
 				present++
@@ -318,6 +335,12 @@ func (v *verifier) count() error {
 		}
 		return nil
 	})
+	if err == nil {
+		var row lightRow
+		if row, err = v.rows.lightRow(); err == nil && row.queues != lights {
+			v.rep.find("the index has %d light queues, their row says %d", lights, row.queues)
+		}
+	}
 	if err == nil && present != v.matched {
 		v.rep.find("the index has %d entries for what the log holds, %d of them match a record", present, v.matched)
 	}

@@ -14,20 +14,20 @@ func TestTopicIsCreatedChangedShownAndDeleted(t *testing.T) {
 	r := newRig(t)
 	h := &wire.UpdateAndCreateTopicRequest{
 		Topic: "T", ReadQueueNums: 4, WriteQueueNums: 2, Perm: 6, TopicFilterType: "SINGLE_TAG", Order: true,
-		Attributes: "+message.type=FIFO,+x=1",
+		Attributes: "+message.type=FIFO,-x",
 	}
 	r.good(wire.UpdateAndCreateTopic, h, "")
-	h.Attributes, h.Perm = "-x,+y=2", 4
-	r.good(wire.UpdateAndCreateTopic, h, "")
 	want := mq.Topic{
-		Name: "T", ReadQueues: 4, WriteQueues: 2, Perm: 4, FilterType: "SINGLE_TAG", Order: true,
-		Attributes: map[string]string{"message.type": "FIFO", "y": "2"},
+		Name: "T", ReadQueues: 4, WriteQueues: 2, Perm: 6, FilterType: "SINGLE_TAG", Order: true,
+		Attributes: map[string]string{"+message.type": "FIFO", "-x": ""},
 	}
 	if got := r.fake.topics["T"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("the broker has %+v, want %+v", got, want)
 	}
+	want.Attributes = map[string]string{"message.type": "FIFO"}
+	r.fake.topics["T"] = want
 	body := string(r.good(wire.GetTopicConfig, &wire.GetTopicConfigRequest{Topic: "T"}, "").Body)
-	if want := `{"attributes":{"message.type":"FIFO","y":"2"},"order":true,"perm":4,"readQueueNums":4,` +
+	if want := `{"attributes":{"message.type":"FIFO"},"order":true,"perm":6,"readQueueNums":4,` +
 		`"topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":2}`; body != want {
 		t.Errorf("shown as %s, want %s", body, want)
 	}
@@ -36,15 +36,17 @@ func TestTopicIsCreatedChangedShownAndDeleted(t *testing.T) {
 	if len(r.fake.topics) != 0 {
 		t.Error("the topic is still there")
 	}
-	h.Attributes = "message.type=FIFO"
-	r.want(wire.CodeInvalidParameter, r.call(wire.UpdateAndCreateTopic, h, ""))
+	for _, bad := range []string{"message.type=FIFO", "message.type", "+message.type", "-message.type=FIFO", "+=FIFO", "=", "+a=1,+a=2"} {
+		h.Attributes = bad
+		r.want(wire.CodeInvalidParameter, r.call(wire.UpdateAndCreateTopic, h, ""))
+	}
 }
 
 func TestTopicsComeInListsAndPages(t *testing.T) {
 	r := newRig(t)
 	list := `{"topicConfigList":[{"topicName":"A","readQueueNums":1,"writeQueueNums":1,"perm":6},{"topicName":"B"},{"topicName":"C"}]}`
 	r.good(wire.UpdateAndCreateTopicList, nil, list)
-	if b := r.fake.topics["B"]; b.ReadQueues != 16 || b.Perm != 6 || b.FilterType != "SINGLE_TAG" {
+	if b := r.fake.topics["B"]; b.ReadQueues != 16 || b.Perm != 6 {
 		t.Errorf("what the list leaves out became %+v", b)
 	}
 	names := func(h *wire.GetAllTopicConfigRequest) string {
@@ -94,7 +96,7 @@ func TestGroupIsCreatedWithRocketMQsDefaultsShownAndDeleted(t *testing.T) {
 	r := newRig(t)
 	r.good(wire.UpdateAndCreateSubscriptionGroup, nil, `{"groupName":"G","retryMaxTimes":3,"attributes":{"+a":"1"}}`)
 	want := newGroup()
-	want.Name, want.RetryMax, want.Attributes = "G", 3, map[string]string{"a": "1"}
+	want.Name, want.RetryMax, want.Attributes = "G", 3, map[string]string{"+a": "1"}
 	if got := r.fake.groups["G"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("the broker has %+v, want %+v", got, want)
 	}

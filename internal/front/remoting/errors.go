@@ -26,6 +26,7 @@ var conditions = []condition{
 	{mq.ErrClosed, wire.CodeServiceNotAvailable, "try again later, or another broker"},
 	{mq.ErrNotFound, wire.CodeQueryNotFound, "there is nothing under this name or number"},
 	{mq.ErrInvalid, wire.CodeInvalidParameter, "check the request's fields"},
+	{mq.ErrLightQuota, wire.CodeLMQQuotaExceeded, "raise maxLmqConsumeQueueNum, or use fewer light queues"},
 	{mq.ErrOffsetOutOfRange, wire.CodeSystemError, "ask for the queue's first and last offset"},
 	{mq.ErrReply, wire.CodeSystemError, "the client that asked has gone, or has connected to another broker"},
 	{mq.ErrTransaction, wire.CodeSystemError, "name a half message that is not ended, and its producer group"},

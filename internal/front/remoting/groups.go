@@ -9,7 +9,6 @@ package remoting
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 
@@ -32,7 +31,7 @@ func putGroup(s *session, req *wire.Command) (*wire.Command, error) {
 	if err := wire.DecodeBody(req.Body, &g); err != nil {
 		return nil, malformed(req, err)
 	}
-	if err := s.putGroup(g); err != nil {
+	if err := s.h.admin.PutGroup(s.ctx, g); err != nil {
 		return nil, err
 	}
 	return ok(req, nil, nil), nil
@@ -51,22 +50,11 @@ func putGroups(s *session, req *wire.Command) (*wire.Command, error) {
 		if err := json.Unmarshal(text, &g); err != nil {
 			return nil, malformed(req, err)
 		}
-		if err := s.putGroup(g); err != nil {
+		if err := s.h.admin.PutGroup(s.ctx, g); err != nil {
 			return nil, err
 		}
 	}
 	return ok(req, nil, nil), nil
-}
-
-// putGroup hands a group to the broker, whose attributes are changes of those
-// that the group has.
-func (s *session) putGroup(g mq.Group) error {
-	old, err := s.h.admin.Group(s.ctx, g.Name)
-	if err != nil && !errors.Is(err, mq.ErrGroupNotFound) {
-		return err
-	}
-	g.Attributes = changeAttributes(old.Attributes, g.Attributes)
-	return s.h.admin.PutGroup(s.ctx, g)
 }
 
 // deleteGroup deletes one group.

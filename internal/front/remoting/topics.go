@@ -8,8 +8,6 @@ package remoting
 
 import (
 	"encoding/json"
-	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -27,7 +25,7 @@ func putTopic(s *session, req *wire.Command) (*wire.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.putTopic(mq.Topic{
+	err = s.h.admin.PutTopic(s.ctx, mq.Topic{
 		Name: h.Topic, ReadQueues: h.ReadQueueNums, WriteQueues: h.WriteQueueNums, Perm: h.Perm,
 		FilterType: h.TopicFilterType, SysFlag: h.TopicSysFlag, Order: h.Order, Attributes: attributes,
 	})
@@ -53,57 +51,30 @@ func putTopics(s *session, req *wire.Command) (*wire.Command, error) {
 		if err := json.Unmarshal(text, &t); err != nil {
 			return nil, malformed(req, err)
 		}
-		if err := s.putTopic(t); err != nil {
+		if err := s.h.admin.PutTopic(s.ctx, t); err != nil {
 			return nil, err
 		}
 	}
 	return ok(req, nil, nil), nil
 }
 
-// putTopic hands a topic to the broker, whose attributes are changes of those
-// that the topic has.
-func (s *session) putTopic(t mq.Topic) error {
-	if t.FilterType == "" {
-		t.FilterType = "SINGLE_TAG"
-	}
-	old, err := s.h.admin.Topic(s.ctx, t.Name)
-	if err != nil && !errors.Is(err, mq.ErrTopicNotFound) {
-		return err
-	}
-	t.Attributes = changeAttributes(old.Attributes, t.Attributes)
-	return s.h.admin.PutTopic(s.ctx, t)
-}
-
 // parseAttributes reads "+key=value,-key"; the signs stay with the keys.
 func parseAttributes(text string) (map[string]string, error) {
 	changes := map[string]string{}
 	for entry := range strings.SplitSeq(text, ",") {
-		key, value, _ := strings.Cut(strings.TrimSpace(entry), "=")
+		key, value, set := strings.Cut(strings.TrimSpace(entry), "=")
+		_, twice := changes[key]
 		switch {
-		case key == "":
-		case len(key) > 1 && (key[0] == '+' || key[0] == '-'):
+		case key == "" && !set:
+		case twice:
+			return nil, badRequest("attribute %.60q is there twice", entry)
+		case len(key) > 1 && (key[0] == '+' && set || key[0] == '-' && !set):
 			changes[key] = value
 		default:
 			return nil, badRequest("attribute %.60q is neither +key=value nor -key", entry)
 		}
 	}
 	return changes, nil
-}
-
-// changeAttributes is old with changes applied: +key or key sets, -key removes.
-func changeAttributes(old, changes map[string]string) map[string]string {
-	result := maps.Clone(old)
-	if result == nil {
-		result = map[string]string{}
-	}
-	for key, value := range changes {
-		if name, removed := strings.CutPrefix(key, "-"); removed {
-			delete(result, name)
-		} else {
-			result[strings.TrimPrefix(key, "+")] = value
-		}
-	}
-	return result
 }
 
 // deleteTopic deletes one topic.

@@ -58,6 +58,7 @@ var javaScenarios = strings.Fields(`
 	compressed_body compressed_lz4 compressed_zstd delay_level
 	delay_own_time delay_over_or_by_level delay_beyond_limit delay_recall
 	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
+	topic_attributes light_queues light_queue_wakes priority_queues
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
 	topic_lifecycle group_lifecycle consumer_status
 	lookup_by_key message_track request_reply reply_to_nobody

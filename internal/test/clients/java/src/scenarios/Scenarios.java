@@ -179,6 +179,10 @@ public final class Scenarios {
         t.put("offset_reset", Offsets::reset);
 
         t.put("pull_consumer", Pulling::pull);
+        t.put("topic_attributes", Attributes::topic);
+        t.put("light_queues", Light::queues);
+        t.put("light_queue_wakes", Light::wakes);
+        t.put("priority_queues", Light::priorities);
         t.put("pull_offset_illegal", Pulling::offsetIllegal);
         t.put("lite_pull_subscribe", Pulling::liteSubscribe);
         t.put("lite_pull_assign", Pulling::liteAssign);
