@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/dedup"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
 	"github.com/goddardmq/goddard/internal/timer"
@@ -25,6 +26,7 @@ type Broker struct {
 	timer   *timer.Timer
 	agenda  *timer.Agenda
 	txn     *txn.Ledger
+	dedup   *dedup.Register
 	topics  topics
 	groups  groups
 	offsets *offsets
@@ -106,8 +108,14 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
+	b.dedup = dedup.New(dedup.Options{
+		Store: b.store, Broker: o.Name, MaxKeys: func() int64 { return int64(b.opts().MaxDedupKeys) }, Log: o.Log,
+	})
 	b.offsets = newOffsets(b.store.Keys(), b.stats, b.keepLater)
-	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
+	if err := errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load()); err != nil {
+		return err
+	}
+	return b.dedup.Load()
 }
 
 // Run serves until ctx ends. Then nothing is accepted any more, the pulls that
@@ -116,7 +124,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var loops, storing sync.WaitGroup
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	failures := make(chan error, 4) // one for each part that may fail
+	failures := make(chan error, 5) // one for each part that may fail
 	run := func(part func(context.Context) error, ctx context.Context) {
 		if err := part(ctx); err != nil {
 			failures <- err
@@ -131,6 +139,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	loops.Go(func() { run(b.timer.Run, ctx) })
 	loops.Go(func() { run(b.agenda.Run, ctx) })
 	loops.Go(func() { run(b.txn.Run, ctx) })
+	loops.Go(func() { run(b.dedup.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })
@@ -186,6 +195,7 @@ func (b *Broker) appended(messages []store.Appended) {
 			b.agenda.Appended()
 		}
 	}
+	b.dedup.Appended(messages)
 	b.parking.appended(messages)
 }
 

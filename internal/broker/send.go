@@ -2,10 +2,11 @@ package broker
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -20,12 +21,19 @@ type sending struct {
 	handles []handle            // of the Sends that can be called back
 	scratch []byte              // properties that were added to
 	halves  []sentHalf
+	batch   *mq.SendBatch // while it is prepared
+	claims  []*claim      // of messages whose topics want them once
+	// open is how many results of claims are not known yet, and one more until
+	// the batch is stored.
+	open atomic.Int32
 }
 
 // Send stores messages; see mq.SendBatch for how the results come back.
 func (b *Broker) Send(batch *mq.SendBatch) {
 	s := b.sendings.Get().(*sending)
 	s.done, s.topics, s.handles, s.scratch = batch.Done, s.topics[:0], s.handles[:0], s.scratch[:0]
+	s.batch = batch
+	s.open.Store(1)
 	live := s.b.live.Load()
 	var last *topic
 	stored := false
@@ -49,7 +57,8 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 	b.store.Append(batch)
 }
 
-// finished counts what was stored and tells the front end.
+// finished counts what was stored and tells the front end, unless results of
+// other batches are needed for that.
 func (s *sending) finished(batch *mq.SendBatch) {
 	for _, h := range s.halves {
 		// Its producer is told the queue that it chose.
@@ -61,7 +70,7 @@ func (s *sending) finished(batch *mq.SendBatch) {
 		one := &batch.Sends[i]
 		if t := s.topics[i]; one.Err == nil {
 			s.b.countPut(t, one)
-		} else {
+		} else if !errors.Is(one.Err, errDuplicate) {
 			s.b.stats.putFailed.add(1)
 		}
 	}
@@ -70,11 +79,21 @@ func (s *sending) finished(batch *mq.SendBatch) {
 			one.Result.Handle = h.text
 		}
 	}
+	if len(s.claims) == 0 {
+		s.end(batch)
+		return
+	}
+	s.settle()
+	s.closeOne(batch)
+}
+
+// end tells the front end.
+func (s *sending) end(batch *mq.SendBatch) {
 	done := s.done
 	batch.Done = done
 	clear(s.topics)
 	clear(s.handles)
-	s.done = nil
+	s.done, s.batch = nil, nil
 	s.b.sendings.Put(s)
 	done(batch)
 }
@@ -118,8 +137,12 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	if err := checkSupported(one, seen); err != nil {
 		return nil, err
 	}
+	once := t.once
 	if len(one.More) > 0 {
-		return t, b.checkMore(live, one)
+		if err := b.checkMore(live, one); err != nil || once == nil {
+			return t, err
+		}
+		return t, s.claimAll(one, once)
 	}
 	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
 		if t, err = s.retry(one, t, &seen); err != nil {
@@ -139,6 +162,9 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	}
 	if n := len(one.Properties); n > mq.MaxPropertiesSize {
 		return nil, fmt.Errorf("%w: the properties have %d bytes with those that the broker adds, at most %d can be stored", mq.ErrMessageIllegal, n, mq.MaxPropertiesSize)
+	}
+	if once != nil && seen.unique {
+		return t, s.claim(one, once)
 	}
 	return t, nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/dedup"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -30,6 +31,7 @@ const (
 // which its next configuration takes over.
 type topic struct {
 	mq.Topic
+	once *dedup.Topic // remembers unique keys; nil if messages may come twice
 	*topicCounters
 }
 
@@ -84,7 +86,15 @@ func (b *Broker) loadTopics() error {
 	if err != nil {
 		return err
 	}
-	return scanJSON(b, topicRows, func(name string, t mq.Topic) { b.topics.table.add(name, b.newTopic(t)) })
+	var errs []error
+	err = scanJSON(b, topicRows, func(name string, t mq.Topic) {
+		made := b.newTopic(t)
+		var err error
+		made.once, err = b.single(&t)
+		errs = append(errs, err)
+		b.topics.table.add(name, made)
+	})
+	return errors.Join(append(errs, err)...)
 }
 
 // setTopic makes t known.
@@ -116,7 +126,13 @@ func (b *Broker) keepTopicLocked(t mq.Topic) (*topic, error) {
 		return nil, fmt.Errorf("topic %s cannot be %s: %w", t.Name, createdOrChanged(b.topics.table.get(t.Name) == nil), err)
 	}
 	delete(b.topics.mu.unkept, t.Name)
-	made := b.setTopic(t)
+	once, err := b.single(&t)
+	if err != nil {
+		return nil, err
+	}
+	made := b.newTopic(t)
+	made.once = once
+	b.topics.table.put(t.Name, made)
 	return made, b.nextVersion("topic", &b.topics.mu.version)
 }
 
@@ -232,7 +248,8 @@ func (b *Broker) checkTopic(t mq.Topic) error {
 	if t.FilterType != singleTag && t.FilterType != multiTag {
 		return fmt.Errorf("%w: topic %s has filter type %.60q: want %s or %s", mq.ErrInvalid, t.Name, t.FilterType, singleTag, multiTag)
 	}
-	return nil
+	_, err := dedupWindow(&t)
+	return err
 }
 
 // systemTopic reports whether a topic is the broker's and not a user's.
@@ -312,7 +329,8 @@ func (b *Broker) DeleteTopic(_ context.Context, name string) error {
 		b.stats.forget(statTopicPutNums, name)
 		b.stats.forget(statTopicPutSize, name)
 	}
-	err := errors.Join(b.offsets.deleteTopic(name), b.store.Forget(name))
+	_, err := b.dedup.Set(name, 0)
+	err = errors.Join(err, b.offsets.deleteTopic(name), b.store.Forget(name))
 	if known {
 		err = errors.Join(err, b.nextVersion("topic", &b.topics.mu.version))
 		b.opts().Log.Info("deleted topic", "topic", name)
