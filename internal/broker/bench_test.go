@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -53,6 +55,39 @@ func BenchmarkSend(b *testing.B) {
 			if err := batch.Sends[i].Err; err != nil {
 				b.Fatal(err)
 			}
+		}
+	}
+}
+
+// BenchmarkSendOnce is BenchmarkSend to a topic that wants each message once.
+func BenchmarkSendOnce(b *testing.B) {
+	br := benchBroker(b)
+	if err := br.PutTopic(b.Context(), mq.Topic{
+		Name: "T", ReadQueues: 8, WriteQueues: 8, Perm: 6, Attributes: map[string]string{"dedup.window.seconds": "60"},
+	}); err != nil {
+		b.Fatal(err)
+	}
+	br.live.Load().MaxDedupKeys = 1 << 30
+	body, kv := make([]byte, 1024), props("UNIQ_KEY", "7F0000011E1C1DBD16A667DCAF8B0000", "WAIT", "true", "TAGS", "t")
+	batch := mq.SendBatch{Sends: make([]mq.Send, 32)}
+	keys := make([][]byte, len(batch.Sends))
+	for i := range keys {
+		keys[i] = bytes.Clone(kv)
+	}
+	done := make(chan struct{}, 1)
+	b.SetBytes(1024)
+	b.ReportAllocs()
+	for n := 0; n < b.N; n += len(batch.Sends) {
+		for i := range batch.Sends {
+			copy(keys[i][9:], fmt.Sprintf("%032X", n+i))
+			batch.Sends[i] = mq.Send{DefaultTopic: mq.TopicDefault, DefaultQueues: 8, Result: batch.Sends[i].Result}
+			batch.Sends[i].Message = mq.Message{Topic: "T", QueueID: int32(i % 8), Properties: keys[i], Body: body}
+		}
+		batch.Done = func(*mq.SendBatch) { done <- struct{}{} }
+		br.Send(&batch)
+		<-done
+		if err := batch.Sends[0].Err; err != nil {
+			b.Fatal(err)
 		}
 	}
 }
