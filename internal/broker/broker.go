@@ -27,6 +27,7 @@ type Broker struct {
 	agenda  *timer.Agenda
 	txn     *txn.Ledger
 	dedup   *dedup.Register
+	passed  passed
 	topics  topics
 	groups  groups
 	offsets *offsets

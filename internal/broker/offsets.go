@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
@@ -37,6 +38,7 @@ type offsets struct {
 type progress struct {
 	use
 	getNums, getSize *counter
+	behind           atomic.Bool // mu.behind is not empty
 
 	// mu guards the positions and orders the writing of their rows. deleted
 	// says that the table no longer has this progress.
@@ -44,6 +46,7 @@ type progress struct {
 		sync.Mutex
 		queues  map[int32]position
 		unkept  map[int32]bool // queues whose row is older; nil if none
+		behind  map[int32]bool // queues of which a client may commit too little; see catchUp
 		deleted bool
 	}
 }

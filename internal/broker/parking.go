@@ -50,6 +50,7 @@ func (w *waiting) wants(m *store.Appended) bool {
 type parking struct {
 	// count is how many are parked; an append without any costs one load.
 	count atomic.Int64
+	turn  atomic.Uint32 // which queue's requests waitFor names first
 
 	// mu guards what is parked and what is ready to be answered. Nothing else
 	// is locked or called while it is held, but for filters.
@@ -161,6 +162,22 @@ func (p *parking) wakeLocked(all []*waiting, match func(*waiting) bool) {
 			p.mu.ready = append(p.mu.ready, w)
 		}
 	}
+}
+
+// waitFor is the requests that wait on any queue of a topic, those that wait
+// longest in each queue first.
+func (p *parking) waitFor(topic string, queues int32) (found []*waiting) {
+	if p.count.Load() == 0 {
+		return nil
+	}
+	turn := p.turn.Add(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range queues {
+		id := int32((turn + uint32(i)) % uint32(queues))
+		found = append(found, p.mu.queues[mq.Queue{Topic: topic, ID: id}]...)
+	}
+	return found
 }
 
 // wakeGroup makes the requests of a group in a topic ready.

@@ -29,6 +29,9 @@ func (b *Broker) Pull(ctx context.Context, r mq.PullRequest, done func(mq.Batch,
 	if !*live.LongPolling {
 		wait = live.ShortPolling
 	}
+	if !p.caughtUp(r.Queue.ID, committedBy(&r), r.From, r.Commit == nil) {
+		wait = min(wait, catchUpWait)
+	}
 	w := &waiting{
 		ctx: ctx, request: r, progress: p, done: done, deadline: time.Now().Add(wait),
 	}

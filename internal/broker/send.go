@@ -22,6 +22,7 @@ type sending struct {
 	scratch []byte              // properties that were added to
 	halves  []sentHalf
 	batch   *mq.SendBatch // while it is prepared
+	handed  []*mq.Send    // that are delivered at most once
 	claims  []*claim      // of messages whose topics want them once
 	// open is how many results of claims are not known yet, and one more until
 	// the batch is stored.
@@ -70,7 +71,7 @@ func (s *sending) finished(batch *mq.SendBatch) {
 		one := &batch.Sends[i]
 		if t := s.topics[i]; one.Err == nil {
 			s.b.countPut(t, one)
-		} else if !errors.Is(one.Err, errDuplicate) {
+		} else if !errors.Is(one.Err, errDuplicate) && !errors.Is(one.Err, errHanded) {
 			s.b.stats.putFailed.add(1)
 		}
 	}
@@ -89,6 +90,11 @@ func (s *sending) finished(batch *mq.SendBatch) {
 
 // end tells the front end.
 func (s *sending) end(batch *mq.SendBatch) {
+	for _, one := range s.handed {
+		one.Err = nil
+	}
+	clear(s.handed)
+	s.handed = s.handed[:0]
 	done := s.done
 	batch.Done = done
 	clear(s.topics)
@@ -129,6 +135,9 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		return nil, err
 	}
 	seen := examine(one.Properties)
+	if err := checkPassing(one, seen); err != nil {
+		return nil, err
+	}
 	if seen.half && len(one.More) == 0 {
 		if err := b.admitHalf(live, one, &seen); err != nil {
 			return nil, err
@@ -137,19 +146,19 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	if err := checkSupported(one, seen); err != nil {
 		return nil, err
 	}
-	once := t.once
 	if len(one.More) > 0 {
-		if err := b.checkMore(live, one); err != nil || once == nil {
-			return t, err
-		}
-		return t, s.claimAll(one, once)
+		return t, s.prepareMore(one, t, seen.qos)
 	}
-	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
+	if strings.HasPrefix(one.Topic, mq.RetryPrefix) && seen.qos != qosZero {
 		if t, err = s.retry(one, t, &seen); err != nil {
 			return nil, err
 		}
 	}
 	s.describe(live, one, seen)
+	if seen.qos == qosZero {
+		return t, s.pass(one, t)
+	}
+	once := t.once
 	switch {
 	case seen.half:
 		t = s.prepareHalf(one)
@@ -229,8 +238,22 @@ func checkSupported(one *mq.Send, seen properties) error {
 	return nil
 }
 
+// prepareMore prepares a batch, the first message of which says safely.
+func (s *sending) prepareMore(one *mq.Send, t *topic, safely qos) error {
+	err := checkMore(one, safely)
+	switch {
+	case err != nil:
+		return err
+	case safely == qosZero:
+		return s.pass(one, t)
+	case t.once != nil:
+		return s.claimAll(one, t.once)
+	}
+	return nil
+}
+
 // checkMore checks the messages of a batch, which are stored as they are.
-func (b *Broker) checkMore(live *live, one *mq.Send) error {
+func checkMore(one *mq.Send, safely qos) error {
 	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
 		return fmt.Errorf("%w: a batch cannot be sent to a retry topic", mq.ErrMessageIllegal)
 	}
@@ -242,7 +265,14 @@ func (b *Broker) checkMore(live *live, one *mq.Send) error {
 		if len(m.Properties) > mq.MaxPropertiesSize {
 			return fmt.Errorf("%w: the properties of message %d of the batch have %d bytes, at most %d are allowed", mq.ErrMessageIllegal, i+2, len(m.Properties), mq.MaxPropertiesSize)
 		}
-		if seen := examine(m.Properties); seen.delay > 0 || seen.timer || seen.half || seen.innerNum {
+		seen := examine(m.Properties)
+		if seen.qos == qosWrong {
+			return checkPassing(one, seen)
+		}
+		if (seen.qos == qosZero) != (safely == qosZero) {
+			return fmt.Errorf("%w: some messages of the batch have %s = 0 and some have not; send them apart", mq.ErrMessageIllegal, mq.PropQoS)
+		}
+		if seen.delay > 0 || seen.timer || seen.half || seen.innerNum {
 			return fmt.Errorf("%w: message %d of the batch is delayed, transactional or packed itself; send it alone", mq.ErrMessageIllegal, i+2)
 		}
 	}
@@ -339,6 +369,7 @@ type properties struct {
 	ours     bool  // has some that the broker sets or drops
 	real     bool  // says where it is meant for
 	innerNum bool
+	qos      qos
 }
 
 // examine looks at all properties once.
@@ -374,6 +405,8 @@ func (seen *properties) note(key, value []byte) {
 		seen.out = true
 	case mq.PropRealTopic, mq.PropRealQueueID:
 		seen.real = true
+	case mq.PropQoS:
+		seen.qos = parseQoS(value)
 	case mq.PropInnerNum:
 		seen.innerNum = true
 	case mq.PropCluster, mq.PropRegion, mq.PropTraceOn:
