@@ -94,8 +94,22 @@ func BenchmarkSendOnce(b *testing.B) {
 
 // BenchmarkPull pulls 1 KiB messages in batches of 32; bytes and allocations
 // are per message.
-func BenchmarkPull(b *testing.B) {
+func BenchmarkPull(b *testing.B) { benchPull(b, func(*Broker) {}) }
+
+// BenchmarkPullLimited is BenchmarkPull with limits that are not reached.
+func BenchmarkPullLimited(b *testing.B) {
+	benchPull(b, func(br *Broker) {
+		g := newGroup("G")
+		g.Attributes = map[string]string{attrRateMessages: "1000000000", attrRateBytes: "1000000000000"}
+		if err := br.PutGroup(b.Context(), g); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+func benchPull(b *testing.B, prepare func(*Broker)) {
 	br := benchBroker(b)
+	prepare(br)
 	batch := mq.SendBatch{Sends: make([]mq.Send, 3200)}
 	done := make(chan struct{}, 1)
 	batch.Done = func(*mq.SendBatch) { done <- struct{}{} }

@@ -21,23 +21,25 @@ const sweepInterval = 10 * time.Second
 
 // A Broker is mq.Broker and mq.Admin on this machine.
 type Broker struct {
-	live    atomic.Pointer[live]
-	store   *store.Store
-	timer   *timer.Timer
-	agenda  *timer.Agenda
-	txn     *txn.Ledger
-	dedup   *dedup.Register
-	passed  passed
-	topics  topics
-	groups  groups
-	offsets *offsets
-	clients *clients
-	locks   *locks
-	parking *parking
-	stats   *stats
-	ids     *uniqueKeys
-	turn    atomic.Uint32 // which producer is asked next about a transaction
-	started time.Time
+	live     atomic.Pointer[live]
+	store    *store.Store
+	timer    *timer.Timer
+	agenda   *timer.Agenda
+	txn      *txn.Ledger
+	dedup    *dedup.Register
+	passed   passed
+	topics   topics
+	groups   groups
+	offsets  *offsets
+	clients  *clients
+	locks    *locks
+	parking  *parking
+	rates    *rates
+	throttle *throttle
+	stats    *stats
+	ids      *uniqueKeys
+	turn     atomic.Uint32 // which producer is asked next about a transaction
+	started  time.Time
 
 	sendings sync.Pool // of *sending
 	// changing lets one change of the settings happen at a time.
@@ -62,7 +64,7 @@ func New(o Options) (*Broker, error) {
 	o = o.withDefaults()
 	b := &Broker{
 		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
-		parking: newParking(2 * runtime.GOMAXPROCS(0)), started: time.Now(),
+		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), throttle: newThrottle(), started: time.Now(),
 	}
 	b.live.Store(newLive(o))
 	b.sendings.New = func() any {
@@ -142,6 +144,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	loops.Go(func() { run(b.txn.Run, ctx) })
 	loops.Go(func() { run(b.dedup.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
+	loops.Go(func() { b.throttle.serve(ctx, b.share, b.parking.hand, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })
 	}
@@ -149,7 +152,7 @@ func (b *Broker) Run(ctx context.Context) error {
 
 	b.closing.Store(true)
 	loops.Wait()
-	for _, w := range b.parking.empty() {
+	for _, w := range append(b.parking.empty(), b.throttle.empty()...) {
 		b.expire(w)
 	}
 	b.keepRest()

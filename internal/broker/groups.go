@@ -51,7 +51,10 @@ func (b *Broker) loadGroups() error {
 	if err != nil {
 		return err
 	}
-	return scanJSON(b, groupRows, func(name string, g mq.Group) { b.groups.table.add(name, &g) })
+	return scanJSON(b, groupRows, func(name string, g mq.Group) {
+		b.groups.table.add(name, &g)
+		b.limitGroup(name, g.Attributes)
+	})
 }
 
 // group returns a group's configuration. It creates the group if that is
@@ -89,6 +92,7 @@ func (b *Broker) keepGroupLocked(g mq.Group) error {
 	}
 	delete(b.groups.mu.unkept, g.Name)
 	b.groups.table.put(g.Name, &g)
+	b.limitGroup(g.Name, g.Attributes)
 	return b.nextVersion("group", &b.groups.mu.version)
 }
 
@@ -145,6 +149,9 @@ func (b *Broker) PutGroup(_ context.Context, g mq.Group) error {
 	if g.RetryQueues < 0 || g.RetryQueues > maxQueues {
 		return fmt.Errorf("%w: group %s has %d retry queues: want 0 to %d", mq.ErrInvalid, g.Name, g.RetryQueues, maxQueues)
 	}
+	if _, _, err := limitsOf("group", g.Name, g.Attributes); err != nil {
+		return err
+	}
 	if g.RetryPolicy == nil {
 		g.RetryPolicy = defaultPolicy()
 	}
@@ -172,6 +179,7 @@ func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) 
 		}
 		delete(b.groups.mu.unkept, name)
 		b.groups.table.put(name, nil)
+		b.limitGroup(name, nil)
 		errs = append(errs, b.nextVersion("group", &b.groups.mu.version))
 		b.opts().Log.Info("deleted consumer group", "group", name)
 	}

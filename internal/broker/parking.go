@@ -23,8 +23,9 @@ type waiting struct {
 	// matcher is request.Filter if that looks at properties and is quick about
 	// it. One that is not quick wakes the request, and reading decides.
 	matcher mq.PropertyFilter
+	share   *ration // of limited rates, set aside for the next read; nil if none
 
-	// Under parking.mu.
+	// Under the mu of the parking, or of the throttle.
 	parked bool
 	place  int // in the heap of deadlines
 }
@@ -216,6 +217,17 @@ func (p *parking) serve(ctx context.Context, resume func(*waiting)) {
 			resume(w)
 		}
 	}
+}
+
+// hand makes requests ready that were not parked here.
+func (p *parking) hand(all []*waiting) {
+	if len(all) == 0 {
+		return
+	}
+	p.mu.Lock()
+	p.mu.ready = append(p.mu.ready, all...)
+	p.mu.Unlock()
+	p.call(len(all))
 }
 
 func (p *parking) next() *waiting {

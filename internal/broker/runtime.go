@@ -25,6 +25,7 @@ func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 	}
 	info["atMostOnceHandedOut"] = strconv.FormatInt(b.passed.handed.Load(), 10)
 	info["atMostOnceDropped"] = strconv.FormatInt(b.passed.dropped.Load(), 10)
+	info["throttledPulls"] = strconv.FormatInt(b.throttle.count.Load(), 10)
 	keys, duplicates := b.dedup.Size()
 	info["dedupKeys"], info["dedupDuplicates"] = strconv.FormatInt(keys, 10), strconv.FormatInt(duplicates, 10)
 	for _, pool := range []string{"send", "pull", "ack"} {

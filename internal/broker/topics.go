@@ -93,6 +93,7 @@ func (b *Broker) loadTopics() error {
 		made.once, err = b.single(&t)
 		errs = append(errs, err)
 		b.topics.table.add(name, made)
+		b.limitTopic(name, t.Attributes)
 	})
 	return errors.Join(append(errs, err)...)
 }
@@ -133,6 +134,7 @@ func (b *Broker) keepTopicLocked(t mq.Topic) (*topic, error) {
 	made := b.newTopic(t)
 	made.once = once
 	b.topics.table.put(t.Name, made)
+	b.limitTopic(t.Name, t.Attributes)
 	return made, b.nextVersion("topic", &b.topics.mu.version)
 }
 
@@ -249,7 +251,8 @@ func (b *Broker) checkTopic(t mq.Topic) error {
 		return fmt.Errorf("%w: topic %s has filter type %.60q: want %s or %s", mq.ErrInvalid, t.Name, t.FilterType, singleTag, multiTag)
 	}
 	_, err := dedupWindow(&t)
-	return err
+	_, _, rerr := limitsOf("topic", t.Name, t.Attributes)
+	return errors.Join(err, rerr)
 }
 
 // systemTopic reports whether a topic is the broker's and not a user's.
@@ -326,6 +329,7 @@ func (b *Broker) DeleteTopic(_ context.Context, name string) error {
 		}
 		delete(b.topics.mu.unkept, name)
 		b.topics.table.put(name, nil)
+		b.limitTopic(name, nil)
 		b.stats.forget(statTopicPutNums, name)
 		b.stats.forget(statTopicPutSize, name)
 	}
