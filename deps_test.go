@@ -16,15 +16,15 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment;
+NONE                          < mq, wire, segment, rate;
 mq                            < filter;
 mq, wire                      < rpc;
 mq, segment                   < store;
-store                         < timer, txn, pop;
+store                         < timer, txn, pop, dedup;
 rpc                           < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
-store, timer, txn, pop        < broker;
+store, timer, txn, pop, dedup, rate < broker;
 mq, rpc, filter               < front/remoting;
 mq, rpc                       < admin;
 broker, namesrv, front/remoting < node;

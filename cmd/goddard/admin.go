@@ -30,10 +30,10 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 	onlySubcommands(c)
 	c.AddCommand(
 		family("topic", "Create, list, change and delete topics",
-			topicCreate(ours("create TOPIC")), topicDelete(ours("delete TOPIC")), topicList(ours("list")),
+			topicCreate(ours("create TOPIC")), topicUpdate(ours("update TOPIC")), topicDelete(ours("delete TOPIC")), topicList(ours("list")),
 			topicStatus(ours("describe TOPIC", "status")), topicRoute(ours("route TOPIC")), topicPerm(ours("perm TOPIC"))),
 		family("group", "Create, list, change and delete consumer groups",
-			groupCreate(ours("create GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP"))),
+			groupCreate(ours("create GROUP")), groupUpdate(ours("update GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP"))),
 		family("offsets", "See and move what groups have consumed",
 			offsetsList(ours("list [GROUP]")), offsetsReset(ours("reset GROUP")), offsetsSkip(ours("skip GROUP")), offsetsClone(ours("clone TOPIC"))),
 		family("message", "Find messages and see who has consumed them",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/goddardmq/goddard/internal/admin"
@@ -38,17 +40,64 @@ func groupCreate(s spelling) *cobra.Command {
 				return fmt.Errorf("--retry-policy: %w", err)
 			}
 		}
-		for change := range strings.SplitSeq(attributes, ",") {
-			if key, value, _ := strings.Cut(change, "="); key != "" {
-				g.Attributes[key] = value
-			}
-		}
+		g.Attributes = attributeChanges(attributes)
 		brokers, err := c.PutGroup(ctx, o.target, g)
 		if err != nil {
 			return err
 		}
 		return o.done(brokers, "group %s is on %s", g.Name, names(brokers))
 	}, wanted{"group", "g", "GROUP", &g.Name})
+}
+
+func groupUpdate(s spelling) *cobra.Command {
+	o := s.operation("Change a consumer group and leave alone what is not named", "goddard admin group update billing --attributes +consume.rate.messages=500")
+	o.targets()
+	var group, attributes string
+	var retryMax, retryQueues int32
+	var consume bool
+	f := o.Flags()
+	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +key=value,-other")
+	f.Int32VarP(&retryMax, "retry-max", "r", 16, "tries before a message goes to the dead letters")
+	f.Int32VarP(&retryQueues, "retry-queues", "q", 1, "queues of the retry topic")
+	o.truth(&consume, "consume", "", "whether the group may consume")
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		brokers, err := c.ChangeGroup(ctx, o.target, group, func(g *mq.Group) {
+			g.Attributes = attributeChanges(attributes)
+			if f.Changed("retry-max") {
+				g.RetryMax = retryMax
+			}
+			if f.Changed("retry-queues") {
+				g.RetryQueues = retryQueues
+			}
+			if f.Changed("consume") {
+				g.ConsumeEnable = consume
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return o.done(brokers, "group %s is changed on %s", group, names(brokers))
+	}, wanted{"group", "g", "GROUP", &group})
+}
+
+// attributeChanges reads "+key=value,-other".
+func attributeChanges(text string) map[string]string {
+	all := map[string]string{}
+	for change := range strings.SplitSeq(text, ",") {
+		if key, value, _ := strings.Cut(change, "="); key != "" {
+			all[key] = value
+		}
+	}
+	return all
+}
+
+// attributeList is attributes as a cell of a table.
+func attributeList(all map[string]string) string {
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, key+"="+all[key])
+	}
+	return strings.Join(list, ",")
 }
 
 func groupDelete(s spelling) *cobra.Command {
@@ -97,11 +146,11 @@ func groupDescribe(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := newTable("BROKER", "CONSUME", "BROADCAST", "ORDERLY", "RETRY QUEUES", "RETRY MAX", "TIMEOUT")
+		t := newTable("BROKER", "CONSUME", "BROADCAST", "ORDERLY", "RETRY QUEUES", "RETRY MAX", "TIMEOUT", "ATTRIBUTES")
 		for _, p := range found {
 			g := p.Config
 			t.add(names([]admin.Broker{p.Broker}), g.ConsumeEnable, g.ConsumeBroadcast, g.ConsumeOrderly, g.RetryQueues, g.RetryMax,
-				fmt.Sprintf("%dm", g.ConsumeTimeoutMinutes))
+				fmt.Sprintf("%dm", g.ConsumeTimeoutMinutes), attributeList(g.Attributes))
 		}
 		return o.print(found, t)
 	}, wanted{"group", "g", "GROUP", &group})

@@ -29,11 +29,7 @@ func topicCreate(s spelling) *cobra.Command {
 		f.StringVarP(&unitSub, "hasUnitSub", "s", "", "has unit subscribers (true|false)")
 	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
-		for change := range strings.SplitSeq(attributes, ",") {
-			if key, value, _ := strings.Cut(change, "="); key != "" {
-				t.Attributes[key] = value
-			}
-		}
+		t.Attributes = attributeChanges(attributes)
 		if unit == "true" {
 			t.SysFlag |= 1
 		}
@@ -46,6 +42,34 @@ func topicCreate(s spelling) *cobra.Command {
 		}
 		return o.done(brokers, "topic %s is on %s: %d queues to write, %d to read", t.Name, names(brokers), t.WriteQueues, t.ReadQueues)
 	}, wanted{"topic", "t", "TOPIC", &t.Name})
+}
+
+func topicUpdate(s spelling) *cobra.Command {
+	o := s.operation("Change a topic and leave alone what is not named", "goddard admin topic update orders --attributes +dedup.window.seconds=60")
+	o.targets()
+	var topic, attributes string
+	var change mq.Topic
+	f := o.Flags()
+	f.Int32VarP(&change.ReadQueues, "read-queues", "r", 8, "how many queues are read")
+	f.Int32VarP(&change.WriteQueues, "write-queues", "w", 8, "how many queues are written")
+	f.Int32VarP(&change.Perm, "perm", "p", mq.PermRead|mq.PermWrite, "2 write, 4 read, 6 both")
+	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +message.type=FIFO,-other")
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		brokers, err := c.ChangeTopic(ctx, o.target, topic, func(t *mq.Topic) {
+			t.Attributes = attributeChanges(attributes)
+			for flag, n := range map[string][2]*int32{
+				"read-queues": {&t.ReadQueues, &change.ReadQueues}, "write-queues": {&t.WriteQueues, &change.WriteQueues}, "perm": {&t.Perm, &change.Perm},
+			} {
+				if f.Changed(flag) {
+					*n[0] = *n[1]
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return o.done(brokers, "topic %s is changed on %s", topic, names(brokers))
+	}, wanted{"topic", "t", "TOPIC", &topic})
 }
 
 func topicDelete(s spelling) *cobra.Command {

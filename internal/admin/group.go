@@ -129,6 +129,25 @@ func (c *Cluster) PutGroup(ctx context.Context, to Target, g mq.Group) ([]Broker
 	return brokers, nil
 }
 
+// ChangeGroup changes an existing group on each broker of the target that has
+// it. The attributes that change sets are changes: "+key" sets, "-key" removes.
+func (c *Cluster) ChangeGroup(ctx context.Context, to Target, name string, change func(*mq.Group)) ([]Broker, error) {
+	found, err := c.FindGroup(ctx, to, name)
+	if err != nil {
+		return nil, err
+	}
+	var changed []Broker
+	for _, p := range found {
+		p.Config.Attributes = map[string]string{}
+		change(&p.Config)
+		if _, err := c.PutGroup(ctx, Target{Addr: p.Broker.Addr}, p.Config); err != nil {
+			return changed, err
+		}
+		changed = append(changed, p.Broker)
+	}
+	return changed, nil
+}
+
 // DeleteGroup removes a consumer group from a target's masters, with its
 // offsets if clean is set, and its retry and dead-letter topics where the
 // target is a cluster, as mqadmin does. The error wraps mq.ErrGroupNotFound if

@@ -91,6 +91,12 @@ func (c *Cluster) Topic(ctx context.Context, addr, name string) (mq.Topic, error
 // SetTopicPerm changes what clients may do with an existing topic, on each
 // broker of the target that has it.
 func (c *Cluster) SetTopicPerm(ctx context.Context, to Target, name string, perm int32) ([]Broker, error) {
+	return c.ChangeTopic(ctx, to, name, func(t *mq.Topic) { t.Perm = perm })
+}
+
+// ChangeTopic changes an existing topic on each broker of the target that has
+// it. The attributes that change sets are changes, as with PutTopic.
+func (c *Cluster) ChangeTopic(ctx context.Context, to Target, name string, change func(*mq.Topic)) ([]Broker, error) {
 	brokers, err := c.Masters(ctx, to)
 	if err != nil {
 		return nil, err
@@ -104,7 +110,8 @@ func (c *Cluster) SetTopicPerm(ctx context.Context, to Target, name string, perm
 		if err != nil {
 			return changed, err
 		}
-		t.Perm, t.Attributes = perm, nil
+		t.Attributes = nil
+		change(&t)
 		if _, err := c.PutTopic(ctx, Target{Addr: b.Addr}, t); err != nil {
 			return changed, err
 		}

@@ -6,8 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/goddardmq/goddard/internal/dedup"
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rate"
 )
 
 // Names of the attributes that this broker acts on.
@@ -48,12 +51,17 @@ var topicAttributes = []attribute{
 		name: "reserve.time", check: between(-1, maxLong),
 		only: []string{"-1"}, why: "all topics share one log and its retention (fileReservedTime)",
 	},
+	{name: dedup.Attribute, check: between(1, int64(dedup.MaxWindow/time.Second))},
+	{name: attrRateMessages, check: between(1, rate.Max)},
+	{name: attrRateBytes, check: between(1, rate.Max)},
 	{name: "lite.topic.expiration", check: between(-1, 30*24*60), only: []string{"-1"}, why: "lite topics are not supported"},
 }
 
 // groupAttributes are the attributes of consumer groups.
 var groupAttributes = []attribute{
 	{name: attrPriorityFactor, check: between(0, 100)},
+	{name: attrRateMessages, check: between(1, rate.Max)},
+	{name: attrRateBytes, check: between(1, rate.Max)},
 	{name: "lite.bind.topic", check: anyText, only: []string{}, why: noLite},
 	{name: "lite.sub.model", check: oneOf("Shared", "Exclusive"), only: []string{}, why: noLite},
 	{name: "lite.sub.reset.offset.exclusive", check: trueOrFalse, only: []string{"false"}, why: noLite},

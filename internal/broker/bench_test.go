@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -57,10 +59,57 @@ func BenchmarkSend(b *testing.B) {
 	}
 }
 
+// BenchmarkSendOnce is BenchmarkSend to a topic that wants each message once.
+func BenchmarkSendOnce(b *testing.B) {
+	br := benchBroker(b)
+	if err := br.PutTopic(b.Context(), mq.Topic{
+		Name: "T", ReadQueues: 8, WriteQueues: 8, Perm: 6, Attributes: map[string]string{"+dedup.window.seconds": "60"},
+	}); err != nil {
+		b.Fatal(err)
+	}
+	br.live.Load().MaxDedupKeys = 1 << 30
+	body, kv := make([]byte, 1024), props("UNIQ_KEY", "7F0000011E1C1DBD16A667DCAF8B0000", "WAIT", "true", "TAGS", "t")
+	batch := mq.SendBatch{Sends: make([]mq.Send, 32)}
+	keys := make([][]byte, len(batch.Sends))
+	for i := range keys {
+		keys[i] = bytes.Clone(kv)
+	}
+	done := make(chan struct{}, 1)
+	b.SetBytes(1024)
+	b.ReportAllocs()
+	for n := 0; n < b.N; n += len(batch.Sends) {
+		for i := range batch.Sends {
+			copy(keys[i][9:], fmt.Sprintf("%032X", n+i))
+			batch.Sends[i] = mq.Send{DefaultTopic: mq.TopicDefault, DefaultQueues: 8, Result: batch.Sends[i].Result}
+			batch.Sends[i].Message = mq.Message{Topic: "T", QueueID: int32(i % 8), Properties: keys[i], Body: body}
+		}
+		batch.Done = func(*mq.SendBatch) { done <- struct{}{} }
+		br.Send(&batch)
+		<-done
+		if err := batch.Sends[0].Err; err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkPull pulls 1 KiB messages in batches of 32; bytes and allocations
 // are per message.
-func BenchmarkPull(b *testing.B) {
+func BenchmarkPull(b *testing.B) { benchPull(b, func(*Broker) {}) }
+
+// BenchmarkPullLimited is BenchmarkPull with limits that are not reached.
+func BenchmarkPullLimited(b *testing.B) {
+	benchPull(b, func(br *Broker) {
+		g := newGroup("G")
+		g.Attributes = map[string]string{"+" + attrRateMessages: "1000000000", "+" + attrRateBytes: "1000000000000"}
+		if err := br.PutGroup(b.Context(), g); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+func benchPull(b *testing.B, prepare func(*Broker)) {
 	br := benchBroker(b)
+	prepare(br)
 	batch := mq.SendBatch{Sends: make([]mq.Send, 3200)}
 	done := make(chan struct{}, 1)
 	batch.Done = func(*mq.SendBatch) { done <- struct{}{} }

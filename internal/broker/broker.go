@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/dedup"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
 	"github.com/goddardmq/goddard/internal/store"
@@ -21,24 +22,28 @@ const sweepInterval = 10 * time.Second
 
 // A Broker is mq.Broker and mq.Admin on this machine.
 type Broker struct {
-	live    atomic.Pointer[live]
-	store   *store.Store
-	timer   *timer.Timer
-	agenda  *timer.Agenda
-	txn     *txn.Ledger
-	holds   *pop.Holds
-	modes   modes
-	routes  routes
-	topics  topics
-	groups  groups
-	offsets *offsets
-	clients *clients
-	locks   *locks
-	parking *parking
-	stats   *stats
-	ids     *uniqueKeys
-	turn    atomic.Uint32 // which producer is asked next about a transaction
-	started time.Time
+	live     atomic.Pointer[live]
+	store    *store.Store
+	timer    *timer.Timer
+	agenda   *timer.Agenda
+	txn      *txn.Ledger
+	holds    *pop.Holds
+	dedup    *dedup.Register
+	passed   passed
+	modes    modes
+	routes   routes
+	topics   topics
+	groups   groups
+	offsets  *offsets
+	clients  *clients
+	locks    *locks
+	parking  *parking
+	rates    *rates
+	throttle *throttle
+	stats    *stats
+	ids      *uniqueKeys
+	turn     atomic.Uint32 // which producer is asked next about a transaction
+	started  time.Time
 
 	sendings sync.Pool // of *sending
 	// changing lets one change of the settings happen at a time.
@@ -63,7 +68,7 @@ func New(o Options) (*Broker, error) {
 	o = o.withDefaults()
 	b := &Broker{
 		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
-		parking: newParking(2 * runtime.GOMAXPROCS(0)), started: time.Now(),
+		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), throttle: newThrottle(), started: time.Now(),
 	}
 	b.live.Store(newLive(o))
 	b.sendings.New = func() any {
@@ -114,8 +119,14 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
+	b.dedup = dedup.New(dedup.Options{
+		Store: b.store, Broker: o.Name, MaxKeys: func() int64 { return int64(b.opts().MaxDedupKeys) }, Log: o.Log,
+	})
 	b.offsets = newOffsets(b.store, b.stats, b.keepLater)
-	return errors.Join(b.loadTopics(), b.loadGroups(), b.loadModes(), b.offsets.load())
+	if err := errors.Join(b.loadTopics(), b.loadGroups(), b.loadModes(), b.offsets.load()); err != nil {
+		return err
+	}
+	return b.dedup.Load()
 }
 
 // Run serves until ctx ends. Then nothing is accepted any more, the pulls that
@@ -140,7 +151,9 @@ func (b *Broker) Run(ctx context.Context) error {
 	loops.Go(func() { run(b.agenda.Run, ctx) })
 	loops.Go(func() { run(b.txn.Run, ctx) })
 	loops.Go(func() { run(b.holds.Run, ctx) })
+	loops.Go(func() { run(b.dedup.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
+	loops.Go(func() { b.throttle.serve(ctx, b.share, b.parking.hand, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })
 	}
@@ -148,7 +161,7 @@ func (b *Broker) Run(ctx context.Context) error {
 
 	b.closing.Store(true)
 	loops.Wait()
-	for _, w := range b.parking.empty() {
+	for _, w := range append(b.parking.empty(), b.throttle.empty()...) {
 		b.expire(w)
 	}
 	b.keepRest()
@@ -195,6 +208,7 @@ func (b *Broker) appended(messages []store.Appended) {
 			b.agenda.Appended()
 		}
 	}
+	b.dedup.Appended(messages)
 	b.parking.appended(messages)
 }
 

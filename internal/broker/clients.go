@@ -336,6 +336,15 @@ func (c *clients) broadcasts(group string) bool {
 	return g != nil && g.Model == "BROADCASTING"
 }
 
+// pullsItself reports whether a group's application asks for messages, instead
+// of being handed them by its client.
+func (c *clients) pullsItself(group string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.mu.consumers[group]
+	return g == nil || g.Type == "CONSUME_ACTIVELY"
+}
+
 // groupsOfTopic is the set of the groups that subscribe to a topic.
 func (c *clients) groupsOfTopic(topic string) map[string]bool {
 	c.mu.Lock()

@@ -52,7 +52,10 @@ func (b *Broker) loadGroups() error {
 	if err != nil {
 		return err
 	}
-	return scanJSON(b, groupRows, func(name string, g mq.Group) { b.groups.table.add(name, &g) })
+	return scanJSON(b, groupRows, func(name string, g mq.Group) {
+		b.groups.table.add(name, &g)
+		b.limitGroup(name, g.Attributes)
+	})
 }
 
 // group returns a group's configuration. It creates the group if that is
@@ -90,6 +93,7 @@ func (b *Broker) keepGroupLocked(g mq.Group) error {
 	}
 	delete(b.groups.mu.unkept, g.Name)
 	b.groups.table.put(g.Name, &g)
+	b.limitGroup(g.Name, g.Attributes)
 	return b.nextVersion("group", &b.groups.mu.version)
 }
 
@@ -187,6 +191,7 @@ func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) 
 		}
 		delete(b.groups.mu.unkept, name)
 		b.groups.table.put(name, nil)
+		b.limitGroup(name, nil)
 		errs = append(errs, b.deleteModes(func(u use) bool { return u.group == name }), b.nextVersion("group", &b.groups.mu.version))
 		b.opts().Log.Info("deleted consumer group", "group", name)
 	}

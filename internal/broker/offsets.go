@@ -39,6 +39,7 @@ type offsets struct {
 type progress struct {
 	use
 	getNums, getSize, ackNums *counter
+	behind                    atomic.Bool // mu.behind is not empty
 
 	retries [2]string     // topics of what the group popped and did not acknowledge
 	turn    atomic.Uint32 // queue that the next pop begins with
@@ -56,6 +57,7 @@ type progress struct {
 		sync.Mutex
 		queues  map[int32]position
 		unkept  map[int32]bool // queues whose row is older; nil if none
+		behind  map[int32]bool // queues of which a client may commit too little; see catchUp
 		deleted bool
 	}
 }

@@ -99,6 +99,11 @@ type Options struct {
 	// Default false.
 	RejectTransactions bool `conf:"reject-transactions" rocketmq:"rejectTransactionMessage" live:"true"`
 
+	// MaxDedupKeys bounds the unique keys that are remembered for topics with the
+	// attribute dedup.window.seconds; each takes some 40 bytes of memory and 17
+	// on the disk. At the limit such topics take no new messages. Default 4000000.
+	MaxDedupKeys int `conf:"max-dedup-keys" live:"true"`
+
 	// LongPolling says whether a pull that finds nothing waits as long as the
 	// client wishes; otherwise it waits for ShortPolling. Default true.
 	LongPolling *bool `conf:"long-polling" rocketmq:"longPollingEnable" live:"true"`
@@ -223,6 +228,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.TransactionCheckInterval, 30*time.Second)
 	setDefault(&o.TransactionCheckMax, 15)
 	setDefault(&o.MaxPendingTransactions, 1_000_000)
+	setDefault(&o.MaxDedupKeys, 4_000_000)
 	setPointer(&o.LongPolling, true)
 	setDefault(&o.ShortPolling, time.Second)
 	setDefault(&o.MaxPullMessages, 160)
@@ -301,6 +307,7 @@ func (o Options) Validate() error {
 	check(o.TransactionCheckInterval >= time.Second, "transaction-check-interval = %v: want 1s or more", o.TransactionCheckInterval)
 	check(o.TransactionCheckMax >= 1 && o.TransactionCheckMax <= 1_000_000, "transaction-check-max = %d: want 1 to 1000000", o.TransactionCheckMax)
 	check(o.MaxPendingTransactions >= 1, "max-pending-transactions = %d: want 1 or more", o.MaxPendingTransactions)
+	check(o.MaxDedupKeys >= 1, "max-dedup-keys = %d: want 1 or more", o.MaxDedupKeys)
 	check(o.ShortPolling > 0, "short-polling = %v: want more than 0", o.ShortPolling)
 	check(o.MaxPullMessages >= 1, "max-pull-messages = %d: want 1 or more", o.MaxPullMessages)
 	check(o.MaxWaitingPulls >= 1, "max-waiting-pulls = %d: want 1 or more", o.MaxWaitingPulls)

@@ -24,8 +24,9 @@ type waiting struct {
 	// matcher is request.Filter if that looks at properties and is quick about
 	// it. One that is not quick wakes the request, and reading decides.
 	matcher mq.PropertyFilter
+	share   *ration // of limited rates, set aside for the next read; nil if none
 
-	// Under parking.mu.
+	// Under the mu of the parking, or of the throttle.
 	parked bool
 	place  int // in the heap of deadlines
 }
@@ -60,6 +61,7 @@ type parking struct {
 	// count is how many pulls are parked, and pops how many pops; an append
 	// without any costs two loads.
 	count, pops atomic.Int64
+	turn        atomic.Uint32 // which queue's requests waitFor names first
 
 	// mu guards what is parked and what is ready to be answered. Nothing else
 	// is locked or called while it is held, but for filters.
@@ -185,6 +187,22 @@ func (p *parking) wakeLocked(all []*waiting, match func(*waiting) bool) {
 	}
 }
 
+// waitFor is the requests that wait on any queue of a topic, those that wait
+// longest in each queue first.
+func (p *parking) waitFor(topic string, queues int32) (found []*waiting) {
+	if p.count.Load() == 0 {
+		return nil
+	}
+	turn := p.turn.Add(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range queues {
+		id := int32((turn + uint32(i)) % uint32(queues))
+		found = append(found, p.mu.queues[mq.Queue{Topic: topic, ID: id}]...)
+	}
+	return found
+}
+
 // wakeGroup makes the requests of a group in a topic ready.
 func (p *parking) wakeGroup(group, topic string) {
 	p.mu.Lock()
@@ -221,6 +239,17 @@ func (p *parking) serve(ctx context.Context, resume func(*waiting)) {
 			resume(w)
 		}
 	}
+}
+
+// hand makes requests ready that were not parked here.
+func (p *parking) hand(all []*waiting) {
+	if len(all) == 0 {
+		return
+	}
+	p.mu.Lock()
+	p.mu.ready = append(p.mu.ready, all...)
+	p.mu.Unlock()
+	p.call(len(all))
 }
 
 func (p *parking) next() *waiting {

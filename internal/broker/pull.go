@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,11 +17,12 @@ const maxWait = 10 * time.Minute
 // is or the time the request may wait is up.
 func (b *Broker) Pull(ctx context.Context, r mq.PullRequest, done func(mq.Batch, error)) {
 	p, batch, err := b.pull(&r)
-	if err != nil {
+	slow := errors.Is(err, errSlow)
+	if err != nil && !slow {
 		done(mq.Batch{}, err)
 		return
 	}
-	if !waits(&r, batch) || r.Wait <= 0 {
+	if !slow && !waits(&r, batch) || r.Wait <= 0 {
 		b.answer(p, &r, batch, done)
 		return
 	}
@@ -29,6 +31,9 @@ func (b *Broker) Pull(ctx context.Context, r mq.PullRequest, done func(mq.Batch,
 	if !*live.LongPolling {
 		wait = live.ShortPolling
 	}
+	if !p.caughtUp(r.Queue.ID, committedBy(&r), r.From, r.Commit == nil) {
+		wait = min(wait, catchUpWait)
+	}
 	w := &waiting{
 		ctx: ctx, request: r, progress: p, done: done, deadline: time.Now().Add(wait),
 	}
@@ -36,6 +41,10 @@ func (b *Broker) Pull(ctx context.Context, r mq.PullRequest, done func(mq.Batch,
 		w.matcher = f
 	}
 	w.keep(batch)
+	if slow {
+		b.slow(w)
+		return
+	}
 	switch parked, news := b.park(w); {
 	case news:
 		b.resume(w)
@@ -82,7 +91,7 @@ func (b *Broker) pull(r *mq.PullRequest) (*progress, mq.Batch, error) {
 			return nil, mq.Batch{}, err
 		}
 	}
-	batch, err := b.read(p, r)
+	batch, err := b.read(p, r, nil)
 	return p, batch, err
 }
 
@@ -119,21 +128,74 @@ func (b *Broker) mayPull(r *mq.PullRequest) error {
 }
 
 // read reads what a request asks for, or sends it elsewhere if the group's
-// offset was reset.
-func (b *Broker) read(p *progress, r *mq.PullRequest) (mq.Batch, error) {
+// offset was reset. With errSlow it says that the request has to wait for its
+// share of a limited rate; the batch is the answer if it does not get it.
+func (b *Broker) read(p *progress, r *mq.PullRequest, s *ration) (batch mq.Batch, err error) {
+	limited := s != nil
+	if s == nil && b.rates.limited(p.use) {
+		if s, batch, err = b.askShare(p.use, r); err != nil {
+			return batch, err
+		}
+		limited = true
+	}
+	if limited {
+		defer func() { b.settleShare(p.use, s, &batch) }()
+	}
 	if to, ok, err := b.offsets.takeReset(p, r.Queue.ID); err != nil {
 		return mq.Batch{}, err
 	} else if ok {
 		lo, hi, err := b.store.Bounds(r.Queue)
 		return mq.Batch{Status: mq.PullOffsetIllegal, Next: to, Min: lo, Max: hi, Release: func() {}}, err
 	}
+	o := store.ReadOptions{MaxMessages: b.wanted(r), MaxBytes: max(0, r.MaxBytes), Filter: r.Filter}
+	if s != nil {
+		o.MaxMessages = min(o.MaxMessages, s.Messages)
+		if s.Bytes > 0 && (o.MaxBytes == 0 || s.Bytes < o.MaxBytes) {
+			o.MaxBytes = s.Bytes
+		}
+	}
+	return b.store.Read(r.Queue, r.From, o)
+}
+
+// wanted is how many messages a request asks for.
+func (b *Broker) wanted(r *mq.PullRequest) int {
 	limit := b.opts().MaxPullMessages
 	if r.MaxMessages > 0 {
 		limit = min(limit, r.MaxMessages)
 	}
-	return b.store.Read(r.Queue, r.From, store.ReadOptions{
-		MaxMessages: limit, MaxBytes: max(0, r.MaxBytes), Filter: r.Filter,
-	})
+	return limit
+}
+
+// askShare gets a request its share, behind those that wait for theirs. One
+// that finds nothing to read needs none.
+func (b *Broker) askShare(u use, r *mq.PullRequest) (*ration, mq.Batch, error) {
+	if !b.throttle.busy(u) {
+		s, wait := b.rates.take(u, b.wanted(r))
+		if wait == 0 {
+			return &s, mq.Batch{}, nil
+		}
+	}
+	lo, hi, err := b.store.Bounds(r.Queue)
+	if err != nil || r.From < lo || r.From >= hi {
+		return nil, mq.Batch{}, err
+	}
+	return nil, mq.Batch{Status: mq.PullNoNew, Next: r.From, Min: lo, Max: hi}, errSlow
+}
+
+// settleShare charges what was read.
+func (b *Broker) settleShare(u use, s *ration, batch *mq.Batch) {
+	size := 0
+	for _, data := range batch.Data {
+		size += len(data)
+	}
+	if s == nil {
+		b.rates.owe(u, batch.Count, size)
+		return
+	}
+	s.settle(batch.Count, size)
+	if b.throttle.count.Load() > 0 {
+		notify(b.throttle.sooner) // others may have what is left
+	}
 }
 
 // answer counts what a pull found and hands it over.
@@ -168,6 +230,11 @@ func (b *Broker) resume(w *waiting) {
 	}
 	for {
 		batch, err := b.readAgain(w)
+		if errors.Is(err, errSlow) {
+			w.keep(batch)
+			b.slow(w)
+			return
+		}
 		if err != nil {
 			w.done(mq.Batch{}, err)
 			return
@@ -194,13 +261,18 @@ func (b *Broker) resume(w *waiting) {
 // readAgain reads for a request that was parked. While the broker stops it
 // finds nothing.
 func (b *Broker) readAgain(w *waiting) (mq.Batch, error) {
+	s := w.share
+	w.share = nil
 	if b.closing.Load() {
 		return w.empty, nil
 	}
 	if err := b.mayPull(&w.request); err != nil {
+		if s != nil {
+			s.settle(0, 0)
+		}
 		return mq.Batch{}, err
 	}
-	return b.read(w.progress, &w.request)
+	return b.read(w.progress, &w.request, s)
 }
 
 // expire answers a request whose time is up.

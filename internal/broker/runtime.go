@@ -23,6 +23,11 @@ func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 		"groupsSubscribedUnlike":   strconv.FormatInt(b.clients.differ(), 10),
 		"earliestMessageTimeStamp": strconv.FormatInt(b.earliest(), 10),
 	}
+	info["atMostOnceHandedOut"] = strconv.FormatInt(b.passed.handed.Load(), 10)
+	info["atMostOnceDropped"] = strconv.FormatInt(b.passed.dropped.Load(), 10)
+	info["throttledPulls"] = strconv.FormatInt(b.throttle.count.Load(), 10)
+	keys, duplicates := b.dedup.Size()
+	info["dedupKeys"], info["dedupDuplicates"] = strconv.FormatInt(keys, 10), strconv.FormatInt(duplicates, 10)
 	for _, pool := range []string{"send", "pull", "ack"} {
 		info[pool+"ThreadPoolQueueSize"] = "0"
 		info[pool+"ThreadPoolQueueHeadWaitTimeMills"] = "0"

@@ -2,10 +2,11 @@ package broker
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -20,12 +21,20 @@ type sending struct {
 	handles []handle            // of the Sends that can be called back
 	scratch []byte              // properties that were added to
 	halves  []sentHalf
+	batch   *mq.SendBatch // while it is prepared
+	handed  []*mq.Send    // that are delivered at most once
+	claims  []*claim      // of messages whose topics want them once
+	// open is how many results of claims are not known yet, and one more until
+	// the batch is stored.
+	open atomic.Int32
 }
 
 // Send stores messages; see mq.SendBatch for how the results come back.
 func (b *Broker) Send(batch *mq.SendBatch) {
 	s := b.sendings.Get().(*sending)
 	s.done, s.topics, s.handles, s.scratch = batch.Done, s.topics[:0], s.handles[:0], s.scratch[:0]
+	s.batch = batch
+	s.open.Store(1)
 	live := s.b.live.Load()
 	var last *topic
 	stored := false
@@ -49,7 +58,8 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 	b.store.Append(batch)
 }
 
-// finished counts what was stored and tells the front end.
+// finished counts what was stored and tells the front end, unless results of
+// other batches are needed for that.
 func (s *sending) finished(batch *mq.SendBatch) {
 	for _, h := range s.halves {
 		// Its producer is told the queue that it chose.
@@ -61,7 +71,7 @@ func (s *sending) finished(batch *mq.SendBatch) {
 		one := &batch.Sends[i]
 		if t := s.topics[i]; one.Err == nil {
 			s.b.countPut(t, one)
-		} else {
+		} else if !errors.Is(one.Err, errDuplicate) && !errors.Is(one.Err, errHanded) {
 			s.b.stats.putFailed.add(1)
 		}
 	}
@@ -70,11 +80,26 @@ func (s *sending) finished(batch *mq.SendBatch) {
 			one.Result.Handle = h.text
 		}
 	}
+	if len(s.claims) == 0 {
+		s.end(batch)
+		return
+	}
+	s.settle()
+	s.closeOne(batch)
+}
+
+// end tells the front end.
+func (s *sending) end(batch *mq.SendBatch) {
+	for _, one := range s.handed {
+		one.Err = nil
+	}
+	clear(s.handed)
+	s.handed = s.handed[:0]
 	done := s.done
 	batch.Done = done
 	clear(s.topics)
 	clear(s.handles)
-	s.done = nil
+	s.done, s.batch = nil, nil
 	s.b.sendings.Put(s)
 	done(batch)
 }
@@ -110,6 +135,9 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		return nil, err
 	}
 	seen := examine(one.Properties)
+	if err := checkPassing(one, seen); err != nil {
+		return nil, err
+	}
 	if seen.half && len(one.More) == 0 {
 		if err := b.admitHalf(live, one, &seen); err != nil {
 			return nil, err
@@ -122,9 +150,9 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		return nil, err
 	}
 	if len(one.More) > 0 {
-		return t, b.checkMore(live, one, t)
+		return t, s.prepareMore(live, one, t, seen.qos)
 	}
-	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
+	if strings.HasPrefix(one.Topic, mq.RetryPrefix) && seen.qos != qosZero {
 		if t, err = s.retry(one, t, &seen); err != nil {
 			return nil, err
 		}
@@ -133,6 +161,10 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		prioritize(one, t, &seen)
 	}
 	s.describe(live, one, seen)
+	if seen.qos == qosZero {
+		return t, s.pass(one, t)
+	}
+	once := t.once
 	switch {
 	case seen.half:
 		t = s.prepareHalf(one)
@@ -145,6 +177,9 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	}
 	if n := len(one.Properties); n > mq.MaxPropertiesSize {
 		return nil, fmt.Errorf("%w: the properties have %d bytes with those that the broker adds, at most %d can be stored", mq.ErrMessageIllegal, n, mq.MaxPropertiesSize)
+	}
+	if once != nil && seen.unique {
+		return t, s.claim(one, once)
 	}
 	return t, nil
 }
@@ -209,8 +244,22 @@ func checkSupported(one *mq.Send, seen properties) error {
 	return nil
 }
 
+// prepareMore prepares a batch, the first message of which says safely.
+func (s *sending) prepareMore(live *live, one *mq.Send, t *topic, safely qos) error {
+	err := s.b.checkMore(live, one, t, safely)
+	switch {
+	case err != nil:
+		return err
+	case safely == qosZero:
+		return s.pass(one, t)
+	case t.once != nil:
+		return s.claimAll(one, t.once)
+	}
+	return nil
+}
+
 // checkMore checks the messages of a batch, which are stored as they are.
-func (b *Broker) checkMore(live *live, one *mq.Send, t *topic) error {
+func (b *Broker) checkMore(live *live, one *mq.Send, t *topic, safely qos) error {
 	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
 		return fmt.Errorf("%w: a batch cannot be sent to a retry topic", mq.ErrMessageIllegal)
 	}
@@ -223,6 +272,12 @@ func (b *Broker) checkMore(live *live, one *mq.Send, t *topic) error {
 			return fmt.Errorf("%w: the properties of message %d of the batch have %d bytes, at most %d are allowed", mq.ErrMessageIllegal, i+2, len(m.Properties), mq.MaxPropertiesSize)
 		}
 		seen := examine(m.Properties)
+		if seen.qos == qosWrong {
+			return checkPassing(one, seen)
+		}
+		if (seen.qos == qosZero) != (safely == qosZero) {
+			return fmt.Errorf("%w: some messages of the batch have %s = 0 and some have not; send them apart", mq.ErrMessageIllegal, mq.PropQoS)
+		}
 		if seen.delay > 0 || seen.timer || seen.half || seen.innerNum {
 			return fmt.Errorf("%w: message %d of the batch is delayed, transactional or packed itself; send it alone", mq.ErrMessageIllegal, i+2)
 		}
@@ -328,6 +383,7 @@ type properties struct {
 	priority int32  // -1 if none
 	lights   []byte // the light queues that it names; nil if none
 	lite     bool   // names a lite topic
+	qos      qos
 }
 
 // examine looks at all properties once.
@@ -365,6 +421,8 @@ func (seen *properties) note(key, value []byte) {
 		seen.out = true
 	case mq.PropRealTopic, mq.PropRealQueueID:
 		seen.real = true
+	case mq.PropQoS:
+		seen.qos = parseQoS(value)
 	case mq.PropInnerNum:
 		seen.innerNum = true
 	case mq.PropShardingKey:

@@ -27,6 +27,10 @@ func (b *Broker) SendBack(ctx context.Context, r mq.SendBackRequest) error {
 	if err != nil {
 		return err
 	}
+	if r.Pos < 0 {
+		// It was to be delivered at most once and lies nowhere.
+		return nil
+	}
 	if g.RetryQueues <= 0 {
 		// As in RocketMQ, the group does not want its failures back.
 		return nil

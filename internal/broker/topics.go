@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/dedup"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
 )
@@ -31,6 +32,7 @@ const (
 // which its next configuration takes over.
 type topic struct {
 	mq.Topic
+	once *dedup.Topic // remembers unique keys; nil if messages may come twice
 	*topicCounters
 }
 
@@ -87,7 +89,16 @@ func (b *Broker) loadTopics() error {
 	if err != nil {
 		return err
 	}
-	return scanJSON(b, topicRows, func(name string, t mq.Topic) { b.topics.table.add(name, b.newTopic(t)) })
+	var errs []error
+	err = scanJSON(b, topicRows, func(name string, t mq.Topic) {
+		made := b.newTopic(t)
+		var err error
+		made.once, err = b.single(&t)
+		errs = append(errs, err)
+		b.topics.table.add(name, made)
+		b.limitTopic(name, t.Attributes)
+	})
+	return errors.Join(append(errs, err)...)
 }
 
 // setTopic makes t known.
@@ -123,7 +134,14 @@ func (b *Broker) keepTopicLocked(t mq.Topic) (*topic, error) {
 		return nil, fmt.Errorf("topic %s cannot be %s: %w", t.Name, createdOrChanged(b.topics.table.get(t.Name) == nil), err)
 	}
 	delete(b.topics.mu.unkept, t.Name)
-	made := b.setTopic(t)
+	once, err := b.single(&t)
+	if err != nil {
+		return nil, err
+	}
+	made := b.newTopic(t)
+	made.once = once
+	b.topics.table.put(t.Name, made)
+	b.limitTopic(t.Name, t.Attributes)
 	return made, b.nextVersion("topic", &b.topics.mu.version)
 }
 
@@ -318,6 +336,9 @@ func (b *Broker) putTopicLocked(t mq.Topic) error {
 	if err == nil {
 		t.Attributes, err = alterAttributes(topicAttributes, old == nil, had, t.Attributes)
 	}
+	if err == nil {
+		_, err = dedupWindow(&t)
+	}
 	if err != nil {
 		return fmt.Errorf("topic %s: %w", t.Name, err)
 	}
@@ -353,11 +374,13 @@ func (b *Broker) deleteTopic(name string) error {
 		}
 		delete(b.topics.mu.unkept, name)
 		b.topics.table.put(name, nil)
+		b.limitTopic(name, nil)
 		b.stats.forget(statTopicPutNums, name)
 		b.stats.forget(statTopicPutSize, name)
 	}
-	err := errors.Join(
-		b.offsets.deleteTopic(name), b.holds.Forget(func(u pop.Use) bool { return u.Topic == name }),
+	_, err := b.dedup.Set(name, 0)
+	err = errors.Join(
+		err, b.offsets.deleteTopic(name), b.holds.Forget(func(u pop.Use) bool { return u.Topic == name }),
 		b.deleteModes(func(u use) bool { return u.topic == name }), b.store.Forget(name))
 	if known {
 		err = errors.Join(err, b.nextVersion("topic", &b.topics.mu.version))

@@ -73,6 +73,7 @@ const (
 	PropBornTimestamp     = "BORN_TIMESTAMP"
 	PropDLQOriginTopic    = "DLQ_ORIGIN_TOPIC"
 	PropDLQOriginID       = "DLQ_ORIGIN_MESSAGE_ID"
+	PropQoS               = "QOS" // 0: at most once, 1 or none: at least once
 	PropMinOffset         = "MIN_OFFSET"
 	PropMaxOffset         = "MAX_OFFSET"
 	PropTransientPrefix   = "__RMQ.TRANSIENT."

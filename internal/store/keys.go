@@ -89,6 +89,9 @@ func (b *KeyBatch) DeletePrefix(prefix []byte) {
 	_ = b.b.DeleteRange(lower, prefixEnd(lower), nil)
 }
 
+// DeleteRange removes every key from one on up to another, which stays.
+func (b *KeyBatch) DeleteRange(from, to []byte) { _ = b.b.DeleteRange(ownKey(from), ownKey(to), nil) }
+
 // Apply makes the changes of a batch, which is used up.
 func (k *Keys) Apply(b *KeyBatch, sync bool) error { return k.rows.apply(b.b, sync) }
 

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apache/rocketmq-client-go/v2/consumer"
 	"github.com/apache/rocketmq-client-go/v2/rlog"
 )
 
@@ -60,6 +61,12 @@ func scenarios() map[string]func(*scenario) {
 		"transaction_commit":         transactionCommit,
 		"transaction_check":          transactionCheck,
 		"transaction_other_producer": transactionOtherProducer,
+
+		"once":                 once,
+		"at_most_once":         atMostOnce(0),
+		"at_most_once_slow":    atMostOnce(300 * time.Millisecond),
+		"at_most_once_orderly": atMostOnce(0, consumer.WithConsumerOrder(true)),
+		"rate_push":            ratePush,
 
 		"restart_under_load": restartUnderLoad,
 		"mixed_cluster":      mixedCluster,

@@ -203,6 +203,19 @@ public final class Scenarios {
         t.put("transaction_resumed", Transactions::resumed);
         t.put("transaction_rest", Transactions::rest);
 
+        t.put("once", Qualities::once);
+        t.put("at_most_once", c -> Qualities.beside(c, false, 0));
+        t.put("at_most_once_slow", c -> Qualities.beside(c, false, 300));
+        t.put("at_most_once_orderly", c -> Qualities.beside(c, true, 0));
+        t.put("at_most_once_orderly_slow", c -> Qualities.beside(c, true, 150));
+        t.put("at_most_once_lite", Qualities::lite);
+        t.put("at_most_once_failing", Qualities::failing);
+        t.put("at_most_once_everybody", Qualities::everybody);
+        t.put("at_most_once_refused", Qualities::refused);
+        t.put("rate_push", c -> Qualities.slowPush(c, false));
+        t.put("rate_orderly", c -> Qualities.slowPush(c, true));
+        t.put("rate_lite", Qualities::slowLite);
+
         t.put("restart_with_transactions", Transactions::restart);
         t.put("restart_under_load", Restarting::underLoad);
         t.put("mixed_cluster", Mixing::cluster);

@@ -1,0 +1,258 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// errHanded keeps a message from being stored. Its sender never sees it.
+var errHanded = errors.New("the message was handed out")
+
+// catchUpWait is how long a pull of a push consumer waits that may have to
+// correct the offset which it commits.
+const catchUpWait = time.Second
+
+// A passing is the messages of one Send that are delivered at most once: to
+// whoever waits for them, and to nobody later.
+type passing struct {
+	b        *Broker
+	topic    string
+	queues   int32 // of the topic
+	messages []mq.Message
+	tags     []int64
+}
+
+// handOut gives messages to the consumers that wait for their topic: to one
+// member of each group, or to every member of one that broadcasts. Those that
+// nobody waits for are dropped.
+func (s *sending) handOut(one *mq.Send, t *topic) {
+	s.handed = append(s.handed, one)
+	one.Result = mq.SendResult{
+		Status: mq.SendOK, QueueID: one.QueueID, Offset: noOffset, Pos: noPosition, StoreTime: time.Now().UnixMilli(),
+		MorePos: one.Result.MorePos[:0],
+	}
+	p := &passing{b: s.b, topic: t.Name, queues: t.ReadQueues}
+	p.add(one.Message)
+	for i := range one.More {
+		m := one.Message
+		m.Body, m.Flag, m.Properties = one.More[i].Body, one.More[i].Flag, one.More[i].Properties
+		p.add(m)
+		one.Result.MorePos = append(one.Result.MorePos, noPosition)
+	}
+	n := int64(len(p.messages))
+	if strings.HasPrefix(one.Topic, mq.RetryPrefix) || p.run() == 0 {
+		s.b.passed.dropped.Add(n)
+		return
+	}
+	s.b.passed.handed.Add(n)
+}
+
+// pass checks that messages that are delivered at most once could be stored,
+// and hands them out.
+func (s *sending) pass(one *mq.Send, t *topic) error {
+	m := one.Message
+	for i := -1; i < len(one.More); i++ {
+		if i >= 0 {
+			m.Body, m.Properties = one.More[i].Body, one.More[i].Properties
+		}
+		if _, err := mq.RecordSize(&m, s.b.store.Options().StoreHost); err != nil {
+			return err
+		}
+	}
+	s.handOut(one, t)
+	return errHanded
+}
+
+// noPosition stands for a place in the log that is not there.
+const noPosition mq.LogPos = -1
+
+func (p *passing) add(m mq.Message) {
+	tag := int64(0)
+	if text, ok := mq.Property(m.Properties, mq.PropTags); ok {
+		tag = mq.TagCode(text)
+	}
+	p.messages, p.tags = append(p.messages, m), append(p.tags, tag)
+}
+
+// A receiver is a group, or a client of one that broadcasts.
+type receiver struct {
+	group  string
+	client any
+}
+
+// run hands the messages to parked pulls and returns how many were given to
+// anybody; one that went to several counts as often.
+func (p *passing) run() (given int) {
+	left := map[receiver][]int{}
+	broadcasts := map[string]bool{}
+	for _, w := range p.b.parking.waitFor(p.topic, p.queues) {
+		group := w.request.Group
+		all, known := broadcasts[group]
+		if !known {
+			all = p.b.clients.broadcasts(group)
+			broadcasts[group] = all
+		}
+		to := receiver{group: group}
+		if all {
+			to.client = w.ctx
+		}
+		todo, begun := left[to]
+		if !begun {
+			for i := range p.messages {
+				todo = append(todo, i)
+			}
+		}
+		rest, n := p.give(w, todo, all)
+		left[to] = rest
+		given += n
+	}
+	return given
+}
+
+// give answers a parked pull with those messages that it wants and returns the
+// others, and how many it took.
+func (p *passing) give(w *waiting, todo []int, broadcasts bool) (rest []int, n int) {
+	var take []int
+	for _, i := range todo {
+		if len(take) < max(1, w.request.MaxMessages) && wanted(w.request.Filter, p.tags[i], p.messages[i].Properties) {
+			take = append(take, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	if len(take) == 0 || w.ctx.Err() != nil || !p.b.parking.take(w) {
+		return todo, 0
+	}
+	r := &w.request
+	batch := mq.Batch{Status: mq.PullFound, Count: len(take), Next: r.From}
+	batch.Min, batch.Max, _ = p.b.store.Bounds(r.Queue)
+	own := p.b.clients.pullsItself(r.Group)
+	var data []byte
+	for k, i := range take {
+		at := p.b.passed.nextOffset()
+		if own && k == len(take)-1 {
+			// Such a consumer commits what follows the last message of an answer.
+			at = r.From - 1
+		}
+		data = p.b.appendPassing(data, &p.messages[i], r.Queue.ID, at)
+	}
+	batch.Data = [][]byte{data}
+	if broadcasts || !own && committedBy(r) < r.From {
+		w.progress.catchUp(r.Queue.ID)
+	}
+	p.b.answer(w.progress, r, batch, w.done)
+	return rest, len(take)
+}
+
+// appendPassing adds the record of a message that lies nowhere.
+func (b *Broker) appendPassing(data []byte, m *mq.Message, queue int32, at mq.QueueOffset) []byte {
+	m.QueueID = queue
+	start := len(data)
+	data = mq.AppendRecord(data, m, b.store.Options().StoreHost)
+	mq.PatchRecord(data[start:], at, noPosition, time.Now().UnixMilli())
+	return data
+}
+
+// wanted reports whether a filter lets a message with this tag and these
+// properties through.
+func wanted(filter mq.Filter, tag int64, props []byte) bool {
+	if filter == nil {
+		return true
+	}
+	f, ok := filter.(mq.PropertyFilter)
+	return filter.Match(tag) && (!ok || f.MatchProperties(props))
+}
+
+// committedBy is the offset that a client says it has come to; its pull leaves
+// out 0.
+func committedBy(r *mq.PullRequest) mq.QueueOffset {
+	if r.Commit == nil {
+		return 0
+	}
+	return *r.Commit
+}
+
+// passed counts messages that are delivered at most once.
+type passed struct {
+	handed, dropped atomic.Int64
+	last            atomic.Int64
+}
+
+// nextOffset is a queue offset that no message has and that no client commits:
+// consumers keep what they work on by offset and commit the lowest, or what
+// follows the highest, unless it is negative. -1 is passed over, for 0 follows.
+func (p *passed) nextOffset() mq.QueueOffset {
+	return -2 - mq.QueueOffset(p.last.Add(1)%(1<<31))
+}
+
+// checkPassing refuses a message that cannot be delivered at most once.
+func checkPassing(one *mq.Send, seen properties) error {
+	switch {
+	case seen.qos == qosWrong:
+		return fmt.Errorf("%w: property %s must be 0 (at most once) or 1 (at least once)", mq.ErrMessageIllegal, mq.PropQoS)
+	case seen.qos != qosZero:
+		return nil
+	case seen.half || one.SysFlag&mq.FlagTransaction != 0:
+		return fmt.Errorf("%w: a transactional message is stored and cannot be delivered at most once; leave out %s = 0", mq.ErrMessageIllegal, mq.PropQoS)
+	case (seen.delay > 0 || seen.timer) && !strings.HasPrefix(one.Topic, mq.RetryPrefix):
+		return fmt.Errorf("%w: a delayed message is stored and cannot be delivered at most once; leave out %s = 0", mq.ErrMessageIllegal, mq.PropQoS)
+	}
+	return nil
+}
+
+// A qos is what a message says about how safely it is to be delivered.
+type qos uint8
+
+const (
+	qosNone  qos = iota // at least once
+	qosZero             // at most once
+	qosOne              // at least once
+	qosWrong            // something else
+)
+
+func parseQoS(value []byte) qos {
+	switch string(value) {
+	case "0":
+		return qosZero
+	case "1":
+		return qosOne
+	}
+	return qosWrong
+}
+
+// catchUp notes that a client was given messages without offsets while it still
+// worked on others, after which it may commit less than it could.
+func (p *progress) catchUp(queue int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.behind == nil {
+		p.mu.behind = map[int32]bool{}
+	}
+	p.mu.behind[queue] = true
+	p.behind.Store(true)
+}
+
+// caughtUp reports whether a pull may wait as long as it likes. Otherwise the
+// client is to hear soon that there is nothing new, by which it corrects the
+// offset that it commits. once says that hearing it once is enough.
+func (p *progress) caughtUp(queue int32, committed, from mq.QueueOffset, once bool) bool {
+	if !p.behind.Load() {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.mu.behind[queue] {
+		return true
+	}
+	over := committed >= from
+	if over || once {
+		delete(p.mu.behind, queue)
+		p.behind.Store(len(p.mu.behind) > 0)
+	}
+	return over
+}

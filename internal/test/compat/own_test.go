@@ -1,0 +1,72 @@
+//go:build compat
+
+package compat
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/test/against"
+)
+
+// Scenarios of what RocketMQ has not; they run against our server alone.
+var (
+	ownJavaScenarios = strings.Fields(`
+		once at_most_once at_most_once_slow at_most_once_orderly at_most_once_orderly_slow at_most_once_lite
+		at_most_once_failing at_most_once_everybody at_most_once_refused rate_push rate_orderly rate_lite`)
+	ownGoScenarios = strings.Fields(`once at_most_once at_most_once_slow at_most_once_orderly rate_push`)
+)
+
+// Published clients use what is ours alone without knowing of it.
+func TestWhatIsOurs(t *testing.T) {
+	if !strings.Contains(*servers, "goddard") {
+		t.Skip("goddard is not among the servers")
+	}
+	cluster := against.Goddard(t, kit).Cluster(t)
+	all := allClients(t, cluster.NameServer)
+	for _, c := range all {
+		c.scenarios = wanted(ownJavaScenarios)
+		if strings.HasPrefix(c.name, "go-") {
+			c.scenarios = wanted(ownGoScenarios)
+		}
+		giveAttributes(t, cluster, strings.NewReplacer("java-", "j", "go-", "go", ".", "").Replace(c.name))
+		c.run(t, c.scenarios...)
+	}
+	for _, c := range all {
+		t.Run(c.name, func(t *testing.T) {
+			for _, s := range c.scenarios {
+				c.report(t, "goddard", s)
+			}
+		})
+	}
+}
+
+// giveAttributes makes the topics and groups of a client's scenarios that have
+// attributes, which not every client's tools can set.
+func giveAttributes(t *testing.T, cluster *against.Cluster, prefix string) {
+	t.Helper()
+	c, err := admin.Dial(admin.Options{Namesrvs: []string{cluster.NameServer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	to := admin.Target{Addr: cluster.Broker}
+	if _, err := c.PutTopic(ctx, to, mq.Topic{
+		Name: prefix + "_once", ReadQueues: 2, WriteQueues: 2, Perm: 6, Attributes: map[string]string{"+dedup.window.seconds": "3600"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"rate_push", "rate_orderly", "rate_lite"} {
+		g := admin.NewGroup("g_" + prefix + "_" + s)
+		g.Attributes["+consume.rate.messages"] = "20"
+		if _, err := c.PutGroup(ctx, to, g); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
