@@ -3,9 +3,9 @@ package broker
 import (
 	"bytes"
 	"fmt"
-
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -20,6 +20,7 @@ type sending struct {
 	handles []handle            // of the Sends that can be called back
 	scratch []byte              // properties that were added to
 	halves  []sentHalf
+	traced  func() // the tracer's, nil if it follows none of the messages
 }
 
 // Send stores messages; see mq.SendBatch for how the results come back.
@@ -27,6 +28,10 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 	s := b.sendings.Get().(*sending)
 	s.done, s.topics, s.handles, s.scratch = batch.Done, s.topics[:0], s.handles[:0], s.scratch[:0]
 	live := s.b.live.Load()
+	var began time.Time
+	if live.Tracer != nil {
+		began = time.Now()
+	}
 	var last *topic
 	stored := false
 	for i := range batch.Sends {
@@ -40,6 +45,9 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 			stored = stored || one.Err == nil
 		}
 		s.topics = append(s.topics, t)
+	}
+	if live.Tracer != nil {
+		s.traced = live.Tracer.Send(batch.Sends, began)
 	}
 	if !stored {
 		s.finished(batch)
@@ -69,6 +77,10 @@ func (s *sending) finished(batch *mq.SendBatch) {
 		if one := h.send; one.Err == nil {
 			one.Result.Handle = h.text
 		}
+	}
+	if s.traced != nil {
+		s.traced()
+		s.traced = nil
 	}
 	done := s.done
 	batch.Done = done
