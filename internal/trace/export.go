@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -29,15 +30,19 @@ func New(o Options) (*Tracer, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	t := &Tracer{opts: o, sampler: newSampler(*o.SampleRatio), queue: make(chan *event, maxQueued)}
+	client := otlptracehttp.NewClient(otlptracehttp.WithEndpointURL(o.target()))
+	if o.Protocol == protocolGRPC {
+		client = otlptracegrpc.NewClient(otlptracegrpc.WithEndpointURL(o.target()))
+	}
+	return open(o, client)
+}
+
+// open is New with a client, and all options.
+func open(o Options, client otlptrace.Client) (*Tracer, error) {
+	t := &Tracer{opts: o, sampler: newSampler(*o.SampleRatio), client: client, queue: make(chan *event, maxQueued)}
 	var err error
 	if t.resource, err = describeBroker(o); err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
-	}
-	if o.Protocol == protocolGRPC {
-		t.client = otlptracegrpc.NewClient(otlptracegrpc.WithEndpointURL(o.target()))
-	} else {
-		t.client = otlptracehttp.NewClient(otlptracehttp.WithEndpointURL(o.target()))
 	}
 	if err := t.client.Start(context.Background()); err != nil {
 		return nil, fmt.Errorf("trace-endpoint = %q: %w", o.Endpoint, err)
