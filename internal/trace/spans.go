@@ -63,6 +63,8 @@ func (e *event) spans() int {
 		return 0 // the next offset makes up for it, or nothing was held
 	case e.op == opDeliver && n > 1:
 		return n + 1
+	case !e.store.IsZero():
+		return n + 1
 	default:
 		return n
 	}
@@ -80,12 +82,7 @@ func (w *writer) take(e *event) {
 	case opSend:
 		p := &e.parts[0]
 		w.add(e, p, p.root, p.parent)
-	case opStore:
-		p := &e.parts[0]
-		s := w.add(e, p, randomSpan(), p.above())
-		if e.group != p.topic {
-			s.Attributes = append(s.Attributes, text("goddard.waits.in", e.group))
-		}
+		w.store(e, p)
 	case opDeliver:
 		w.deliver(e)
 	case opCommitted:
@@ -107,9 +104,21 @@ func (w *writer) take(e *event) {
 			w.hands.put(x) // it is still in hand
 		}
 		w.add(e, p, p.again(p.topic, p.tries), parent)
+		w.store(e, p)
 	default:
 		p := &e.parts[0]
 		w.add(e, p, randomSpan(), p.above())
+	}
+}
+
+// store makes the span of the store's part in a send.
+func (w *writer) store(e *event, p *part) {
+	if e.store.IsZero() {
+		return
+	}
+	s := w.add(&event{op: opStore, began: e.store, ended: e.ended}, p, randomSpan(), p.above())
+	if e.waits != "" {
+		s.Attributes = append(s.Attributes, values(attribute.String("goddard.waits.in", e.waits))...)
 	}
 }
 
@@ -239,8 +248,6 @@ func (e *event) groups() bool {
 }
 
 func nanos(t time.Time) uint64 { return uint64(t.UnixNano()) }
-
-func text(key, value string) *commonpb.KeyValue { return values(attribute.String(key, value))[0] }
 
 // values are attributes as they are sent.
 func values(all ...attribute.KeyValue) []*commonpb.KeyValue {

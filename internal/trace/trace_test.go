@@ -444,3 +444,49 @@ func TestDeliveriesThatNobodyAcknowledgesAreForgotten(t *testing.T) {
 		t.Errorf("took %d, %d remain", len(got), h.order.Len())
 	}
 }
+
+// As clients do when sending it back fails, and those of ordered consumers do
+// always.
+func TestMessageThatItsConsumerSendsToTheRetryTopicHangsOnItsSend(t *testing.T) {
+	bubble(t, 0, func(t *testing.T, r *rig) {
+		if err := r.PutGroup(t.Context(), mq.Group{Name: "G", ConsumeEnable: true, RetryQueues: 1, RetryMax: 2}); err != nil {
+			t.Fatal(err)
+		}
+		r.send(message("T", "poison", "traceparent", traceparent, "UNIQ_KEY", "K"))
+		for tries := range int32(2) {
+			again := message(mq.RetryTopic("G"), "poison", "traceparent", traceparent, "UNIQ_KEY", "K")
+			again.ReconsumeTimes = tries + 1
+			r.send(again)
+		}
+		spans := r.written()
+		oneTrace(t, spans)
+		want(t, spans, "- > send T", "send T > store T",
+			"send T > retry %RETRY%G", "retry %RETRY%G > store %RETRY%G",
+			"retry %RETRY%G > dead_letter %DLQ%G", "dead_letter %DLQ%G > store %DLQ%G")
+	})
+}
+
+func TestEachMessageOfABatchHasItsOwnSpans(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, r *rig) {
+		batch := message("T", "one", "UNIQ_KEY", "K1")
+		batch.More = []mq.Message{message("", "three", "UNIQ_KEY", "K2").Message}
+		r.send(batch)
+		r.pull("T", 0)
+		traces := map[string][]string{}
+		for _, s := range r.written() {
+			if !strings.HasPrefix(s.Name, "receive") {
+				line := s.Name + " " + attr(s.Attributes, "messaging.message.id") + " " + attr(s.Attributes, "goddard.message.offset")
+				traces[id(s.TraceId)] = append(traces[id(s.TraceId)], line)
+			}
+		}
+		var all []string
+		for _, lines := range traces {
+			slices.Sort(lines)
+			all = append(all, strings.Join(lines, ", "))
+		}
+		slices.Sort(all)
+		if wanted := []string{"deliver T K1 0, send T K1 0, store T K1 0", "deliver T K2 1, send T K2 1, store T K2 1"}; !slices.Equal(all, wanted) {
+			t.Errorf("got %q, want %q", all, wanted)
+		}
+	})
+}

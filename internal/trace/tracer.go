@@ -42,7 +42,9 @@ type event struct {
 	offset   mq.QueueOffset // likewise
 	began    time.Time
 	ended    time.Time
-	messages int // that were handed over together, followed or not
+	store    time.Time // when what was sent went to the store, zero if it did not
+	waits    string    // the topic that it waits in
+	messages int       // that were handed over together, followed or not
 	parts    []part
 }
 
@@ -67,14 +69,16 @@ func (t *Tracer) Send(sends []mq.Send, began time.Time) (done func()) {
 	for i := range sends {
 		one := &sends[i]
 		if l, ok := t.follows(&one.Message); ok {
-			found = append(found, following{&sends[i], describeSent(l, one, &one.Message)})
+			found = append(found, following{one, 0, describeSent(l, one, &one.Message)})
+		}
+		if one.Topic == mq.TopicTrace {
+			continue
 		}
 		for j := range one.More {
 			m := one.More[j]
 			if l, ok := t.follows(&m); ok {
 				m.Topic, m.QueueID, m.BornHost = one.Topic, one.QueueID, one.BornHost
-				p := describeSent(l, one, &m)
-				found = append(found, following{&sends[i], p})
+				found = append(found, following{one, j + 1, describeSent(l, one, &m)})
 			}
 		}
 	}
@@ -88,6 +92,7 @@ func (t *Tracer) Send(sends []mq.Send, began time.Time) (done func()) {
 // A following is a message that is followed while it is stored.
 type following struct {
 	send *mq.Send
+	n    int // its place among the messages of the send
 	part part
 }
 
@@ -107,33 +112,41 @@ func (t *Tracer) follows(m *mq.Message) (line, bool) {
 	return t.sampler.choose(look(m.Properties), nil)
 }
 
+// sent notes what became of messages that went to the store at a time.
 func (t *Tracer) sent(found []following, began, stored time.Time) {
 	now := time.Now()
 	for i := range found {
 		f := &found[i]
 		e := &event{op: opSend, began: began, ended: now, parts: []part{f.part}}
-		if err := f.send.Err; err != nil {
-			e.parts[0].err = clip(err.Error())
-		} else {
-			e.offset = f.send.Result.Offset
-			if waits := f.send.Topic != f.part.topic; !waits && len(f.send.More) == 0 {
-				e.parts[0].offset = f.send.Result.Offset
-			}
+		p := &e.parts[0]
+		switch {
+		case f.send.Err != nil:
+			p.err = clip(f.send.Err.Error())
+		case f.send.Topic != p.topic:
+			e.store, e.waits = stored, f.send.Topic
+		default:
+			e.store, p.offset = stored, f.send.Result.Offset+mq.QueueOffset(f.n)
 		}
-		if strings.HasPrefix(f.part.topic, mq.RetryPrefix) && f.part.tries > 0 {
-			e.op = opRetry
-		} else if strings.HasPrefix(f.part.topic, mq.DLQPrefix) && f.part.tries > 0 {
-			e.op = opDeadLetter
-		}
-		if e.op != opSend {
-			e.group = groupOf(f.part.topic)
-			e.queue = mq.Queue{Topic: mq.RetryTopic(e.group), ID: -1}
+		if p.tries > 0 {
+			e.came(p)
 		}
 		t.add(e)
-		if e.parts[0].err == "" {
-			t.add(&event{op: opStore, group: f.send.Topic, began: stored, ended: now, parts: []part{e.parts[0]}})
-		}
 	}
+}
+
+// came makes of the send of a message that failed at its consumer what it is,
+// if it goes where such messages go.
+func (e *event) came(p *part) {
+	switch {
+	case strings.HasPrefix(p.topic, mq.RetryPrefix):
+		e.op = opRetry
+	case strings.HasPrefix(p.topic, mq.DLQPrefix):
+		e.op = opDeadLetter
+	default:
+		return
+	}
+	e.group = groupOf(p.topic)
+	e.queue = mq.Queue{Topic: mq.RetryTopic(e.group), ID: -1} // by its tries; which queue is not known
 }
 
 // groupOf is the group of a retry or dead-letter topic.
