@@ -27,7 +27,8 @@ remote                        < load;
 store, timer, txn, pop, dedup, rate < broker;
 mq, rpc, filter               < front/remoting;
 mq, rpc                       < admin;
-broker, namesrv, front/remoting < node;
+mq, broker                    < trace;
+broker, trace, namesrv, front/remoting < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `

@@ -83,6 +83,9 @@ func greet(w io.Writer, role node.Role, n *node.Node) {
 		data = n.Data()
 	}
 	fmt.Fprintf(w, "  data         %s\n", data)
+	if traces := n.Tracing(); traces != "" {
+		fmt.Fprintf(w, "  spans        %s\n", traces)
+	}
 	if role != node.RoleAll {
 		return
 	}

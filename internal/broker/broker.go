@@ -99,12 +99,12 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
-	b.timer, err = timer.New(timer.Options{Store: b.store, Append: b.deliver, Levels: levels, Log: o.Log})
+	b.timer, err = timer.New(timer.Options{Store: b.store, Append: b.deliverDue, Levels: levels, Log: o.Log})
 	if err != nil {
 		return err
 	}
 	b.agenda, err = timer.NewAgenda(timer.AgendaOptions{
-		Store: b.store, Append: b.deliver, Sync: o.Store.Flush == store.FlushSync, Log: o.Log,
+		Store: b.store, Append: b.deliverDue, Sync: o.Store.Flush == store.FlushSync, Log: o.Log,
 	})
 	if err != nil {
 		return err

@@ -404,7 +404,7 @@ func (b *Broker) SetOffset(_ context.Context, group string, q mq.Queue, to mq.Qu
 	if err := checkQueue(t, q.ID); err != nil {
 		return err
 	}
-	return b.offsets.commit(b.offsets.progress(use{group, q.Topic}), q.ID, to)
+	return b.commit(b.offsets.progress(use{group, q.Topic}), q.ID, to)
 }
 
 // checkQueue says that a queue id is outside the topic.

@@ -179,6 +179,10 @@ type Options struct {
 	// topic the client names (CLUSTER_REPLY_TOPIC). Default true.
 	StoreReplies *bool `conf:"store-replies" rocketmq:"storeReplyMessageEnable" live:"true"`
 
+	// Tracer, if set, is told what happens to messages. Nil costs a look at it
+	// for each request.
+	Tracer Tracer
+
 	// Version is our own. Default "goddard".
 	Version string
 
@@ -265,6 +269,12 @@ func setPointer[T any](field **T, value T) {
 	if *field == nil {
 		*field = &value
 	}
+}
+
+// Names are the names of the cluster and the broker, with their defaults.
+func (o Options) Names() (cluster, name string) {
+	o = o.withDefaults()
+	return o.Cluster, o.Name
 }
 
 // hostName is the host's name, cut down to what a topic may be called, for the

@@ -87,7 +87,7 @@ func (b *Broker) pull(r *mq.PullRequest) (*progress, mq.Batch, error) {
 	}
 	p := b.offsets.progress(use{r.Group, r.Queue.Topic})
 	if r.Commit != nil && *r.Commit >= 0 {
-		if err := b.offsets.commit(p, r.Queue.ID, *r.Commit); err != nil {
+		if err := b.commit(p, r.Queue.ID, *r.Commit); err != nil {
 			return nil, mq.Batch{}, err
 		}
 	}
@@ -213,6 +213,9 @@ func (b *Broker) answer(p *progress, r *mq.PullRequest, batch mq.Batch, done fun
 		p.getSize.add(int64(size))
 		b.stats.getTotal.add(int64(batch.Count))
 		b.stats.getFound.add(1)
+		if t := b.opts().Tracer; t != nil {
+			t.Deliver(r.Group, batch.Data)
+		}
 	} else {
 		b.stats.getMissed.add(1)
 	}

@@ -36,6 +36,9 @@ func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 	b.rateInfo(info)
 	b.storeInfo(info)
 	b.delayInfo(info)
+	if t := b.opts().Tracer; t != nil {
+		info["traceSpansDropped"] = strconv.FormatInt(t.Dropped(), 10)
+	}
 	return info
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -26,7 +27,8 @@ type sending struct {
 	claims  []*claim      // of messages whose topics want them once
 	// open is how many results of claims are not known yet, and one more until
 	// the batch is stored.
-	open atomic.Int32
+	open   atomic.Int32
+	traced func() // the tracer's, nil if it follows none of the messages
 }
 
 // Send stores messages; see mq.SendBatch for how the results come back.
@@ -36,6 +38,10 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 	s.batch = batch
 	s.open.Store(1)
 	live := s.b.live.Load()
+	var began time.Time
+	if live.Tracer != nil {
+		began = time.Now()
+	}
 	var last *topic
 	stored := false
 	for i := range batch.Sends {
@@ -49,6 +55,9 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 			stored = stored || one.Err == nil
 		}
 		s.topics = append(s.topics, t)
+	}
+	if live.Tracer != nil {
+		s.traced = live.Tracer.Send(batch.Sends, began)
 	}
 	if !stored {
 		s.finished(batch)
@@ -95,6 +104,10 @@ func (s *sending) end(batch *mq.SendBatch) {
 	}
 	clear(s.handed)
 	s.handed = s.handed[:0]
+	if s.traced != nil {
+		s.traced()
+		s.traced = nil
+	}
 	done := s.done
 	batch.Done = done
 	clear(s.topics)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -16,7 +17,7 @@ const firstRetryLevel = 3
 // SendBack stores a message that a consumer failed on once more: in the group's
 // retry topic, behind a delay, or in its dead-letter topic.
 func (b *Broker) SendBack(ctx context.Context, r mq.SendBackRequest) error {
-	live := b.opts()
+	live, began := b.opts(), time.Now()
 	switch {
 	case b.closing.Load():
 		return mq.ErrClosed
@@ -52,7 +53,7 @@ func (b *Broker) SendBack(ctx context.Context, r mq.SendBackRequest) error {
 		limit = r.MaxReconsumes
 	}
 	if r.DelayLevel < 0 || rec.ReconsumeTimes >= limit {
-		return b.bury(ctx, r, rec)
+		return b.bury(ctx, r, rec, began)
 	}
 	level := r.DelayLevel
 	if level == 0 {
@@ -64,7 +65,9 @@ func (b *Broker) SendBack(ctx context.Context, r mq.SendBackRequest) error {
 	m.Properties = mq.AppendSettingProperty(nil, m.Properties, mq.PropRealTopic, retry.Name)
 	m.Properties = mq.AppendSettingProperty(nil, m.Properties, mq.PropRealQueueID, strconv.Itoa(int(queue)))
 	m.Topic, m.QueueID = mq.TopicSchedule, level-1
-	if err := b.sendOne(ctx, m, nil); err != nil {
+	err = b.sendOne(ctx, m, nil)
+	b.note(TraceEvent{Kind: TraceRetry, Message: &m, Group: r.Group, From: queueOf(rec), Offset: rec.QueueOffset, Began: began, Err: err})
+	if err != nil {
 		return err
 	}
 	b.stats.counter(statSendBackNums, r.OriginTopic+"@"+r.Group).add(1)
@@ -91,14 +94,16 @@ func (b *Broker) retryTopic(g *mq.Group, unit bool) (*topic, error) {
 }
 
 // bury stores a message in the dead-letter topic of the group that failed on it.
-func (b *Broker) bury(ctx context.Context, r mq.SendBackRequest, rec mq.Record) error {
+func (b *Broker) bury(ctx context.Context, r mq.SendBackRequest, rec mq.Record, began time.Time) error {
 	dead, err := b.createTopic(innerTopic(mq.DLQTopic(r.Group), 1))
 	if err != nil {
 		return err
 	}
 	m := comeback(rec, 0)
 	m.Topic, m.QueueID = dead.Name, 0
-	if err := b.sendOne(ctx, m, dead); err != nil {
+	err = b.sendOne(ctx, m, dead)
+	b.note(TraceEvent{Kind: TraceDeadLetter, Message: &m, Group: r.Group, From: queueOf(rec), Offset: rec.QueueOffset, Began: began, Err: err})
+	if err != nil {
 		return err
 	}
 	b.stats.counter(statSendBackNums, r.OriginTopic+"@"+r.Group).add(1)
@@ -124,6 +129,9 @@ func comeback(rec mq.Record, level int32) mq.Message {
 	set(mq.PropDelay, strconv.Itoa(int(level)))
 	return m
 }
+
+// queueOf is the queue that a record lies in.
+func queueOf(rec mq.Record) mq.Queue { return mq.Queue{Topic: string(rec.Topic), ID: rec.QueueID} }
 
 // sendOne stores a message and waits for it, or for ctx to end. t is what it
 // is counted for, or nil.

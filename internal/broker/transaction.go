@@ -71,7 +71,12 @@ func (b *Broker) askProducer(group string, c mq.TransactionCheck) bool {
 	if err != nil || len(all) == 0 {
 		return false
 	}
+	began := time.Now()
 	all[int(b.turn.Add(1)%uint32(len(all)))].Peer.CheckTransaction(c)
+	if rec, _, err := mq.DecodeRecord(c.Record); err == nil {
+		m := rec.Message()
+		b.note(TraceEvent{Kind: TraceCheck, Message: &m, Began: began})
+	}
 	return true
 }
 
@@ -88,7 +93,10 @@ func (b *Broker) EndTransaction(ctx context.Context, e mq.TransactionEnd) error 
 	if b.closing.Load() {
 		return mq.ErrClosed
 	}
-	return b.txn.End(ctx, e)
+	began := time.Now()
+	err := b.txn.End(ctx, e)
+	b.noteEnd(e.Pos, e.Outcome, began, err)
+	return err
 }
 
 // Transactions are the half messages that are neither committed nor rolled
@@ -105,7 +113,10 @@ func (b *Broker) SettleTransaction(ctx context.Context, at mq.LogPos, o mq.Outco
 	if b.closing.Load() {
 		return mq.ErrClosed
 	}
-	if err := b.txn.Settle(ctx, at, o); err != nil {
+	began := time.Now()
+	err := b.txn.Settle(ctx, at, o)
+	b.noteEnd(at, o, began, err)
+	if err != nil {
 		return err
 	}
 	b.opts().Log.Info("an operator ended a transaction", "position", at, "committed", o == mq.OutcomeCommit)

@@ -15,6 +15,7 @@ import (
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/trace"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -86,6 +87,9 @@ type Config struct {
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options
+
+	// Trace says which spans the broker writes, and where to.
+	Trace trace.Options
 
 	// Namesrv says how the name server behaves.
 	Namesrv namesrv.Options
@@ -202,7 +206,7 @@ func (c Config) Validate() error {
 		return nil
 	}
 	c.Broker.Store.Dir = c.Data
-	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate())
+	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate(), c.Trace.Validate())
 }
 
 // clash reports two ports of this process that are the same.

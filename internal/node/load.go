@@ -1,10 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -181,9 +183,56 @@ func (l *loader) environment(env []string) {
 			l.apply("environment", variable, "namesrv", value)
 		}
 	}
+	l.tracing(env)
+}
+
+// tracing reads what OpenTelemetry says in the environment about where spans
+// go. The exporter reads the rest by itself.
+func (l *loader) tracing(env []string) {
+	said := map[string]string{}
+	for _, entry := range env {
+		if variable, value, _ := strings.Cut(entry, "="); value != "" {
+			said[variable] = value
+		}
+	}
+	if strings.EqualFold(said["OTEL_SDK_DISABLED"], "true") || said["OTEL_TRACES_EXPORTER"] == "none" {
+		return
+	}
+	first := func(setting string, variables ...string) {
+		if said["GODDARD_"+strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))] != "" {
+			return
+		}
+		for _, variable := range variables {
+			if value := said[variable]; value != "" {
+				if setting == "trace-endpoint" {
+					value = collector(value, variable == "OTEL_EXPORTER_OTLP_ENDPOINT", said)
+				}
+				l.apply("environment", variable, setting, value)
+				return
+			}
+		}
+	}
+	first("trace-endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+	first("trace-protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 }
 
 func isNamesrvVariable(entry string) bool { return strings.HasPrefix(entry, "GODDARD_NAMESRV=") }
+
+// collector is an endpoint of OpenTelemetry's as a URL: gRPC's may lack the
+// scheme, and what stands for all signals has a place for each below it.
+func collector(value string, all bool, said map[string]string) string {
+	if !strings.Contains(value, "://") {
+		scheme := "https://"
+		if strings.EqualFold(cmp.Or(said["OTEL_EXPORTER_OTLP_TRACES_INSECURE"], said["OTEL_EXPORTER_OTLP_INSECURE"]), "true") {
+			scheme = "http://"
+		}
+		value = scheme + value
+	}
+	if u, err := url.Parse(value); err == nil && all && strings.Trim(u.Path, "/") != "" {
+		value = u.JoinPath("v1/traces").String()
+	}
+	return value
+}
 
 // apply sets one key. said is the key as the operator wrote it.
 func (l *loader) apply(where, said, key, value string) {

@@ -242,3 +242,24 @@ func TestMessagesMustFitIntoAFrame(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenTelemetrysEnvironmentSaysWhereSpansGo(t *testing.T) {
+	for _, tt := range []struct {
+		env                []string
+		endpoint, protocol string
+	}{
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://a:4318"}, "http://a:4318", ""},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://a/otlp", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, "http://a/otlp/v1/traces", "grpc"},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://a", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://b/otlp"}, "http://b/otlp", ""},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=a:4317", "OTEL_EXPORTER_OTLP_INSECURE=true"}, "http://a:4317", ""},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=a:4317"}, "https://a:4317", ""},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://a", "GODDARD_TRACE_ENDPOINT=http://c"}, "http://c", ""},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://a", "OTEL_SDK_DISABLED=true"}, "", ""},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://a", "OTEL_TRACES_EXPORTER=none"}, "", ""},
+	} {
+		c, warnings, err := Load(Source{Env: tt.env})
+		if err != nil || len(warnings) > 0 || c.Trace.Endpoint != tt.endpoint || c.Trace.Protocol != tt.protocol {
+			t.Errorf("%v: endpoint %q, protocol %q, warnings %v, error %v", tt.env, c.Trace.Endpoint, c.Trace.Protocol, warnings, err)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/trace"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -26,6 +27,7 @@ type Node struct {
 	listener  *rpc.Server // of the broker
 	fast      *rpc.Server // nil if there is none
 	broker    *broker.Broker
+	tracer    *trace.Tracer // nil if no spans are written
 	namesrv   *namesrv.Server
 	local     *namesrv.Local
 	registrar *namesrv.Registrar
@@ -87,6 +89,12 @@ func (n *Node) openBroker() error {
 	o.Version, o.RocketMQVersion, o.Log = n.c.Version, wire.VersionName(wire.VersionCurrent), n.c.Log
 	o.OnTopicChanged = n.topicChanged
 	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
+	if n.c.Trace.Endpoint != "" {
+		if err := n.openTracer(); err != nil {
+			return err
+		}
+		o.Tracer = n.tracer
+	}
 	b, err := broker.New(o)
 	if err != nil {
 		return dataError(n.c.Data, err)
@@ -102,6 +110,16 @@ func (n *Node) openBroker() error {
 	}
 	n.handler.Handler = front
 	return nil
+}
+
+// openTracer opens what writes spans of what the broker does.
+func (n *Node) openTracer() error {
+	o := n.c.Trace
+	o.Version, o.Log = n.c.Version, n.c.Log
+	o.Cluster, o.Broker = n.c.Broker.Names()
+	var err error
+	n.tracer, err = trace.New(o)
+	return err
 }
 
 // openNamesrv opens the name server.
@@ -177,6 +195,14 @@ func (n *Node) FastAddr() netip.AddrPort {
 	return n.fast.Addr()
 }
 
+// Tracing says where spans are written to and of what; empty if none are.
+func (n *Node) Tracing() string {
+	if n.tracer == nil {
+		return ""
+	}
+	return n.tracer.String()
+}
+
 // Data is the data directory.
 func (n *Node) Data() string { return n.c.Data }
 
@@ -196,6 +222,9 @@ func (n *Node) Close() error {
 	}
 	if n.broker != nil {
 		errs = append(errs, n.broker.Close())
+	}
+	if n.tracer != nil {
+		errs = append(errs, n.tracer.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -239,6 +268,8 @@ func (n *Node) Run(ctx context.Context) error {
 	errs := make([]error, len(parts)+1)
 	cancels := make([]context.CancelFunc, len(parts))
 	ended := make([]chan struct{}, len(parts))
+	endTracing := n.startTracing(ctx)
+	defer endTracing()
 	var wg sync.WaitGroup
 	for i, p := range parts {
 		var own context.Context
@@ -268,6 +299,25 @@ func (n *Node) Run(ctx context.Context) error {
 		errs[len(parts)] = n.broker.Close()
 	}
 	return errors.Join(errs...)
+}
+
+// startTracing lets spans be written until the function that it returns is
+// called, which waits for the last of them.
+func (n *Node) startTracing(ctx context.Context) (end func()) {
+	if n.tracer == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := n.tracer.Run(ctx); err != nil {
+			n.c.Log.Warn("the connection to the collector of spans did not end well", "error", err)
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
 }
 
 // topics is what name servers are told.

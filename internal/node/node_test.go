@@ -281,3 +281,25 @@ func TestRoutesFollowTopicsAtOnce(t *testing.T) {
 		t.Errorf("after topic-1 was deleted its route answers %v", code.ResponseString())
 	}
 }
+
+func TestEndpointOfNoCollectorIsAnErrorAtStart(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Trace.Endpoint = "localhost:4317"
+	if _, err := New(c); err == nil || !strings.Contains(err.Error(), "trace-endpoint") {
+		t.Errorf("got %v, want an error that names trace-endpoint", err)
+	}
+}
+
+// A collector that is not there holds up neither the start nor the stop.
+func TestNodeStartsAndStopsWithoutItsCollector(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Trace.Endpoint = "http://127.0.0.1:1"
+	n, stop := started(t, c)
+	if want := "http://127.0.0.1:1/v1/traces (http/protobuf), 0.001 of messages"; !strings.HasPrefix(n.Tracing(), want) {
+		t.Errorf("tracing is %q, want %q…", n.Tracing(), want)
+	}
+	createTopic(t, n.BrokerAddr(), "T")
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}

@@ -171,6 +171,7 @@ public final class Scenarios {
 
         t.put("retry_then_success", Retrying::thenSuccess);
         t.put("retry_to_dlq", Retrying::toDeadLetters);
+        t.put("traced", Tracing::failsOnce);
 
         t.put("consume_from_first", Offsets::fromFirst);
         t.put("consume_from_last", Offsets::fromLast);
