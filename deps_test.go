@@ -26,7 +26,7 @@ mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop        < broker;
 mq, rpc, filter               < front/remoting;
-mq, rpc                       < admin;
+mq, rpc, filter, remote       < admin;
 broker, namesrv, front/remoting < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;

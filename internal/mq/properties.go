@@ -73,6 +73,8 @@ const (
 	PropBornTimestamp     = "BORN_TIMESTAMP"
 	PropDLQOriginTopic    = "DLQ_ORIGIN_TOPIC"
 	PropDLQOriginID       = "DLQ_ORIGIN_MESSAGE_ID"
+	PropRedrivenFrom      = "GODDARD_REDRIVEN_FROM"  // ours: id of the dead letter that was sent again
+	PropRedrivenTimes     = "GODDARD_REDRIVEN_TIMES" // ours: how often it has been
 	PropMinOffset         = "MIN_OFFSET"
 	PropMaxOffset         = "MAX_OFFSET"
 	PropTransientPrefix   = "__RMQ.TRANSIENT."
