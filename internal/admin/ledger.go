@@ -33,7 +33,7 @@ func (c *Cluster) readLedger(ctx context.Context, q *deadQueue) error {
 }
 
 func (c *Cluster) readLedgerUntil(ctx context.Context, q *deadQueue, from, until int64) error {
-	err := c.scan(ctx, q.broker, mq.Queue{Topic: ledgerTopic}, from, until, func(r *mq.Record) (bool, error) {
+	return c.scan(ctx, q.broker, mq.Queue{Topic: ledgerTopic}, from, until, func(r *mq.Record) (bool, error) {
 		var e entry
 		if json.Unmarshal(r.Body, &e) == nil && e.Group == q.group && e.Queue == q.id && e.good() {
 			q.ledger.apply(&e, time.UnixMilli(r.StoreTime))
@@ -41,10 +41,6 @@ func (c *Cluster) readLedgerUntil(ctx context.Context, q *deadQueue, from, until
 		q.read = int64(r.QueueOffset) + 1
 		return true, nil
 	})
-	if err == nil {
-		q.read = max(q.read, until)
-	}
-	return err
 }
 
 // openLedger makes the ledger's topic where it is missing.
@@ -75,13 +71,22 @@ func (c *Cluster) write(ctx context.Context, q *deadQueue, e entry) error {
 	if err != nil {
 		return fmt.Errorf("what was sent again cannot be written down in %s: %w", ledgerTopic, err)
 	}
-	if err := c.readLedgerUntil(ctx, q, q.read, at+1); err != nil {
-		return err
+	// RocketMQ's brokers let a message be read some time after it was stored.
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
+	for {
+		if err := c.readLedgerUntil(ctx, q, q.read, at+1); err != nil {
+			return err
+		}
+		if q.read > at {
+			return nil
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%s: what was written at offset %d cannot be read: %w", ledgerTopic, at, ctx.Err())
+		}
 	}
-	if q.read <= at {
-		return fmt.Errorf("%s lacks what was written to it at offset %d", ledgerTopic, at)
-	}
-	return nil
 }
 
 // wasSent reports whether a run that claimed a dead letter and said no more has
