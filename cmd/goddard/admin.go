@@ -33,7 +33,8 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 			topicCreate(ours("create TOPIC")), topicDelete(ours("delete TOPIC")), topicList(ours("list")),
 			topicStatus(ours("describe TOPIC", "status")), topicRoute(ours("route TOPIC")), topicPerm(ours("perm TOPIC"))),
 		family("group", "Create, list, change and delete consumer groups",
-			groupCreate(ours("create GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP"))),
+			groupCreate(ours("create GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP")),
+			groupForbid(ours("forbid GROUP TOPIC")), groupAllow(ours("allow GROUP TOPIC"))),
 		family("offsets", "See and move what groups have consumed",
 			offsetsList(ours("list [GROUP]")), offsetsReset(ours("reset GROUP")), offsetsSkip(ours("skip GROUP")), offsetsClone(ours("clone TOPIC"))),
 		family("message", "Find messages and see who has consumed them",
@@ -47,14 +48,14 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 			transactionList(ours("list")), transactionCommit(ours("commit ID")), transactionRollback(ours("rollback ID")), transactionCheck(ours("check ID"))),
 		family("cluster", "See the brokers of a cluster", clusterList(ours("list"))),
 		family("broker", "See and set what a broker does",
-			brokerStatus(ours("status")),
-			family("config", "Settings of a running broker", brokerConfigGet(ours("get [KEY]")), brokerConfigSet(ours("set KEY VALUE")))),
+			brokerStatus(ours("status")), brokerClean(ours("clean")),
+			family("config", "Settings of a running broker", brokerConfigGet(ours("get [KEY]")), brokerConfigSet(ours("set KEY VALUE")), brokerConfigReset(ours("reset [KEY]")))),
 		family("connections", "See who is connected",
 			consumerConnections(ours("consumers GROUP")), producerConnections(ours("producers GROUP")), allProducers(ours("all-producers"))),
 		family("namesrv", "See and set what name servers say",
 			wipeWritePerm(ours("wipe-write-perm BROKER")), addWritePerm(ours("add-write-perm BROKER")),
 			family("kv", "The key-value configuration", kvGet(ours("get KEY")), kvList(ours("list")), kvPut(ours("put KEY VALUE")), kvDelete(ours("delete KEY"))),
-			family("config", "Settings of running name servers", namesrvConfigGet(ours("get")), namesrvConfigSet(ours("set KEY VALUE")))),
+			family("config", "Settings of running name servers", namesrvConfigGet(ours("get")), namesrvConfigSet(ours("set KEY VALUE")), namesrvConfigReset(ours("reset [KEY]")))),
 	)
 	for _, old := range mqadminCommands() {
 		c.AddCommand(old)

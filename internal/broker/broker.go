@@ -37,8 +37,9 @@ type Broker struct {
 	started time.Time
 
 	sendings sync.Pool // of *sending
-	// changing lets one change of the settings happen at a time.
+	// changing lets one change of the settings happen at a time, and guards kept.
 	changing sync.Mutex
+	kept     kept
 	closing  atomic.Bool // no sends and pulls any more
 	unkept   atomic.Bool // rows wait for space on the disk
 	// ready is set once everything that appended speaks to is there.
@@ -107,7 +108,7 @@ func (b *Broker) load(o Options) error {
 		return err
 	}
 	b.offsets = newOffsets(b.store.Keys(), b.stats, b.keepLater)
-	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
+	return errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.offsets.load())
 }
 
 // Run serves until ctx ends. Then nothing is accepted any more, the pulls that

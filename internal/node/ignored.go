@@ -214,7 +214,7 @@ var ignored = []struct {
 		compactionCqMappedFileSize compactionMappedFileSize compactionScheduleInternal maxOffsetMapSize enableCompaction`},
 	{warned, "the feature is not supported",
 		`enableLmq=false enableMultiDispatch=false
-		coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
+		coldDataFlowControlEnable=false
 		enableMixedMessageType=false enableControllerInNamesrv=false inBrokerContainer=false isBrokerContainer=false
 		isInBrokerContainer=false rejectPullConsumerEnable=false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},

@@ -58,6 +58,8 @@ var docs = map[string]string{
 	"max-waiting-pulls-per-queue": "Bounds those that wait on the same queue. Default 10000.",
 	"region-id":                   "Written into every message. Default DefaultRegion.",
 	"trace-on":                    "Tells clients, with every message, whether traces of it are wanted. Default true.",
+	"trace-topic":                 "Whether the topic that clients write traces of messages to is made at the start; otherwise it is made when somebody sends to it, if auto-create-topic allows that. Default false.",
+	"trace-topic-name":            "The name of that topic, which clients have to be told unless it is the default. Default RMQ_SYS_TRACE_TOPIC.",
 	"property-filter":             "Whether consumers may subscribe by SQL-92 expressions over message properties. Default true; RocketMQ's is false.",
 	"server-side-reset":           "Whether a group's offsets are reset in the broker and clients learn of it by their next pull; otherwise connected clients are told to reset themselves. Default true.",
 	"store-replies":               "Whether the reply to a request is also stored, in the topic the client names (CLUSTER_REPLY_TOPIC). Default true.",

@@ -74,6 +74,9 @@ var adminCommands = []adminCommand{
 	{name: "getBrokerConfig", args: "getBrokerConfig -b {broker}", want: []string{`(?m)^brokerName += +broker-a`, `(?m)^autoCreateTopicEnable += +true`, `(?m)^flushDiskType += +ASYNC_FLUSH`, `(?m)^maxMessageSize += +4194304`}},
 	{name: "updateBrokerConfig", args: "updateBrokerConfig -b {broker} -k autoCreateTopicEnable -v false", want: []string{`update broker config success, {broker}`}},
 	{name: "updateBrokerConfig shows", args: "getBrokerConfig -b {broker}", want: []string{`(?m)^autoCreateTopicEnable += +false`}},
+	{name: "cleanExpiredCQ", args: "cleanExpiredCQ -b {broker}", want: []string{`success`}},
+	{name: "cleanUnusedTopic", args: "cleanUnusedTopic -b {broker}", want: []string{`success`}},
+	{name: "deleteExpiredCommitLog", args: "deleteExpiredCommitLog -b {broker}", want: []string{`success`}},
 	{name: "sendMsgStatus", args: "sendMsgStatus -b broker-a -c 2", want: []string{`(?s)(rt=\d+ms, SendResult=SendResult \[sendStatus=SEND_OK.*){2}`}},
 
 	{name: "wipeWritePerm", args: "wipeWritePerm -b broker-a", want: []string{`wipe write perm of broker\[broker-a\] in name server\[{namesrv}\] OK, [1-9]\d*`}},
