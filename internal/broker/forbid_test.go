@@ -12,7 +12,7 @@ import (
 
 // denier is who denied a pull, 0 if nobody did.
 func denier(err error) mq.DenyingParty {
-	if d, ok := errors.AsType[*mq.PullDenial](err); ok && errors.Is(err, mq.ErrDenied) {
+	if d, ok := errors.AsType[*mq.PullDeniedError](err); ok && errors.Is(err, mq.ErrDenied) {
 		return d.By
 	}
 	return 0

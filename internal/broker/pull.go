@@ -123,7 +123,7 @@ func (b *Broker) mayPull(r *mq.PullRequest) error {
 
 // denied refuses a pull.
 func denied(by mq.DenyingParty, format string, args ...any) error {
-	return &mq.PullDenial{By: by, Remark: fmt.Sprintf(format, args...)}
+	return &mq.PullDeniedError{By: by, Remark: fmt.Sprintf(format, args...)}
 }
 
 // read reads what a request asks for, or sends it elsewhere if the group's

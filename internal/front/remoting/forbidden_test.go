@@ -35,7 +35,7 @@ func TestATopicIsForbiddenToAGroup(t *testing.T) {
 func TestADeniedPullSaysWhoDeniesIt(t *testing.T) {
 	r := newRig(t)
 	for by := mq.DeniedByBroker; by <= mq.DeniedBySubscription; by++ {
-		r.fake.err = fmt.Errorf("outside: %w", &mq.PullDenial{By: by, Remark: "forbidden"})
+		r.fake.err = fmt.Errorf("outside: %w", &mq.PullDeniedError{By: by, Remark: "forbidden"})
 		resp := r.call(wire.PullMessage, &wire.PullMessageRequest{ConsumerGroup: "G", Topic: "T", MaxMsgNums: 1, SysFlag: pullSubscribe, Subscription: "*"}, "")
 		r.want(wire.CodeNoPermission, resp)
 		if got := field(resp, "forbiddenType"); got != fmt.Sprint(int32(by)) {

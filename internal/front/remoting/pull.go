@@ -121,7 +121,7 @@ func (p *pull) done(b mq.Batch, err error) {
 func (s *session) refusedPull(req *wire.Command, err error) *wire.Command {
 	code, remark := s.h.explain(err)
 	resp := req.ReplyError(code, remark)
-	if d, ok := errors.AsType[*mq.PullDenial](err); ok {
+	if d, ok := errors.AsType[*mq.PullDeniedError](err); ok {
 		resp.Fields = resp.Fields.AddInt("forbiddenType", int64(d.By))
 	}
 	return resp

@@ -60,6 +60,7 @@ var javaScenarios = strings.Fields(`
 	too_big_message properties_too_big missing_topic not_writable not_writable_old_route not_readable queue_out_of_range
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
 	topic_lifecycle group_lifecycle consumer_status
+	group_suspended topic_forbidden consume_in_batches client_traces other_topics_read consume_time_span rejected_at_once
 	lookup_by_key message_track request_reply reply_to_nobody
 	transaction_commit transaction_check transaction_other_producer transaction_given_up transaction_resumed transaction_rest`)
 

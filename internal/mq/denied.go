@@ -1,7 +1,7 @@
 package mq
 
-// A PullDenial is an ErrDenied of a pull that says who denies it.
-type PullDenial struct {
+// A PullDeniedError is an ErrDenied of a pull that says who denies it.
+type PullDeniedError struct {
 	By     DenyingParty
 	Remark string
 }
@@ -20,7 +20,7 @@ const (
 )
 
 // Error is RocketMQ's remark.
-func (d *PullDenial) Error() string { return ErrDenied.Error() + ": " + d.Remark }
+func (d *PullDeniedError) Error() string { return ErrDenied.Error() + ": " + d.Remark }
 
 // Unwrap is ErrDenied.
-func (d *PullDenial) Unwrap() error { return ErrDenied }
+func (d *PullDeniedError) Unwrap() error { return ErrDenied }
