@@ -26,7 +26,7 @@ mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, rate < broker;
 mq, rpc, filter               < front/remoting;
-mq, rpc                       < admin;
+mq, rpc, filter, remote       < admin;
 mq, broker                    < trace;
 broker, trace, namesrv, front/remoting < node;
 node                          < goddard;

@@ -302,3 +302,55 @@ func FuzzExamineProperties(f *testing.F) {
 		}
 	})
 }
+
+// What was changed while the broker ran goes before its configuration at the
+// next start, until that says something else than it did.
+func TestSettingsThatWereChangedHoldOverARestart(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		set := func(key, value string) { r.must(r.SetSettings(t.Context(), map[string]string{key: value})) }
+		want := func(what string, kv map[string]string) {
+			t.Helper()
+			all := r.Settings(t.Context())
+			for key, value := range kv {
+				if all[key] != value {
+					t.Errorf("%s: %s = %q, want %q", what, key, all[key], value)
+				}
+			}
+		}
+		want("at first", map[string]string{mq.SettingsKept: "{}"})
+		set("maxMessageSize", "1000")
+		set("fileReservedTime", "48")
+		set("autoCreateTopicEnable", "false")
+		r.restart(Options{})
+		want("after a restart", map[string]string{
+			"maxMessageSize": "1000", "fileReservedTime": "48", "autoCreateTopicEnable": "false",
+			mq.SettingsKept: `{"autoCreateTopicEnable":"true","fileReservedTime":"72","maxMessageSize":"4194304"}`,
+		})
+		if o := r.store.Options(); o.Retention != 48*time.Hour {
+			t.Errorf("the store keeps messages for %v", o.Retention)
+		}
+		r.wantErr(r.send(message("T", "x"))[0].Err, mq.ErrTopicNotFound)
+		set("autoCreateTopicEnable", "true") // as configured
+		r.restart(Options{MaxMessageSize: 2000})
+		want("after the configuration has changed", map[string]string{
+			"maxMessageSize": "2000", "fileReservedTime": "48", mq.SettingsKept: `{"fileReservedTime":"72"}`,
+		})
+		r.restart(Options{})
+		want("and has changed back", map[string]string{"maxMessageSize": "4194304"})
+		r.wantErr(r.SetSettings(t.Context(), map[string]string{mq.SettingsKept: "{}"}), mq.ErrInvalid)
+	})
+}
+
+// What a newer release takes for a mistake does not keep the broker from
+// starting.
+func TestASettingThatIsNoLongerPossibleGivesWayToTheConfiguration(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		row := `{"maxMessageSize":{"value":"-5","over":"4194304"},"gone":{"value":"1","over":"2"},"shortPollingTimeMills":{"value":"7","over":"1000"}}`
+		r.must(r.store.Keys().Set([]byte(keptRow), []byte(row), true))
+		r.restart(Options{})
+		all := r.Settings(t.Context())
+		if all["maxMessageSize"] != "4194304" || all["shortPollingTimeMills"] != "7" || all[mq.SettingsKept] != `{"shortPollingTimeMills":"1000"}` {
+			t.Errorf("settings are %v", all)
+		}
+	})
+}

@@ -46,8 +46,9 @@ type Broker struct {
 	started  time.Time
 
 	sendings sync.Pool // of *sending
-	// changing lets one change of the settings happen at a time.
+	// changing lets one change of the settings happen at a time, and guards kept.
 	changing sync.Mutex
+	kept     kept
 	closing  atomic.Bool // no sends and pulls any more
 	unkept   atomic.Bool // rows wait for space on the disk
 	// ready is set once everything that appended speaks to is there.
@@ -123,7 +124,7 @@ func (b *Broker) load(o Options) error {
 		Store: b.store, Broker: o.Name, MaxKeys: func() int64 { return int64(b.opts().MaxDedupKeys) }, Log: o.Log,
 	})
 	b.offsets = newOffsets(b.store, b.stats, b.keepLater)
-	if err := errors.Join(b.loadTopics(), b.loadGroups(), b.loadModes(), b.offsets.load()); err != nil {
+	if err := errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.loadModes(), b.offsets.load()); err != nil {
 		return err
 	}
 	return b.dedup.Load()

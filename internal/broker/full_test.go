@@ -177,3 +177,20 @@ func TestDiskRatioIsTheOneThatRetentionUses(t *testing.T) {
 		}
 	})
 }
+
+// Shortening retention is what helps against a full disk, so it must not need
+// one that is not full.
+func TestSettingsAreChangedOnAFullDiskAndKeptOnceThereIsSpace(t *testing.T) {
+	onFullDisk(t, func(*fullDisk) {}, func(r *fullDisk) {
+		r.must(r.SetSettings(t.Context(), map[string]string{"fileReservedTime": "1"}))
+		if !r.unkept.Load() {
+			t.Fatal("the row is written on a full disk")
+		}
+		r.free(1 << 39)
+		pass(2 * sweepInterval)
+		r.restart()
+		if got := r.Settings(t.Context())["fileReservedTime"]; got != "1" {
+			t.Errorf("retention is %s hours after a restart", got)
+		}
+	})
+}

@@ -15,7 +15,8 @@ import (
 
 // groups are the configurations of all consumer groups.
 type groups struct {
-	table *table[mq.Group]
+	table     *table[mq.Group]
+	forbidden *table[forbidden] // by group; nothing where all is allowed
 	// mu serializes changes of the table together with their rows; it is held
 	// while a row is written.
 	mu struct {
@@ -184,6 +185,9 @@ func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) 
 	var errs []error
 	if cleanOffsets {
 		errs = append(errs, b.offsets.deleteGroup(name), b.holds.Forget(func(u pop.Use) bool { return u.Group == name }))
+	}
+	if b.groups.forbidden.get(name) != nil {
+		errs = append(errs, b.keepForbiddenLocked(name, nil))
 	}
 	if b.groups.table.get(name) != nil {
 		if err := b.store.Keys().Delete([]byte(groupRows+name), true); err != nil {

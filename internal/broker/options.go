@@ -166,6 +166,15 @@ type Options struct {
 	// wanted. Default true.
 	TraceOn *bool `conf:"trace-on" rocketmq:"traceOn"`
 
+	// TraceTopic says whether the topic that clients write traces of messages to
+	// is made at the start; otherwise it is made when somebody sends to it, if
+	// auto-create-topic allows that. Default false.
+	TraceTopic bool `conf:"trace-topic" rocketmq:"traceTopicEnable"`
+
+	// TraceTopicName is the name of that topic, which clients have to be told
+	// unless it is the default. Default RMQ_SYS_TRACE_TOPIC.
+	TraceTopicName string `conf:"trace-topic-name" rocketmq:"msgTraceTopicName"`
+
 	// PropertyFilter says whether consumers may subscribe by SQL-92 expressions
 	// over message properties. Default true; RocketMQ's is false.
 	PropertyFilter *bool `conf:"property-filter" rocketmq:"enablePropertyFilter"`
@@ -247,6 +256,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.PopShareQueues, -1)
 	setDefault(&o.RegionID, "DefaultRegion")
 	setPointer(&o.TraceOn, true)
+	setDefault(&o.TraceTopicName, mq.TopicTrace)
 	setPointer(&o.PropertyFilter, true)
 	setPointer(&o.ServerSideReset, true)
 	setPointer(&o.StoreReplies, true)
@@ -329,6 +339,7 @@ func (o Options) Validate() error {
 	check(o.MaxWaitingPopsPerQueue >= 1, "max-waiting-pops-per-queue = %d: want 1 or more", o.MaxWaitingPopsPerQueue)
 	check(o.RequestMode == mq.ModePull || o.RequestMode == mq.ModePop, "default-request-mode = %q: want %s or %s", o.RequestMode, mq.ModePull, mq.ModePop)
 	check(o.PopShareQueues >= -1, "default-pop-share-queues = %d: want -1 or more", o.PopShareQueues)
+	check(mq.CheckTopic(o.TraceTopicName) == nil, "trace-topic-name = %q: want letters, digits, _ or -, at most 127", o.TraceTopicName)
 	check(mq.ValidProperty("k", o.RegionID), "region-id = %q: want text without control characters", o.RegionID)
 	if _, err := timer.ParseLevels(o.DelayLevels); err != nil {
 		errs = append(errs, fmt.Errorf("delay-levels = %q: %w", o.DelayLevels, err))

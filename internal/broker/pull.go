@@ -102,29 +102,37 @@ func (b *Broker) mayPull(r *mq.PullRequest) error {
 		return mq.ErrClosed
 	}
 	if *live.Permission&mq.PermRead == 0 {
-		return fmt.Errorf("%w: the broker[%s] pulling message is forbidden (broker-permission)", mq.ErrDenied, live.Name)
+		return denied(mq.DeniedByBroker, "the broker[%s] pulling message is forbidden (broker-permission)", live.Name)
 	}
 	g, err := b.group(r.Group)
 	if err != nil {
 		return err
 	}
 	if !g.ConsumeEnable {
-		return fmt.Errorf("%w: subscription group no permission, %s (consumeEnable)", mq.ErrDenied, r.Group)
+		return denied(mq.DeniedByGroup, "subscription group no permission, %s (consumeEnable)", r.Group)
 	}
 	t := b.findTopic(r.Queue.Topic)
 	if t == nil {
 		return missingTopic(r.Queue.Topic)
 	}
 	if t.Perm&mq.PermRead == 0 {
-		return fmt.Errorf("%w: the topic[%s] pulling message is forbidden", mq.ErrDenied, t.Name)
+		return denied(mq.DeniedByTopic, "the topic[%s] pulling message is forbidden", t.Name)
 	}
 	if r.Queue.ID < 0 || r.Queue.ID >= t.ReadQueues {
 		return fmt.Errorf("%w: queueId[%d] is illegal, topic:[%s] topicConfig.readQueueNums:[%d]", mq.ErrQueueOutOfRange, r.Queue.ID, t.Name, t.ReadQueues)
 	}
 	if !g.ConsumeBroadcast && b.clients.broadcasts(r.Group) {
-		return fmt.Errorf("%w: the consumer group[%s] can not consume by broadcast way", mq.ErrDenied, r.Group)
+		return denied(mq.DeniedToBroadcasting, "the consumer group[%s] can not consume by broadcast way", r.Group)
+	}
+	if !b.mayRead(r.Group, t.Name) {
+		return denied(mq.DeniedBySubscription, "the consumer group[%s] is forbidden for topic[%s]", r.Group, t.Name)
 	}
 	return nil
+}
+
+// denied refuses a pull.
+func denied(by mq.DenyingParty, format string, args ...any) error {
+	return &mq.PullDeniedError{By: by, Remark: fmt.Sprintf(format, args...)}
 }
 
 // read reads what a request asks for, or sends it elsewhere if the group's

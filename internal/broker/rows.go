@@ -14,6 +14,8 @@ import (
 //
 //	broker/topic/TOPIC                     mq.Topic as JSON
 //	broker/group/GROUP                     mq.Group as JSON
+//	broker/forbidden/GROUP                 topics that the group may not read, as JSON
+//	broker/settings                        mq.KeptSettings as JSON
 //	broker/version/topic, …/group          mq.DataVersion as JSON
 //	broker/offset/TOPIC 0 GROUP 0 queue4   committed8, reset8 (-1 unless a reset has
 //	                                       not reached a client), end8 of the log then
@@ -21,11 +23,13 @@ import (
 //
 // Numbers are big-endian.
 const (
-	topicRows   = "broker/topic/"
-	groupRows   = "broker/group/"
-	versionRows = "broker/version/"
-	offsetRows  = "broker/offset/"
-	modeRows    = "broker/mode/"
+	topicRows     = "broker/topic/"
+	groupRows     = "broker/group/"
+	forbiddenRows = "broker/forbidden/"
+	keptRow       = "broker/settings"
+	versionRows   = "broker/version/"
+	offsetRows    = "broker/offset/"
+	modeRows      = "broker/mode/"
 )
 
 // offsetRow is the row of a group's offset in a queue.
@@ -78,7 +82,7 @@ func (b *Broker) keepLater(err error) bool {
 		return false
 	}
 	if !b.unkept.Swap(true) {
-		b.opts().Log.Warn("new groups and consumer offsets are kept in memory only until there is space on the disk", "error", err)
+		b.opts().Log.Warn("new groups, settings and consumer offsets are kept in memory only until there is space on the disk", "error", err)
 	}
 	return true
 }
@@ -88,12 +92,12 @@ func (b *Broker) keepRest() {
 	if !b.unkept.Swap(false) {
 		return
 	}
-	err := errors.Join(b.keepGroups(), b.keepTopics(), b.offsets.keepRest())
+	err := errors.Join(b.keepGroups(), b.keepTopics(), b.keepSettings(), b.offsets.keepRest())
 	switch {
 	case err == nil:
-		b.opts().Log.Info("groups and consumer offsets that were in memory only are kept again")
+		b.opts().Log.Info("groups, settings and consumer offsets that were in memory only are kept again")
 	case !errors.Is(err, mq.ErrDiskFull):
-		b.opts().Log.Error("groups and consumer offsets are in memory only, will try again", "error", err)
+		b.opts().Log.Error("groups, settings and consumer offsets are in memory only, will try again", "error", err)
 	}
 	if err != nil {
 		b.unkept.Store(true)

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -30,55 +31,72 @@ func newLive(o Options) *live {
 func (b *Broker) opts() *live { return b.live.Load() }
 
 // Settings are the broker's and the store's settings in RocketMQ's names.
+// and those that go before what is configured under mq.SettingsKept.
 func (b *Broker) Settings(context.Context) map[string]string {
-	all := map[string]string{}
-	for f, v := range settings(reflect.ValueOf(&b.opts().Options).Elem()) {
-		all[f.Tag.Get("rocketmq")] = settingText(f, v)
-	}
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	all := textsOf(&b.opts().Options)
+	all[mq.SettingsKept] = b.kept.settings.String()
 	return all
 }
 
-// SetSettings changes settings until the broker is started again, all or none.
+// SetSettings changes settings, all or none. They go before what is configured
+// when the broker is started again.
 func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	next := b.opts().Options
+	if err := next.change(kv); err != nil {
+		return err
+	}
+	before := b.kept.settings
+	wanted, texts := map[string]string{}, textsOf(&next)
+	for key := range kv {
+		wanted[key] = texts[key]
+	}
+	b.kept.settings = before.With(wanted, b.kept.configured)
+	if err := b.storeKeptLocked(); err != nil {
+		b.kept.settings = before
+		return err
+	}
+	if err := b.store.Change(next.Store); err != nil {
+		b.kept.settings = before
+		return fmt.Errorf("%w: %w", mq.ErrInvalid, errors.Join(err, b.storeKeptLocked()))
+	}
+	b.live.Store(newLive(next))
+	b.applyTemplate()
+	b.opts().Log.Info("changed settings; they go before the configuration when the broker is started again", "settings", kv)
+	return nil
+}
+
+// change sets settings by RocketMQ's names; on an error o is unusable.
+func (o *Options) change(kv map[string]string) error {
 	type field struct {
 		reflect.StructField
 		v reflect.Value
 	}
 	fields := map[string]field{}
-	fixed := map[string]string{} // what those say that cannot change
-	for f, v := range settings(reflect.ValueOf(&next).Elem()) {
-		name := f.Tag.Get("rocketmq")
-		fields[name] = field{f, v}
-		if f.Tag.Get("live") == "" {
-			fixed[name] = settingText(f, v)
-		}
+	for f, v := range settings(reflect.ValueOf(o).Elem()) {
+		fields[f.Tag.Get("rocketmq")] = field{f, v}
 	}
 	for key, text := range kv {
 		f, ok := fields[key]
-		old, isFixed := fixed[key]
 		switch {
 		case !ok:
 			return fmt.Errorf("%w: there is no setting %.60s", mq.ErrInvalid, key)
-		case isFixed && old != text:
-			return fmt.Errorf("%w: %s cannot change while the broker runs; change its configuration and start it again", mq.ErrInvalid, key)
-		case !isFixed:
+		case f.Tag.Get("live") == "":
+			if settingText(f.StructField, f.v) != text {
+				return fmt.Errorf("%w: %s cannot change while the broker runs; change its configuration and start it again", mq.ErrInvalid, key)
+			}
+		default:
 			if err := setSetting(f.v, strings.TrimSpace(text), unitOf(f.StructField)); err != nil {
 				return fmt.Errorf("%w: %s = %.60q: %w", mq.ErrInvalid, key, text, err)
 			}
 		}
 	}
-	if err := next.Validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", mq.ErrInvalid, err)
 	}
-	if err := b.store.Change(next.Store); err != nil {
-		return fmt.Errorf("%w: %w", mq.ErrInvalid, err)
-	}
-	b.live.Store(newLive(next))
-	b.applyTemplate()
-	b.opts().Log.Info("changed settings until the broker is started again; to keep them write them into its configuration", "settings", kv)
 	return nil
 }
 

@@ -73,6 +73,9 @@ func systemTopics(o Options, levels int) []mq.Topic {
 	if *o.AutoCreateTopic {
 		all = append(all, t(mq.TopicDefault, o.TopicQueues, rw|mq.PermInherit))
 	}
+	if o.TraceTopic {
+		all = append(all, t(o.TraceTopicName, 1, rw))
+	}
 	return all
 }
 

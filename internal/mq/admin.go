@@ -84,6 +84,17 @@ type Admin interface {
 	PutGroup(ctx context.Context, g Group) error
 	DeleteGroup(ctx context.Context, name string, cleanOffsets bool) error
 
+	// Forbidden says whether a group may not read a topic, and Forbid sets it.
+	Forbidden(ctx context.Context, group, topic string) bool
+	Forbid(ctx context.Context, group, topic string, forbidden bool) error
+	// Forbiddances are all topics that are forbidden to groups, by group.
+	Forbiddances(ctx context.Context) map[string][]string
+
+	// Clean removes messages that retention lets go, at once and at any hour of
+	// the day; TrimIndexes what indexes know of messages that are gone.
+	Clean(ctx context.Context) error
+	TrimIndexes(ctx context.Context) error
+
 	TopicStats(ctx context.Context, topic string) ([]QueueStats, error)
 	// QueueEntries are up to count entries of a queue's index from an offset on.
 	QueueEntries(ctx context.Context, q Queue, from QueueOffset, count int) ([]QueueEntry, error)

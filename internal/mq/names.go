@@ -64,6 +64,9 @@ func RetryTopic(group string) string { return RetryPrefix + group }
 // DLQTopic holds the messages that a group failed on too often.
 func DLQTopic(group string) string { return DLQPrefix + group }
 
+// IsRetryTopic reports whether messages that a group failed on wait in a topic.
+func IsRetryTopic(topic string) bool { return strings.HasPrefix(topic, RetryPrefix) }
+
 // CheckTopic says why a name cannot be a topic's; the error wraps ErrInvalid.
 func CheckTopic(name string) error {
 	if IsLight(name) {

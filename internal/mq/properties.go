@@ -73,7 +73,9 @@ const (
 	PropBornTimestamp     = "BORN_TIMESTAMP"
 	PropDLQOriginTopic    = "DLQ_ORIGIN_TOPIC"
 	PropDLQOriginID       = "DLQ_ORIGIN_MESSAGE_ID"
-	PropQoS               = "QOS" // 0: at most once, 1 or none: at least once
+	PropQoS               = "QOS"                    // 0: at most once, 1 or none: at least once
+	PropRedrivenFrom      = "GODDARD_REDRIVEN_FROM"  // ours: id of the dead letter that was sent again
+	PropRedrivenTimes     = "GODDARD_REDRIVEN_TIMES" // ours: how often it has been
 	PropMinOffset         = "MIN_OFFSET"
 	PropMaxOffset         = "MAX_OFFSET"
 	PropTransientPrefix   = "__RMQ.TRANSIENT."

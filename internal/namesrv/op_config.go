@@ -7,14 +7,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // UPDATE_NAMESRV_CONFIG(318), GET_NAMESRV_CONFIG(319). The settings are those
-// of RocketMQ's that mean something here. An update lasts until the process
-// ends and is refused as a whole if it names a setting that cannot change;
-// RocketMQ reports success for those, and for names it does not know.
+// of RocketMQ's that mean something here. An update goes before what is
+// configured at the next start. It is refused as a whole if it names a setting
+// that cannot change; RocketMQ reports success for those, and for names it does
+// not know.
 
 // blackList are the settings that nobody may change from afar.
 const blackList = "configBlackList;configStorePath;kvConfigPath"
@@ -50,6 +52,15 @@ func (o *Options) properties() []property {
 		{"supportActingMaster", &o.ActingMaster, true},
 		{"waitSecondsForService", (*seconds)(&o.WaitTime), true},
 	}
+}
+
+// texts are o's settings as they are written.
+func (o *Options) texts() map[string]string {
+	all := map[string]string{}
+	for _, p := range o.properties() {
+		all[p.key] = p.text()
+	}
+	return all
 }
 
 func (p property) text() string {
@@ -96,12 +107,13 @@ func (p property) set(text string) error {
 }
 
 func (s *Server) getConfig(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
+	s.mu.Lock()
 	o := *s.options.Load()
+	kept := s.settings.kept.String()
+	s.mu.Unlock()
 	o.Port = int(s.Addr().Port())
-	texts := map[string]string{}
-	for _, p := range o.properties() {
-		texts[p.key] = p.text()
-	}
+	texts := o.texts()
+	texts[mq.SettingsKept] = kept
 	return withBody(cmd, nil, wire.EncodeProperties(texts))
 }
 
@@ -119,6 +131,9 @@ func (s *Server) updateConfig(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	s.mu.Lock()
 	o := *s.options.Load()
 	if err = o.change(wanted); err == nil {
+		err = s.settings.change(wanted, o.texts())
+	}
+	if err == nil {
 		s.options.Store(&o)
 		s.mu.table.rules = o.rules()
 	}

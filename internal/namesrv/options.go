@@ -22,6 +22,10 @@ type Options struct {
 	// RocketMQ's own form. Empty keeps it in memory only.
 	KVConfigPath string `conf:"kv-config-path" rocketmq:"kvConfigPath"`
 
+	// SettingsPath is the file that holds settings that were changed while the
+	// server ran. Empty keeps them in memory only.
+	SettingsPath string
+
 	// ScanInterval is how often silent brokers are looked for. Default 5s.
 	ScanInterval time.Duration `conf:"scan-interval" rocketmq:"scanNotActiveBrokerInterval"`
 

@@ -20,6 +20,7 @@ type Server struct {
 	log        *slog.Logger
 	rpc        *rpc.Server
 	kv         *kvConfig
+	settings   settings
 	started    time.Time
 	notices    *notices
 	operations map[wire.Code]operation
@@ -51,6 +52,9 @@ func New(o Options) (*Server, error) {
 		notices: newNotices(o.Log)}
 	for _, op := range operations() {
 		s.operations[op.code] = op.serve
+	}
+	if err := s.settings.open(&o); err != nil {
+		return nil, fmt.Errorf("namesrv: %w", err)
 	}
 	s.options.Store(&o)
 	s.mu.table = newTable(o.rules())

@@ -574,3 +574,48 @@ func BenchmarkRoute(b *testing.B) {
 		})
 	}
 }
+
+// What was changed while the server ran goes before its configuration at the
+// next start, until that says something else than it did.
+func TestSettingsThatWereChangedHoldOverARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dir", "settings.json")
+	run := func(o Options, ask ...string) (Options, string) {
+		o.Port, o.SettingsPath = -1, path
+		s, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		p := dial(t, s.Addr().String())
+		for _, settings := range ask {
+			want(t, p.ask(wire.UpdateNamesrvConfig, []byte(settings)), wire.CodeSuccess, "")
+		}
+		text := string(p.ask(wire.GetNamesrvConfig, nil).Body)
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_, kept, _ := strings.Cut(text, mq.SettingsKept+"=")
+		kept, _, _ = strings.Cut(kept, "\n")
+		return *s.options.Load(), kept
+	}
+	run(Options{}, "orderMessageEnable=true\nwaitSecondsForService=7\nenableTopicList=false\n", "enableTopicList=true")
+	o, kept := run(Options{})
+	if !o.OrderTopics || o.WaitTime != 7*time.Second || o.HideTopics {
+		t.Errorf("after a restart: %+v", o)
+	}
+	if want := `{"orderMessageEnable":"false","waitSecondsForService":"45"}`; strings.ReplaceAll(kept, `\`, "") != want {
+		t.Errorf("shown as %s, want %s", kept, want)
+	}
+	if o, _ = run(Options{WaitTime: 9 * time.Second}); !o.OrderTopics || o.WaitTime != 9*time.Second {
+		t.Errorf("after the configuration has changed: %+v", o)
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Options{Port: -1, SettingsPath: path}); err == nil || !strings.Contains(err.Error(), "move it away") {
+		t.Errorf("a damaged file: %v", err)
+	}
+}

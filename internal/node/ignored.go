@@ -215,8 +215,7 @@ var ignored = []struct {
 		`cgColdReadThreshold globalColdReadThreshold coldCtrStrategyEnable usePIDColdCtrStrategy coldDataScanEnable
 		compactionCqMappedFileSize compactionMappedFileSize compactionScheduleInternal maxOffsetMapSize enableCompaction`},
 	{warned, "the feature is not supported",
-		`coldDataFlowControlEnable=false traceTopicEnable=false msgTraceTopicName=RMQ_SYS_TRACE_TOPIC
-		enableControllerInNamesrv=false inBrokerContainer=false isBrokerContainer=false
+		`coldDataFlowControlEnable=false enableControllerInNamesrv=false inBrokerContainer=false isBrokerContainer=false
 		isInBrokerContainer=false rejectPullConsumerEnable=false`},
 	{warned, "plug-ins and tiered storage are not available", `messageStorePlugIn`},
 	{warned, "name servers are named by address only; use namesrvAddr",

@@ -132,6 +132,9 @@ func (n *Node) openNamesrv() error {
 			o.KVConfigPath = filepath.Join(n.c.Data, "namesrv", "kvConfig.json")
 		}
 	}
+	if o.SettingsPath == "" && n.c.FS == nil {
+		o.SettingsPath = filepath.Join(filepath.Dir(o.KVConfigPath), "namesrvSettings.json")
+	}
 	s, err := namesrv.New(o)
 	if err != nil {
 		return listenError("name server", n.c.Listen, n.c.NamesrvPort, "namesrv-port", err)

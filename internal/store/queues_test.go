@@ -363,3 +363,37 @@ func TestStoreTimesDoNotFall(t *testing.T) {
 		t.Fatalf("stored at %d after reopening, want %d", at, ahead)
 	}
 }
+
+// What is old goes at once when somebody wants that, whatever the hour; what is
+// young stays.
+func TestCleaningByHandDoesNotWaitForItsHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(nil)
+		o.Retention = time.Hour
+		o.DeleteHour = fmt.Sprintf("%02d", time.Now().Add(12*time.Hour).Hour())
+		s := mustOpen(t, o)
+		defer mustClose(t, s)
+		fill(t, s, 200, 4000)
+		stop := runStore(t, s)
+		defer stop()
+		time.Sleep(20 * time.Second) // checkpoints
+		if removed, err := s.Clean(time.Now()); removed != 0 || err != nil {
+			t.Fatalf("removed %d young segments, %v", removed, err)
+		}
+		before := len(s.seg.Files())
+		time.Sleep(2 * time.Hour)
+		if len(s.seg.Files()) != before {
+			t.Fatal("old segments went before their hour")
+		}
+		removed, err := s.Clean(time.Now())
+		if err != nil || removed <= removePerTurn {
+			t.Fatalf("removed %d of %d segments, %v", removed, before, err)
+		}
+		if lo, _ := s.LogBounds(); lo == 0 {
+			t.Fatal("the log begins where it did")
+		}
+		if err := s.Trim(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -155,9 +155,40 @@ func (s *Store) wayOut(l *limits) string {
 // removeOld removes segments whose messages are all too old, or the oldest if
 // the disk is too full. The one that is being written stays.
 func (s *Store) removeOld(now time.Time) error {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	_, err := s.removeLocked(now, false)
+	return err
+}
+
+// Clean removes at once, and at any hour of the day, the segments whose messages
+// are all older than Options.Retention. It returns how many.
+func (s *Store) Clean(now time.Time) (int, error) {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	all := 0
+	for {
+		removed, err := s.removeLocked(now, true)
+		all += removed
+		if err != nil || removed == 0 {
+			return all, err
+		}
+	}
+}
+
+// Trim deletes what the indexes know of messages that the log no longer has. It
+// happens with every removal of a segment anyway.
+func (s *Store) Trim() error {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	return s.trimIndex(mq.LogPos(s.seg.Start()))
+}
+
+// removeLocked removes some segments under Store.removing; byHand says that the
+// hour of the day does not matter.
+func (s *Store) removeLocked(now time.Time, byHand bool) (removed int, err error) {
 	used := s.DiskUsage().Used
 	l := s.limits.Load()
-	removed := 0
 	for ; removed < removePerTurn; removed++ {
 		files := s.seg.Files()
 		// A segment must be behind the checkpoint too: the index remembers
@@ -166,7 +197,7 @@ func (s *Store) removeOld(now time.Time) error {
 			break
 		}
 		forced := l.DiskForceClean < 100 && used >= l.DiskForceClean
-		expired := now.Sub(files[0].Modified) > l.Retention && (l.mayRemoveAt(now) || used >= l.DiskMaxUsed)
+		expired := now.Sub(files[0].Modified) > l.Retention && (byHand || l.mayRemoveAt(now) || used >= l.DiskMaxUsed)
 		if !forced && !expired {
 			break
 		}
@@ -175,7 +206,7 @@ func (s *Store) removeOld(now time.Time) error {
 		}
 		start, err := s.seg.RemoveFirst()
 		if err != nil {
-			return err
+			return removed, err
 		}
 		s.log.Info("removed the oldest segment of the log", "segment_start", files[0].Start,
 			"log_start", start, "newest_message", files[0].Modified, "disk_used_percent", used, "forced", forced && !expired)
@@ -185,13 +216,13 @@ func (s *Store) removeOld(now time.Time) error {
 		}
 	}
 	if removed == 0 {
-		return nil
+		return 0, nil
 	}
 	start := mq.LogPos(s.seg.Start())
 	if err := s.trimIndex(start); err != nil {
-		return err
+		return removed, err
 	}
-	return s.dropLights(start)
+	return removed, s.dropLights(start)
 }
 
 func (l *limits) mayRemoveAt(now time.Time) bool {

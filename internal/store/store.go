@@ -67,6 +67,9 @@ type Store struct {
 
 	diskFull atomic.Pointer[refusal] // nil while there is space
 	disk     atomic.Pointer[DiskUsage]
+	// removing lets one goroutine at a time remove segments, with what indexes
+	// know of them. It is taken before watching.
+	removing sync.Mutex
 	// watching lets one goroutine at a time look at the disk, and set space
 	// aside after that look.
 	watching sync.Mutex

@@ -55,6 +55,13 @@ type SimpleSubscription struct {
 	Version        int64  `json:"version"`
 }
 
+// GroupForbidden is the answer to UPDATE_AND_GET_GROUP_FORBIDDEN.
+type GroupForbidden struct {
+	Group    string `json:"group"`
+	Topic    string `json:"topic"`
+	Readable bool   `json:"readable"`
+}
+
 // SubscriptionGroups is the answer to GET_ALL_SUBSCRIPTIONGROUP_CONFIG.
 type SubscriptionGroups struct {
 	DataVersion DataVersion                        `json:"dataVersion"`

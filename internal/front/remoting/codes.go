@@ -122,6 +122,12 @@ var operations = []operation{
 	{wire.GetAllSubscriptionGroupConfig, allGroups, beside, groupList, 0, "all groups, or a page of them"},
 	{wire.GetSubscriptionGroupConfig, oneGroup, beside, groupGet, 0, "one group"},
 
+	{wire.UpdateAndGetGroupForbidden, groupForbidden, beside, groupUpdate, 0, "may a group read a topic"},
+
+	{wire.DeleteExpiredCommitLog, deleteExpired, beside, clusterWrite, 0, "run retention at once, at any hour"},
+	{wire.CleanExpiredConsumeQueue, trimIndexes, beside, clusterWrite, 0, "drop index entries of messages that are gone"},
+	{wire.CleanUnusedTopic, trimIndexes, beside, clusterWrite, 0, "the same: deleted topics have no files of their own"},
+
 	{wire.UpdateBrokerConfig, putSettings, beside, clusterWrite, smallBody, "change settings"},
 	{wire.GetBrokerConfig, getSettings, beside, clusterGet, 0, "all settings"},
 	{wire.GetBrokerRuntimeInfo, runtimeInfo, beside, clusterGet, 0, "figures for brokerStatus"},

@@ -527,3 +527,24 @@ func (f *fake) Assign(context.Context, mq.AssignmentRequest) ([]mq.Assignment, e
 func (f *fake) PutRequestMode(context.Context, mq.RequestMode) error { return f.fails() }
 func (f *fake) RequestModes(context.Context) []mq.RequestMode        { return nil }
 func (f *fake) Waiting(context.Context, string, string, int32) int   { return 0 }
+
+func (f *fake) Forbid(_ context.Context, group, topic string, forbidden bool) error {
+	f.did("forbid %s %s %v", group, topic, forbidden)
+	return f.fails()
+}
+
+func (f *fake) Forbidden(_ context.Context, _, topic string) bool { return topic == "Locked" }
+
+func (f *fake) Forbiddances(context.Context) map[string][]string {
+	return map[string][]string{"G": {"Locked"}}
+}
+
+func (f *fake) Clean(context.Context) error {
+	f.did("clean")
+	return f.fails()
+}
+
+func (f *fake) TrimIndexes(context.Context) error {
+	f.did("trim")
+	return f.fails()
+}

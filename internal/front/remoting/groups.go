@@ -4,8 +4,6 @@ package remoting
 // DELETE_SUBSCRIPTIONGROUP (207), its list form (5003),
 // GET_ALL_SUBSCRIPTIONGROUP_CONFIG (201), GET_SUBSCRIPTIONGROUP_CONFIG (352):
 // the broker's consumer groups.
-//
-// Not done: forbidding a group a topic (353).
 
 import (
 	"encoding/json"
@@ -97,7 +95,7 @@ func allGroups(s *session, req *wire.Command) (*wire.Command, error) {
 	slices.SortFunc(groups, func(a, b mq.Group) int { return strings.Compare(a.Name, b.Name) })
 	total := len(groups)
 	groups = page(groups, h.GroupSeq, h.MaxGroupNum, h.DataVersion, version)
-	body := groupTable{DataVersion: version, Groups: make(map[string]mq.Group, len(groups))}
+	body := groupTable{DataVersion: version, Forbidden: s.forbiddenTable(groups), Groups: make(map[string]mq.Group, len(groups))}
 	for _, g := range groups {
 		body.Groups[g.Name] = g
 	}

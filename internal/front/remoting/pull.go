@@ -9,6 +9,7 @@ package remoting
 // topics.
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -97,7 +98,7 @@ func (p *pull) done(b mq.Batch, err error) {
 	s := p.session
 	if err != nil {
 		s.pulls.Add(-1)
-		s.refuse(&p.request, err)
+		s.reply(&p.request, s.refusedPull(&p.request, err))
 		return
 	}
 	size := 0
@@ -113,6 +114,17 @@ func (p *pull) done(b mq.Batch, err error) {
 	}
 	s.pulls.Add(-1)
 	s.reply(&p.request, p.answer(b, size))
+}
+
+// refusedPull is the answer to a pull that is refused; of one that is denied it
+// says by whom.
+func (s *session) refusedPull(req *wire.Command, err error) *wire.Command {
+	code, remark := s.h.explain(err)
+	resp := req.ReplyError(code, remark)
+	if d, ok := errors.AsType[*mq.PullDeniedError](err); ok {
+		resp.Fields = resp.Fields.AddInt("forbiddenType", int64(d.By))
+	}
+	return resp
 }
 
 // answer makes the response. Once it has been written the records go back to

@@ -241,7 +241,7 @@ func javaClient(t *testing.T, version, nameServer string) *client {
 		"-cp", kit.JavaClients[version], "scenarios.Scenarios", nameServer, "j"+strings.ReplaceAll(version, ".", ""))
 	scenarios := javaScenarios
 	if version == against.JavaClient4 {
-		scenarios = without(scenarios, "compressed_lz4", "compressed_zstd", "delay_recall", "topic_attributes")
+		scenarios = without(scenarios, "compressed_lz4", "compressed_zstd", "delay_recall", "topic_attributes", "topic_forbidden")
 	}
 	return startClient(t, "java-"+version, scenarios, kit.Java, args...)
 }

@@ -61,6 +61,7 @@ var javaScenarios = strings.Fields(`
 	topic_attributes light_queues light_queue_wakes priority_queues
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
 	topic_lifecycle group_lifecycle consumer_status
+	group_suspended topic_forbidden consume_in_batches client_traces other_topics_read consume_time_span rejected_at_once
 	lookup_by_key message_track request_reply reply_to_nobody
 	transaction_commit transaction_check transaction_other_producer transaction_given_up transaction_resumed transaction_rest`)
 

@@ -57,6 +57,7 @@ var adminCommands = []adminCommand{
 	{name: "queryMsgByUniqueKey", args: "queryMsgByUniqueKey -t {topic} -i {id}", want: []string{`Topic: +{topic}`, `Tags: +\[seen\]`, `Keys: +\[key-7 all\]`, `MessageTrack \[consumerGroup={group}, trackType=`}},
 	{name: "queryMsgById by unique key", args: "queryMsgById -t {topic} -i {id}", want: []string{`Keys: +\[key-7 all\]`, `consumerGroup={group}, trackType=CONSUMED,`}, keep: map[string]string{"{offsetId}": `OffsetID: +([0-9A-F]{32})`}, late: true},
 	{name: "queryMsgById", args: "queryMsgById -t {topic} -i {offsetId}", want: []string{`OffsetID: +{offsetId}`, `Keys: +\[key-7 all\]`, `consumerGroup={group}, trackType=CONSUMED,`}},
+	{name: "queryMsgTraceById", args: "queryMsgTraceById -i {id}", want: []string{`(?m)^Pub +{group}_p +127\.0\.0\.1.* success`}, late: true},
 	{name: "queryCq", args: "queryCq -t {topic} -q 0 -i 3 -c 5 -b {broker} -g {group}", want: []string{`Subscription data`, `max: 5, min: 0`, `idx: 3`, `idx: 4`}, not: []string{`idx: 5`}},
 	{name: "consumeMessage", args: "consumeMessage -t {topic} -c 5 -b broker-a -i 0", want: []string{`Consume ok`, `(?s)(MSGID: .*){5}`}},
 	{name: "printMsg", args: "printMsg -t {topic}", want: []string{`(?s)(bystander-00\d\d.*){20}`}},
@@ -74,6 +75,9 @@ var adminCommands = []adminCommand{
 	{name: "getBrokerConfig", args: "getBrokerConfig -b {broker}", want: []string{`(?m)^brokerName += +broker-a`, `(?m)^autoCreateTopicEnable += +true`, `(?m)^flushDiskType += +ASYNC_FLUSH`, `(?m)^maxMessageSize += +4194304`}},
 	{name: "updateBrokerConfig", args: "updateBrokerConfig -b {broker} -k autoCreateTopicEnable -v false", want: []string{`update broker config success, {broker}`}},
 	{name: "updateBrokerConfig shows", args: "getBrokerConfig -b {broker}", want: []string{`(?m)^autoCreateTopicEnable += +false`}},
+	{name: "cleanExpiredCQ", args: "cleanExpiredCQ -b {broker}", want: []string{`success`}},
+	{name: "cleanUnusedTopic", args: "cleanUnusedTopic -b {broker}", want: []string{`success`}},
+	{name: "deleteExpiredCommitLog", args: "deleteExpiredCommitLog -b {broker}", want: []string{`success`}},
 	{name: "sendMsgStatus", args: "sendMsgStatus -b broker-a -c 2", want: []string{`(?s)(rt=\d+ms, SendResult=SendResult \[sendStatus=SEND_OK.*){2}`}},
 
 	{name: "wipeWritePerm", args: "wipeWritePerm -b broker-a", want: []string{`wipe write perm of broker\[broker-a\] in name server\[{namesrv}\] OK, [1-9]\d*`}},

@@ -50,3 +50,38 @@ func TestRefusals(t *testing.T) {
 		}
 	})
 }
+
+// A pull that is denied says by a number who denies it.
+func TestDeniedPullsSayWhoDeniesThem(t *testing.T) {
+	makers(t, func(t *testing.T, m against.Maker) {
+		cluster := m.Cluster(t)
+		must := func(code int, fields map[string]string, body string) {
+			t.Helper()
+			if a, err := against.Probe(cluster.Broker, code, fields, []byte(body)); err != nil || a.Code != 0 {
+				t.Fatalf("request %d: %+v, %v", code, a, err)
+			}
+		}
+		denied := func(name, group, topic, want string) {
+			t.Run(name, func(t *testing.T) {
+				a, err := against.Probe(cluster.Broker, 11, map[string]string{"consumerGroup": group, "topic": topic, "queueId": "0", "queueOffset": "0",
+					"maxMsgNums": "1", "sysFlag": "4", "commitOffset": "0", "suspendTimeoutMillis": "0", "subVersion": "0", "subscription": "*"}, nil)
+				failure := ""
+				if err != nil {
+					failure = err.Error()
+				} else if a.Code != 16 || a.Fields["forbiddenType"] != want {
+					failure = fmt.Sprintf("code %d, forbiddenType %q; want 16 and %s", a.Code, a.Fields["forbiddenType"], want)
+				}
+				judge(t, m.Name(), "raw", name, failure)
+			})
+		}
+		for topic, perm := range map[string]string{"Open": "6", "WriteOnly": "2"} {
+			must(17, map[string]string{"topic": topic, "defaultTopic": "TBW102", "readQueueNums": "1", "writeQueueNums": "1", "perm": perm,
+				"topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false"}, "")
+		}
+		must(200, nil, `{"groupName":"Suspended","consumeEnable":false}`)
+		denied("pull_by_suspended_group", "Suspended", "Open", "2")
+		denied("pull_of_write_only_topic", "G", "WriteOnly", "3")
+		must(25, nil, "brokerPermission=2\n")
+		denied("pull_at_write_only_broker", "G", "Open", "1")
+	})
+}

@@ -192,6 +192,15 @@ public final class Scenarios {
         t.put("group_lifecycle", Operating::group);
         t.put("consumer_status", Operating::consumerStatus);
 
+        t.put("group_suspended", Governing::suspended);
+        t.put("topic_forbidden", Governing::forbidden);
+        t.put("consume_in_batches", Governing::batches);
+        t.put("client_traces", Governing::traces);
+        t.put("other_topics_read", Governing::others);
+        t.put("consume_time_span", Governing::timeSpan);
+        t.put("rejected_at_once", Governing::rejected);
+        t.put("dead_letters_redriven", Governing::redriven);
+
         t.put("lookup_by_key", Lookups::byKey);
         t.put("message_track", Lookups::tracks);
         t.put("request_reply", Replying::request);
