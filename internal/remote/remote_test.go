@@ -295,9 +295,9 @@ func TestWhatIsPoppedIsAcknowledgedByItsReceiptOrComesAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	any := queues[0]
-	any.ID = -1
-	pop := remote.Pop{Queue: any, Group: "g", Invisible: 200 * time.Millisecond, Wait: 5 * time.Second}
+	all := queues[0]
+	all.ID = -1
+	pop := remote.Pop{Queue: all, Group: "g", Invisible: 200 * time.Millisecond, Wait: 5 * time.Second}
 	got := map[string]int32{}
 	for range 10 {
 		p, err := c.Pop(t.Context(), pop)
@@ -310,7 +310,7 @@ func TestWhatIsPoppedIsAcknowledgedByItsReceiptOrComesAgain(t *testing.T) {
 			if string(r.Body) == "b" && r.ReconsumeTimes == 0 {
 				continue // comes again
 			}
-			if err := c.Ack(t.Context(), any.Addr, "g", "pops", p.Receipts[i]); err != nil {
+			if err := c.Ack(t.Context(), all.Addr, "g", "pops", p.Receipts[i]); err != nil {
 				t.Errorf("acknowledgement of %s: %v", r.Body, err)
 			}
 		}

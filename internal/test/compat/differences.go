@@ -17,6 +17,7 @@ var differences = []difference{
 	{"rocketmq-5.5.0", "java-4.9.8", "members_filter_alone", lastWins},
 	{"rocketmq-5.5.0", "java-5.5.0", "pop_push_dead_letters", "RocketMQ's broker delivers a popped message again for ever; only its proxy gives up"},
 	{"goddard", "raw", "pop_without_number", "a pop for no message is a mistake, which RocketMQ lets wait for nothing"},
+	{"goddard", "raw", "ack_of_other_broker", "RocketMQ says that it acknowledged a message of another broker"},
 	{"goddard", "raw", "change_by_old_receipt", "RocketMQ answers with a receipt for a message that is not in hand any more"},
 }
 
