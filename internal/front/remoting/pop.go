@@ -16,7 +16,7 @@ import (
 // Limits of one pop.
 const (
 	maxPopWait   = 2 * time.Minute
-	maxInvisible = 366 * 24 * time.Hour
+	maxInvisible = 365 * 24 * time.Hour
 	// popLate is how long after the end of its patience a pop is still looked
 	// at: clocks differ, and so much may have been lost on the way.
 	popLate = 500 * time.Millisecond
