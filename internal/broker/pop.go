@@ -439,7 +439,12 @@ const youngQueue = 1 << 20
 
 // begin is where a group begins that has no offset.
 func (x *popping) begin(s source, lo, hi mq.QueueOffset) mq.QueueOffset {
-	if !x.r.FromEnd || s.kind != mq.RetryNone || lo <= 0 && hi <= youngQueue {
+	return beginAt(x.r.FromEnd && s.kind == mq.RetryNone, lo, hi)
+}
+
+// beginAt is begin in a queue of these bounds.
+func beginAt(fromEnd bool, lo, hi mq.QueueOffset) mq.QueueOffset {
+	if !fromEnd || lo <= 0 && hi <= youngQueue {
 		return lo
 	}
 	return hi

@@ -20,7 +20,7 @@ const (
 	// well before.
 	popHidden = time.Minute
 	// popWait is how long a pop may be held: a broker may find a queue in use.
-	popWait = 500 * time.Millisecond
+	popWait = 50 * time.Millisecond
 )
 
 // Pop says how to pop: every message is taken and acknowledged by itself, as
