@@ -246,13 +246,27 @@ func TestABuriedMessageIsADeadLetterAndNotInHand(t *testing.T) {
 	}
 }
 
-func TestAGroupWithoutOffsetBeginsAsItAsks(t *testing.T) {
+func TestAGroupWithoutOffsetBeginsAsItAsksUnlessTheQueueIsYoung(t *testing.T) {
+	for _, c := range []struct {
+		fromEnd      bool
+		lo, hi, want mq.QueueOffset
+	}{
+		{false, 3, 9, 3},
+		{true, 3, 9, 9},
+		{true, 0, youngQueue + 1, youngQueue + 1},
+		{true, 0, youngQueue, 0},
+		{true, 0, 0, 0},
+	} {
+		if got := beginAt(c.fromEnd, c.lo, c.hi); got != c.want {
+			t.Errorf("from the end %v in %d to %d: begins at %d, want %d", c.fromEnd, c.lo, c.hi, got, c.want)
+		}
+	}
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.fill(1, "a", "b")
 		end := mq.PopRequest{QueueID: 0, FromEnd: true, Group: "end"}
-		r.wantPop(end)
+		r.wantPop(end, "a", "b")
 		r.more(1, "c")
-		r.wantPop(mq.PopRequest{QueueID: 0, Group: "end"}, "c")
+		r.wantPop(end, "c")
 		r.wantPop(mq.PopRequest{QueueID: 0, Group: "begin"}, "a", "b", "c")
 	})
 }
