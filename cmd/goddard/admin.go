@@ -34,7 +34,7 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 			topicStatus(ours("describe TOPIC", "status")), topicRoute(ours("route TOPIC")), topicPerm(ours("perm TOPIC"))),
 		family("group", "Create, list, change and delete consumer groups",
 			groupCreate(ours("create GROUP")), groupUpdate(ours("update GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP")),
-			groupForbid(ours("forbid GROUP TOPIC")), groupAllow(ours("allow GROUP TOPIC"))),
+			groupMode(ours("mode GROUP")), groupForbid(ours("forbid GROUP TOPIC")), groupAllow(ours("allow GROUP TOPIC"))),
 		family("offsets", "See and move what groups have consumed",
 			offsetsList(ours("list [GROUP]")), offsetsReset(ours("reset GROUP")), offsetsSkip(ours("skip GROUP")), offsetsClone(ours("clone TOPIC"))),
 		family("message", "Find messages and see who has consumed them",
