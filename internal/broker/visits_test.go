@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -55,4 +56,35 @@ func TestTurnsMayOverflow(t *testing.T) {
 	if len(seen) != 3 {
 		t.Errorf("of 3 queues %d are visited", len(seen))
 	}
+}
+
+func TestPopsTakeTheHighestPriorityFirst(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.must(r.PutTopic(t.Context(), mq.Topic{
+			Name: "T", ReadQueues: 3, WriteQueues: 3, Perm: 6, Attributes: map[string]string{"+message.type": "PRIORITY"},
+		}))
+		for _, priority := range []string{"0", "2", "1", "9", "0", "2"} {
+			r.sent(message("T", priority, mq.PropPriority, priority))
+		}
+		for _, want := range []string{"2", "9", "2", "1", "0", "0"} {
+			r.wantPop(mq.PopRequest{QueueID: -1, MaxMessages: 1}, want)
+		}
+	})
+}
+
+func TestMessagesArePoppedFromLightQueues(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.topic("T", 1)
+		r.sent(message("T", "not in it"))
+		r.sent(message("T", "one", mq.PropMultiDispatch, lightNames))
+		r.sent(message("T", "two", mq.PropMultiDispatch, lightNames))
+		got := r.wantPop(mq.PopRequest{Group: "%LMQ%g", Topic: "%LMQ%a", QueueID: -1}, "one", "two")
+		if first, second := got.Messages[0].Receipt.Offset, got.Messages[1].Receipt.Offset; first != 0 || second != 1 {
+			t.Errorf("the receipts name offsets %d and %d", first, second)
+		}
+		r.acks(mq.Ack{Group: "%LMQ%g", Topic: "%LMQ%a", Receipt: got.Messages[0].Receipt})
+		pass(15 * time.Second)
+		r.wantPop(mq.PopRequest{Group: "%LMQ%g", Topic: "%LMQ%a", QueueID: -1}, "two")
+		r.wantPop(mq.PopRequest{Group: "%LMQ%g", Topic: "%LMQ%b/c", QueueID: -1}, "one", "two")
+	})
 }

@@ -191,15 +191,15 @@ var ignored = []struct {
 		enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked
 		allowRecallWhenBrokerNotWriteable`},
 	{quiet, "it tunes pop consumption, which comes with a later release",
-		`appendAckAsync appendCkAsync defaultMessageRequestMode defaultPopShareQueueNum serverLoadBalancerEnable
-		enablePopBatchAck enablePopBufferMerge enablePopLog enablePopMessageThreshold enableRetryTopicV2
+		`appendAckAsync appendCkAsync serverLoadBalancerEnable
+		enablePopBatchAck enablePopBufferMerge enablePopLog 
 		enableSkipLongAwaitingAck enableNotifyAfterPopOrderLockRelease initPopOffsetByCheckMsgInMem
-		loadBalancePollNameServerInterval maxPopPollingSize popCkMaxBufferSize popCkOffsetMaxQueueSize popCkStayBufferTime
+		loadBalancePollNameServerInterval popCkMaxBufferSize popCkOffsetMaxQueueSize popCkStayBufferTime
 		popCkStayBufferTimeOut popConsumerFSServiceInit popConsumerKVServiceEnable popConsumerKVServiceInit
-		popConsumerKVServiceLog popFromRetryProbability popFromRetryProbabilityForPriority popInflightMessageThreshold
-		popLongPollingForceNotifyInterval popPollingMapExpireTimeSeconds popPollingMapSize popPollingSize
+		popConsumerKVServiceLog 
+		popLongPollingForceNotifyInterval popPollingMapExpireTimeSeconds popPollingMapSize 
 		popResponseReturnActualRetryTopic popReviveConcurrency popReviveMaxAttemptTimes popReviveMaxReturnSizePerRead
-		popReviveSkipIfGroupAbsent priorityOrderAsc retrieveMessageFromPopRetryTopicV1 reviveAckWaitMs reviveInterval
+		popReviveSkipIfGroupAbsent retrieveMessageFromPopRetryTopicV1 reviveAckWaitMs reviveInterval
 		reviveMaxSlow reviveQueueNum reviveScanTime skipWhenCKRePutReachMaxTimes useSeparateRetryQueue
 		maxMessageFilterNumForNotification useMessageFilterForNotification`},
 	{quiet, "it tunes lite topics, which are not supported",
