@@ -94,7 +94,7 @@ func (b *Broker) inHand(a *mq.Ack) (u pop.Use, err error) {
 		return u, fmt.Errorf("%w: the receipt names no message", mq.ErrInvalid)
 	}
 	u = pop.Use{Group: a.Group, Topic: lyingTopic(a), Queue: r.QueueID}
-	t := b.topics.table.get(u.Topic)
+	t := b.findTopic(u.Topic)
 	if t == nil {
 		return u, missingTopic(u.Topic)
 	}

@@ -77,7 +77,7 @@ type farQueue struct {
 func (b *Broker) queuesOf(ctx context.Context, name string) ([]farQueue, error) {
 	counts := b.route(ctx, name)
 	if counts == nil {
-		t := b.topics.table.get(name)
+		t := b.findTopic(name)
 		if t == nil {
 			return nil, missingTopic(name)
 		}

@@ -34,9 +34,9 @@ func (b *Broker) PutRequestMode(_ context.Context, m mq.RequestMode) error {
 	switch {
 	case strings.HasPrefix(m.Topic, mq.RetryPrefix):
 		return fmt.Errorf("%w: retry topic is not allowed to set mode", mq.ErrDenied)
-	case b.topics.table.get(m.Topic) == nil:
+	case b.findTopic(m.Topic) == nil:
 		return missingTopic(m.Topic)
-	case b.groups.table.get(m.Group) == nil:
+	case b.findGroup(m.Group) == nil:
 		return missingGroup(m.Group)
 	case m.Mode != mq.ModePull && m.Mode != mq.ModePop:
 		return fmt.Errorf("%w: mode is %.20q: want %s or %s", mq.ErrInvalid, m.Mode, mq.ModePull, mq.ModePop)

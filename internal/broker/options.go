@@ -126,6 +126,14 @@ type Options struct {
 	// the group because it was not acknowledged in time. Default 20.
 	RetryFirst *int `conf:"pop-from-retry-probability" rocketmq:"popFromRetryProbability" live:"true"`
 
+	// RetryFirstPriority is the same percentage for pops that visit the queues of
+	// a topic in the order of their priorities (message.type PRIORITY). Default 0.
+	RetryFirstPriority int `conf:"pop-from-retry-probability-for-priority" rocketmq:"popFromRetryProbabilityForPriority" live:"true"`
+
+	// PriorityOrderAsc says whether a higher queue holds messages of a higher
+	// priority; otherwise queue 0 holds the highest. Default true.
+	PriorityOrderAsc *bool `conf:"priority-order-asc" rocketmq:"priorityOrderAsc" live:"true"`
+
 	// RetryTopicV2 says whether what comes back lies in a topic of the newer
 	// name, %RETRY%group+topic, which cannot be mistaken for another group's.
 	// What lies under either name is popped. Default false.
@@ -248,6 +256,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxWaitingPulls, 100_000)
 	setDefault(&o.MaxWaitingPullsPerQueue, 10_000)
 	setPointer(&o.RetryFirst, 20)
+	setPointer(&o.PriorityOrderAsc, true)
 	setDefault(&o.MaxPoppedPerQueue, 10_000)
 	setDefault(&o.MaxPopped, 10_000_000)
 	setDefault(&o.MaxWaitingPops, 100_000)
@@ -332,6 +341,7 @@ func (o Options) Validate() error {
 	check(o.MaxPullMessages >= 1, "max-pull-messages = %d: want 1 or more", o.MaxPullMessages)
 	check(o.MaxWaitingPulls >= 1, "max-waiting-pulls = %d: want 1 or more", o.MaxWaitingPulls)
 	check(o.MaxWaitingPullsPerQueue >= 1, "max-waiting-pulls-per-queue = %d: want 1 or more", o.MaxWaitingPullsPerQueue)
+	check(o.RetryFirstPriority >= 0 && o.RetryFirstPriority <= 100, "pop-from-retry-probability-for-priority = %d: want 0 to 100", o.RetryFirstPriority)
 	check(*o.RetryFirst >= 0 && *o.RetryFirst <= 100, "pop-from-retry-probability = %d: want 0 to 100", *o.RetryFirst)
 	check(o.MaxPoppedPerQueue >= 1, "max-popped-per-queue = %d: want 1 or more", o.MaxPoppedPerQueue)
 	check(o.MaxPopped >= 1, "max-popped = %d: want 1 or more", o.MaxPopped)

@@ -176,9 +176,15 @@ func (b *Broker) mayPop(r *mq.PopRequest) (*topic, error) {
 	case len(r.AttemptID) > maxAttemptID:
 		return nil, fmt.Errorf("%w: attemptId has %d bytes, at most %d are allowed", mq.ErrInvalid, len(r.AttemptID), maxAttemptID)
 	}
-	t := b.topics.table.get(r.Topic)
+	t := b.findTopic(r.Topic)
 	if t == nil {
 		return nil, missingTopic(r.Topic)
+	}
+	if mq.IsLight(t.Name) {
+		// What is not acknowledged must have somewhere to come back.
+		if err := mq.CheckTopic(mq.RetryTopicPopV2(r.Group, r.Topic)); err != nil {
+			return nil, err
+		}
 	}
 	if t.Perm&mq.PermRead == 0 {
 		return nil, fmt.Errorf("%w: the topic[%s] pop message is forbidden", mq.ErrDenied, t.Name)
@@ -207,6 +213,7 @@ type popping struct {
 	p    *progress // in the topic itself
 	look bool      // take nothing, and end at the first thing found
 	live *live
+	in   visits
 
 	batch    mq.PopBatch
 	bytes    int
@@ -237,6 +244,10 @@ func (b *Broker) newPopping(r *mq.PopRequest, look bool) (*popping, error) {
 	if limit := x.live.MaxPopped; !look && !r.Peek && !r.Ordered && b.holds.Total() >= int64(limit) {
 		return nil, fmt.Errorf("%w: consumers have %d messages in hand, acknowledge some, or raise max-popped", mq.ErrBusy, limit)
 	}
+	if g := b.findGroup(r.Group); g != nil {
+		o := popOrder{*x.live.PriorityOrderAsc, *x.live.RetryFirst, x.live.RetryFirstPriority}
+		x.in = o.visits(t, g, r.Ordered, func(percent int) bool { return rand.IntN(100) < percent })
+	}
 	x.p = b.offsets.progress(use{r.Group, r.Topic})
 	x.batch.PopTime, x.batch.Invisible = time.Now().UnixMilli(), r.Invisible.Milliseconds()
 	return x, nil
@@ -245,8 +256,7 @@ func (b *Broker) newPopping(r *mq.PopRequest, look bool) (*popping, error) {
 // run goes through the queues: what comes back to the group first now and then,
 // so that it is not starved, and otherwise last.
 func (x *popping) run() {
-	retryFirst := !x.r.Ordered && rand.IntN(100) < *x.live.RetryFirst
-	if retryFirst {
+	if x.in.retriesFirst {
 		x.visitRetries()
 	}
 	if x.r.QueueID >= 0 {
@@ -254,7 +264,7 @@ func (x *popping) run() {
 	} else {
 		x.visitAll(x.p, x.t, mq.RetryNone)
 	}
-	if !retryFirst && !x.r.Ordered {
+	if !x.in.retriesFirst && !x.r.Ordered {
 		x.visitRetries()
 	}
 	// Nothing is free that has messages; those who have the rest are quick.
@@ -271,14 +281,14 @@ func (x *popping) visitRetries() {
 	}
 }
 
-// visitAll visits the queues of a topic, beginning with another one each time.
+// visitAll visits the queues of a topic.
 func (x *popping) visitAll(p *progress, t *topic, kind mq.RetryKind) {
 	if t.ReadQueues <= 0 || t.Perm&mq.PermRead == 0 {
 		return
 	}
-	first := p.turn.Add(1)
+	turn := p.turn.Add(1)
 	for i := range uint32(t.ReadQueues) {
-		x.visit(source{p, int32((first + i) % uint32(t.ReadQueues)), kind}, false)
+		x.visit(source{p, x.in.queue(i, uint32(t.ReadQueues), turn), kind}, false)
 	}
 }
 
@@ -510,7 +520,7 @@ func (x *popping) gather(s source, got mq.Batch) []pop.Taken {
 			rec := data[:be.Uint32(data)]
 			data = data[len(rec):]
 			t := pop.Taken{
-				Offset: mq.QueueOffset(be.Uint64(rec[mq.RecordQueueOffsetAt:])), Pos: mq.LogPos(be.Uint64(rec[mq.RecordPosAt:])),
+				Offset: mq.OffsetIn(rec, s.p.topic), Pos: mq.LogPos(be.Uint64(rec[mq.RecordPosAt:])),
 			}
 			taken = append(taken, t)
 			receipt.Start, receipt.Offset = taken[0].Offset, t.Offset

@@ -23,8 +23,8 @@ func (r *rig) limit(group string, limit ...string) {
 	r.must(r.PutGroup(context.Background(), g))
 }
 
-// fill stores n messages in queue 0 of a topic.
-func (r *rig) fill(topic string, n int) {
+// fillQueue stores n messages in queue 0 of a topic.
+func (r *rig) fillQueue(topic string, n int) {
 	r.Helper()
 	batch := make([]mq.Send, n)
 	for i := range batch {
@@ -57,7 +57,7 @@ func (r *rig) consume(q mq.PullRequest, span time.Duration) (bodies []string) {
 func TestAGroupConsumesAtItsRateAndLosesNothing(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
-		r.fill("T", 500)
+		r.fillQueue("T", 500)
 		r.limit("G", attrRateMessages, "20")
 		bodies := r.consume(mq.PullRequest{Queue: mq.Queue{Topic: "T"}}, 10*time.Second)
 		if n := len(bodies); n < 215 || n > 220 {
@@ -78,7 +78,7 @@ func TestBytesAreLimitedAndALargeMessagePasses(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
 		r.sent(message("T", string(make([]byte, 30_000))))
-		r.fill("T", 400)
+		r.fillQueue("T", 400)
 		r.limit("G", attrRateBytes, "10000")
 		if n := len(r.consume(mq.PullRequest{Queue: mq.Queue{Topic: "T"}}, 1900*time.Millisecond)); n != 1 {
 			t.Errorf("%d messages before the large one is paid for", n)
@@ -97,7 +97,7 @@ func TestATopicsLimitIsForAllGroupsTogether(t *testing.T) {
 		r.must(r.PutTopic(t.Context(), mq.Topic{
 			Name: "T", ReadQueues: 1, WriteQueues: 1, Perm: 6, Attributes: map[string]string{"+" + attrRateMessages: "20"},
 		}))
-		r.fill("T", 500)
+		r.fillQueue("T", 500)
 		got := make(chan int, 2)
 		for _, group := range []string{"G", "H"} {
 			go func() {
@@ -146,7 +146,7 @@ func TestMembersShareALimitFairly(t *testing.T) {
 func TestAPullWaitsForItsShareNoLongerThanItMay(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
-		r.fill("T", 10)
+		r.fillQueue("T", 10)
 		r.limit("G", attrRateMessages, "1")
 		q := mq.PullRequest{Queue: mq.Queue{Topic: "T"}, MaxMessages: 1}
 		if p := <-r.pull(q); p.Count != 1 {
@@ -170,7 +170,7 @@ func TestAPullWaitsForItsShareNoLongerThanItMay(t *testing.T) {
 func TestALimitChangesWhilePullsWaitForIt(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
-		r.fill("T", 10)
+		r.fillQueue("T", 10)
 		r.limit("G", attrRateBytes, "1")
 		q := mq.PullRequest{Queue: mq.Queue{Topic: "T"}, MaxMessages: 1, Wait: time.Minute}
 		<-r.pull(q)
@@ -199,7 +199,7 @@ func TestAPullThatFindsNothingWaitsForMessagesNotForItsShare(t *testing.T) {
 		r.limit("G", attrRateMessages, "1")
 		p := r.pull(mq.PullRequest{Queue: mq.Queue{Topic: "T"}, Wait: 10 * time.Second})
 		pass(3 * time.Second)
-		r.fill("T", 3)
+		r.fillQueue("T", 3)
 		a := <-p
 		if a.Count != 1 || a.after != 3*time.Second {
 			t.Errorf("got %+v after %v", a.Batch, a.after)
@@ -214,7 +214,7 @@ func TestAPullThatFindsNothingWaitsForMessagesNotForItsShare(t *testing.T) {
 func TestLimitsSurviveARestartAndBadOnesAreRefused(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
-		r.fill("T", 10)
+		r.fillQueue("T", 10)
 		r.limit("G", attrRateMessages, "2")
 		r.restart(Options{})
 		if p := <-r.pull(mq.PullRequest{Queue: mq.Queue{Topic: "T"}}); p.Count != 2 {
@@ -236,7 +236,7 @@ func TestLimitsSurviveARestartAndBadOnesAreRefused(t *testing.T) {
 func TestPullsThatWaitForTheirShareAreAnsweredWhenTheBrokerStops(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)
-		r.fill("T", 10)
+		r.fillQueue("T", 10)
 		r.limit("G", attrRateMessages, "1")
 		q := mq.PullRequest{Queue: mq.Queue{Topic: "T"}, MaxMessages: 1, Wait: time.Minute}
 		<-r.pull(q)

@@ -14,8 +14,8 @@ import (
 // acknowledge it in time: in a retry topic, or in its dead letters when it was
 // tried too often.
 func (b *Broker) revive(h *pop.Hold, r *mq.Record) (mq.Send, error) {
-	g := b.groups.table.get(h.Group)
-	if g == nil || b.topics.table.get(h.Topic) == nil {
+	g := b.findGroup(h.Group)
+	if g == nil || b.findTopic(h.Topic) == nil {
 		return mq.Send{}, pop.ErrGone
 	}
 	if !h.Suspended && r.ReconsumeTimes >= g.RetryMax {

@@ -2,6 +2,7 @@ package mq
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"strconv"
@@ -36,6 +37,12 @@ func CheckLight(name string) error {
 	case len(name) > MaxLightName:
 		return fmt.Errorf("%w: the name of a light queue has %d bytes, at most %d are allowed", ErrInvalid, len(name), MaxLightName)
 	}
+	return checkLightBytes(name)
+}
+
+// checkLightBytes says why a name cannot be one of a light queue, or one made of
+// that.
+func checkLightBytes(name string) error {
 	for i := range len(name) {
 		if c := name[i]; c <= ' ' || c == 0x7f || c == lightComma || c == '@' {
 			return fmt.Errorf("%w: the name %.60q of a light queue holds a blank, a control character, a comma or an @", ErrInvalid, name)
@@ -155,6 +162,19 @@ func containsBytes(all [][]byte, one []byte) bool {
 		}
 	}
 	return false
+}
+
+// OffsetIn is the offset of a stored record in a topic's queue: its own, or
+// that in the light queue of the topic's name.
+func OffsetIn(record []byte, topic string) QueueOffset {
+	if IsLight(topic) {
+		for name, offset := range LightQueues(RecordProperties(record)) {
+			if string(name) == topic {
+				return offset
+			}
+		}
+	}
+	return QueueOffset(binary.BigEndian.Uint64(record[RecordQueueOffsetAt:]))
 }
 
 // InLightQueue reports whether a stored message lies at an offset of a light

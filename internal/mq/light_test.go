@@ -21,6 +21,11 @@ func TestNamesOfLightQueuesAreChecked(t *testing.T) {
 			t.Errorf("%.20q: %v", name, err)
 		}
 	}
+	for name, good := range map[string]bool{"%RETRY%g+%LMQ%b/c": true, "%DLQ%%LMQ%$p$l": true, "%RETRY%g_T/": false, "%RETRY%g_%LMQ%a b": false} {
+		if err := CheckTopic(name); (err == nil) != good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for _, value := range []string{"T", "%LMQ%a,", ",%LMQ%a", "%LMQ%a,%LMQ%a", "%LMQ%a,b", many(MaxLightQueues + 1)} {
 		if err := CheckLightQueues([]byte(value)); !errors.Is(err, ErrMessageIllegal) {
 			t.Errorf("%.40q: %v", value, err)

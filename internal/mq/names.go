@@ -75,6 +75,10 @@ func CheckTopic(name string) error {
 	limit := MaxTopicName
 	if strings.HasPrefix(name, RetryPrefix) || strings.HasPrefix(name, DLQPrefix) {
 		limit = MaxInnerTopicName
+		// What a light group failed on, or others on a light queue.
+		if strings.Contains(name, LitePrefix) && len(name) <= limit {
+			return checkLightBytes(name)
+		}
 	}
 	if group, topic, ok := strings.Cut(name, "+"); ok && strings.HasPrefix(group, RetryPrefix) {
 		name = group + "_" + topic // the name of RetryTopicPopV2; nothing else may hold a plus sign

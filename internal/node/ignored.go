@@ -202,8 +202,6 @@ var ignored = []struct {
 		loadBalancePollNameServerInterval popLongPollingForceNotifyInterval popPollingMapExpireTimeSeconds
 		popPollingMapSize popResponseReturnActualRetryTopic retrieveMessageFromPopRetryTopicV1 useSeparateRetryQueue
 		maxMessageFilterNumForNotification useMessageFilterForNotification`},
-	{quiet, "it tunes priority messages, which are not supported",
-		`popFromRetryProbabilityForPriority priorityOrderAsc`},
 	{quiet, "it tunes lite topics, which are not supported",
 		`enableLiteEventMode enableLitePopLog liteEventCheckInterval liteEventFullDispatchDelayTime
 		liteEventFullDispatchDelayTimeForWildcardGroup liteSubscriptionCheckInterval liteSubscriptionCheckTimeoutMills
