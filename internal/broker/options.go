@@ -100,8 +100,8 @@ type Options struct {
 	RejectTransactions bool `conf:"reject-transactions" rocketmq:"rejectTransactionMessage" live:"true"`
 
 	// MaxDedupKeys bounds the unique keys that are remembered for topics with the
-	// attribute dedup.window.seconds; each takes some 40 bytes of memory and 17
-	// on the disk. At the limit such topics take no new messages. Default 4000000.
+	// attribute dedup.window.seconds; each takes up to 40 bytes of memory, and 16
+	// in a row of the key store. At the limit such topics take no new messages. Default 4000000.
 	MaxDedupKeys int `conf:"max-dedup-keys" live:"true"`
 
 	// LongPolling says whether a pull that finds nothing waits as long as the

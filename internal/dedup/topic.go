@@ -95,6 +95,11 @@ func (t *Topic) first(key []byte, at mq.LogPos) (r mq.SendResult, ok bool, err e
 	if string(has) != string(key) || topicOf(string(rec.Topic), rec.Properties) != t.name || !t.counts(rec.StoreTime) {
 		return r, false, nil
 	}
+	// The topic may have been deleted and made again.
+	all, err := t.r.opts.Store.Entries(mq.Queue{Topic: string(rec.Topic), ID: rec.QueueID}, rec.QueueOffset, 1)
+	if err != nil || len(all) == 0 || all[0].Pos != at {
+		return r, false, err
+	}
 	return t.r.answer(&rec), true, nil
 }
 
@@ -108,7 +113,6 @@ func (t *Topic) counts(stored int64) bool {
 // answer is what the sender of a stored message was answered.
 func (r *Register) answer(rec *mq.Record) mq.SendResult {
 	res := mq.SendResult{Status: mq.SendOK, QueueID: rec.QueueID, Offset: rec.QueueOffset, Pos: rec.Pos, StoreTime: rec.StoreTime}
-	real, _ := mq.Property(rec.Properties, mq.PropRealTopic)
 	switch string(rec.Topic) {
 	case mq.TopicTransHalf:
 		// Its producer was told the queue that it chose.
@@ -119,7 +123,7 @@ func (r *Register) answer(rec *mq.Record) mq.SendResult {
 		key, _ := mq.Property(rec.Properties, mq.PropUniqueKey)
 		text, _ := mq.Property(rec.Properties, mq.PropTimerOutMs)
 		due, _ := strconv.ParseInt(string(text), 10, 64)
-		res.Handle = mq.RecallHandle{Topic: string(real), Broker: r.opts.Broker, Due: due, Key: string(key)}.String()
+		res.Handle = mq.RecallHandle{Topic: topicOf(mq.TopicTimer, rec.Properties), Broker: r.opts.Broker, Due: due, Key: string(key)}.String()
 	}
 	return res
 }
@@ -128,8 +132,8 @@ func (r *Register) answer(rec *mq.Record) mq.SendResult {
 func topicOf(topic string, props []byte) string {
 	switch topic {
 	case mq.TopicSchedule, mq.TopicTimer, mq.TopicTransHalf:
-		real, _ := mq.Property(props, mq.PropRealTopic)
-		return string(real)
+		meant, _ := mq.Property(props, mq.PropRealTopic)
+		return string(meant)
 	}
 	return topic
 }

@@ -55,7 +55,7 @@ var docs = map[string]string{
 	"transaction-check-max":       "How often a producer is asked before a transaction is given up. Default 15.",
 	"max-pending-transactions":    "Bounds the transactions that are neither committed nor rolled back; each takes some 150 bytes of memory. Default 1000000.",
 	"reject-transactions":         "Whether transactional messages are refused. Default false.",
-	"max-dedup-keys":              "Bounds the unique keys that are remembered for topics with the attribute dedup.window.seconds; each takes some 40 bytes of memory and 17 on the disk. At the limit such topics take no new messages. Default 4000000.",
+	"max-dedup-keys":              "Bounds the unique keys that are remembered for topics with the attribute dedup.window.seconds; each takes up to 40 bytes of memory, and 16 in a row of the key store. At the limit such topics take no new messages. Default 4000000.",
 	"long-polling":                "Whether a pull that finds nothing waits as long as the client wishes; otherwise it waits for short-polling. Default true.",
 	"short-polling":               "How long a pull waits without long-polling. Default 1s.",
 	"max-pull-messages":           "Bounds the messages of one pull. Default 160.",
