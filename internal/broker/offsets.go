@@ -41,14 +41,14 @@ type progress struct {
 	getNums, getSize, ackNums *counter
 	behind                    atomic.Bool // mu.behind is not empty
 
-	retries [2]string     // topics of what the group popped and did not acknowledge
-	turn    atomic.Uint32 // queue that the next pop begins with
+	turn atomic.Uint32 // queue that the next pop begins with
 
-	// popping guards the locks of queues that are popped. A queue's own is held
-	// while messages are taken from it, before mu.
+	// popping guards what only pops need, which most groups never do. The lock
+	// of a queue is held while messages are taken from it, before mu.
 	popping struct {
 		sync.Mutex
-		queues map[int32]*sync.Mutex
+		queues  map[int32]*sync.Mutex
+		retries [2]string // topics of what was popped and not acknowledged
 	}
 
 	// mu guards the positions and orders the writing of their rows. deleted
@@ -134,9 +134,6 @@ func (o *offsets) progress(u use) *progress {
 		ackNums: o.stats.counter(statGroupAckNums, key),
 	}
 	p.mu.queues = map[int32]position{}
-	if !mq.IsLight(u.topic) { // of which there may be a million, and none is popped
-		p.retries = [2]string{mq.RetryTopicPop(u.group, u.topic), mq.RetryTopicPopV2(u.group, u.topic)}
-	}
 	o.mu.uses[u] = p
 	return p
 }
@@ -201,6 +198,17 @@ func (p *progress) popLock(queue int32) *sync.Mutex {
 		p.popping.queues[queue] = l
 	}
 	return l
+}
+
+// retryTopics are those of what the group popped and did not acknowledge: with
+// the older name and with the newer one.
+func (p *progress) retryTopics() [2]string {
+	p.popping.Lock()
+	defer p.popping.Unlock()
+	if p.popping.retries[0] == "" {
+		p.popping.retries = [2]string{mq.RetryTopicPop(p.group, p.topic), mq.RetryTopicPopV2(p.group, p.topic)}
+	}
+	return p.popping.retries
 }
 
 // reset moves a group to an offset; its next pull learns of it.

@@ -86,7 +86,7 @@ func (b *Broker) parkPop(w *waiting, x *popping) (parked, news bool) {
 			w.deadline = free
 		}
 	}
-	w.pop.retries = x.p.retries
+	w.pop.retries = x.p.retryTopics()
 	live := b.opts()
 	if b.closing.Load() || !b.parking.parkPop(w, live.MaxWaitingPops, live.MaxWaitingPopsPerQueue) {
 		return false, false
@@ -274,7 +274,7 @@ func (x *popping) run() {
 }
 
 func (x *popping) visitRetries() {
-	for i, name := range x.p.retries {
+	for i, name := range x.p.retryTopics() {
 		if t := x.b.topics.table.get(name); t != nil {
 			x.visitAll(x.b.offsets.progress(use{x.r.Group, name}), t, mq.RetryV1+mq.RetryKind(i))
 		}
