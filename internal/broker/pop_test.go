@@ -311,9 +311,9 @@ func TestAnOrderedQueueWaitsForItsMessages(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.fill(1, "a", "b", "c")
 		q := mq.PopRequest{QueueID: -1, Ordered: true, MaxMessages: 2, AttemptID: "1"}
-		p := r.wantPop(q, "a", "b")
+		r.wantPop(q, "a", "b")
 		r.wantPop(q, "a", "b") // the same attempt
-		p = r.wantPop(q, "a", "b")
+		p := r.wantPop(q, "a", "b")
 		q.AttemptID = "2"
 		q.Wait = 30 * time.Second
 		next := r.pops(q)
