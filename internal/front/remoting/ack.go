@@ -56,7 +56,7 @@ func (s *session) decodeAck(req *wire.Command) (mq.Ack, error) {
 		return mq.Ack{}, noLiteTopics()
 	}
 	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
-	if b := &s.acks.bounds; b.Queue != q || mq.QueueOffset(h.Offset) > b.hi {
+	if b := &s.acks.bounds; b.Topic == "" || b.Queue != q || mq.QueueOffset(h.Offset) > b.hi {
 		var err error
 		if *b, err = s.poppedFrom(q); err != nil {
 			return mq.Ack{}, err

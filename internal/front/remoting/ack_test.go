@@ -96,6 +96,7 @@ func TestAcknowledgementsOfWhatCannotBeAreRefused(t *testing.T) {
 		text   string
 	}{
 		"no such topic":   {func(h *wire.AckMessageRequest) { h.Topic = "None" }, wire.CodeTopicNotExist, "topic"},
+		"empty topic":     {func(h *wire.AckMessageRequest) { h.Topic, h.QueueID, h.Offset = "", 0, 0 }, wire.CodeTopicNotExist, "topic"},
 		"no such queue":   {func(h *wire.AckMessageRequest) { h.QueueID = 4 }, wire.CodeMessageIllegal, "0 to 3"},
 		"negative queue":  {func(h *wire.AckMessageRequest) { h.QueueID = -1 }, wire.CodeMessageIllegal, "0 to 3"},
 		"behind the end":  {func(h *wire.AckMessageRequest) { h.Offset = 101 }, wire.CodeNoMessage, "0 to 100"},
