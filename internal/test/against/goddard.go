@@ -57,6 +57,12 @@ func (g goddard) Cluster(tb testing.TB) *Cluster {
 	return &Cluster{NameServer: nameServer, Broker: s.Addr, servers: []*Server{s}}
 }
 
+// Endpoints implements Maker.
+func (g goddard) Endpoints(tb testing.TB) *Cluster {
+	tb.Helper()
+	return g.Cluster(tb)
+}
+
 // NameServer implements Maker.
 func (g goddard) NameServer(tb testing.TB) *Server {
 	tb.Helper()

@@ -4,7 +4,7 @@ package compat
 // client, and why.
 type difference struct {
 	server   string // "goddard", "rocketmq-5.5.0"
-	client   string // "java-5.5.0", "java-4.9.8", "go-2.1.2", "mqadmin"
+	client   string // "java-5.5.0", "java-4.9.8", "go-2.1.2", "mqadmin", "grpc-java", …
 	scenario string
 	reason   string
 }
@@ -15,10 +15,13 @@ var differences = []difference{
 	{"rocketmq-5.5.0", "java-4.9.8", "not_writable_old_route", oldRoute},
 	{"rocketmq-5.5.0", "java-5.5.0", "members_filter_alone", lastWins},
 	{"rocketmq-5.5.0", "java-4.9.8", "members_filter_alone", lastWins},
+	{"rocketmq-5.5.0", "grpc-go", "statuses_precise", internalError},
 	{"goddard", "mqadmin", "setConsumeMode", "pop consumption is not there yet, so a group cannot be switched to it"},
 }
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"
+
+const internalError = "RocketMQ's proxy answers a receipt handle or an expression that it cannot parse with an internal error, and takes a missing topic for one of another type"
 
 const lastWins = "RocketMQ keeps one subscription for a group, whose members lose what only they asked for"
 
