@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
@@ -36,7 +37,17 @@ type offsets struct {
 // A progress is a group's in all queues of a topic.
 type progress struct {
 	use
-	getNums, getSize *counter
+	getNums, getSize, ackNums *counter
+
+	retries [2]string     // topics of what the group popped and did not acknowledge
+	turn    atomic.Uint32 // queue that the next pop begins with
+
+	// popping guards the locks of queues that are popped. A queue's own is held
+	// while messages are taken from it, before mu.
+	popping struct {
+		sync.Mutex
+		queues map[int32]*sync.Mutex
+	}
 
 	// mu guards the positions and orders the writing of their rows. deleted
 	// says that the table no longer has this progress.
@@ -61,9 +72,12 @@ func newOffsets(keys *store.Keys, s *stats, later func(error) bool) *offsets {
 	return o
 }
 
-// load reads all rows.
-func (o *offsets) load() error {
-	return o.keys.Scan([]byte(offsetRows), func(key, value []byte) error {
+// load reads all rows. An offset behind the end of its queue is one that a power
+// loss has left: it goes back to the end, for those who would otherwise get none
+// of what takes the place of what was lost.
+func (o *offsets) load(bounds func(mq.Queue) (lo, hi mq.QueueOffset, err error)) error {
+	batch := o.keys.Batch()
+	err := o.keys.Scan([]byte(offsetRows), func(key, value []byte) error {
 		group, q, err := parseOffsetRow(key)
 		if err != nil {
 			return err
@@ -75,9 +89,22 @@ func (o *offsets) load() error {
 		if len(value) == 16 {
 			at.reset = mq.QueueOffset(binary.BigEndian.Uint64(value[8:]))
 		}
+		_, hi, err := bounds(q)
+		if err != nil {
+			return err
+		}
+		if at.committed > hi || at.reset > hi {
+			at.committed, at.reset = min(at.committed, hi), min(at.reset, hi)
+			batch.Set(key, at.encode())
+		}
 		o.progress(use{group, q.Topic}).mu.queues[q.ID] = at
 		return nil
 	})
+	if err != nil {
+		batch.Drop()
+		return err
+	}
+	return o.keys.Apply(batch, false)
 }
 
 // find returns a group's progress in a topic, or nil.
@@ -98,8 +125,13 @@ func (o *offsets) progress(u use) *progress {
 		return p
 	}
 	key := u.topic + "@" + u.group
-	p := &progress{use: u, getNums: o.stats.counter(statGroupGetNums, key), getSize: o.stats.counter(statGroupGetSize, key)}
+	p := &progress{
+		use: u, getNums: o.stats.counter(statGroupGetNums, key), getSize: o.stats.counter(statGroupGetSize, key),
+		ackNums: o.stats.counter(statGroupAckNums, key),
+	}
 	p.mu.queues = map[int32]position{}
+	p.popping.queues = map[int32]*sync.Mutex{}
+	p.retries = [2]string{mq.RetryTopicPop(u.group, u.topic), mq.RetryTopicPopV2(u.group, u.topic)}
 	o.mu.uses[u] = p
 	return p
 }
@@ -129,6 +161,38 @@ func (o *offsets) commit(p *progress, queue int32, to mq.QueueOffset) error {
 	}
 	at.committed = to
 	return o.keepLocked(p, queue, at)
+}
+
+// commitWith is commit in one batch with other rows, which apply adds to it and
+// stores: offset and rows are there together or not at all.
+func (o *offsets) commitWith(p *progress, queue int32, to mq.QueueOffset, b *store.KeyBatch, apply func(*store.KeyBatch) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.atLocked(queue)
+	if p.mu.deleted || at.reset != noOffset {
+		b.Drop()
+		return fmt.Errorf("%w: group %s in topic %s was reset or deleted meanwhile", mq.ErrBusy, p.group, p.topic)
+	}
+	at.committed = to
+	b.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), at.encode())
+	if err := apply(b); err != nil {
+		return fmt.Errorf("what group %s takes from topic %s cannot be noted: %w", p.group, p.topic, err)
+	}
+	delete(p.mu.unkept, queue)
+	p.mu.queues[queue] = at
+	return nil
+}
+
+// popLock is held by who takes messages from a queue for the group.
+func (p *progress) popLock(queue int32) *sync.Mutex {
+	p.popping.Lock()
+	defer p.popping.Unlock()
+	l := p.popping.queues[queue]
+	if l == nil {
+		l = new(sync.Mutex)
+		p.popping.queues[queue] = l
+	}
+	return l
 }
 
 // reset moves a group to an offset; its next pull learns of it.
@@ -182,15 +246,20 @@ func (o *offsets) keepLocked(p *progress, queue int32, at position) error {
 
 // writeLocked writes the row of a position.
 func (o *offsets) writeLocked(p *progress, queue int32, at position) error {
-	value := binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(at.committed))
-	if at.reset != noOffset {
-		value = binary.BigEndian.AppendUint64(value, uint64(at.reset))
-	}
-	if err := o.keys.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), value, false); err != nil {
+	if err := o.keys.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), at.encode(), false); err != nil {
 		return fmt.Errorf("the offset of group %s in topic %s cannot be stored: %w", p.group, p.topic, err)
 	}
 	delete(p.mu.unkept, queue)
 	return nil
+}
+
+// encode is the value of a position's row.
+func (at position) encode() []byte {
+	value := binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(at.committed))
+	if at.reset != noOffset {
+		value = binary.BigEndian.AppendUint64(value, uint64(at.reset))
+	}
+	return value
 }
 
 // keepRest writes the rows that wait for space.
@@ -243,6 +312,7 @@ func (o *offsets) delete(match func(use) bool) error {
 		delete(o.mu.uses, u)
 		o.stats.forget(statGroupGetNums, u.topic+"@"+u.group)
 		o.stats.forget(statGroupGetSize, u.topic+"@"+u.group)
+		o.stats.forget(statGroupAckNums, u.topic+"@"+u.group)
 	}
 	return o.keys.Apply(batch, true)
 }

@@ -17,6 +17,7 @@ import (
 //	broker/version/topic, …/group          mq.DataVersion as JSON
 //	broker/offset/TOPIC 0 GROUP 0 queue4   committed8, and reset8 while a reset
 //	                                       has not reached a client
+//	broker/mode/TOPIC 0 GROUP              mq.RequestMode as JSON
 //
 // Numbers are big-endian.
 const (
@@ -24,6 +25,7 @@ const (
 	groupRows   = "broker/group/"
 	versionRows = "broker/version/"
 	offsetRows  = "broker/offset/"
+	modeRows    = "broker/mode/"
 )
 
 // offsetRow is the row of a group's offset in a queue.
