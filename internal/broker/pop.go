@@ -339,7 +339,7 @@ func (x *popping) waiting(s source) (int64, error) {
 		// More than the queue holds; a pop puts it right.
 	case at.committed != noOffset:
 		lo = max(lo, at.committed)
-	case x.r.FromEnd && s.kind == mq.RetryNone:
+	case x.fromEnd(s, lo, hi):
 		lo = hi
 	}
 	return int64(max(0, hi-lo)), nil
@@ -430,10 +430,21 @@ func (x *popping) start(s source) (mq.QueueOffset, error) {
 	if err != nil {
 		return 0, err
 	}
-	if x.r.FromEnd && s.kind == mq.RetryNone {
+	if x.fromEnd(s, lo, hi) {
 		return hi, nil
 	}
 	return lo, nil
+}
+
+// youngQueue is how many messages a queue may hold, if it has lost none yet, for
+// a group without an offset to begin at the first, whatever it asks for.
+// RocketMQ asks whether the first message is in memory.
+const youngQueue = 1 << 20
+
+// fromEnd reports whether a group without an offset begins behind the last
+// message of a queue, which holds lo to hi.
+func (x *popping) fromEnd(s source, lo, hi mq.QueueOffset) bool {
+	return x.r.FromEnd && s.kind == mq.RetryNone && (lo > 0 || hi > youngQueue)
 }
 
 // read reads from a queue, and passes over what does not match or is gone. It

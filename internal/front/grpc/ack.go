@@ -51,7 +51,7 @@ func (m messaging) AckMessage(ctx context.Context, req *rmq.AckMessageRequest) (
 	if len(acks) > 0 {
 		for i, err := range m.broker.Ack(ctx, acks) {
 			if err != nil && i < len(at) {
-				states[at[i]] = m.explain(err)
+				states[at[i]] = m.explain(notInHand(err))
 			}
 		}
 	}
@@ -106,9 +106,10 @@ func (m messaging) ForwardMessageToDeadLetterQueue(ctx context.Context, req *rmq
 // notInHand is the status for a message that its receipt does not name any
 // more.
 func notInHand(err error) error {
-	if errors.Is(err, mq.ErrNotFound) {
-		return refusef(rmq.Code_INVALID_RECEIPT_HANDLE,
-			"the message is not in hand any more: it was acknowledged, or its invisible time was over, or another handle replaced this one")
+	for _, unknown := range []error{mq.ErrNotFound, mq.ErrInvalid, mq.ErrMessageIllegal, mq.ErrOffsetOutOfRange, mq.ErrQueueOutOfRange} {
+		if errors.Is(err, unknown) {
+			return refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "%v", err)
+		}
 	}
 	return err
 }
