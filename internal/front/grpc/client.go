@@ -143,11 +143,18 @@ func (c *client) update(settings *rmq.Settings, by caller) {
 	}
 }
 
-// attach makes out the way to the client; of two streams the newer counts.
-func (c *client) attach(out chan *rmq.TelemetryCommand) {
+// attach makes out the way to the client, on which first goes; of two streams
+// the newer counts. false if first finds no room.
+func (c *client) attach(out chan *rmq.TelemetryCommand, first *rmq.TelemetryCommand) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.out = out
+	select {
+	case out <- first:
+		return true
+	default:
+		return false
+	}
 }
 
 // detach takes out away, and reports whether it was the way to the client.

@@ -3,7 +3,6 @@ package grpc
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -257,14 +256,33 @@ type rig struct {
 	server *Server
 	conn   *grpc.ClientConn
 	rmq.MessagingServiceClient
-	log *bytes.Buffer
+	log  *logged
+	stop func()
+}
+
+// A logged text may be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // newRig starts a server; change may alter its options.
 func newRig(t *testing.T, change ...func(*Options)) *rig {
 	t.Helper()
 	ln := bufconn.Listen(1 << 20)
-	r := &rig{t: t, fake: newFake(), log: new(bytes.Buffer)}
+	r := &rig{t: t, fake: newFake(), log: new(logged)}
 	o := Options{Broker: r.fake, Admin: r.fake, Name: "b1", TLSMode: TLSOff, Drain: 5 * time.Second, Log: slog.New(slog.NewTextHandler(r.log, nil))}
 	for _, f := range change {
 		f(&o)
@@ -281,6 +299,7 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.stop = cancel
 	r.MessagingServiceClient = rmq.NewMessagingServiceClient(r.conn)
 	t.Cleanup(func() {
 		r.conn.Close()
@@ -367,4 +386,3 @@ func consumer(group string, kind rmq.ClientType, topics ...string) *rmq.Settings
 	return &rmq.Settings{ClientType: &kind, PubSub: &rmq.Settings_Subscription{Subscription: s}}
 }
 
-var _ = tls.VersionTLS12

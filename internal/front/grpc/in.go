@@ -65,11 +65,11 @@ type incoming struct {
 // incoming checks a message and makes of it one to be stored. most is how long
 // its body may be.
 func (s *Server) incoming(m *rmq.Message, by caller, most int32) (in incoming, err error) {
-	p := m.GetSystemProperties()
-	in.kind, in.group, in.id = kindOf(p), p.GetMessageGroup(), p.GetMessageId()
 	if err := s.checkMessage(m, most); err != nil {
 		return in, err
 	}
+	p := m.SystemProperties
+	in.kind, in.group, in.id = kindOf(p), p.GetMessageGroup(), p.GetMessageId()
 	topic := m.GetTopic().GetName()
 	in.Message = mq.Message{
 		Topic: topic, QueueID: -1, BornTime: time.Now().UnixMilli(), BornHost: by.remote, Body: m.GetBody(),

@@ -134,13 +134,10 @@ func (t *talk) settings(settings *rmq.Settings) error {
 	answer := &rmq.TelemetryCommand{
 		Status: okay(), Command: &rmq.TelemetryCommand_Settings{Settings: t.s.mergedSettings(t.stream.Context(), settings)},
 	}
-	select {
-	case t.out <- answer:
-	default:
+	t.client = c
+	if !c.attach(t.out, answer) {
 		return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d commands wait for the client to read them; read the stream", maxCommands)
 	}
-	t.client = c
-	c.attach(t.out)
 	return nil
 }
 
