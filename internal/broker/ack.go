@@ -126,6 +126,11 @@ func (b *Broker) ackInOrder(u pop.Use, r *mq.Receipt) error {
 	if r.Offset < p.at(u.Queue).committed {
 		return nil
 	}
+	return b.ackLocked(p, u, r)
+}
+
+// ackLocked is ackInOrder of a queue that is locked.
+func (b *Broker) ackLocked(p *progress, u pop.Use, r *mq.Receipt) error {
 	o, err := b.holds.Order(u)
 	if err != nil {
 		return err
@@ -241,17 +246,26 @@ func (b *Broker) Bury(_ context.Context, a mq.Ack) error {
 	return b.holds.Settle(hold, at)
 }
 
+// buryInOrder is Bury of a message that was taken in order.
 func (b *Broker) buryInOrder(g *mq.Group, u pop.Use, a *mq.Ack) error {
+	r := &a.Receipt
+	p := b.offsets.find(use{u.Group, u.Topic})
+	if p == nil {
+		return notInHand(u, r)
+	}
+	lock := p.popLock(u.Queue)
+	lock.Lock()
+	defer lock.Unlock()
 	o, err := b.holds.Order(u)
 	if err != nil {
 		return err
 	}
-	if o.Ack(a.Receipt.Offset, a.Receipt.PopTime) != pop.AckTaken {
-		return notInHand(u, &a.Receipt)
+	if !o.Has(r.Offset, r.PopTime) {
+		return notInHand(u, r)
 	}
-	entries, err := b.store.Entries(mq.Queue{Topic: u.Topic, ID: u.Queue}, a.Receipt.Offset, 1)
-	if err == nil && (len(entries) == 0 || entries[0].Offset != a.Receipt.Offset) {
-		err = notInHand(u, &a.Receipt)
+	entries, err := b.store.Entries(mq.Queue{Topic: u.Topic, ID: u.Queue}, r.Offset, 1)
+	if err == nil && (len(entries) == 0 || entries[0].Offset != r.Offset) {
+		err = notInHand(u, r)
 	}
 	if err != nil {
 		return err
@@ -259,7 +273,7 @@ func (b *Broker) buryInOrder(g *mq.Group, u pop.Use, a *mq.Ack) error {
 	if _, err := b.buryAt(g, u, entries[0].Pos); err != nil {
 		return err
 	}
-	return b.ackInOrder(u, &a.Receipt)
+	return b.ackLocked(p, u, r)
 }
 
 // buryAt stores the message at a log position in the dead letters, and returns

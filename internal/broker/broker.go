@@ -114,8 +114,8 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
-	b.offsets = newOffsets(b.store.Keys(), b.stats, b.keepLater)
-	return errors.Join(b.loadTopics(), b.loadGroups(), b.loadModes(), b.offsets.load(b.store.Bounds))
+	b.offsets = newOffsets(b.store, b.stats, b.keepLater)
+	return errors.Join(b.loadTopics(), b.loadGroups(), b.loadModes(), b.offsets.load())
 }
 
 // Run serves until ctx ends. Then nothing is accepted any more, the pulls that

@@ -22,6 +22,7 @@ type use struct{ group, topic string }
 // offsets is how far each group is in each queue. The rows are written while
 // the progress is locked, so that they never go back.
 type offsets struct {
+	store *store.Store
 	keys  *store.Keys
 	stats *stats
 	later func(error) bool // whether a row that failed so may be written later
@@ -66,36 +67,34 @@ type position struct {
 	reset     mq.QueueOffset // where the next pull is sent
 }
 
-func newOffsets(keys *store.Keys, s *stats, later func(error) bool) *offsets {
-	o := &offsets{keys: keys, stats: s, later: later}
+func newOffsets(st *store.Store, s *stats, later func(error) bool) *offsets {
+	o := &offsets{store: st, keys: st.Keys(), stats: s, later: later}
 	o.mu.uses = map[use]*progress{}
 	return o
 }
 
-// load reads all rows. An offset behind the end of its queue is one that a power
-// loss has left: it goes back to the end, for those who would otherwise get none
-// of what takes the place of what was lost.
-func (o *offsets) load(bounds func(mq.Queue) (lo, hi mq.QueueOffset, err error)) error {
+// load reads all rows. An offset behind the end of its queue goes back there if
+// the log lost its end since to a power cut: the group would get nothing of what
+// takes the place of the lost messages.
+func (o *offsets) load() error {
 	batch := o.keys.Batch()
+	_, end := o.store.LogBounds()
 	err := o.keys.Scan([]byte(offsetRows), func(key, value []byte) error {
 		group, q, err := parseOffsetRow(key)
 		if err != nil {
 			return err
 		}
-		if len(value) != 8 && len(value) != 16 {
-			return fmt.Errorf("broker: row %q has %d bytes, want 8 or 16", key, len(value))
+		at, wrote, ok := decodePosition(value)
+		if !ok {
+			return fmt.Errorf("broker: row %q has %d bytes, want 8, 16 or 24", key, len(value))
 		}
-		at := position{committed: mq.QueueOffset(binary.BigEndian.Uint64(value)), pulled: noOffset, reset: noOffset}
-		if len(value) == 16 {
-			at.reset = mq.QueueOffset(binary.BigEndian.Uint64(value[8:]))
-		}
-		_, hi, err := bounds(q)
-		if err != nil {
-			return err
-		}
-		if at.committed > hi || at.reset > hi {
+		if wrote > end {
+			_, hi, err := o.store.Bounds(q)
+			if err != nil {
+				return err
+			}
 			at.committed, at.reset = min(at.committed, hi), min(at.reset, hi)
-			batch.Set(key, at.encode())
+			batch.Set(key, at.encode(end))
 		}
 		o.progress(use{group, q.Topic}).mu.queues[q.ID] = at
 		return nil
@@ -174,7 +173,7 @@ func (o *offsets) commitWith(p *progress, queue int32, to mq.QueueOffset, b *sto
 		return fmt.Errorf("%w: group %s in topic %s was reset or deleted meanwhile", mq.ErrBusy, p.group, p.topic)
 	}
 	at.committed = to
-	b.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), at.encode())
+	b.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), at.encode(o.end()))
 	if err := apply(b); err != nil {
 		return fmt.Errorf("what group %s takes from topic %s cannot be noted: %w", p.group, p.topic, err)
 	}
@@ -246,20 +245,43 @@ func (o *offsets) keepLocked(p *progress, queue int32, at position) error {
 
 // writeLocked writes the row of a position.
 func (o *offsets) writeLocked(p *progress, queue int32, at position) error {
-	if err := o.keys.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), at.encode(), false); err != nil {
+	if err := o.keys.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), at.encode(o.end()), false); err != nil {
 		return fmt.Errorf("the offset of group %s in topic %s cannot be stored: %w", p.group, p.topic, err)
 	}
 	delete(p.mu.unkept, queue)
 	return nil
 }
 
-// encode is the value of a position's row.
-func (at position) encode() []byte {
-	value := binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(at.committed))
-	if at.reset != noOffset {
-		value = binary.BigEndian.AppendUint64(value, uint64(at.reset))
+// encode is the value of a position's row, written when the log ended at end.
+func (at position) encode(end mq.LogPos) []byte {
+	be := binary.BigEndian
+	value := be.AppendUint64(make([]byte, 0, 24), uint64(at.committed))
+	value = be.AppendUint64(value, uint64(at.reset))
+	return be.AppendUint64(value, uint64(end))
+}
+
+// decodePosition reads what encode wrote, or an earlier version, which did not
+// note the end of the log, nor a reset if there was none.
+func decodePosition(value []byte) (at position, end mq.LogPos, ok bool) {
+	be := binary.BigEndian
+	at = position{committed: noOffset, pulled: noOffset, reset: noOffset}
+	if n := len(value); n != 8 && n != 16 && n != 24 {
+		return at, 0, false
 	}
-	return value
+	at.committed = mq.QueueOffset(be.Uint64(value))
+	if len(value) >= 16 {
+		at.reset = mq.QueueOffset(be.Uint64(value[8:]))
+	}
+	if len(value) == 24 {
+		end = mq.LogPos(be.Uint64(value[16:]))
+	}
+	return at, end, true
+}
+
+// end is where the log ends.
+func (o *offsets) end() mq.LogPos {
+	_, hi := o.store.LogBounds()
+	return hi
 }
 
 // keepRest writes the rows that wait for space.

@@ -15,7 +15,7 @@ import (
 // parking while it is parked and otherwise to the goroutine that took it out.
 type waiting struct {
 	ctx      context.Context
-	pop      *popWaiting     // nil if it is a pull, of which the next fields are
+	pop      *popWaiting    // nil if it is a pull, of which the next fields are
 	request  mq.PullRequest // From is the end of the queue when it was read
 	progress *progress
 	done     func(mq.Batch, error)

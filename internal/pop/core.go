@@ -88,13 +88,19 @@ func (o *Order) Ack(at mq.QueueOffset, popTime int64) AckResult {
 	return AckTaken
 }
 
+// Has reports whether a message is in hand since the pop at popTime.
+func (o *Order) Has(at mq.QueueOffset, popTime int64) bool {
+	m := o.find(at)
+	return popTime == o.popTime && m != nil && !m.done
+}
+
 // Change makes a message visible at another time. It reports whether the
 // message is in hand.
 func (o *Order) Change(at mq.QueueOffset, popTime, visible int64, suspend bool) bool {
-	m := o.find(at)
-	if popTime != o.popTime || m == nil || m.done {
+	if !o.Has(at, popTime) {
 		return false
 	}
+	m := o.find(at)
 	m.visible, m.suspended = visible, suspend
 	return true
 }

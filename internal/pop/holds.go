@@ -303,19 +303,25 @@ func (h *Holds) Settle(hold Hold, copied mq.LogPos) error {
 	return err
 }
 
-// waits notes that there is a row.
+// waits notes that there is a row, and wakes Run if it is due before all others.
 func (h *Holds) waits(key []byte) {
+	if h.note(key) {
+		h.signal()
+	}
+}
+
+// note notes that there may be rows from a key on, and reports whether these are
+// due before all others.
+func (h *Holds) note(key []byte) (sooner bool) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.mu.low == nil || bytes.Compare(key, h.mu.low) < 0 {
 		h.mu.low = key
 	}
 	due := dueOf(key)
-	sooner := due < h.mu.next
+	sooner = due < h.mu.next
 	h.mu.next = min(h.mu.next, due)
-	h.mu.Unlock()
-	if sooner {
-		h.signal()
-	}
+	return sooner
 }
 
 func (h *Holds) signal() {

@@ -33,7 +33,7 @@ const (
 	claimedRest = 50
 
 	// maxUnread is how often a damaged message is read before it is let go, in
-	// growing intervals of up to maxUnreadRest, some five hours in all.
+	// growing intervals of up to maxUnreadRest, some four hours in all.
 	maxUnread     = 16
 	firstUnread   = 5_000
 	maxUnreadRest = 30 * 60_000
@@ -147,7 +147,7 @@ func (h *Holds) findDue(now int64) (due []Hold, next int64, err error) {
 		first = dueKey(now + lookAhead + 1)
 	}
 	if first != nil {
-		h.waits(first)
+		h.note(first)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
