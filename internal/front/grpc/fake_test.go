@@ -191,7 +191,9 @@ func (f *fake) Bury(_ context.Context, a mq.Ack) error {
 	return nil
 }
 
-func (f *fake) Pull(_ context.Context, _ mq.PullRequest, done func(mq.Batch, error)) { done(f.pull, f.err) }
+func (f *fake) Pull(_ context.Context, _ mq.PullRequest, done func(mq.Batch, error)) {
+	done(f.pull, f.err)
+}
 
 func (f *fake) Offset(_ context.Context, group string, q mq.Queue) (mq.QueueOffset, error) {
 	f.mu.Lock()
@@ -210,7 +212,9 @@ func (f *fake) SetOffset(_ context.Context, group string, q mq.Queue, to mq.Queu
 	return f.err
 }
 
-func (f *fake) Bounds(context.Context, mq.Queue) (lo, hi mq.QueueOffset, err error) { return 3, 9, f.err }
+func (f *fake) Bounds(context.Context, mq.Queue) (lo, hi mq.QueueOffset, err error) {
+	return 3, 9, f.err
+}
 
 func (f *fake) Locate(_ context.Context, _ mq.Queue, at time.Time, _ bool) (mq.QueueOffset, error) {
 	return mq.QueueOffset(at.Unix()), f.err
@@ -385,4 +389,3 @@ func consumer(group string, kind rmq.ClientType, topics ...string) *rmq.Settings
 	}
 	return &rmq.Settings{ClientType: &kind, PubSub: &rmq.Settings_Subscription{Subscription: s}}
 }
-

@@ -202,10 +202,12 @@ func TestRequestsForMessagesAreChecked(t *testing.T) {
 		code rmq.Code
 		f    func(*rmq.ReceiveMessageRequest)
 	}{
-		"short":    {rmq.Code_ILLEGAL_INVISIBLE_TIME, func(q *rmq.ReceiveMessageRequest) { q.InvisibleDuration = durationpb.New(9 * time.Second) }},
-		"long":     {rmq.Code_ILLEGAL_INVISIBLE_TIME, func(q *rmq.ReceiveMessageRequest) { q.InvisibleDuration = durationpb.New(13 * time.Hour) }},
-		"filter":   {rmq.Code_ILLEGAL_FILTER_EXPRESSION, func(q *rmq.ReceiveMessageRequest) { q.FilterExpression.Expression = " || " }},
-		"sql":      {rmq.Code_ILLEGAL_FILTER_EXPRESSION, func(q *rmq.ReceiveMessageRequest) { q.FilterExpression = &rmq.FilterExpression{Type: rmq.FilterType_SQL, Expression: "a >"} }},
+		"short":  {rmq.Code_ILLEGAL_INVISIBLE_TIME, func(q *rmq.ReceiveMessageRequest) { q.InvisibleDuration = durationpb.New(9 * time.Second) }},
+		"long":   {rmq.Code_ILLEGAL_INVISIBLE_TIME, func(q *rmq.ReceiveMessageRequest) { q.InvisibleDuration = durationpb.New(13 * time.Hour) }},
+		"filter": {rmq.Code_ILLEGAL_FILTER_EXPRESSION, func(q *rmq.ReceiveMessageRequest) { q.FilterExpression.Expression = " || " }},
+		"sql": {rmq.Code_ILLEGAL_FILTER_EXPRESSION, func(q *rmq.ReceiveMessageRequest) {
+			q.FilterExpression = &rmq.FilterExpression{Type: rmq.FilterType_SQL, Expression: "a >"}
+		}},
 		"group":    {rmq.Code_ILLEGAL_CONSUMER_GROUP, func(q *rmq.ReceiveMessageRequest) { q.Group = res("") }},
 		"topic":    {rmq.Code_TOPIC_NOT_FOUND, func(q *rmq.ReceiveMessageRequest) { q.MessageQueue.Topic = res("none") }},
 		"broker":   {rmq.Code_FORBIDDEN, func(q *rmq.ReceiveMessageRequest) { q.MessageQueue.Broker.Name = "b2" }},

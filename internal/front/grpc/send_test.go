@@ -123,9 +123,11 @@ func TestWhatIsWrongWithAMessageIsSaidWithTheProxysCode(t *testing.T) {
 // kinds are changes that make a message one of a type.
 func kinds() map[string]func(*rmq.Message) {
 	return map[string]func(*rmq.Message){
-		"NORMAL":      func(*rmq.Message) {},
-		"FIFO":        func(m *rmq.Message) { m.SystemProperties.MessageGroup = proto.String("g") },
-		"DELAY":       func(m *rmq.Message) { m.SystemProperties.DeliveryTimestamp = timestamppb.New(time.Now().Add(time.Hour)) },
+		"NORMAL": func(*rmq.Message) {},
+		"FIFO":   func(m *rmq.Message) { m.SystemProperties.MessageGroup = proto.String("g") },
+		"DELAY": func(m *rmq.Message) {
+			m.SystemProperties.DeliveryTimestamp = timestamppb.New(time.Now().Add(time.Hour))
+		},
 		"TRANSACTION": func(m *rmq.Message) { m.SystemProperties.MessageType = rmq.MessageType_TRANSACTION },
 		"PRIORITY":    func(m *rmq.Message) { m.SystemProperties.Priority = proto.Int32(2) },
 	}

@@ -56,9 +56,9 @@ type Server struct {
 	renewing *renewing
 	// bodyLimit is what maxBody found last.
 	bodyLimit atomic.Pointer[bodyLimit]
-	unread    atomic.Int64 // bytes of messages that clients have not read
-	conns    atomic.Int64  // open
-	stopping chan struct{} // closed when waiting calls shall end
+	unread    atomic.Int64  // bytes of messages that clients have not read
+	conns     atomic.Int64  // open
+	stopping  chan struct{} // closed when waiting calls shall end
 
 	// work counts what outlives the call that began it; Run waits for it.
 	work sync.WaitGroup
