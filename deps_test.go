@@ -16,7 +16,7 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment;
+NONE                          < mq, wire, segment, front/grpc/rmq;
 mq                            < filter;
 mq, wire                      < rpc;
 mq, segment                   < store;
@@ -26,8 +26,9 @@ mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop        < broker;
 mq, rpc, filter               < front/remoting;
+mq, filter, front/grpc/rmq    < front/grpc;
 mq, rpc                       < admin;
-broker, namesrv, front/remoting < node;
+broker, namesrv, front/remoting, front/grpc < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/pop"
 )
 
 // TopicStats is the state of each queue of a topic.
@@ -117,13 +118,29 @@ func (b *Broker) ResetOffsets(ctx context.Context, group, topic string, queue in
 	}
 	p := b.offsets.progress(use{group, topic})
 	for q, offset := range to {
-		if err := b.offsets.reset(p, q.ID, offset); err != nil {
+		if err := b.resetQueue(p, q.ID, offset); err != nil {
 			return nil, err
 		}
+	}
+	// What was in hand before counts no more.
+	err = b.holds.Forget(func(u pop.Use) bool {
+		_, ok := to[mq.Queue{Topic: u.Topic, ID: u.Queue}]
+		return ok && u.Group == group
+	})
+	if err != nil {
+		return nil, err
 	}
 	b.parking.wakeGroup(group, topic)
 	b.opts().Log.Info("reset offsets", "group", group, "topic", topic, "queues", len(to))
 	return to, nil
+}
+
+// resetQueue moves a group to an offset while it pops nothing there.
+func (b *Broker) resetQueue(p *progress, id int32, to mq.QueueOffset) error {
+	lock := p.popLock(id)
+	lock.Lock()
+	defer lock.Unlock()
+	return b.offsets.reset(p, id, to)
 }
 
 // resetTargets is where a reset leads in each queue.
@@ -192,6 +209,8 @@ func (b *Broker) Stats(_ context.Context, name, key string) ([3]mq.RateStat, err
 		return b.stats.spans(&b.stats.putTotal), nil
 	case name == statBrokerGetNums && key == o.Cluster:
 		return b.stats.spans(&b.stats.getTotal), nil
+	case name == statBrokerAckNums && key == o.Cluster:
+		return b.stats.spans(&b.stats.ackTotal), nil
 	}
 	r, err := b.stats.get(name, key)
 	if err != nil {

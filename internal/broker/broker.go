@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/pop"
 	"github.com/goddardmq/goddard/internal/store"
 	"github.com/goddardmq/goddard/internal/timer"
 	"github.com/goddardmq/goddard/internal/txn"
@@ -25,6 +26,9 @@ type Broker struct {
 	timer   *timer.Timer
 	agenda  *timer.Agenda
 	txn     *txn.Ledger
+	holds   *pop.Holds
+	modes   modes
+	routes  routes
 	topics  topics
 	groups  groups
 	offsets *offsets
@@ -106,8 +110,12 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
-	b.offsets = newOffsets(b.store.Keys(), b.stats, b.keepLater)
-	return errors.Join(b.loadTopics(), b.loadGroups(), b.offsets.load())
+	b.holds, err = pop.New(pop.Options{Store: b.store, Revive: b.revive, Append: b.deliver, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	b.offsets = newOffsets(b.store, b.stats, b.keepLater)
+	return errors.Join(b.loadTopics(), b.loadGroups(), b.loadModes(), b.offsets.load())
 }
 
 // Run serves until ctx ends. Then nothing is accepted any more, the pulls that
@@ -116,7 +124,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var loops, storing sync.WaitGroup
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	failures := make(chan error, 4) // one for each part that may fail
+	failures := make(chan error, 5) // one for each part that may fail
 	run := func(part func(context.Context) error, ctx context.Context) {
 		if err := part(ctx); err != nil {
 			failures <- err
@@ -131,6 +139,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	loops.Go(func() { run(b.timer.Run, ctx) })
 	loops.Go(func() { run(b.agenda.Run, ctx) })
 	loops.Go(func() { run(b.txn.Run, ctx) })
+	loops.Go(func() { run(b.holds.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/pop"
 )
 
 // groups are the configurations of all consumer groups.
@@ -164,7 +165,7 @@ func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) 
 	defer b.groups.mu.Unlock()
 	var errs []error
 	if cleanOffsets {
-		errs = append(errs, b.offsets.deleteGroup(name))
+		errs = append(errs, b.offsets.deleteGroup(name), b.holds.Forget(func(u pop.Use) bool { return u.Group == name }))
 	}
 	if b.groups.table.get(name) != nil {
 		if err := b.store.Keys().Delete([]byte(groupRows+name), true); err != nil {
@@ -172,7 +173,7 @@ func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) 
 		}
 		delete(b.groups.mu.unkept, name)
 		b.groups.table.put(name, nil)
-		errs = append(errs, b.nextVersion("group", &b.groups.mu.version))
+		errs = append(errs, b.deleteModes(func(u use) bool { return u.group == name }), b.nextVersion("group", &b.groups.mu.version))
 		b.opts().Log.Info("deleted consumer group", "group", name)
 	}
 	return errors.Join(errs...)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
@@ -21,6 +22,7 @@ type use struct{ group, topic string }
 // offsets is how far each group is in each queue. The rows are written while
 // the progress is locked, so that they never go back.
 type offsets struct {
+	store *store.Store
 	keys  *store.Keys
 	stats *stats
 	later func(error) bool // whether a row that failed so may be written later
@@ -36,7 +38,17 @@ type offsets struct {
 // A progress is a group's in all queues of a topic.
 type progress struct {
 	use
-	getNums, getSize *counter
+	getNums, getSize, ackNums *counter
+
+	retries [2]string     // topics of what the group popped and did not acknowledge
+	turn    atomic.Uint32 // queue that the next pop begins with
+
+	// popping guards the locks of queues that are popped. A queue's own is held
+	// while messages are taken from it, before mu.
+	popping struct {
+		sync.Mutex
+		queues map[int32]*sync.Mutex
+	}
 
 	// mu guards the positions and orders the writing of their rows. deleted
 	// says that the table no longer has this progress.
@@ -55,29 +67,43 @@ type position struct {
 	reset     mq.QueueOffset // where the next pull is sent
 }
 
-func newOffsets(keys *store.Keys, s *stats, later func(error) bool) *offsets {
-	o := &offsets{keys: keys, stats: s, later: later}
+func newOffsets(st *store.Store, s *stats, later func(error) bool) *offsets {
+	o := &offsets{store: st, keys: st.Keys(), stats: s, later: later}
 	o.mu.uses = map[use]*progress{}
 	return o
 }
 
-// load reads all rows.
+// load reads all rows. An offset behind the end of its queue goes back there if
+// the log lost its end since to a power cut: the group would get nothing of what
+// takes the place of the lost messages.
 func (o *offsets) load() error {
-	return o.keys.Scan([]byte(offsetRows), func(key, value []byte) error {
+	batch := o.keys.Batch()
+	_, end := o.store.LogBounds()
+	err := o.keys.Scan([]byte(offsetRows), func(key, value []byte) error {
 		group, q, err := parseOffsetRow(key)
 		if err != nil {
 			return err
 		}
-		if len(value) != 8 && len(value) != 16 {
-			return fmt.Errorf("broker: row %q has %d bytes, want 8 or 16", key, len(value))
+		at, wrote, ok := decodePosition(value)
+		if !ok {
+			return fmt.Errorf("broker: row %q has %d bytes, want 8, 16 or 24", key, len(value))
 		}
-		at := position{committed: mq.QueueOffset(binary.BigEndian.Uint64(value)), pulled: noOffset, reset: noOffset}
-		if len(value) == 16 {
-			at.reset = mq.QueueOffset(binary.BigEndian.Uint64(value[8:]))
+		if wrote > end {
+			_, hi, err := o.store.Bounds(q)
+			if err != nil {
+				return err
+			}
+			at.committed, at.reset = min(at.committed, hi), min(at.reset, hi)
+			batch.Set(key, at.encode(end))
 		}
 		o.progress(use{group, q.Topic}).mu.queues[q.ID] = at
 		return nil
 	})
+	if err != nil {
+		batch.Drop()
+		return err
+	}
+	return o.keys.Apply(batch, false)
 }
 
 // find returns a group's progress in a topic, or nil.
@@ -98,8 +124,13 @@ func (o *offsets) progress(u use) *progress {
 		return p
 	}
 	key := u.topic + "@" + u.group
-	p := &progress{use: u, getNums: o.stats.counter(statGroupGetNums, key), getSize: o.stats.counter(statGroupGetSize, key)}
+	p := &progress{
+		use: u, getNums: o.stats.counter(statGroupGetNums, key), getSize: o.stats.counter(statGroupGetSize, key),
+		ackNums: o.stats.counter(statGroupAckNums, key),
+	}
 	p.mu.queues = map[int32]position{}
+	p.popping.queues = map[int32]*sync.Mutex{}
+	p.retries = [2]string{mq.RetryTopicPop(u.group, u.topic), mq.RetryTopicPopV2(u.group, u.topic)}
 	o.mu.uses[u] = p
 	return p
 }
@@ -129,6 +160,38 @@ func (o *offsets) commit(p *progress, queue int32, to mq.QueueOffset) error {
 	}
 	at.committed = to
 	return o.keepLocked(p, queue, at)
+}
+
+// commitWith is commit in one batch with other rows, which apply adds to it and
+// stores: offset and rows are there together or not at all.
+func (o *offsets) commitWith(p *progress, queue int32, to mq.QueueOffset, b *store.KeyBatch, apply func(*store.KeyBatch) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.atLocked(queue)
+	if p.mu.deleted || at.reset != noOffset {
+		b.Drop()
+		return fmt.Errorf("%w: group %s in topic %s was reset or deleted meanwhile", mq.ErrBusy, p.group, p.topic)
+	}
+	at.committed = to
+	b.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), at.encode(o.end()))
+	if err := apply(b); err != nil {
+		return fmt.Errorf("what group %s takes from topic %s cannot be noted: %w", p.group, p.topic, err)
+	}
+	delete(p.mu.unkept, queue)
+	p.mu.queues[queue] = at
+	return nil
+}
+
+// popLock is held by who takes messages from a queue for the group.
+func (p *progress) popLock(queue int32) *sync.Mutex {
+	p.popping.Lock()
+	defer p.popping.Unlock()
+	l := p.popping.queues[queue]
+	if l == nil {
+		l = new(sync.Mutex)
+		p.popping.queues[queue] = l
+	}
+	return l
 }
 
 // reset moves a group to an offset; its next pull learns of it.
@@ -182,15 +245,43 @@ func (o *offsets) keepLocked(p *progress, queue int32, at position) error {
 
 // writeLocked writes the row of a position.
 func (o *offsets) writeLocked(p *progress, queue int32, at position) error {
-	value := binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(at.committed))
-	if at.reset != noOffset {
-		value = binary.BigEndian.AppendUint64(value, uint64(at.reset))
-	}
-	if err := o.keys.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), value, false); err != nil {
+	if err := o.keys.Set(offsetRow(p.group, mq.Queue{Topic: p.topic, ID: queue}), at.encode(o.end()), false); err != nil {
 		return fmt.Errorf("the offset of group %s in topic %s cannot be stored: %w", p.group, p.topic, err)
 	}
 	delete(p.mu.unkept, queue)
 	return nil
+}
+
+// encode is the value of a position's row, written when the log ended at end.
+func (at position) encode(end mq.LogPos) []byte {
+	be := binary.BigEndian
+	value := be.AppendUint64(make([]byte, 0, 24), uint64(at.committed))
+	value = be.AppendUint64(value, uint64(at.reset))
+	return be.AppendUint64(value, uint64(end))
+}
+
+// decodePosition reads what encode wrote, or an earlier version, which did not
+// note the end of the log, nor a reset if there was none.
+func decodePosition(value []byte) (at position, end mq.LogPos, ok bool) {
+	be := binary.BigEndian
+	at = position{committed: noOffset, pulled: noOffset, reset: noOffset}
+	if n := len(value); n != 8 && n != 16 && n != 24 {
+		return at, 0, false
+	}
+	at.committed = mq.QueueOffset(be.Uint64(value))
+	if len(value) >= 16 {
+		at.reset = mq.QueueOffset(be.Uint64(value[8:]))
+	}
+	if len(value) == 24 {
+		end = mq.LogPos(be.Uint64(value[16:]))
+	}
+	return at, end, true
+}
+
+// end is where the log ends.
+func (o *offsets) end() mq.LogPos {
+	_, hi := o.store.LogBounds()
+	return hi
 }
 
 // keepRest writes the rows that wait for space.
@@ -243,6 +334,7 @@ func (o *offsets) delete(match func(use) bool) error {
 		delete(o.mu.uses, u)
 		o.stats.forget(statGroupGetNums, u.topic+"@"+u.group)
 		o.stats.forget(statGroupGetSize, u.topic+"@"+u.group)
+		o.stats.forget(statGroupAckNums, u.topic+"@"+u.group)
 	}
 	return o.keys.Apply(batch, true)
 }

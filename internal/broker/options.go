@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -102,6 +103,43 @@ type Options struct {
 	// 10000.
 	MaxWaitingPullsPerQueue int `conf:"max-waiting-pulls-per-queue"`
 
+	// RetryFirst is the percentage of pops that begin with what comes back to
+	// the group because it was not acknowledged in time. Default 20.
+	RetryFirst *int `conf:"pop-from-retry-probability" rocketmq:"popFromRetryProbability" live:"true"`
+
+	// RetryTopicV2 says whether what comes back lies in a topic of the newer
+	// name, %RETRY%group+topic, which cannot be mistaken for another group's.
+	// What lies under either name is popped. Default false.
+	RetryTopicV2 bool `conf:"retry-topic-v2" rocketmq:"enableRetryTopicV2" live:"true"`
+
+	// LimitPopped says whether MaxPoppedPerQueue holds. Default false.
+	LimitPopped bool `conf:"limit-popped" rocketmq:"enablePopMessageThreshold" live:"true"`
+
+	// MaxPoppedPerQueue bounds the messages of a queue that a group may have
+	// popped and not acknowledged; over it the queue gives none. Default 10000.
+	MaxPoppedPerQueue int `conf:"max-popped-per-queue" rocketmq:"popInflightMessageThreshold" live:"true"`
+
+	// MaxPopped bounds the messages that all groups together have popped and not
+	// acknowledged; each takes some 100 bytes of disk, and none of memory. Over
+	// it pops are refused. Default 10000000.
+	MaxPopped int `conf:"max-popped" live:"true"`
+
+	// MaxWaitingPops bounds the pops that wait for messages; one more is told
+	// so. Default 100000.
+	MaxWaitingPops int `conf:"max-waiting-pops" rocketmq:"maxPopPollingSize" live:"true"`
+
+	// MaxWaitingPopsPerQueue bounds those of a group that wait on the same queue,
+	// or on any queue of the same topic. Default 1024.
+	MaxWaitingPopsPerQueue int `conf:"max-waiting-pops-per-queue" rocketmq:"popPollingSize" live:"true"`
+
+	// RequestMode is how clients that ask get the messages of a topic, PULL or
+	// POP, unless that was set for topic and group. Default PULL.
+	RequestMode string `conf:"default-request-mode" rocketmq:"defaultMessageRequestMode" live:"true"`
+
+	// PopShareQueues is how many other clients of a group pop from the queues of
+	// each, with RequestMode POP; -1 lets all pop from all. Default -1.
+	PopShareQueues int32 `conf:"default-pop-share-queues" rocketmq:"defaultPopShareQueueNum" live:"true"`
+
 	// RegionID is written into every message. Default DefaultRegion.
 	RegionID string `conf:"region-id" rocketmq:"regionId"`
 
@@ -128,6 +166,10 @@ type Options struct {
 	// RocketMQVersion is the version of RocketMQ that this broker behaves as,
 	// which operators' tools show. Default V5_5_0.
 	RocketMQVersion string
+
+	// TopicRoute finds how many queues of a topic can be read, by broker; nil
+	// or an error leaves it at this broker's own.
+	TopicRoute func(ctx context.Context, topic string) (map[string]int32, error)
 
 	// OnTopicChanged, if set, is called with the name of a topic that was
 	// created, changed or deleted, so that name servers can be told. It runs
@@ -171,6 +213,13 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxPullMessages, 160)
 	setDefault(&o.MaxWaitingPulls, 100_000)
 	setDefault(&o.MaxWaitingPullsPerQueue, 10_000)
+	setPointer(&o.RetryFirst, 20)
+	setDefault(&o.MaxPoppedPerQueue, 10_000)
+	setDefault(&o.MaxPopped, 10_000_000)
+	setDefault(&o.MaxWaitingPops, 100_000)
+	setDefault(&o.MaxWaitingPopsPerQueue, 1024)
+	setDefault(&o.RequestMode, mq.ModePull)
+	setDefault(&o.PopShareQueues, -1)
 	setDefault(&o.RegionID, "DefaultRegion")
 	setPointer(&o.TraceOn, true)
 	setPointer(&o.PropertyFilter, true)
@@ -241,6 +290,13 @@ func (o Options) Validate() error {
 	check(o.MaxPullMessages >= 1, "max-pull-messages = %d: want 1 or more", o.MaxPullMessages)
 	check(o.MaxWaitingPulls >= 1, "max-waiting-pulls = %d: want 1 or more", o.MaxWaitingPulls)
 	check(o.MaxWaitingPullsPerQueue >= 1, "max-waiting-pulls-per-queue = %d: want 1 or more", o.MaxWaitingPullsPerQueue)
+	check(*o.RetryFirst >= 0 && *o.RetryFirst <= 100, "pop-from-retry-probability = %d: want 0 to 100", *o.RetryFirst)
+	check(o.MaxPoppedPerQueue >= 1, "max-popped-per-queue = %d: want 1 or more", o.MaxPoppedPerQueue)
+	check(o.MaxPopped >= 1, "max-popped = %d: want 1 or more", o.MaxPopped)
+	check(o.MaxWaitingPops >= 1, "max-waiting-pops = %d: want 1 or more", o.MaxWaitingPops)
+	check(o.MaxWaitingPopsPerQueue >= 1, "max-waiting-pops-per-queue = %d: want 1 or more", o.MaxWaitingPopsPerQueue)
+	check(o.RequestMode == mq.ModePull || o.RequestMode == mq.ModePop, "default-request-mode = %q: want %s or %s", o.RequestMode, mq.ModePull, mq.ModePop)
+	check(o.PopShareQueues >= -1, "default-pop-share-queues = %d: want -1 or more", o.PopShareQueues)
 	check(mq.ValidProperty("k", o.RegionID), "region-id = %q: want text without control characters", o.RegionID)
 	if _, err := timer.ParseLevels(o.DelayLevels); err != nil {
 		errs = append(errs, fmt.Errorf("delay-levels = %q: %w", o.DelayLevels, err))

@@ -11,10 +11,11 @@ import (
 	"github.com/goddardmq/goddard/internal/store"
 )
 
-// A waiting is a pull that found nothing and waits. It belongs to the parking
-// while it is parked and otherwise to the goroutine that took it out.
+// A waiting is a pull or a pop that found nothing and waits. It belongs to the
+// parking while it is parked and otherwise to the goroutine that took it out.
 type waiting struct {
 	ctx      context.Context
+	pop      *popWaiting    // nil if it is a pull, of which the next fields are
 	request  mq.PullRequest // From is the end of the queue when it was read
 	progress *progress
 	done     func(mq.Batch, error)
@@ -27,6 +28,14 @@ type waiting struct {
 	// Under parking.mu.
 	parked bool
 	place  int // in the heap of deadlines
+}
+
+// use is what the request is about.
+func (w *waiting) use() use {
+	if w.pop != nil {
+		return use{w.pop.request.Group, w.pop.request.Topic}
+	}
+	return use{w.request.Group, w.request.Queue.Topic}
 }
 
 // keep makes batch the answer if nothing comes, and goes on behind it.
@@ -46,16 +55,18 @@ func (w *waiting) wants(m *store.Appended) bool {
 		(w.matcher == nil || w.matcher.MatchProperties(mq.RecordProperties(m.Record)))
 }
 
-// A parking holds the pulls that wait, by queue.
+// A parking holds the pulls and pops that wait.
 type parking struct {
-	// count is how many are parked; an append without any costs one load.
-	count atomic.Int64
+	// count is how many pulls are parked, and pops how many pops; an append
+	// without any costs two loads.
+	count, pops atomic.Int64
 
 	// mu guards what is parked and what is ready to be answered. Nothing else
 	// is locked or called while it is held, but for filters.
 	mu struct {
 		sync.Mutex
 		queues    map[mq.Queue][]*waiting
+		pops      popQueues
 		deadlines deadlines
 		ready     []*waiting // taken out, to be read for
 	}
@@ -66,6 +77,7 @@ type parking struct {
 func newParking(workers int) *parking {
 	p := &parking{work: make(chan struct{}, workers), sooner: make(chan struct{}, 1)}
 	p.mu.queues = map[mq.Queue][]*waiting{}
+	p.mu.pops = newPopQueues()
 	return p
 }
 
@@ -80,14 +92,18 @@ func (p *parking) park(w *waiting, limit, queueLimit int) bool {
 			return false
 		}
 	}
-	w.parked = true
 	p.mu.queues[w.request.Queue] = append(all, w)
-	heap.Push(&p.mu.deadlines, w)
 	p.count.Add(1)
+	p.addLocked(w)
+	return true
+}
+
+func (p *parking) addLocked(w *waiting) {
+	w.parked = true
+	heap.Push(&p.mu.deadlines, w)
 	if w.place == 0 {
 		notify(p.sooner)
 	}
-	return true
 }
 
 // take takes a request out; false if somebody else did.
@@ -104,6 +120,11 @@ func (p *parking) take(w *waiting) bool {
 func (p *parking) removeLocked(w *waiting) {
 	w.parked = false
 	heap.Remove(&p.mu.deadlines, w.place)
+	if w.pop != nil {
+		p.pops.Add(-1)
+		p.mu.pops.remove(w)
+		return
+	}
 	p.count.Add(-1)
 	all := p.mu.queues[w.request.Queue]
 	for i := range all {
@@ -137,13 +158,14 @@ func (p *parking) dropDeadLocked() {
 // appended wakes the requests that want one of the messages. It runs on an
 // appender's goroutine.
 func (p *parking) appended(messages []store.Appended) {
-	if p.count.Load() == 0 {
+	if p.count.Load()+p.pops.Load() == 0 {
 		return
 	}
 	p.mu.Lock()
 	before := len(p.mu.ready)
 	for i := range messages {
 		m := &messages[i]
+		p.wakePopsLocked(m)
 		if all := p.mu.queues[m.Queue]; len(all) > 0 {
 			p.wakeLocked(all, func(w *waiting) bool { return w.wants(m) })
 		}
@@ -168,7 +190,7 @@ func (p *parking) wakeGroup(group, topic string) {
 	p.mu.Lock()
 	var found []*waiting
 	for _, w := range p.mu.deadlines {
-		if w.request.Group == group && w.request.Queue.Topic == topic {
+		if w.use() == (use{group, topic}) {
 			found = append(found, w)
 		}
 	}

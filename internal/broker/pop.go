@@ -2,42 +2,544 @@ package broker
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/pop"
+	"github.com/goddardmq/goddard/internal/store"
 )
 
-// Pop is not there yet.
-func (b *Broker) Pop(_ context.Context, _ mq.PopRequest, done func(mq.PopBatch, error)) {
-	done(mq.PopBatch{}, mq.ErrNotSupported)
+// maxInvisible bounds the time that a message is in somebody's hand.
+const maxInvisible = 365 * 24 * time.Hour
+
+// maxPassed bounds how often a pop goes on in a queue of which nothing matched;
+// each time it passes over some thousand messages, and keeps that.
+const maxPassed = 64
+
+// Pop answers at once if there is something to say, and otherwise when there
+// is or the time the request may wait is up.
+func (b *Broker) Pop(ctx context.Context, r mq.PopRequest, done func(mq.PopBatch, error)) {
+	w := &waiting{ctx: ctx, pop: &popWaiting{request: r, answer: done}}
+	b.beginPop(w)
 }
 
-// Notify is not there yet.
-func (b *Broker) Notify(_ context.Context, _ mq.PopRequest, done func(mq.PopStatus, error)) {
-	done(mq.PopNothing, mq.ErrNotSupported)
+// Notify is Pop that takes nothing.
+func (b *Broker) Notify(ctx context.Context, r mq.PopRequest, done func(mq.PopStatus, error)) {
+	answer := func(batch mq.PopBatch, err error) { done(batch.Status, err) }
+	b.beginPop(&waiting{ctx: ctx, pop: &popWaiting{request: r, look: true, answer: answer}})
 }
 
-// Ack is not there yet.
-func (b *Broker) Ack(context.Context, []mq.Ack) []error { return []error{mq.ErrNotSupported} }
-
-// ChangeInvisible is not there yet.
-func (b *Broker) ChangeInvisible(context.Context, mq.Ack, time.Duration, bool) (mq.Receipt, error) {
-	return mq.Receipt{}, mq.ErrNotSupported
+func (b *Broker) beginPop(w *waiting) {
+	r := &w.pop.request
+	w.pop.until = time.Now().Add(min(r.Wait, maxWait))
+	if f, ok := r.Filter.(mq.PropertyFilter); ok && f.Quick() {
+		w.pop.matcher = f
+	}
+	b.servePop(w)
 }
 
-// Bury is not there yet.
-func (b *Broker) Bury(context.Context, mq.Ack) error { return mq.ErrNotSupported }
-
-// Assign is not there yet.
-func (b *Broker) Assign(context.Context, mq.AssignmentRequest) ([]mq.Assignment, error) {
-	return nil, mq.ErrNotSupported
+// resumePop answers a pop that was parked, or parks it again. The wake of one
+// whose client is gone is another's.
+func (b *Broker) resumePop(w *waiting) {
+	if w.ctx.Err() != nil {
+		b.parking.wakePop(w.use(), w.pop.request.QueueID)
+		return
+	}
+	b.servePop(w)
 }
 
-// PutRequestMode is not there yet.
-func (b *Broker) PutRequestMode(context.Context, mq.RequestMode) error { return mq.ErrNotSupported }
+// servePop pops until there is an answer or the request is parked.
+func (b *Broker) servePop(w *waiting) {
+	for {
+		x, err := b.pop(w)
+		if err != nil {
+			w.pop.answer(mq.PopBatch{Release: func() {}}, err)
+			return
+		}
+		if x.found {
+			b.answerPop(w, x)
+			return
+		}
+		if w.pop.request.Wait <= 0 || !time.Now().Before(w.pop.until) {
+			b.missPop(w, mq.PopNothing)
+			return
+		}
+		switch parked, news := b.parkPop(w, x); {
+		case parked:
+			return
+		case !news:
+			b.missPop(w, mq.PopFull)
+			return
+		}
+	}
+}
 
-// RequestModes is not there yet.
-func (b *Broker) RequestModes(context.Context) []mq.RequestMode { return nil }
+// parkPop lets a pop wait, unless too many do. news says that it is not parked
+// because there is something since it looked, which woke nobody.
+func (b *Broker) parkPop(w *waiting, x *popping) (parked, news bool) {
+	w.deadline = w.pop.until
+	if x.until > 0 {
+		if free := time.UnixMilli(x.until); free.Before(w.deadline) {
+			w.deadline = free
+		}
+	}
+	w.pop.retries = x.p.retries
+	live := b.opts()
+	if b.closing.Load() || !b.parking.parkPop(w, live.MaxWaitingPops, live.MaxWaitingPopsPerQueue) {
+		return false, false
+	}
+	if (b.anything(&w.pop.request) || b.closing.Load()) && b.parking.take(w) {
+		return false, true
+	}
+	return true, false
+}
 
-// Waiting is not there yet.
-func (b *Broker) Waiting(context.Context, string, string, int32) int { return 0 }
+// anything reports whether there is something to pop. If that is not known, the
+// pop will tell why.
+func (b *Broker) anything(r *mq.PopRequest) bool {
+	x, err := b.newPopping(r, true)
+	if err != nil {
+		return true
+	}
+	x.run()
+	return x.found || x.err != nil
+}
+
+// expirePop answers a pop whose time is up. One for which a queue is free again
+// looks once more.
+func (b *Broker) expirePop(w *waiting) {
+	switch {
+	case w.ctx.Err() != nil:
+	case !b.closing.Load() && time.Now().Before(w.pop.until):
+		b.parking.again(w)
+	default:
+		b.missPop(w, mq.PopNothing)
+	}
+}
+
+// missPop answers that there is nothing.
+func (b *Broker) missPop(w *waiting, s mq.PopStatus) {
+	b.stats.getMissed.add(1)
+	w.pop.answer(mq.PopBatch{
+		Status: s, PopTime: time.Now().UnixMilli(), Invisible: w.pop.request.Invisible.Milliseconds(), Release: func() {},
+	}, nil)
+}
+
+// answerPop hands over what a pop found. What it left is another's.
+func (b *Broker) answerPop(w *waiting, x *popping) {
+	if x.look {
+		w.pop.answer(mq.PopBatch{Status: mq.PopFound, Release: func() {}}, nil)
+		return
+	}
+	b.stats.getTotal.add(int64(len(x.batch.Messages)))
+	b.stats.getFound.add(1)
+	if x.batch.Rest > 0 {
+		b.parking.wakePop(w.use(), w.pop.request.QueueID)
+	}
+	releases := x.releases
+	x.batch.Release = func() {
+		for _, release := range releases {
+			release()
+		}
+	}
+	w.pop.answer(x.batch, nil)
+}
+
+// pop looks for messages for a request that waits, or begins to.
+func (b *Broker) pop(w *waiting) (*popping, error) {
+	x, err := b.newPopping(&w.pop.request, w.pop.look)
+	if err != nil {
+		return nil, err
+	}
+	x.run()
+	if !x.found && x.err != nil {
+		return nil, x.err
+	}
+	return x, nil
+}
+
+// mayPop says whether a group may pop as it asks.
+func (b *Broker) mayPop(r *mq.PopRequest) (*topic, error) {
+	live := b.opts()
+	switch {
+	case b.closing.Load():
+		return nil, mq.ErrClosed
+	case *live.Permission&mq.PermRead == 0:
+		return nil, fmt.Errorf("%w: the broker[%s] pop message is forbidden (broker-permission)", mq.ErrDenied, live.Name)
+	case r.MaxMessages < 1 || r.MaxMessages > mq.MaxPop:
+		return nil, fmt.Errorf("%w: the broker[%s] pop message's num is %d: want 1 to %d", mq.ErrInvalid, live.Name, r.MaxMessages, mq.MaxPop)
+	case r.Invisible < 0 || r.Invisible > maxInvisible:
+		return nil, fmt.Errorf("%w: invisibleTime is %v: want 0 to %v", mq.ErrInvalid, r.Invisible, maxInvisible)
+	case len(r.AttemptID) > maxAttemptID:
+		return nil, fmt.Errorf("%w: attemptId has %d bytes, at most %d are allowed", mq.ErrInvalid, len(r.AttemptID), maxAttemptID)
+	}
+	t := b.topics.table.get(r.Topic)
+	if t == nil {
+		return nil, missingTopic(r.Topic)
+	}
+	if t.Perm&mq.PermRead == 0 {
+		return nil, fmt.Errorf("%w: the topic[%s] pop message is forbidden", mq.ErrDenied, t.Name)
+	}
+	if r.QueueID >= t.ReadQueues || r.QueueID < -1 {
+		return nil, fmt.Errorf("%w: queueId[%d] is illegal, topic:[%s] topicConfig.readQueueNums:[%d]", mq.ErrQueueOutOfRange, r.QueueID, t.Name, t.ReadQueues)
+	}
+	g, err := b.group(r.Group)
+	if err != nil {
+		return nil, err
+	}
+	if !g.ConsumeEnable {
+		return nil, fmt.Errorf("%w: subscription group no permission, %s (consumeEnable)", mq.ErrDenied, r.Group)
+	}
+	return t, nil
+}
+
+// maxAttemptID bounds the name of an attempt, in bytes.
+const maxAttemptID = 1024
+
+// A popping is one pop on its way through the queues.
+type popping struct {
+	b    *Broker
+	r    *mq.PopRequest
+	t    *topic
+	p    *progress // in the topic itself
+	look bool      // take nothing, and end at the first thing found
+	live *live
+
+	batch    mq.PopBatch
+	bytes    int
+	releases []func()
+	busy     []source // others were taking from them
+	until    int64    // when the first of the queues in order is free, Unix milliseconds; 0 if none is blocked
+	found    bool
+	err      error // of a queue; the others may do
+}
+
+// A source is a queue that a pop takes from.
+type source struct {
+	p    *progress
+	id   int32
+	kind mq.RetryKind
+}
+
+func (s source) queue() mq.Queue { return mq.Queue{Topic: s.p.topic, ID: s.id} }
+
+func (s source) use() pop.Use { return pop.Use{Group: s.p.group, Topic: s.p.topic, Queue: s.id} }
+
+func (b *Broker) newPopping(r *mq.PopRequest, look bool) (*popping, error) {
+	t, err := b.mayPop(r)
+	if err != nil {
+		return nil, err
+	}
+	x := &popping{b: b, r: r, t: t, look: look, live: b.opts()}
+	if limit := x.live.MaxPopped; !look && !r.Peek && !r.Ordered && b.holds.Total() >= int64(limit) {
+		return nil, fmt.Errorf("%w: consumers have %d messages in hand, acknowledge some, or raise max-popped", mq.ErrBusy, limit)
+	}
+	x.p = b.offsets.progress(use{r.Group, r.Topic})
+	x.batch.PopTime, x.batch.Invisible = time.Now().UnixMilli(), r.Invisible.Milliseconds()
+	return x, nil
+}
+
+// run goes through the queues: what comes back to the group first now and then,
+// so that it is not starved, and otherwise last.
+func (x *popping) run() {
+	retryFirst := !x.r.Ordered && rand.IntN(100) < *x.live.RetryFirst
+	if retryFirst {
+		x.visitRetries()
+	}
+	if x.r.QueueID >= 0 {
+		x.visit(source{x.p, x.r.QueueID, mq.RetryNone}, false)
+	} else {
+		x.visitAll(x.p, x.t, mq.RetryNone)
+	}
+	if !retryFirst && !x.r.Ordered {
+		x.visitRetries()
+	}
+	// Nothing is free that has messages; those who have the rest are quick.
+	for _, s := range x.busy {
+		x.visit(s, true)
+	}
+}
+
+func (x *popping) visitRetries() {
+	for i, name := range x.p.retries {
+		if t := x.b.topics.table.get(name); t != nil {
+			x.visitAll(x.b.offsets.progress(use{x.r.Group, name}), t, mq.RetryV1+mq.RetryKind(i))
+		}
+	}
+}
+
+// visitAll visits the queues of a topic, beginning with another one each time.
+func (x *popping) visitAll(p *progress, t *topic, kind mq.RetryKind) {
+	if t.ReadQueues <= 0 || t.Perm&mq.PermRead == 0 {
+		return
+	}
+	first := p.turn.Add(1)
+	for i := range uint32(t.ReadQueues) {
+		x.visit(source{p, int32((first + i) % uint32(t.ReadQueues)), kind}, false)
+	}
+}
+
+// full reports whether no more is wanted.
+func (x *popping) full() bool {
+	return len(x.batch.Messages) >= x.r.MaxMessages || x.bytes >= x.live.Store.MaxReadBytes || x.look && x.found
+}
+
+// visit takes from a queue what it can. Unless wait is set it leaves a queue to
+// others who are taking from it.
+func (x *popping) visit(s source, wait bool) {
+	switch {
+	case x.full() || wait && x.found:
+		x.leave(s)
+		return
+	case x.look:
+		x.lookAt(s)
+		return
+	case x.r.Peek:
+		x.takeFrom(s)
+		return
+	}
+	lock := s.p.popLock(s.id)
+	if wait {
+		lock.Lock()
+	} else if !lock.TryLock() {
+		x.busy = append(x.busy, s)
+		return
+	}
+	defer lock.Unlock()
+	x.takeFrom(s)
+}
+
+// leave counts what lies in a queue, unless that is in order and must wait.
+func (x *popping) leave(s source) {
+	if x.look {
+		return
+	}
+	if _, blocked := x.order(s); blocked {
+		return
+	}
+	n, err := x.waiting(s)
+	if err == nil {
+		x.batch.Rest += n
+	}
+}
+
+// waiting is how many messages of a queue the group has not taken.
+func (x *popping) waiting(s source) (int64, error) {
+	lo, hi, err := x.b.store.Bounds(s.queue())
+	if err != nil {
+		return 0, err
+	}
+	switch at := s.p.at(s.id); {
+	case at.reset != noOffset:
+		lo = max(lo, at.reset)
+	case at.committed > hi:
+		// More than the queue holds; a pop puts it right.
+	case at.committed != noOffset:
+		lo = max(lo, at.committed)
+	case x.fromEnd(s, lo, hi):
+		lo = hi
+	}
+	return int64(max(0, hi-lo)), nil
+}
+
+// lookAt notes whether there is something to take from a queue.
+func (x *popping) lookAt(s source) {
+	n, err := x.waiting(s)
+	if err != nil {
+		x.err = err
+	}
+	if n > 0 && !x.limited(s) {
+		_, blocked := x.order(s)
+		x.found = !blocked
+	}
+}
+
+// limited reports whether the group has as much of a queue in hand as it may.
+func (x *popping) limited(s source) bool {
+	return !x.r.Ordered && x.live.LimitPopped && x.b.holds.Count(s.use()) > int64(x.live.MaxPoppedPerQueue)
+}
+
+// order is what the group has in hand of a queue that it takes in order, and
+// whether that keeps it from taking more.
+func (x *popping) order(s source) (o pop.Order, blocked bool) {
+	if !x.r.Ordered {
+		return o, false
+	}
+	o, err := x.b.holds.Order(s.use())
+	if err != nil {
+		x.err = err
+		return o, true
+	}
+	until, blocked := o.Blocked(x.r.AttemptID, x.batch.PopTime)
+	if blocked && (x.until == 0 || until < x.until) {
+		x.until = until
+	}
+	return o, blocked
+}
+
+// takeFrom takes from a queue that is locked, or only reads if it is to peek.
+func (x *popping) takeFrom(s source) {
+	if x.limited(s) {
+		return
+	}
+	o, blocked := x.order(s)
+	if blocked {
+		return
+	}
+	from, err := x.start(s)
+	if err != nil {
+		x.err = err
+		return
+	}
+	got, from, err := x.read(s, from)
+	if err != nil {
+		x.err = err
+		return
+	}
+	if got.Status != mq.PullFound {
+		if !x.r.Peek {
+			if err := x.b.offsets.commit(s.p, s.id, from); err != nil {
+				x.err = err
+			}
+		}
+		release(got)
+		return
+	}
+	x.take(s, got, &o)
+	x.batch.Rest += int64(got.Max - got.Next)
+}
+
+// start is where the group goes on in a queue.
+func (x *popping) start(s source) (mq.QueueOffset, error) {
+	if !x.r.Peek {
+		if to, ok, err := x.b.offsets.takeReset(s.p, s.id); ok || err != nil {
+			return to, err
+		}
+	}
+	at := s.p.at(s.id)
+	if at.reset != noOffset {
+		return at.reset, nil
+	}
+	if at.committed != noOffset {
+		return at.committed, nil
+	}
+	lo, hi, err := x.b.store.Bounds(s.queue())
+	if err != nil {
+		return 0, err
+	}
+	if x.fromEnd(s, lo, hi) {
+		return hi, nil
+	}
+	return lo, nil
+}
+
+// youngQueue is how many messages a queue may hold, if it has lost none yet, for
+// a group without an offset to begin at the first, whatever it asks for.
+// RocketMQ asks whether the first message is in memory.
+const youngQueue = 1 << 20
+
+// fromEnd reports whether a group without an offset begins behind the last
+// message of a queue, which holds lo to hi.
+func (x *popping) fromEnd(s source, lo, hi mq.QueueOffset) bool {
+	return x.r.FromEnd && s.kind == mq.RetryNone && (lo > 0 || hi > youngQueue)
+}
+
+// read reads from a queue, and passes over what does not match or is gone. It
+// returns where the group is done with everything before.
+func (x *popping) read(s source, from mq.QueueOffset) (got mq.Batch, to mq.QueueOffset, err error) {
+	o := store.ReadOptions{MaxMessages: x.r.MaxMessages - len(x.batch.Messages)}
+	if s.kind == mq.RetryNone {
+		o.Filter = x.r.Filter
+	}
+	for range maxPassed {
+		got, err = x.b.store.Read(s.queue(), from, o)
+		if err != nil || got.Status != mq.PullNoMatch && got.Status != mq.PullOffsetIllegal {
+			return got, from, err
+		}
+		if from = got.Next; from >= got.Max {
+			return got, from, nil
+		}
+		release(got)
+		got.Release = nil
+	}
+	return got, from, nil
+}
+
+// take puts what was read into the group's hand and into the answer.
+func (x *popping) take(s source, got mq.Batch, o *pop.Order) {
+	first := len(x.batch.Messages)
+	taken := x.gather(s, got)
+	if err := x.keep(s, got.Next, taken, o, x.batch.Messages[first:]); err != nil {
+		x.err = err
+		x.batch.Messages = x.batch.Messages[:first]
+		release(got)
+		return
+	}
+	size := 0
+	for _, m := range x.batch.Messages[first:] {
+		size += len(m.Record)
+	}
+	x.bytes += size
+	x.found = true
+	x.releases = append(x.releases, got.Release)
+	s.p.getNums.add(int64(len(taken)))
+	s.p.getSize.add(int64(size))
+}
+
+// gather adds the records of a batch to the answer.
+func (x *popping) gather(s source, got mq.Batch) []pop.Taken {
+	taken := make([]pop.Taken, 0, got.Count)
+	if x.batch.Messages == nil {
+		x.batch.Messages = make([]mq.Popped, 0, x.r.MaxMessages)
+	}
+	receipt := mq.Receipt{
+		PopTime: x.batch.PopTime, Invisible: x.batch.Invisible, Retry: s.kind, Broker: x.live.Name, QueueID: s.id,
+	}
+	if x.r.Ordered {
+		receipt.Revive = mq.OrderedRevive
+	}
+	be := binary.BigEndian
+	for _, data := range got.Data {
+		for len(data) > 0 {
+			rec := data[:be.Uint32(data)]
+			data = data[len(rec):]
+			t := pop.Taken{
+				Offset: mq.QueueOffset(be.Uint64(rec[mq.RecordQueueOffsetAt:])), Pos: mq.LogPos(be.Uint64(rec[mq.RecordPosAt:])),
+			}
+			taken = append(taken, t)
+			receipt.Start, receipt.Offset = taken[0].Offset, t.Offset
+			m := mq.Popped{Record: rec}
+			if !x.r.Peek {
+				m.Receipt = receipt
+			}
+			x.batch.Messages = append(x.batch.Messages, m)
+		}
+	}
+	return taken
+}
+
+// keep stores what the group has in hand now, together with its offset.
+func (x *popping) keep(s source, next mq.QueueOffset, taken []pop.Taken, o *pop.Order, answer []mq.Popped) error {
+	h, now := x.b.holds, x.batch.PopTime
+	switch {
+	case x.r.Peek:
+		return nil
+	case !x.r.Ordered:
+		return x.b.offsets.commitWith(s.p, s.id, next, h.Batch(), func(b *store.KeyBatch) error {
+			return h.Take(b, s.use(), now, now+x.batch.Invisible, taken)
+		})
+	}
+	offsets := make([]mq.QueueOffset, len(taken))
+	for i := range taken {
+		offsets[i] = taken[i].Offset
+	}
+	for i, n := range o.Take(x.r.AttemptID, now, x.batch.Invisible, offsets) {
+		answer[i].Tries = n
+	}
+	return x.b.offsets.commitWith(s.p, s.id, offsets[0], h.Batch(), func(b *store.KeyBatch) error {
+		return h.KeepOrder(b, s.use(), o)
+	})
+}

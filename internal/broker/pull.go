@@ -159,6 +159,10 @@ func (b *Broker) answer(p *progress, r *mq.PullRequest, batch mq.Batch, done fun
 
 // resume answers a request that was parked, or parks it again.
 func (b *Broker) resume(w *waiting) {
+	if w.pop != nil {
+		b.resumePop(w)
+		return
+	}
 	if w.ctx.Err() != nil {
 		return
 	}
@@ -201,6 +205,10 @@ func (b *Broker) readAgain(w *waiting) (mq.Batch, error) {
 
 // expire answers a request whose time is up.
 func (b *Broker) expire(w *waiting) {
+	if w.pop != nil {
+		b.expirePop(w)
+		return
+	}
 	if w.ctx.Err() == nil {
 		b.answer(w.progress, &w.request, w.empty, w.done)
 	}

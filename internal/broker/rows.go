@@ -15,8 +15,9 @@ import (
 //	broker/topic/TOPIC                     mq.Topic as JSON
 //	broker/group/GROUP                     mq.Group as JSON
 //	broker/version/topic, …/group          mq.DataVersion as JSON
-//	broker/offset/TOPIC 0 GROUP 0 queue4   committed8, and reset8 while a reset
-//	                                       has not reached a client
+//	broker/offset/TOPIC 0 GROUP 0 queue4   committed8, reset8 (-1 unless a reset has
+//	                                       not reached a client), end8 of the log then
+//	broker/mode/TOPIC 0 GROUP              mq.RequestMode as JSON
 //
 // Numbers are big-endian.
 const (
@@ -24,6 +25,7 @@ const (
 	groupRows   = "broker/group/"
 	versionRows = "broker/version/"
 	offsetRows  = "broker/offset/"
+	modeRows    = "broker/mode/"
 )
 
 // offsetRow is the row of a group's offset in a queue.

@@ -14,10 +14,12 @@ const (
 	statTopicPutSize  = "TOPIC_PUT_SIZE"
 	statGroupGetNums  = "GROUP_GET_NUMS"
 	statGroupGetSize  = "GROUP_GET_SIZE"
+	statGroupAckNums  = "GROUP_ACK_NUMS"
 	statSendBackNums  = "SNDBCK_PUT_NUMS"
 	statDeadNums      = "DLQ_PUT_NUMS"
 	statBrokerPutNums = "BROKER_PUT_NUMS"
 	statBrokerGetNums = "BROKER_GET_NUMS"
+	statBrokerAckNums = "BROKER_ACK_NUMS"
 )
 
 // Spans over which a counter is shown, and how often it is sampled for each.
@@ -51,9 +53,11 @@ func (c *counter) add(n int64) {
 type stats struct {
 	counters sync.Map // of *counter, by name@key
 	// Of the whole broker: messages and their bytes stored, messages refused;
-	// messages pulled, pulls that found some and that found none.
+	// messages pulled or popped, requests that found some and that found none;
+	// popped messages that were acknowledged.
 	putTotal, putSize, putFailed  counter
 	getTotal, getFound, getMissed counter
+	ackTotal                      counter
 
 	// mu guards the samples of all counters.
 	mu struct {
@@ -95,7 +99,7 @@ func (s *stats) sample(now time.Time) {
 	for _, c := range s.counters.Range {
 		c.(*counter).sample(now, 7, hour, day)
 	}
-	for _, c := range []*counter{&s.putTotal, &s.putSize, &s.putFailed, &s.getTotal, &s.getFound, &s.getMissed} {
+	for _, c := range []*counter{&s.putTotal, &s.putSize, &s.putFailed, &s.getTotal, &s.getFound, &s.getMissed, &s.ackTotal} {
 		c.sample(now, 61, hour, day)
 	}
 	if today := now.Day(); today != s.mu.day {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/pop"
 )
 
 // Topic filter types.
@@ -294,8 +295,21 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 	return nil
 }
 
-// DeleteTopic removes a topic, its messages and every group's offsets in it.
-func (b *Broker) DeleteTopic(_ context.Context, name string) error {
+// DeleteTopic removes a topic, its messages, every group's offsets in it and
+// what groups popped from it, with what came back of that.
+func (b *Broker) DeleteTopic(ctx context.Context, name string) error {
+	errs := []error{b.deleteTopic(name)}
+	for group := range b.groups.table.all() {
+		for _, retry := range []string{mq.RetryTopicPop(group, name), mq.RetryTopicPopV2(group, name)} {
+			if b.topics.table.get(retry) != nil && ctx.Err() == nil {
+				errs = append(errs, b.deleteTopic(retry))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Broker) deleteTopic(name string) error {
 	if b.systemTopic(name) {
 		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be deleted", mq.ErrInvalid, name)
 	}
@@ -312,7 +326,9 @@ func (b *Broker) DeleteTopic(_ context.Context, name string) error {
 		b.stats.forget(statTopicPutNums, name)
 		b.stats.forget(statTopicPutSize, name)
 	}
-	err := errors.Join(b.offsets.deleteTopic(name), b.store.Forget(name))
+	err := errors.Join(
+		b.offsets.deleteTopic(name), b.holds.Forget(func(u pop.Use) bool { return u.Topic == name }),
+		b.deleteModes(func(u use) bool { return u.topic == name }), b.store.Forget(name))
 	if known {
 		err = errors.Join(err, b.nextVersion("topic", &b.topics.mu.version))
 		b.opts().Log.Info("deleted topic", "topic", name)

@@ -70,6 +70,9 @@ func CheckTopic(name string) error {
 	if strings.HasPrefix(name, RetryPrefix) || strings.HasPrefix(name, DLQPrefix) {
 		limit = MaxInnerTopicName
 	}
+	if group, topic, ok := strings.Cut(name, "+"); ok && strings.HasPrefix(group, RetryPrefix) {
+		name = group + "_" + topic // the name of RetryTopicPopV2; nothing else may hold a plus sign
+	}
 	return checkName("topic", name, limit)
 }
 

@@ -35,6 +35,18 @@ func (n *Node) topicChanged(name string) {
 	}
 }
 
+// topicQueues is how many queues of a topic each broker has that the name
+// servers know: the one in this process, or else those it is registered with.
+func (n *Node) topicQueues(ctx context.Context, topic string) (map[string]int32, error) {
+	switch {
+	case n.local != nil:
+		return n.local.Queues(topic)
+	case n.registrar != nil:
+		return n.registrar.Queues(ctx, topic)
+	}
+	return nil, mq.ErrTopicNotFound
+}
+
 // An announcer is the broker's mq.Admin that answers for a topic once all name
 // servers know it: who creates a topic may use it at once.
 type announcer struct {

@@ -190,18 +190,20 @@ var ignored = []struct {
 		timerInterceptDelayLevel timerMetricSmallThreshold timerProgressLogIntervalMs appendTopicForTimerDeleteKey
 		enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked
 		allowRecallWhenBrokerNotWriteable`},
-	{quiet, "it tunes pop consumption, which comes with a later release",
-		`appendAckAsync appendCkAsync defaultMessageRequestMode defaultPopShareQueueNum serverLoadBalancerEnable
-		enablePopBatchAck enablePopBufferMerge enablePopLog enablePopMessageThreshold enableRetryTopicV2
-		enableSkipLongAwaitingAck enableNotifyAfterPopOrderLockRelease initPopOffsetByCheckMsgInMem
-		loadBalancePollNameServerInterval maxPopPollingSize popCkMaxBufferSize popCkOffsetMaxQueueSize popCkStayBufferTime
+	{quiet, "it tunes the revive topic and the buffers of RocketMQ's pop; what is popped is rows here, which one goroutine gives back",
+		`appendAckAsync appendCkAsync enablePopBatchAck enablePopBufferMerge enablePopLog enableSkipLongAwaitingAck
+		popCkMaxBufferSize popCkOffsetMaxQueueSize popCkStayBufferTime
 		popCkStayBufferTimeOut popConsumerFSServiceInit popConsumerKVServiceEnable popConsumerKVServiceInit
-		popConsumerKVServiceLog popFromRetryProbability popFromRetryProbabilityForPriority popInflightMessageThreshold
-		popLongPollingForceNotifyInterval popPollingMapExpireTimeSeconds popPollingMapSize popPollingSize
-		popResponseReturnActualRetryTopic popReviveConcurrency popReviveMaxAttemptTimes popReviveMaxReturnSizePerRead
-		popReviveSkipIfGroupAbsent priorityOrderAsc retrieveMessageFromPopRetryTopicV1 reviveAckWaitMs reviveInterval
-		reviveMaxSlow reviveQueueNum reviveScanTime skipWhenCKRePutReachMaxTimes useSeparateRetryQueue
+		popConsumerKVServiceLog popReviveConcurrency popReviveMaxAttemptTimes popReviveMaxReturnSizePerRead
+		popReviveSkipIfGroupAbsent reviveAckWaitMs reviveInterval
+		reviveMaxSlow reviveQueueNum reviveScanTime skipWhenCKRePutReachMaxTimes`},
+	{quiet, "pops behave as with its default, or better: no waiting pop is missed, and what lies in either retry topic is popped",
+		`serverLoadBalancerEnable enableNotifyAfterPopOrderLockRelease initPopOffsetByCheckMsgInMem
+		loadBalancePollNameServerInterval popLongPollingForceNotifyInterval popPollingMapExpireTimeSeconds
+		popPollingMapSize popResponseReturnActualRetryTopic retrieveMessageFromPopRetryTopicV1 useSeparateRetryQueue
 		maxMessageFilterNumForNotification useMessageFilterForNotification`},
+	{quiet, "it tunes priority messages, which are not supported",
+		`popFromRetryProbabilityForPriority priorityOrderAsc`},
 	{quiet, "it tunes lite topics, which are not supported",
 		`enableLiteEventMode enableLitePopLog liteEventCheckInterval liteEventFullDispatchDelayTime
 		liteEventFullDispatchDelayTimeForWildcardGroup liteSubscriptionCheckInterval liteSubscriptionCheckTimeoutMills

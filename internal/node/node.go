@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
@@ -23,8 +24,9 @@ import (
 type Node struct {
 	c         Config
 	handler   *frontDoor
-	listener  *rpc.Server // of the broker
-	fast      *rpc.Server // nil if there is none
+	listener  *rpc.Server  // of the broker
+	fast      *rpc.Server  // nil if there is none
+	grpc      *grpc.Server // nil if there is none
 	broker    *broker.Broker
 	namesrv   *namesrv.Server
 	local     *namesrv.Local
@@ -68,6 +70,9 @@ func (n *Node) open() error {
 				return err
 			}
 		}
+		if err := n.listenGRPC(n.broker.Settings(context.Background())["brokerName"]); err != nil {
+			return err
+		}
 	}
 	if n.c.Role != RoleBroker {
 		if err := n.openNamesrv(); err != nil {
@@ -85,7 +90,7 @@ func (n *Node) openBroker() error {
 	o := n.c.Broker
 	host := n.storeHost()
 	o.Version, o.RocketMQVersion, o.Log = n.c.Version, wire.VersionName(wire.VersionCurrent), n.c.Log
-	o.OnTopicChanged = n.topicChanged
+	o.OnTopicChanged, o.TopicRoute = n.topicChanged, n.topicQueues
 	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
 	b, err := broker.New(o)
 	if err != nil {
@@ -177,6 +182,14 @@ func (n *Node) FastAddr() netip.AddrPort {
 	return n.fast.Addr()
 }
 
+// GRPCAddr is where gRPC clients are answered; not valid if they are not.
+func (n *Node) GRPCAddr() netip.AddrPort {
+	if n.grpc == nil {
+		return netip.AddrPort{}
+	}
+	return n.grpc.Addr()
+}
+
 // Data is the data directory.
 func (n *Node) Data() string { return n.c.Data }
 
@@ -188,6 +201,9 @@ func (n *Node) Close() error {
 	}
 	if n.fast != nil {
 		errs = append(errs, n.fast.Close())
+	}
+	if n.grpc != nil {
+		errs = append(errs, n.grpc.Close())
 	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
@@ -222,6 +238,9 @@ func (n *Node) parts() []part {
 	}
 	if n.fast != nil {
 		all = append(all, part{name: "broker's second listener", run: n.fast.Run})
+	}
+	if n.grpc != nil {
+		all = append(all, part{name: "gRPC listener", run: n.grpc.Run})
 	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})

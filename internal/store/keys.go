@@ -26,6 +26,9 @@ type KeyBatch struct {
 // Get is the value of a key; mq.ErrNotFound if it has none.
 func (k *Keys) Get(key []byte) ([]byte, error) { return k.rows.get(ownKey(key)) }
 
+// Has reports whether a key has a value.
+func (k *Keys) Has(key []byte) (bool, error) { return k.rows.has(ownKey(key)) }
+
 // Set gives a key a value.
 func (k *Keys) Set(key, value []byte, sync bool) error {
 	b := k.Batch()
@@ -53,17 +56,32 @@ func (k *Keys) ScanFrom(prefix, from []byte, f func(key, value []byte) error) er
 	return k.rows.scan(ownKey(from), prefixEnd(ownKey(prefix)), func(key, value []byte) error { return f(key[1:], value) })
 }
 
+// ScanRange is Scan of the keys from from on and before to. It does not look at
+// what lies behind, not even to pass over what was deleted there.
+func (k *Keys) ScanRange(from, to []byte, f func(key, value []byte) error) error {
+	return k.rows.scan(ownKey(from), ownKey(to), func(key, value []byte) error { return f(key[1:], value) })
+}
+
 // Batch starts a set of changes. It must end in Apply or Drop.
 func (k *Keys) Batch() *KeyBatch { return &KeyBatch{k.rows.db.NewBatch()} }
 
 // Set gives a key a value.
 func (b *KeyBatch) Set(key, value []byte) {
-	// A batch that is not yet applied fails only for want of a column.
-	_ = b.b.Set(ownKey(key), value, nil)
+	op := b.b.SetDeferred(1+len(key), len(value))
+	op.Key[0] = rowOwn
+	copy(op.Key[1:], key)
+	copy(op.Value, value)
+	// A batch that is not indexed has nothing to fail at.
+	_ = op.Finish()
 }
 
 // Delete removes a key, if it is there.
-func (b *KeyBatch) Delete(key []byte) { _ = b.b.Delete(ownKey(key), nil) }
+func (b *KeyBatch) Delete(key []byte) {
+	op := b.b.DeleteDeferred(1 + len(key))
+	op.Key[0] = rowOwn
+	copy(op.Key[1:], key)
+	_ = op.Finish()
+}
 
 // DeletePrefix removes every key that starts with prefix.
 func (b *KeyBatch) DeletePrefix(prefix []byte) {
@@ -111,6 +129,18 @@ func (r *rows) get(key []byte) ([]byte, error) {
 		return nil, fmt.Errorf("store: reading the key store: %w", err)
 	}
 	return slices.Clone(value), closer.Close()
+}
+
+// has reports whether there is a row.
+func (r *rows) has(key []byte) (bool, error) {
+	_, closer, err := r.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("store: reading the key store: %w", err)
+	}
+	return true, closer.Close()
 }
 
 // scan calls f with the rows of a range, in order.

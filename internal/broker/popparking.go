@@ -1,0 +1,190 @@
+package broker
+
+import (
+	"slices"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+)
+
+// A popWaiting is the part of a waiting that only a pop has.
+type popWaiting struct {
+	request mq.PopRequest
+	// until is how long it may wait. The deadline may be earlier: then a queue
+	// in order is free again.
+	until   time.Time
+	matcher mq.PropertyFilter // as in a waiting
+	retries [2]string
+	answer  func(mq.PopBatch, error)
+	// look says that nothing is taken: the answer is only that there is something.
+	look bool
+
+	since uint64 // its number among those that were parked; under parking.mu
+}
+
+// wants reports whether a message of the topic itself is a reason to look.
+func (w *popWaiting) wants(m *store.Appended) bool {
+	f := w.request.Filter
+	return f == nil || f.Match(m.TagCode) &&
+		(w.matcher == nil || w.matcher.MatchProperties(mq.RecordProperties(m.Record)))
+}
+
+// popQueues are the pops that wait, the first to wait first: by topic and
+// group, and by the topics of what comes back to a group.
+type popQueues struct {
+	topics  map[string]map[string]*popGroup
+	retries map[string]*popGroup
+	parked  uint64 // so far
+}
+
+// A popGroup is the pops of a group that wait for a topic, by the queue that
+// they are for, -1 for any. It is in the table while there is one.
+type popGroup struct {
+	lists map[int32][]*waiting
+}
+
+func newPopQueues() popQueues {
+	return popQueues{topics: map[string]map[string]*popGroup{}, retries: map[string]*popGroup{}}
+}
+
+func (q *popQueues) group(u use) *popGroup { return q.topics[u.topic][u.group] }
+
+func (q *popQueues) add(w *waiting) {
+	u := w.use()
+	g := q.group(u)
+	if g == nil {
+		g = &popGroup{lists: map[int32][]*waiting{}}
+		if q.topics[u.topic] == nil {
+			q.topics[u.topic] = map[string]*popGroup{}
+		}
+		q.topics[u.topic][u.group] = g
+		for _, name := range w.pop.retries {
+			q.retries[name] = g
+		}
+	}
+	q.parked++
+	w.pop.since = q.parked
+	g.lists[w.pop.request.QueueID] = append(g.lists[w.pop.request.QueueID], w)
+}
+
+func (q *popQueues) remove(w *waiting) {
+	u, id := w.use(), w.pop.request.QueueID
+	g := q.group(u)
+	list := g.lists[id]
+	i, _ := slices.BinarySearchFunc(list, w.pop.since, func(o *waiting, since uint64) int {
+		return int(int64(o.pop.since) - int64(since))
+	})
+	if list = slices.Delete(list, i, i+1); len(list) > 0 {
+		g.lists[id] = list
+		return
+	}
+	if delete(g.lists, id); len(g.lists) > 0 {
+		return
+	}
+	for _, name := range w.pop.retries {
+		delete(q.retries, name)
+	}
+	if delete(q.topics[u.topic], u.group); len(q.topics[u.topic]) == 0 {
+		delete(q.topics, u.topic)
+	}
+}
+
+// first is the pop that has waited longest of those in a group for a queue, or
+// if queue is -1 for whatever, that match.
+func (g *popGroup) first(queue int32, match func(*waiting) bool) (first *waiting) {
+	look := func(list []*waiting) {
+		if i := slices.IndexFunc(list, match); i >= 0 && (first == nil || list[i].pop.since < first.pop.since) {
+			first = list[i]
+		}
+	}
+	if queue >= 0 {
+		look(g.lists[-1])
+		look(g.lists[queue])
+		return first
+	}
+	for _, list := range g.lists {
+		look(list)
+	}
+	return first
+}
+
+// anybody matches every pop.
+func anybody(*waiting) bool { return true }
+
+// parkPop lets a pop wait, unless there are too many.
+func (p *parking) parkPop(w *waiting, limit, queueLimit int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.roomLocked(w, limit, queueLimit) {
+		p.dropDeadLocked()
+		if !p.roomLocked(w, limit, queueLimit) {
+			return false
+		}
+	}
+	p.mu.pops.add(w)
+	p.pops.Add(1)
+	p.addLocked(w)
+	return true
+}
+
+func (p *parking) roomLocked(w *waiting, limit, queueLimit int) bool {
+	g := p.mu.pops.group(w.use())
+	return p.pops.Load() < int64(limit) && (g == nil || len(g.lists[w.pop.request.QueueID]) < queueLimit)
+}
+
+// wakePopsLocked makes one pop of each group ready that a message is for.
+func (p *parking) wakePopsLocked(m *store.Appended) {
+	if p.pops.Load() == 0 {
+		return
+	}
+	if g := p.mu.pops.retries[m.Queue.Topic]; g != nil {
+		p.readyLocked(g.first(-1, anybody))
+	}
+	for _, g := range p.mu.pops.topics[m.Queue.Topic] {
+		p.readyLocked(g.first(m.Queue.ID, func(w *waiting) bool { return w.pop.wants(m) }))
+	}
+}
+
+// readyLocked takes a request out, to be read for. nil is none.
+func (p *parking) readyLocked(w *waiting) {
+	if w != nil {
+		p.removeLocked(w)
+		p.mu.ready = append(p.mu.ready, w)
+	}
+}
+
+// wakePop makes a pop of a group ready that waits for a queue, or if queue is
+// -1 for whatever.
+func (p *parking) wakePop(u use, queue int32) {
+	if p.pops.Load() == 0 {
+		return
+	}
+	p.mu.Lock()
+	g := p.mu.pops.group(u)
+	if g != nil {
+		p.readyLocked(g.first(queue, anybody))
+	}
+	p.mu.Unlock()
+	if g != nil {
+		p.call(1)
+	}
+}
+
+// again makes a request ready that was taken out already.
+func (p *parking) again(w *waiting) {
+	p.mu.Lock()
+	p.mu.ready = append(p.mu.ready, w)
+	p.mu.Unlock()
+	p.call(1)
+}
+
+// waitingPops is how many pops wait for a queue, -1 for those that take any.
+func (p *parking) waitingPops(u use, queue int32) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g := p.mu.pops.group(u); g != nil {
+		return len(g.lists[queue])
+	}
+	return 0
+}

@@ -1,0 +1,17 @@
+// Package pop keeps what consumer groups popped and have not acknowledged, and
+// gives it back when its time is up.
+//
+// A message in hand is a row in the key store, sorted by the time at which it
+// becomes visible again; see docs/decisions/0003. Rows and the group's offset
+// behind them are written in one batch, so that an offset never covers a
+// message that has neither a row nor an acknowledgement. One goroutine sleeps
+// until the first row is due, has the message stored again, and deletes the row
+// after that: a crash between the two delivers the message once more. A power
+// loss that takes the copy brings the row back.
+//
+// What a group pops in order has one row for each queue instead, which Order
+// decides about.
+//
+// Memory holds how many rows there are of each group and queue, and nothing of
+// a row.
+package pop

@@ -1,0 +1,425 @@
+package pop
+
+import (
+	"bytes"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"math/bits"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
+)
+
+// Options says where Holds finds messages and who gives them back.
+type Options struct {
+	// Store holds the messages and the rows.
+	Store *store.Store
+
+	// Revive makes the message that is stored when a hold's time is up. r is
+	// what was popped. ErrGone lets the hold go; any other error is tried again
+	// later.
+	Revive func(h *Hold, r *mq.Record) (mq.Send, error)
+
+	// Append stores messages; Store.Append is the default.
+	Append func(*mq.SendBatch)
+
+	// Log receives what an operator should read. Nil discards it.
+	Log *slog.Logger
+}
+
+// ErrGone says that nobody wants a message back: its group or topic is gone.
+var ErrGone = errors.New("pop: nobody wants the message back")
+
+// stripes divides the rows among locks; their set fits a word.
+const stripes = 64
+
+// Holds is what all groups have in hand. All methods are safe for concurrent
+// use.
+type Holds struct {
+	opts  Options
+	seed  maphash.Seed
+	total atomic.Int64
+	wake  chan struct{} // capacity 1: something may be due earlier
+	// dropped counts holds whose message could not be given back.
+	dropped atomic.Int64
+
+	// A stripe's lock guards its counts, and with them which rows of its uses
+	// exist: it is held while they are looked up and changed. Of several the
+	// first is locked first, and before mu.
+	stripes [stripes]struct {
+		sync.Mutex
+		counts map[Use]int64 // without zeros
+	}
+
+	// settling lets one settle run at a time; it is locked before stripes.
+	settling sync.Mutex
+
+	// mu guards what is due first and what is on its way back. Nothing else is
+	// locked while it is held.
+	mu struct {
+		sync.Mutex
+		low    []byte // no row lies before this key; nil: there may be none at all
+		next   int64  // when something may be due
+		flying map[string]struct{}
+		unsafe []mq.LogPos // rows rowSent, by their ends
+	}
+
+	back back // belongs to Run
+}
+
+// New opens the rows and brings them in line with a log that may have lost its
+// end. Nothing is given back before Run.
+func New(o Options) (*Holds, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Append == nil {
+		o.Append = o.Store.Append
+	}
+	h := &Holds{opts: o, seed: maphash.MakeSeed(), wake: make(chan struct{}, 1)}
+	for i := range h.stripes {
+		h.stripes[i].counts = map[Use]int64{}
+	}
+	h.mu.flying = map[string]struct{}{}
+	h.mu.next = never
+	return h, h.recover()
+}
+
+// Count is how many messages of a queue a group has in hand, Total is all.
+func (h *Holds) Count(u Use) int64 {
+	s := &h.stripes[h.stripe(u)]
+	s.Lock()
+	defer s.Unlock()
+	return s.counts[u]
+}
+
+// Total is how many messages are in hand.
+func (h *Holds) Total() int64 { return h.total.Load() }
+
+// Dropped is how many messages could not be given back since the start.
+func (h *Holds) Dropped() int64 { return h.dropped.Load() }
+
+func (h *Holds) stripe(u Use) int {
+	var m maphash.Hash
+	m.SetSeed(h.seed)
+	m.WriteString(u.Group)
+	m.WriteByte(0)
+	m.WriteString(u.Topic)
+	m.WriteByte(byte(u.Queue))
+	m.WriteByte(byte(u.Queue >> 8))
+	return int(m.Sum64() % stripes)
+}
+
+// lock locks a set of stripes.
+func (h *Holds) lock(set uint64) {
+	for ; set != 0; set &= set - 1 {
+		h.stripes[bits.TrailingZeros64(set)].Lock()
+	}
+}
+
+func (h *Holds) unlock(set uint64) {
+	for ; set != 0; set &= set - 1 {
+		h.stripes[bits.TrailingZeros64(set)].Unlock()
+	}
+}
+
+// addLocked counts n holds more; the stripe is locked.
+func (h *Holds) addLocked(u Use, n int64) {
+	counts := h.stripes[h.stripe(u)].counts
+	if counts[u] += n; counts[u] == 0 {
+		delete(counts, u)
+	}
+	h.total.Add(n)
+}
+
+// A Taken is a message that is popped.
+type Taken struct {
+	Offset mq.QueueOffset
+	Pos    mq.LogPos
+}
+
+// Take puts messages into a group's hand until due, with a batch that the
+// caller may have begun to fill: together with what it holds or not at all. The
+// batch is used up.
+func (h *Holds) Take(b *store.KeyBatch, u Use, popTime, due int64, messages []Taken) error {
+	if len(messages) == 0 {
+		return h.opts.Store.Keys().Apply(b, false)
+	}
+	hold := Hold{Place: Place{Use: u, Due: due}, PopTime: popTime}
+	key, value := make([]byte, 0, 128), make([]byte, 0, holdSize)
+	for i, m := range messages {
+		hold.Offset, hold.Pos = m.Offset, m.Pos
+		key, value = hold.appendKey(key[:0]), hold.appendValue(value[:0])
+		b.Set(key, value)
+		if i == 0 {
+			defer h.waits(bytes.Clone(key)) // once it is there
+		}
+	}
+	set := uint64(1) << h.stripe(u)
+	h.lock(set)
+	defer h.unlock(set)
+	if err := h.opts.Store.Keys().Apply(b, false); err != nil {
+		return err
+	}
+	h.addLocked(u, int64(len(messages)))
+	return nil
+}
+
+// Ack lets messages go and returns how many of them were in hand.
+func (h *Holds) Ack(places []Place) (int, error) {
+	keys, set := h.keys(places)
+	h.lock(set)
+	defer h.unlock(set)
+	keep := h.opts.Store.Keys()
+	b := keep.Batch()
+	var gone []Use
+	for i, k := range keys {
+		if i > 0 && bytes.Equal(k.key, keys[i-1].key) {
+			continue
+		}
+		there, err := keep.Has(k.key)
+		if err != nil {
+			b.Drop()
+			return 0, err
+		}
+		if there {
+			b.Delete(k.key)
+			gone = append(gone, k.use)
+		}
+	}
+	if len(gone) == 0 {
+		b.Drop()
+		return 0, nil
+	}
+	if err := keep.Apply(b, false); err != nil {
+		return 0, err
+	}
+	for _, u := range gone {
+		h.addLocked(u, -1)
+	}
+	return len(gone), nil
+}
+
+// A keyed is a row's key and whose it is.
+type keyed struct {
+	key []byte
+	use Use
+}
+
+// keys are the keys of places in order, and the stripes that they lie in.
+func (h *Holds) keys(places []Place) (keys []keyed, set uint64) {
+	size := 0
+	for i := range places {
+		size += len(rowHold) + 8 + len(places[i].Group) + len(places[i].Topic) + 2 + 4 + 8
+	}
+	buf := make([]byte, 0, size)
+	keys = make([]keyed, len(places))
+	for i := range places {
+		start := len(buf)
+		buf = places[i].appendKey(buf)
+		keys[i] = keyed{buf[start:len(buf):len(buf)], places[i].Use}
+		set |= 1 << h.stripe(places[i].Use)
+	}
+	slices.SortFunc(keys, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
+	return keys, set
+}
+
+// Change makes a message visible at due instead, as if it had been popped at
+// popTime. mq.ErrNotFound if it is not in hand any more, or on its way back.
+func (h *Holds) Change(p Place, popTime, due int64, suspend bool) error {
+	set := uint64(1) << h.stripe(p.Use)
+	h.lock(set)
+	defer h.unlock(set)
+	hold, err := h.findLocked(p)
+	if err != nil {
+		return err
+	}
+	keys := h.opts.Store.Keys()
+	b := keys.Batch()
+	b.Delete(hold.key())
+	hold.Due, hold.PopTime, hold.Suspended, hold.tries = due, popTime, suspend, 0
+	key := hold.key()
+	b.Set(key, hold.appendValue(nil))
+	if err := keys.Apply(b, false); err != nil {
+		return err
+	}
+	h.waits(key)
+	return nil
+}
+
+// findLocked returns the hold of a message that is in hand and not on its way
+// back; mq.ErrNotFound otherwise. Its stripe is locked.
+func (h *Holds) findLocked(p Place) (Hold, error) {
+	key := p.key()
+	h.mu.Lock()
+	_, flying := h.mu.flying[string(key)]
+	h.mu.Unlock()
+	if flying {
+		return Hold{}, mq.ErrNotFound
+	}
+	value, err := h.opts.Store.Keys().Get(key)
+	if err != nil {
+		return Hold{}, err
+	}
+	return decodeHold(key, value)
+}
+
+// Claim makes sure that nobody else gives a message back or changes its time;
+// mq.ErrNotFound if it is not in hand any more, or claimed already. It ends by
+// Settle or Release.
+func (h *Holds) Claim(p Place) (Hold, error) {
+	set := uint64(1) << h.stripe(p.Use)
+	h.lock(set)
+	defer h.unlock(set)
+	hold, err := h.findLocked(p)
+	if err != nil {
+		return hold, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mu.flying[string(p.key())] = struct{}{}
+	return hold, nil
+}
+
+// Release ends a claim; the message stays in hand.
+func (h *Holds) Release(p Place) {
+	key := p.key()
+	h.mu.Lock()
+	delete(h.mu.flying, string(key))
+	h.mu.Unlock()
+	h.waits(key)
+}
+
+// Settle ends a claim whose message was stored again at a log position.
+func (h *Holds) Settle(hold Hold, copied mq.LogPos) error {
+	err := h.settle([]landing{{Hold: hold, copied: copied, stored: true}})
+	h.mu.Lock()
+	delete(h.mu.flying, string(hold.key()))
+	h.mu.Unlock()
+	return err
+}
+
+// waits notes that there is a row, and wakes Run if it is due before all others.
+func (h *Holds) waits(key []byte) {
+	if h.note(key) {
+		h.signal()
+	}
+}
+
+// note notes that there may be rows from a key on, and reports whether these are
+// due before all others.
+func (h *Holds) note(key []byte) (sooner bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mu.low == nil || bytes.Compare(key, h.mu.low) < 0 {
+		h.mu.low = key
+	}
+	due := dueOf(key)
+	sooner = due < h.mu.next
+	h.mu.next = min(h.mu.next, due)
+	return sooner
+}
+
+func (h *Holds) signal() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// A landing is what became of a hold that was claimed.
+type landing struct {
+	Hold
+	copied mq.LogPos
+	stored bool  // again, at copied; otherwise it is let go, or
+	later  int64 // tried again at this time, if that is not 0
+}
+
+// settle deletes the rows of holds that were given back. A hold that was
+// acknowledged meanwhile stays so.
+func (h *Holds) settle(all []landing) error {
+	h.settling.Lock()
+	defer h.settling.Unlock()
+	set := uint64(0)
+	for i := range all {
+		set |= 1 << h.stripe(all[i].Use)
+	}
+	h.lock(set)
+	defer h.unlock(set)
+	keys := h.opts.Store.Keys()
+	s := settlement{b: keys.Batch()}
+	for i := range all {
+		there, err := keys.Has(all[i].key())
+		if err != nil {
+			s.b.Drop()
+			return err
+		}
+		if there {
+			s.add(all[i])
+		}
+	}
+	left := h.noteSent(&s)
+	if err := keys.Apply(s.b, false); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.mu.unsafe = left
+	h.mu.Unlock()
+	for _, u := range s.gone {
+		h.addLocked(u, -1)
+	}
+	for _, key := range s.moved {
+		h.waits(key)
+	}
+	return nil
+}
+
+// A settlement is what one settle changes.
+type settlement struct {
+	b     *store.KeyBatch
+	sent  []byte    // value of a row rowSent
+	end   mq.LogPos // of the last copy
+	gone  []Use
+	moved [][]byte // new keys
+}
+
+// add takes the row of a hold out, or moves it.
+func (s *settlement) add(l landing) {
+	s.b.Delete(l.key())
+	if !l.stored && l.later > 0 {
+		l.Due = l.later
+		key := l.key()
+		s.b.Set(key, l.appendValue(nil))
+		s.moved = append(s.moved, key)
+		return
+	}
+	if l.stored {
+		s.sent, s.end = appendSent(s.sent, &l.Hold, l.copied), max(s.end, l.copied)
+	}
+	s.gone = append(s.gone, l.Use)
+}
+
+// noteSent keeps what a power loss would need that takes the copies and leaves
+// the rows as they are to be, and drops what it no longer would. It returns
+// what is kept.
+func (h *Holds) noteSent(s *settlement) (left []mq.LogPos) {
+	synced := h.opts.Store.Synced()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, at := range h.mu.unsafe {
+		if at < synced {
+			s.b.Delete(sentKey(at))
+		} else {
+			left = append(left, at)
+		}
+	}
+	if len(s.sent) > 0 && s.end >= synced {
+		s.b.Set(sentKey(s.end), s.sent)
+		left = append(left, s.end)
+	}
+	return left
+}
