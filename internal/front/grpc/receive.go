@@ -24,7 +24,8 @@ const (
 	mostInvisible     = 12 * time.Hour
 	renewedInvisible  = time.Minute // of messages that the server renews
 	requestTimeout    = 3 * time.Second
-	invisibleFromVers = "5.0.3" // clients before do not know ILLEGAL_POLLING_TIME
+	beforeDeadline    = 50 * time.Millisecond // for the answer that nothing came to be read in time
+	invisibleFromVers = "5.0.3"               // clients before do not know ILLEGAL_POLLING_TIME
 )
 
 type receiveStream = grpc.ServerStreamingServer[rmq.ReceiveMessageResponse]
@@ -148,11 +149,11 @@ func (r *receiving) polling(ctx context.Context) (time.Duration, error) {
 		wait = left - timeout/2
 	}
 	wait = min(max(wait, shortestPolling), longestPolling)
-	if !bounded || wait <= left {
+	if !bounded || wait <= left-beforeDeadline {
 		return wait, nil
 	}
 	if left >= shortestPolling {
-		return left, nil
+		return left - beforeDeadline, nil
 	}
 	code := rmq.Code_ILLEGAL_POLLING_TIME
 	if r.by.version < invisibleFromVers {

@@ -51,7 +51,7 @@ type Cluster struct {
 	// NameServer and Broker are host:port. They stay the same over restarts.
 	NameServer string
 	Broker     string
-	// GRPC is set by Endpoints. It takes connections with and without TLS.
+	// GRPC is where Endpoints has clients of the gRPC protocol dial. It takes connections with and without TLS.
 	GRPC string
 
 	servers []*Server // in starting order; one if one process does it all

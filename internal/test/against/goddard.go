@@ -55,10 +55,10 @@ func (g goddard) Cluster(tb testing.TB) *Cluster {
 	s := g.server("goddard", port, g.allInOne(dir, ns, port))
 	s.ready = func() error { return registered(nameServer, BrokerName, s.Addr) }
 	started(tb, s)
-	return &Cluster{NameServer: nameServer, Broker: s.Addr, servers: []*Server{s}}
+	return &Cluster{NameServer: nameServer, Broker: s.Addr, GRPC: fmt.Sprintf("127.0.0.1:%d", port-1), servers: []*Server{s}}
 }
 
-// Endpoints implements Maker.
+// Endpoints implements Maker; every cluster has them.
 func (g goddard) Endpoints(tb testing.TB) *Cluster {
 	tb.Helper()
 	return g.Cluster(tb)

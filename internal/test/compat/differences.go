@@ -16,12 +16,18 @@ var differences = []difference{
 	{"rocketmq-5.5.0", "java-5.5.0", "members_filter_alone", lastWins},
 	{"rocketmq-5.5.0", "java-4.9.8", "members_filter_alone", lastWins},
 	{"rocketmq-5.5.0", "grpc-go", "statuses_precise", internalError},
+	{"goddard", "grpc-go", "status_of_long_delay", "messages may be up to ten years ahead here (max-delay), over either protocol"},
+	{"goddard", "grpc-java", "priority", noPriority},
+	{"goddard", "grpc-python", "priority", noPriority},
+	{"goddard", "grpc-node", "priority", noPriority},
 	{"goddard", "mqadmin", "setConsumeMode", "pop consumption is not there yet, so a group cannot be switched to it"},
 }
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"
 
-const internalError = "RocketMQ's proxy answers a receipt handle or an expression that it cannot parse with an internal error, and takes a missing topic for one of another type"
+const internalError = "RocketMQ's proxy answers what it cannot parse and transactions that it does not know with an internal error, and takes a missing topic for one of another type"
+
+const noPriority = "priority messages are not there yet: they come as they were sent"
 
 const lastWins = "RocketMQ keeps one subscription for a group, whose members lose what only they asked for"
 

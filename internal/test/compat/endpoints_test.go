@@ -41,6 +41,7 @@ var preparations = map[string]prepared{
 	"type_refused":         {kind: "FIFO", more: "DELAY NORMAL"},
 	"statuses":             {more: "FIFO DELAY TRANSACTION"},
 	"statuses_precise":     {more: "FIFO DELAY TRANSACTION"},
+	"status_of_long_delay": {more: "DELAY"},
 	"missing_topic":        {kind: "none", more: "NORMAL"},
 	"cross_to_grpc":        {more: "FIFO DELAY TRANSACTION"},
 	"cross_to_remoting":    {more: "FIFO DELAY TRANSACTION"},
@@ -54,7 +55,7 @@ var endpointScenarios = map[string][]string{
 		priority resume_where_left cross_to_grpc cross_to_remoting cross_offsets cross_dead_letter`),
 	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
-		statuses statuses_precise`),
+		statuses statuses_precise status_of_long_delay`),
 	"grpc-python": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
 	"grpc-node": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check

@@ -44,8 +44,9 @@ func scenarios() map[string]func(*scenario) {
 		"type_refused":      typeRefused,
 		"missing_topic":     missingTopic,
 
-		"statuses":         statuses,
-		"statuses_precise": preciseStatuses,
+		"statuses":             statuses,
+		"statuses_precise":     preciseStatuses,
+		"status_of_long_delay": statusOfLongDelay,
 	}
 }
 

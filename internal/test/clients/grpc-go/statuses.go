@@ -32,6 +32,13 @@ func statuses(s *scenario) { s.answers(append(s.rawOthers(), s.rawSends()...)) }
 // always use.
 func preciseStatuses(s *scenario) { s.answers(s.rawPrecise()) }
 
+// statusOfLongDelay: RocketMQ's proxy takes no message for later than a day.
+func statusOfLongDelay(s *scenario) {
+	s.answers([]raw{{"delivery in two days", "producer", v2.Code_ILLEGAL_DELIVERY_TIME, sending(s.rawMessage("_DELAY", v2.MessageType_DELAY, func(m *v2.Message) {
+		m.SystemProperties.DeliveryTimestamp = timestamppb.New(time.Now().Add(48 * time.Hour))
+	}))}})
+}
+
 func (s *scenario) answers(calls []raw) {
 	conn, err := grpc.NewClient(s.runner.endpoints, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{InsecureSkipVerify: true})))
 	s.must(err, "new client")
@@ -134,9 +141,6 @@ func (s *scenario) rawSends() []raw {
 		{"no message id", "producer", v2.Code_ILLEGAL_MESSAGE_ID, normal(func(m *v2.Message) { m.SystemProperties.MessageId = "" })},
 		{"blank message group", "producer", v2.Code_ILLEGAL_MESSAGE_GROUP, sending(s.rawMessage("_FIFO", v2.MessageType_FIFO, func(m *v2.Message) { m.SystemProperties.MessageGroup = text(" ") }))},
 		{"long message group", "producer", v2.Code_ILLEGAL_MESSAGE_GROUP, sending(s.rawMessage("_FIFO", v2.MessageType_FIFO, func(m *v2.Message) { m.SystemProperties.MessageGroup = text(strings.Repeat("g", 64)) }))},
-		{"delivery in two days", "producer", v2.Code_ILLEGAL_DELIVERY_TIME, sending(s.rawMessage("_DELAY", v2.MessageType_DELAY, func(m *v2.Message) {
-			m.SystemProperties.DeliveryTimestamp = timestamppb.New(time.Now().Add(48 * time.Hour))
-		}))},
 		{"normal message to a FIFO topic", "producer", v2.Code_MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, sending(s.rawMessage("_FIFO", v2.MessageType_NORMAL, nil))},
 		{"FIFO message to a normal topic", "producer", v2.Code_MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, sending(s.rawMessage("", v2.MessageType_FIFO, func(m *v2.Message) { m.SystemProperties.MessageGroup = text("g") }))},
 		{"late recovery", "producer", v2.Code_BAD_REQUEST, sending(s.rawMessage("_TRANSACTION", v2.MessageType_TRANSACTION, func(m *v2.Message) {
@@ -159,13 +163,6 @@ func (s *scenario) rawOthers() []raw {
 			return a.GetStatus(), err
 		}
 	}
-	end := func(id string) status {
-		return func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
-			a, err := stub.EndTransaction(ctx, &v2.EndTransactionRequest{Topic: s.named("_TRANSACTION"), MessageId: "x", TransactionId: id,
-				Resolution: v2.TransactionResolution_COMMIT, Source: v2.TransactionSource_SOURCE_CLIENT})
-			return a.GetStatus(), err
-		}
-	}
 	return []raw{
 		{"route without a client id", "", v2.Code_CLIENT_ID_REQUIRED, route(s.topic())},
 		{"route of a missing topic", "producer", v2.Code_TOPIC_NOT_FOUND, route("NoSuchTopic")},
@@ -182,8 +179,7 @@ func (s *scenario) rawOthers() []raw {
 			a, err := stub.QueryAssignment(ctx, &v2.QueryAssignmentRequest{Group: resource(s.group()), Topic: resource("NoSuchTopic"), Endpoints: s.dialled()})
 			return a.GetStatus(), err
 		}},
-		{"end a nameless transaction", "producer", v2.Code_INVALID_TRANSACTION_ID, end(" ")},
-		{"end an unknown transaction", "producer", v2.Code_INTERNAL_SERVER_ERROR, end("unknown")},
+		{"end a nameless transaction", "producer", v2.Code_INVALID_TRANSACTION_ID, s.ending(" ")},
 		{"recall a bad handle", "producer", v2.Code_INTERNAL_SERVER_ERROR, func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
 			a, err := stub.RecallMessage(ctx, &v2.RecallMessageRequest{Topic: s.named("_DELAY"), RecallHandle: "bad"})
 			return a.GetStatus(), err
@@ -193,6 +189,7 @@ func (s *scenario) rawOthers() []raw {
 
 func (s *scenario) rawPrecise() []raw {
 	return []raw{
+		{"end an unknown transaction", "producer", v2.Code_INVALID_TRANSACTION_ID, s.ending("unknown")},
 		{"receive with a bad expression", "consumer", v2.Code_ILLEGAL_FILTER_EXPRESSION, s.receiving("n >", v2.FilterType_SQL, 10*time.Second)},
 		{"acknowledge a bad handle", "consumer", v2.Code_INVALID_RECEIPT_HANDLE, func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
 			a, err := stub.AckMessage(ctx, &v2.AckMessageRequest{Group: resource(s.group()), Topic: s.named(""),
@@ -206,6 +203,15 @@ func (s *scenario) rawPrecise() []raw {
 			return a.GetStatus(), err
 		}},
 		{"send to a missing topic", "producer", v2.Code_TOPIC_NOT_FOUND, sending(s.rawMessage("", v2.MessageType_NORMAL, func(m *v2.Message) { m.Topic = resource("NoSuchTopic") }))},
+	}
+}
+
+// ending commits a transaction.
+func (s *scenario) ending(id string) func(context.Context, v2.MessagingServiceClient) (*v2.Status, error) {
+	return func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
+		a, err := stub.EndTransaction(ctx, &v2.EndTransactionRequest{Topic: s.named("_TRANSACTION"), MessageId: "x", TransactionId: id,
+			Resolution: v2.TransactionResolution_COMMIT, Source: v2.TransactionSource_SOURCE_CLIENT})
+		return a.GetStatus(), err
 	}
 }
 
