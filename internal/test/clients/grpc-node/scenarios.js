@@ -22,7 +22,9 @@ async function started(c, client) {
   return client;
 }
 
-const producer = (c, ...topic) => started(c, new Producer(options(c, { topic })));
+// One topic, since the client misses the server's answer to its settings if that
+// comes while it still asks for another topic's route, and then waits for ever.
+const producer = (c, topic) => started(c, new Producer(options(c, { topic })));
 
 const transactionProducer = (c, check) => started(c, new Producer(options(c, { topic: c.topic, checker: { check } })));
 
@@ -348,7 +350,7 @@ async function transactionCheck(c) {
 
 /** The client looks at what the route says a topic takes, so the server's own check is not reached. */
 async function typeRefused(c) {
-  const p = await producer(c, c.topic, `${c.topic}_DELAY`, `${c.topic}_NORMAL`);
+  const p = await producer(c, c.topic);
   await refused(() => p.send(message(c.topic, 'normal')));
   await refused(() => p.send(message(`${c.topic}_DELAY`, 'normal')));
   await refused(() => p.send(message(`${c.topic}_NORMAL`, 'ordered', { messageGroup: 'a' })));
