@@ -43,8 +43,8 @@ func (o operating) QueryMessage(ctx context.Context, req *rmq.ListMessageRequest
 	}
 	switch key := req.SearchKey.(type) {
 	case *rmq.ListMessageRequest_MessageId:
-		if found, ok, err := o.byOffsetID(ctx, req, key.MessageId); ok {
-			return found, err
+		if stored := o.byOffsetID(ctx, l.Topic, key.MessageId); stored != nil {
+			return o.listed(req, [][]byte{stored})
 		}
 		l.Key, l.Kind = key.MessageId, mq.LookupUnique
 	case *rmq.ListMessageRequest_MessageKey:
@@ -68,21 +68,19 @@ func (o operating) QueryMessage(ctx context.Context, req *rmq.ListMessageRequest
 	return o.listed(req, found.Records)
 }
 
-// byOffsetID finds the message whose id says where it lies; ok is false if the
-// id is of another kind.
-func (o operating) byOffsetID(ctx context.Context, req *rmq.ListMessageRequest, id string) (resp *rmq.ListMessageResponse, ok bool, err error) {
+// byOffsetID is the stored record of a topic's message whose id says where it
+// lies; nil if the id is of another kind, as those that clients make are.
+func (o operating) byOffsetID(ctx context.Context, topic, id string) []byte {
 	_, pos, err := mq.ParseOffsetID(id)
 	if err != nil {
-		return nil, false, nil
+		return nil
 	}
-	stored, err := o.broker.Find(ctx, pos)
-	if err != nil {
-		return nil, false, nil // ids that clients make are of 32 digits or so too
+	if stored, err := o.broker.Find(ctx, pos); err == nil {
+		if record, _, err := mq.DecodeRecord(stored); err == nil && string(record.Topic) == topic {
+			return stored
+		}
 	}
-	if resp, err = o.listed(req, [][]byte{stored}); err == nil && resp.Messages[0].Topic.Name != req.GetTopic().GetName() {
-		return nil, false, nil
-	}
-	return resp, true, err
+	return nil
 }
 
 // listed makes the answer.
@@ -145,9 +143,8 @@ func (o operating) findMessage(ctx context.Context, topic, id string) ([]byte, e
 	if len(found.Records) > 0 {
 		return found.Records[0], nil
 	}
-	_, pos, err := mq.ParseOffsetID(id)
-	if err != nil {
-		return nil, refusef(rmq.Code_MESSAGE_NOT_FOUND, "topic %s has no message %.60s", topic, id)
+	if stored := o.byOffsetID(ctx, topic, id); stored != nil {
+		return stored, nil
 	}
-	return o.broker.Find(ctx, pos)
+	return nil, refusef(rmq.Code_MESSAGE_NOT_FOUND, "topic %s has no message %.60s", topic, id)
 }
