@@ -436,15 +436,15 @@ func (x *popping) start(s source) (mq.QueueOffset, error) {
 	return lo, nil
 }
 
-// youngQueue is how many messages a queue may hold, if it has lost none yet, for
-// a group without an offset to begin at the first, whatever it asks for.
-// RocketMQ asks whether the first message is in memory.
+// youngQueue is how many messages a queue that has lost none may hold and count
+// as young. RocketMQ asks whether the first message is in memory.
 const youngQueue = 1 << 20
 
 // fromEnd reports whether a group without an offset begins behind the last
 // message of a queue, which holds lo to hi.
 func (x *popping) fromEnd(s source, lo, hi mq.QueueOffset) bool {
-	return x.r.FromEnd && s.kind == mq.RetryNone && (lo > 0 || hi > youngQueue)
+	young := lo <= 0 && hi <= youngQueue
+	return x.r.FromEnd && s.kind == mq.RetryNone && !(x.r.UnlessYoung && young)
 }
 
 // read reads from a queue, and passes over what does not match or is gone. It

@@ -254,6 +254,7 @@ func TestAGroupWithoutOffsetBeginsAsItAsks(t *testing.T) {
 		r.more(1, "c")
 		r.wantPop(mq.PopRequest{QueueID: 0, Group: "end"}, "c")
 		r.wantPop(mq.PopRequest{QueueID: 0, Group: "begin"}, "a", "b", "c")
+		r.wantPop(mq.PopRequest{QueueID: 0, FromEnd: true, UnlessYoung: true, Group: "young"}, "a", "b", "c")
 	})
 }
 

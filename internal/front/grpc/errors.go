@@ -27,8 +27,9 @@ var conditions = []condition{
 	{mq.ErrNotFound, rmq.Code_NOT_FOUND, "there is nothing under this name or number"},
 	{mq.ErrInvalid, rmq.Code_BAD_REQUEST, "check the request's fields"},
 	{mq.ErrOffsetOutOfRange, rmq.Code_ILLEGAL_OFFSET, "query the queue's first and last offset"},
-	{mq.ErrTransaction, rmq.Code_INVALID_TRANSACTION_ID, "name a transaction that is not ended"},
-	{mq.ErrTransactionLate, rmq.Code_INVALID_TRANSACTION_ID, "answer the server's check instead"},
+	// RocketMQ's proxy answers so where it does not know a transaction any more.
+	{mq.ErrTransaction, rmq.Code_INTERNAL_SERVER_ERROR, "name a transaction that is not ended"},
+	{mq.ErrTransactionLate, rmq.Code_INTERNAL_SERVER_ERROR, "answer the server's check instead"},
 	{mq.ErrNotOnline, rmq.Code_NOT_FOUND, "start a client of the group and try again"},
 	{mq.ErrSubscription, rmq.Code_ILLEGAL_FILTER_EXPRESSION, `use "*", tags joined by " || ", or an SQL92 expression`},
 	{mq.ErrNotSupported, rmq.Code_NOT_IMPLEMENTED, "docs/GRPC.md lists what this broker answers"},

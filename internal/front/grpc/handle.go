@@ -65,7 +65,8 @@ func (t transactionID) String() string {
 	return fmt.Sprintf("%X-%X-%s", int64(t.Offset), int64(t.Pos), t.Key)
 }
 
-// parseTransactionID reads what String wrote.
+// parseTransactionID reads what String wrote. The status is the one that
+// RocketMQ's proxy has for transactions that it does not know.
 func parseTransactionID(text string) (transactionID, error) {
 	parts := strings.SplitN(text, "-", 3)
 	if len(parts) == 3 && len(text) <= maxMessageID+40 {
@@ -75,5 +76,5 @@ func parseTransactionID(text string) (transactionID, error) {
 			return transactionID{mq.QueueOffset(offset), mq.LogPos(pos), parts[2]}, nil
 		}
 	}
-	return transactionID{}, refusef(rmq.Code_INVALID_TRANSACTION_ID, "transaction id %.100q is not one that a send of a transactional message was answered with", text)
+	return transactionID{}, refusef(rmq.Code_INTERNAL_SERVER_ERROR, "transaction id %.100q is not one that a send of a transactional message was answered with", text)
 }

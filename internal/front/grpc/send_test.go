@@ -243,9 +243,12 @@ func TestATransactionIsEndedByTheIDOfItsSend(t *testing.T) {
 			t.Errorf("ended %+v, want %+v", r.fake.ends[0], want)
 		}
 	}
-	for _, id := range []string{"", " ", "id-1", "zz-1-key", "-1-1-key"} {
+	for id, code := range map[string]rmq.Code{
+		"": rmq.Code_INVALID_TRANSACTION_ID, " ": rmq.Code_INVALID_TRANSACTION_ID, "id-1": rmq.Code_INTERNAL_SERVER_ERROR,
+		"zz-1-key": rmq.Code_INTERNAL_SERVER_ERROR, "-1-1-key": rmq.Code_INTERNAL_SERVER_ERROR,
+	} {
 		end, err := r.EndTransaction(r.ctx("p"), &rmq.EndTransactionRequest{Topic: res("T"), TransactionId: id})
-		r.want(rmq.Code_INVALID_TRANSACTION_ID, end.GetStatus(), err)
+		r.want(code, end.GetStatus(), err)
 	}
 }
 

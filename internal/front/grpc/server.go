@@ -105,7 +105,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 		grpc.Creds(&sniffer{o.TLS, o.TLSMode}),
 		grpc.MaxRecvMsgSize(o.MaxMessage), grpc.MaxSendMsgSize(o.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
-		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer), grpc.SharedWriteBuffer(true),
+		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: o.IdleTimeout, Time: pingAfter, Timeout: pingWait}),
 		grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream), grpc.WaitForHandlers(true),

@@ -31,9 +31,9 @@ func run() error {
 	if _, err := exec.LookPath("protoc"); err != nil {
 		compiler = []string{"python3", "-m", "grpc_tools.protoc"}
 	}
-	args := append(compiler[1:], "-I.", "--go_out="+dir, "--go_opt=paths=source_relative",
+	compiler = append(compiler, "-I.", "--go_out="+dir, "--go_opt=paths=source_relative",
 		"--go-grpc_out="+dir, "--go-grpc_opt=paths=source_relative", "rocketmq.proto")
-	cmd := exec.Command(compiler[0], args...)
+	cmd := exec.Command(compiler[0], compiler[1:]...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", compiler[0], err)
