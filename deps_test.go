@@ -16,7 +16,7 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate;
+NONE                          < mq, wire, segment, rate, front/grpc/rmq;
 mq                            < filter;
 mq, wire                      < rpc;
 mq, segment                   < store;
@@ -26,9 +26,10 @@ mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, rate < broker;
 mq, rpc, filter               < front/remoting;
+mq, filter, front/grpc/rmq    < front/grpc;
 mq, rpc, filter, remote       < admin;
 mq, broker                    < trace;
-broker, trace, namesrv, front/remoting < node;
+broker, trace, namesrv, front/remoting, front/grpc < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `

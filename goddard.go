@@ -117,6 +117,15 @@ func (s *Server) NameServerAddr() string { return s.node.NamesrvAddr().String() 
 // name server.
 func (s *Server) BrokerAddr() string { return s.node.BrokerAddr().String() }
 
+// GRPCAddr is what RocketMQ 5's gRPC clients are to be given as their endpoint,
+// host:port; empty if there is none (grpc-port = -1).
+func (s *Server) GRPCAddr() string {
+	if addr := s.node.GRPCAddr(); addr.IsValid() {
+		return addr.String()
+	}
+	return ""
+}
+
 // Run serves until ctx ends. It then finishes what has arrived, stores it, and
 // returns when every goroutine of the Server has ended. It is called once.
 func (s *Server) Run(ctx context.Context) error { return s.node.Run(ctx) }

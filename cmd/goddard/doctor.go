@@ -308,7 +308,7 @@ func (d *doctor) ports() {
 	for _, p := range []struct {
 		name string
 		port int
-	}{{"namesrv-port", d.c.NamesrvPort}, {"listen-port", d.c.ListenPort}, {"fast-port", d.c.FastPort}} {
+	}{{"namesrv-port", d.c.NamesrvPort}, {"listen-port", d.c.ListenPort}, {"fast-port", d.c.FastPort}, {"grpc-port", d.c.GRPCPort}} {
 		if p.port <= 0 {
 			continue
 		}

@@ -36,6 +36,7 @@ func TestCommandLine(t *testing.T) {
 				}
 				e.Setenv(name, strconv.Itoa(port))
 			}
+			e.Setenv("GODDARD_GRPC_PORT", "-1") // one of the scripts alone has gRPC clients
 			e.Setenv("NAMESRV_ADDR", "127.0.0.1:"+e.Getenv("N"))
 			return nil
 		},

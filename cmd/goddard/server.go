@@ -11,7 +11,7 @@ import (
 )
 
 // shownSettings are the settings that --help of a server lists.
-var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "namesrv-port", "advertise", "namesrv", "log-level"}
+var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "grpc-port", "namesrv-port", "advertise", "namesrv", "log-level"}
 
 // newServer is `goddard` itself: everything in one process.
 func newServer() *cobra.Command {
@@ -77,6 +77,9 @@ func greet(w io.Writer, role node.Role, n *node.Node) {
 			fmt.Fprintf(w, " and %s", fast)
 		}
 		fmt.Fprintln(w)
+	}
+	if addr := n.GRPCAddr(); addr.IsValid() {
+		fmt.Fprintf(w, "  gRPC         %s\n", addr)
 	}
 	data, err := filepath.Abs(n.Data())
 	if err != nil {

@@ -268,6 +268,7 @@ func TestAGroupWithoutOffsetBeginsAsItAsksUnlessTheQueueIsYoung(t *testing.T) {
 		r.more(1, "c")
 		r.wantPop(end, "c")
 		r.wantPop(mq.PopRequest{QueueID: 0, Group: "begin"}, "a", "b", "c")
+		r.wantPop(mq.PopRequest{QueueID: 0, FromEnd: true, Group: "young"}, "a", "b", "c")
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/trace"
@@ -55,6 +56,10 @@ type Config struct {
 	// clients look for it.
 	FastPort int `conf:"fast-port"`
 
+	// GRPCPort is the broker's port for RocketMQ 5's gRPC clients; -1 for none.
+	// Default 8081, or any free one where listen-port takes any.
+	GRPCPort int `conf:"grpc-port" rocketmq:"grpcServerPort"`
+
 	// NamesrvPort is the name server's port; -1 takes any free one. Default 9876.
 	NamesrvPort int `conf:"namesrv-port"`
 
@@ -74,9 +79,10 @@ type Config struct {
 	// info.
 	LogLevel slog.Level `conf:"log-level"`
 
-	// TLSCert is a file with the certificate chain in PEM form. With it and
-	// tls-key clients may use TLS on every port; tls-only makes them. Default
-	// none.
+	// TLSCert is a file with the certificate chain in PEM form, which is read
+	// again when it changes. With it and tls-key clients may use TLS on every
+	// port; tls-only makes them. Default none: then gRPC clients get a certificate
+	// that the server makes itself, in the folder tls of the data directory.
 	TLSCert string `conf:"tls-cert" rocketmq:"tls.server.certPath"`
 
 	// TLSKey is the private key of TLSCert, not encrypted. Default none.
@@ -84,6 +90,9 @@ type Config struct {
 
 	// RPC says how connections are treated, on every port.
 	RPC rpc.ServerOptions
+
+	// GRPC says how RocketMQ 5's gRPC clients are treated.
+	GRPC grpc.Options
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options
@@ -141,6 +150,9 @@ func (c Config) WithDefaults() Config {
 	if c.FastPort == 0 && c.ListenPort > 2 {
 		c.FastPort = c.ListenPort - 2
 	}
+	if c.GRPCPort == 0 && c.ListenPort > 0 {
+		c.GRPCPort = 8081
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -173,7 +185,7 @@ func (c Config) Validate() error {
 	ports := []struct {
 		name string
 		port int
-	}{{"listen-port", c.ListenPort}, {"fast-port", c.FastPort}, {"namesrv-port", c.NamesrvPort}}
+	}{{"listen-port", c.ListenPort}, {"fast-port", c.FastPort}, {"grpc-port", c.GRPCPort}, {"namesrv-port", c.NamesrvPort}}
 	for _, p := range ports {
 		if p.port < -1 || p.port > 65535 {
 			return fmt.Errorf("%s = %d: want a port from 1 to 65535, or -1", p.name, p.port)
@@ -206,7 +218,7 @@ func (c Config) Validate() error {
 		return nil
 	}
 	c.Broker.Store.Dir = c.Data
-	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate(), c.Trace.Validate())
+	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate(), c.GRPC.Validate(), c.Trace.Validate())
 }
 
 // clash reports two ports of this process that are the same.
@@ -219,11 +231,12 @@ func (c Config) clash() error {
 	}
 	var errs []error
 	if c.Role != RoleNamesrv {
-		errs = append(errs, same(c.FastPort, c.ListenPort, "fast-port", "listen-port"))
+		errs = append(errs, same(c.FastPort, c.ListenPort, "fast-port", "listen-port"),
+			same(c.GRPCPort, c.ListenPort, "grpc-port", "listen-port"), same(c.GRPCPort, c.FastPort, "grpc-port", "fast-port"))
 	}
 	if c.Role == RoleAll {
 		errs = append(errs, same(c.ListenPort, c.NamesrvPort, "listen-port", "namesrv-port"),
-			same(c.FastPort, c.NamesrvPort, "fast-port", "namesrv-port"))
+			same(c.FastPort, c.NamesrvPort, "fast-port", "namesrv-port"), same(c.GRPCPort, c.NamesrvPort, "grpc-port", "namesrv-port"))
 	}
 	return errors.Join(errs...)
 }

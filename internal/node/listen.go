@@ -7,10 +7,13 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"syscall"
 
+	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // A frontDoor serves the broker's listeners. The handler comes once the broker
@@ -62,12 +65,52 @@ func (n *Node) loadTLS() error {
 	if n.c.TLSCert == "" {
 		return nil
 	}
-	cert, err := tls.LoadX509KeyPair(n.c.TLSCert, n.c.TLSKey)
+	cert, err := openCertificate(n.c.TLSCert, n.c.TLSKey, n.c.Log)
 	if err != nil {
 		return fmt.Errorf("tls-cert and tls-key cannot be used: %w", err)
 	}
-	n.c.RPC.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	n.c.RPC.TLS = cert.config()
 	return nil
+}
+
+// listenGRPC opens the port for gRPC clients.
+func (n *Node) listenGRPC(name string) error {
+	if n.c.GRPCPort < 0 {
+		return nil
+	}
+	o := n.c.GRPC
+	o.Broker, o.Admin, o.Name, o.Version, o.ClientVersion = n.broker, announcer{n.broker, n}, name, n.c.Version, wire.VersionCurrent
+	o.Advertised, o.Drain, o.Log = n.c.Advertise, n.c.RPC.Drain, n.c.Log
+	if h, _, err := net.SplitHostPort(o.Advertised); err == nil {
+		o.Advertised = h // the port in it is the other protocol's
+	}
+	var err error
+	if o.TLS, err = n.grpcTLS(); err != nil {
+		return fmt.Errorf("the certificate for gRPC clients: %w; give tls-cert and tls-key, or set grpc-tls = off", err)
+	}
+	n.grpc, err = grpc.Listen(hostPort(n.c.Listen, n.c.GRPCPort), o)
+	if err != nil {
+		return listenError("gRPC protocol", n.c.Listen, n.c.GRPCPort, "grpc-port", err)
+	}
+	return nil
+}
+
+// grpcTLS is the certificate for gRPC clients, who use TLS unless they are told
+// otherwise: the configured one, or one of our own making.
+func (n *Node) grpcTLS() (*tls.Config, error) {
+	switch {
+	case n.c.GRPC.TLSMode == grpc.TLSOff:
+		return nil, nil
+	case n.c.RPC.TLS != nil:
+		return n.c.RPC.TLS, nil
+	case n.c.FS != nil:
+		return memoryCertificate(n.c.certificateNames())
+	}
+	own, err := ownCertificate(filepath.Join(n.c.Data, tlsDir), n.c.certificateNames(), n.c.Log)
+	if err != nil {
+		return nil, err
+	}
+	return own.config(), nil
 }
 
 // listenError says what to do about a port that cannot be had.

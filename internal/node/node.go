@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
@@ -24,8 +25,9 @@ import (
 type Node struct {
 	c         Config
 	handler   *frontDoor
-	listener  *rpc.Server // of the broker
-	fast      *rpc.Server // nil if there is none
+	listener  *rpc.Server  // of the broker
+	fast      *rpc.Server  // nil if there is none
+	grpc      *grpc.Server // nil if there is none
 	broker    *broker.Broker
 	tracer    *trace.Tracer // nil if no spans are written
 	namesrv   *namesrv.Server
@@ -69,6 +71,9 @@ func (n *Node) open() error {
 			if err := n.listen(); err != nil {
 				return err
 			}
+		}
+		if err := n.listenGRPC(n.broker.Settings(context.Background())["brokerName"]); err != nil {
+			return err
 		}
 	}
 	if n.c.Role != RoleBroker {
@@ -206,6 +211,14 @@ func (n *Node) Tracing() string {
 	return n.tracer.String()
 }
 
+// GRPCAddr is where gRPC clients are answered; not valid if they are not.
+func (n *Node) GRPCAddr() netip.AddrPort {
+	if n.grpc == nil {
+		return netip.AddrPort{}
+	}
+	return n.grpc.Addr()
+}
+
 // Data is the data directory.
 func (n *Node) Data() string { return n.c.Data }
 
@@ -217,6 +230,9 @@ func (n *Node) Close() error {
 	}
 	if n.fast != nil {
 		errs = append(errs, n.fast.Close())
+	}
+	if n.grpc != nil {
+		errs = append(errs, n.grpc.Close())
 	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
@@ -254,6 +270,9 @@ func (n *Node) parts() []part {
 	}
 	if n.fast != nil {
 		all = append(all, part{name: "broker's second listener", run: n.fast.Run})
+	}
+	if n.grpc != nil {
+		all = append(all, part{name: "gRPC listener", run: n.grpc.Run})
 	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})

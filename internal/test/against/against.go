@@ -37,6 +37,9 @@ type Maker interface {
 	Name() string
 	// Cluster starts a name server and a broker the way a newcomer would.
 	Cluster(tb testing.TB) *Cluster
+	// Endpoints starts what Cluster starts and whatever it takes for clients of
+	// the gRPC protocol to be served at its GRPC address.
+	Endpoints(tb testing.TB) *Cluster
 	// NameServer starts a name server alone.
 	NameServer(tb testing.TB) *Server
 	// Broker starts a broker alone, registered at nameServer as brokerName.
@@ -48,6 +51,8 @@ type Cluster struct {
 	// NameServer and Broker are host:port. They stay the same over restarts.
 	NameServer string
 	Broker     string
+	// GRPC is where Endpoints has clients of the gRPC protocol dial. It takes connections with and without TLS.
+	GRPC string
 
 	servers []*Server // in starting order; one if one process does it all
 }

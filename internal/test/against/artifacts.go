@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ const (
 	OriginalVersion = "5.5.0"
 	JavaClient5     = "5.5.0"
 	JavaClient4     = "4.9.8"
+
+	javaGRPCClient = "5.2.0" // the others' versions are in their manifests, clients/grpc-*
 )
 
 // ErrMissing is wrapped by errors that say what this machine lacks.
@@ -35,12 +38,22 @@ type Kit struct {
 	JavaClients, JavaClientsMissing map[string]string
 	GoClient, GoClientMissing       string // the Go client's scenarios, a program
 	Goddard, GoddardMissing         string // the goddard program
+	GRPC                            map[string]Program
+	GRPCLoad, GRPCLoadMissing       string // a load generator for the gRPC protocol
+}
+
+// A Program runs scenarios; what it takes after Args is its package's affair.
+type Program struct {
+	Command string
+	Args    []string
+	Env     []string // beside this process's
+	Missing string   // why it could not be had; then the rest is empty
 }
 
 // Prepare resolves and builds everything. It needs the network the first time,
 // and Maven and a JDK for the Java parts.
 func Prepare() *Kit {
-	k := &Kit{JavaClients: map[string]string{}, JavaClientsMissing: map[string]string{}}
+	k := &Kit{JavaClients: map[string]string{}, JavaClientsMissing: map[string]string{}, GRPC: map[string]Program{}}
 	root, err := repository()
 	if err != nil {
 		panic("against: " + err.Error())
@@ -75,6 +88,9 @@ func Prepare() *Kit {
 	built := filepath.Join(cache, "built-"+digest([]byte(root)))
 	k.GoClient, err = goBuild(filepath.Join(built, "go-client"), filepath.Join(clients, "go"), ".")
 	k.GoClientMissing = reason(err)
+	k.prepareGRPC(cache, built, clients)
+	k.GRPCLoad, err = goBuild(filepath.Join(built, "grpc-load"), filepath.Join(clients, "grpc-go"), "./load")
+	k.GRPCLoadMissing = reason(err)
 	if k.Goddard = os.Getenv("AGAINST_GODDARD"); k.Goddard == "" {
 		k.Goddard, err = goBuild(filepath.Join(built, "goddard"), root, "./cmd/goddard")
 		k.GoddardMissing = reason(err)
@@ -150,31 +166,45 @@ func javaClient(cache, project, version string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	folders := []string{filepath.Join(project, "src")}
+	if version != JavaClient4 {
+		folders = append(folders, filepath.Join(project, "src5")) // what the old client has no classes for
+	}
+	return compile(cache, "classes-"+version, folders, libs)
+}
+
+// compile compiles the Java sources below some folders and returns a class path
+// with what they were compiled against.
+func compile(cache, name string, folders []string, libs string) (string, error) {
 	var sources []string
 	var text []byte
-	trees := []string{"src"}
-	if version != JavaClient4 {
-		trees = append(trees, "src5") // what the old client has no classes for
-	}
-	for _, tree := range trees {
-		err = filepath.WalkDir(filepath.Join(project, tree), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || filepath.Ext(path) != ".java" {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			sources, text = append(sources, path), append(text, b...)
-			return err
-		})
+	for _, folder := range folders {
+		files, t, err := sourcesOf(folder, ".java")
 		if err != nil {
 			return "", err
 		}
+		sources, text = append(sources, files...), append(text, t...)
 	}
-	dir := filepath.Join(cache, "classes-"+version+"-"+digest(text))
-	err = once(dir, func(into string) error {
+	dir := filepath.Join(cache, name+"-"+digest(append(text, libs...)))
+	err := once(dir, func(into string) error {
 		args := []string{"--release", "11", "-nowarn", "-proc:none", "-cp", libs, "-d", into}
-		return run(project, "javac", append(args, sources...)...)
+		return run(into, "javac", append(args, sources...)...)
 	})
 	return dir + string(os.PathListSeparator) + libs, err
+}
+
+// sourcesOf returns the files below a folder with one of these endings, and
+// their text.
+func sourcesOf(folder string, endings ...string) (files []string, text []byte, err error) {
+	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !slices.Contains(endings, filepath.Ext(path)) {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		files, text = append(files, path), append(text, b...)
+		return err
+	})
+	return files, text, err
 }
 
 func goBuild(out, dir, pkg string) (string, error) {

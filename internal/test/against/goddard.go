@@ -23,11 +23,12 @@ func Goddard(tb testing.TB, kit *Kit) Maker {
 // Name implements Maker.
 func (goddard) Name() string { return "goddard" }
 
-// The arguments of the program, all in one place.
+// The arguments of the program, all in one place. The second port is two below
+// the first, that for gRPC clients lies between.
 
 func (g goddard) allInOne(dir string, nameServerPort, port int) []string {
 	return []string{"-c", filepath.Join(dir, "broker.conf"), "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1",
-		"--namesrv-port", fmt.Sprint(nameServerPort), "--listen-port", fmt.Sprint(port)}
+		"--namesrv-port", fmt.Sprint(nameServerPort), "--listen-port", fmt.Sprint(port), "--grpc-port", fmt.Sprint(port - 1)}
 }
 
 func (g goddard) nameServer(port int) []string {
@@ -36,7 +37,7 @@ func (g goddard) nameServer(port int) []string {
 
 func (g goddard) broker(dir, nameServer string, port int) []string {
 	return []string{"broker", "-n", nameServer, "-c", filepath.Join(dir, "broker.conf"), "--data", filepath.Join(dir, "data"),
-		"--listen", "127.0.0.1", "--listen-port", fmt.Sprint(port)}
+		"--listen", "127.0.0.1", "--listen-port", fmt.Sprint(port), "--grpc-port", fmt.Sprint(port - 1)}
 }
 
 func (g goddard) conf(brokerName string) string {
@@ -54,7 +55,13 @@ func (g goddard) Cluster(tb testing.TB) *Cluster {
 	s := g.server("goddard", port, g.allInOne(dir, ns, port))
 	s.ready = func() error { return registered(nameServer, BrokerName, s.Addr) }
 	started(tb, s)
-	return &Cluster{NameServer: nameServer, Broker: s.Addr, servers: []*Server{s}}
+	return &Cluster{NameServer: nameServer, Broker: s.Addr, GRPC: fmt.Sprintf("127.0.0.1:%d", port-1), servers: []*Server{s}}
+}
+
+// Endpoints implements Maker; every cluster has them.
+func (g goddard) Endpoints(tb testing.TB) *Cluster {
+	tb.Helper()
+	return g.Cluster(tb)
 }
 
 // NameServer implements Maker.

@@ -46,6 +46,19 @@ osPageCacheBusyTimeOutMills=5000
 transactionOpBatchInterval=200
 ` + transactionConf
 
+// The proxy's settings: it runs in one process with the broker and tells
+// clients an address on loopback.
+const javaProxyConf = `{
+  "rocketMQClusterName": "%[1]s",
+  "proxyMode": "local",
+  "namesrvAddr": "%[2]s",
+  "localServeAddr": "127.0.0.1",
+  "grpcServerPort": %[3]d,
+  "remotingListenPort": %[4]d,
+  "enablePrintJstack": false
+}
+`
+
 // transactionConf makes checks of transactions quick, with both servers.
 const transactionConf = "transactionCheckInterval=3000\ntransactionTimeOut=1000\ntransactionCheckMax=3\n"
 
@@ -94,10 +107,7 @@ func (j java) NameServer(tb testing.TB) *Server {
 func (j java) Broker(tb testing.TB, nameServer, brokerName string) *Server {
 	tb.Helper()
 	dir := tb.TempDir()
-	port := freePorts(tb, 4) + 2 // the fast port is two below, the port for followers one above
-	conf := filepath.Join(dir, "broker.conf")
-	mustWrite(tb, conf, fmt.Sprintf(javaBrokerConf, ClusterName, brokerName, nameServer, port, port+1,
-		filepath.Join(dir, "store"), delayLevels))
+	port, conf := j.brokerConf(tb, dir, nameServer, brokerName)
 	s := &Server{
 		Addr:  fmt.Sprintf("127.0.0.1:%d", port),
 		name:  j.Name() + " broker",
@@ -108,6 +118,44 @@ func (j java) Broker(tb testing.TB, nameServer, brokerName string) *Server {
 	}
 	s.ready = func() error { return registered(nameServer, brokerName, s.Addr) }
 	return started(tb, s)
+}
+
+// brokerConf writes a broker's settings and returns its port and their file.
+func (java) brokerConf(tb testing.TB, dir, nameServer, brokerName string) (port int, conf string) {
+	tb.Helper()
+	port = freePorts(tb, 4) + 2 // the fast port is two below, the port for followers one above
+	conf = filepath.Join(dir, "broker.conf")
+	mustWrite(tb, conf, fmt.Sprintf(javaBrokerConf, ClusterName, brokerName, nameServer, port, port+1,
+		filepath.Join(dir, "store"), delayLevels))
+	return port, conf
+}
+
+// Endpoints implements Maker, with the proxy in local mode.
+func (j java) Endpoints(tb testing.TB) *Cluster {
+	tb.Helper()
+	ns := j.NameServer(tb)
+	dir := tb.TempDir()
+	port, conf := j.brokerConf(tb, dir, ns.Addr, BrokerName)
+	first := freePorts(tb, 2)
+	proxy := filepath.Join(dir, "rmq-proxy.json")
+	mustWrite(tb, proxy, fmt.Sprintf(javaProxyConf, ClusterName, ns.Addr, first, first+1))
+	s := &Server{
+		Addr:  fmt.Sprintf("127.0.0.1:%d", port),
+		name:  j.Name() + " broker and proxy",
+		limit: 2 * time.Minute,
+	}
+	s.command = func() *process {
+		return j.main(dir, 1024, "org.apache.rocketmq.proxy.ProxyStartup", "-pm", "local", "-n", ns.Addr, "-bc", conf, "-pc", proxy)
+	}
+	grpc := fmt.Sprintf("127.0.0.1:%d", first)
+	s.ready = func() error {
+		if err := registered(ns.Addr, BrokerName, s.Addr); err != nil {
+			return err
+		}
+		return listening(grpc)
+	}
+	started(tb, s)
+	return &Cluster{NameServer: ns.Addr, Broker: s.Addr, GRPC: grpc, servers: []*Server{ns, s}}
 }
 
 // main is a JVM that keeps to its directory and to a heap in MiB.

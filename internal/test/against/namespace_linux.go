@@ -21,7 +21,7 @@ const insideKey = "AGAINST_NAMESPACE"
 // with that code; otherwise the caller goes on where it is.
 func enterNamespace() (code int, done bool) {
 	if os.Getenv(insideKey) != "" {
-		if err := loopbackUp(); err != nil {
+		if err := errors.Join(loopbackUp(), loopbackAddress()); err != nil {
 			os.Stderr.WriteString("against: loopback in the new namespace: " + err.Error() + "\n")
 			return 1, true
 		}
@@ -68,6 +68,29 @@ func loopbackUp() error {
 	copy(req.name[:], "lo")
 	req.flags = syscall.IFF_UP | syscall.IFF_RUNNING
 	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&req))); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// loopbackAddress does what `ip link set lo address 02:00:00:00:00:01` does. Some
+// clients make their message ids from a hardware address and fail without one.
+func loopbackAddress() error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	var req struct {
+		name   [16]byte
+		family uint16
+		addr   [6]byte
+		_      [16]byte
+	}
+	copy(req.name[:], "lo")
+	req.family = syscall.ARPHRD_LOOPBACK
+	req.addr = [6]byte{0x02, 0, 0, 0, 0, 0x01}
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFHWADDR, uintptr(unsafe.Pointer(&req))); errno != 0 {
 		return errno
 	}
 	return nil

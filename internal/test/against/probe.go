@@ -87,6 +87,15 @@ func registered(nameServer, brokerName, addr string) error {
 	return err
 }
 
+// listening reports why nothing takes connections at an address yet.
+func listening(addr string) error {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
 // FreePorts returns the first of n successive ports that are free on loopback.
 func FreePorts(n int) (int, error) {
 	for range 100 {

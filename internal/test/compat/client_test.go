@@ -23,6 +23,7 @@ import (
 type client struct {
 	name      string
 	scenarios []string // those that may run beside others
+	limit     time.Duration
 
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -58,12 +59,17 @@ type clientRun struct {
 // startClient starts a client program; it ends with the test.
 func startClient(tb testing.TB, name string, scenarios []string, command string, args ...string) *client {
 	tb.Helper()
-	c := &client{name: name, scenarios: scenarios, events: make(chan event, 1)}
+	return startProgram(tb, name, scenarios, against.Program{Command: command}, args...)
+}
+
+func startProgram(tb testing.TB, name string, scenarios []string, p against.Program, args ...string) *client {
+	tb.Helper()
+	c := &client{name: name, scenarios: scenarios, limit: 5 * time.Minute, events: make(chan event, 1)}
 	c.mu.runs = map[string]*clientRun{}
 	home := tb.TempDir()
-	c.cmd = exec.Command(command, args...)
+	c.cmd = exec.Command(p.Command, append(slices.Clone(p.Args), args...)...)
 	c.cmd.Dir = home
-	c.cmd.Env = append(os.Environ(), "HOME="+home)
+	c.cmd.Env = append(append(os.Environ(), "HOME="+home), p.Env...)
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		tb.Fatal(err)
@@ -187,8 +193,8 @@ func (c *client) reportAs(t *testing.T, server, scenario, as string) {
 		r := c.runOf(scenario)
 		select {
 		case <-r.done:
-		case <-time.After(5 * time.Minute):
-			t.Fatal("no result after five minutes")
+		case <-time.After(c.limit):
+			t.Fatalf("no result after %v", c.limit)
 		}
 		judge(t, server, c.name, scenario, r.last.Error)
 		if len(r.notes) > 0 {

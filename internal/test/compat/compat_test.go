@@ -28,7 +28,7 @@ var skipped struct {
 var (
 	servers = flag.String("servers", "rocketmq,goddard", "which servers to run against")
 	only    = flag.String("scenarios", "", "comma separated scenarios to run; empty for all")
-	clients = flag.String("clients", "java-5.5.0,java-4.9.8,go-2.1.2", "which clients to run")
+	clients = flag.String("clients", "java-5.5.0,java-4.9.8,go-2.1.2,"+strings.Join(against.GRPCClients(), ","), "which clients to run")
 )
 
 func TestMain(m *testing.M) {

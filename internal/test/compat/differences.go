@@ -4,7 +4,7 @@ package compat
 // client, and why.
 type difference struct {
 	server   string // "goddard", "rocketmq-5.5.0"
-	client   string // "java-5.5.0", "java-4.9.8", "go-2.1.2", "mqadmin"
+	client   string // "java-5.5.0", "java-4.9.8", "go-2.1.2", "mqadmin", "grpc-java", …
 	scenario string
 	reason   string
 }
@@ -19,9 +19,13 @@ var differences = []difference{
 	{"goddard", "raw", "pop_without_number", "a pop for no message is a mistake, which RocketMQ lets wait for nothing"},
 	{"goddard", "raw", "ack_of_other_broker", "RocketMQ says that it acknowledged a message of another broker"},
 	{"goddard", "raw", "change_by_old_receipt", "RocketMQ answers with a receipt for a message that is not in hand any more"},
+	{"rocketmq-5.5.0", "grpc-go", "statuses_precise", internalError},
+	{"goddard", "grpc-go", "status_of_long_delay", "messages may be up to ten years ahead here (max-delay), over either protocol"},
 }
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"
+
+const internalError = "RocketMQ's proxy answers what it cannot parse and transactions that it does not know with an internal error, and takes a missing topic for one of another type"
 
 const lastWins = "RocketMQ keeps one subscription for a group, whose members lose what only they asked for"
 

@@ -2,7 +2,7 @@
 // with the same load from `goddard bench`, and prints the ratios. It asserts
 // nothing: figures belong into bench/, with the machine they came from.
 //
-//	go run ./internal/test/ratios [-rounds 2] [-time 10s] [-o bench/FILE.md]
+//	go run ./internal/test/ratios [-rounds 2] [-time 10s] [-only grpc] [-o bench/FILE.md]
 package main
 
 import (
@@ -21,23 +21,23 @@ func main() {
 	span := flag.Duration("time", 10*time.Second, "how long each load is measured")
 	file := flag.String("o", "", "write the table to this file as well")
 	keep := flag.String("dir", "", "where the servers keep their data (default a temporary directory)")
+	only := flag.String("only", "", "measure one protocol only: remoting or grpc")
 	flag.Parse()
 	kit, code, done := against.Enclosed()
 	if done {
 		os.Exit(code)
 	}
-	if err := run(kit, *rounds, *span, *file, *keep); err != nil {
+	if err := run(kit, *rounds, *span, *only, *file, *keep); err != nil {
 		fmt.Fprintln(os.Stderr, "ratios:", err)
 		os.Exit(1)
 	}
 }
 
-func run(kit *against.Kit, rounds int, span time.Duration, file, dir string) error {
-	if kit.OriginalMissing != "" {
-		return errors.New("RocketMQ: " + kit.OriginalMissing)
-	}
-	if kit.GoddardMissing != "" {
-		return errors.New("goddard: " + kit.GoddardMissing)
+func run(kit *against.Kit, rounds int, span time.Duration, only, file, dir string) error {
+	for what, missing := range map[string]string{"RocketMQ": kit.OriginalMissing, "goddard": kit.GoddardMissing, "the gRPC load": kit.GRPCLoadMissing} {
+		if missing != "" {
+			return errors.New(what + ": " + missing)
+		}
 	}
 	if dir == "" {
 		var err error
@@ -45,20 +45,6 @@ func run(kit *against.Kit, rounds int, span time.Duration, file, dir string) err
 			return err
 		}
 		defer os.RemoveAll(dir)
-	}
-	var java, ours []figures
-	for i := range rounds {
-		fmt.Fprintf(os.Stderr, "== round %d of %d: RocketMQ %s\n", i+1, rounds, against.OriginalVersion)
-		f, err := measure(javaServer(kit, dir), kit.Goddard, span, 0)
-		if err != nil {
-			return fmt.Errorf("RocketMQ: %w", err)
-		}
-		java = append(java, f)
-		fmt.Fprintf(os.Stderr, "== round %d of %d: Goddard\n", i+1, rounds)
-		if f, err = measure(goddardServer(kit, dir), kit.Goddard, span, f.HalfRate); err != nil {
-			return fmt.Errorf("goddard: %w", err)
-		}
-		ours = append(ours, f)
 	}
 	out := io.Writer(os.Stdout)
 	if file != "" {
@@ -69,5 +55,48 @@ func run(kit *against.Kit, rounds int, span time.Duration, file, dir string) err
 		defer f.Close()
 		out = io.MultiWriter(out, f)
 	}
-	return table(out, java, ours)
+	title(out, rounds)
+	if only != "grpc" {
+		java, ours, err := inTurn(rounds, javaServer(kit, dir), goddardServer(kit, dir), func(s *server, first *figures) (figures, error) {
+			return measure(s, kit.Goddard, span, first.HalfRate)
+		})
+		if err != nil {
+			return err
+		}
+		if err := table(out, rows, java, ours); err != nil {
+			return err
+		}
+	}
+	if only == "remoting" {
+		return nil
+	}
+	java, ours, err := inTurn(rounds, javaProxy(kit, dir), goddardServer(kit, dir), func(s *server, first *grpcFigures) (grpcFigures, error) {
+		return measureGRPC(s, kit.GRPCLoad, span, first.HalfRate)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nThe gRPC protocol over plaintext, RocketMQ with its proxy in local mode (one process with the broker).\n\n")
+	return table(out, grpcRows, java, ours)
+}
+
+// inTurn measures two servers one after the other, as often as there are
+// rounds. The second gets what the first of its round has reached.
+func inTurn[F any](rounds int, java, ours *server, measure func(s *server, first *F) (F, error)) (javas, all []F, err error) {
+	for i := range rounds {
+		var first F
+		for _, s := range []*server{java, ours} {
+			fmt.Fprintf(os.Stderr, "== round %d of %d: %s\n", i+1, rounds, s.name)
+			f, err := measure(s, &first)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			if s == java {
+				first, javas = f, append(javas, f)
+			} else {
+				all = append(all, f)
+			}
+		}
+	}
+	return javas, all, nil
 }

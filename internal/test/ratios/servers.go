@@ -43,6 +43,22 @@ diskMaxUsedSpaceRatio=95
 `
 
 func javaServer(kit *against.Kit, base string) *server {
+	return javaServers(kit, base, "org.apache.rocketmq.broker.BrokerStartup", "-c", "broker.conf")
+}
+
+// javaProxy is RocketMQ with its proxy in local mode: broker and proxy in one
+// process, which is how it is smallest and fastest.
+func javaProxy(kit *against.Kit, base string) *server {
+	s := javaServers(kit, base, "org.apache.rocketmq.proxy.ProxyStartup", "-pm", "local", "-n", "127.0.0.1:9876", "-bc", "broker.conf", "-pc", "rmq-proxy.json")
+	s.name += " with its proxy"
+	return s
+}
+
+const javaProxyConf = `{"rocketMQClusterName": "DefaultCluster", "proxyMode": "local", "namesrvAddr": "127.0.0.1:9876", "localServeAddr": "127.0.0.1"}
+`
+
+// javaServers are a name server and what else is named, in one directory.
+func javaServers(kit *against.Kit, base, class string, args ...string) *server {
 	dir := filepath.Join(base, "java")
 	opens := []string{
 		"--add-opens=java.base/java.nio=ALL-UNNAMED", "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
@@ -61,13 +77,13 @@ func javaServer(kit *against.Kit, base string) *server {
 	return &server{
 		name: "RocketMQ " + against.OriginalVersion, nameServer: "127.0.0.1:9876", dir: dir,
 		commands: func() []*exec.Cmd {
-			conf := filepath.Join(dir, "broker.conf")
-			must(os.WriteFile(conf, fmt.Appendf(nil, javaConf, dir), 0o644))
+			must(os.WriteFile(filepath.Join(dir, "broker.conf"), fmt.Appendf(nil, javaConf, dir), 0o644))
+			must(os.WriteFile(filepath.Join(dir, "rmq-proxy.json"), []byte(javaProxyConf), 0o644))
 			ns := filepath.Join(dir, "namesrv.conf")
 			must(os.WriteFile(ns, []byte("listenPort=9876\nbindAddress=127.0.0.1\n"), 0o644))
 			return []*exec.Cmd{
 				jvm("512m", []string{"-XX:+UseG1GC"}, "org.apache.rocketmq.namesrv.NamesrvStartup", "-c", ns),
-				jvm("2g", g1, "org.apache.rocketmq.broker.BrokerStartup", "-c", conf),
+				jvm("2g", g1, class, args...),
 			}
 		},
 	}

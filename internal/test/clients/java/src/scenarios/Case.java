@@ -196,6 +196,11 @@ final class Case implements AutoCloseable {
         signals.add(word);
     }
 
+    /** Closes something when the scenario ends, the last first. */
+    void atEnd(Runnable close) {
+        open.add(close);
+    }
+
     /** Adds a figure to the result, for people to read. */
     void note(String figure) {
         scenarios.note(name, figure);

@@ -7,6 +7,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -24,13 +25,16 @@ public final class Scenarios {
     private static final int AT_ONCE = 6;
 
     private final PrintStream out = System.out;
+    private final Map<String, Scenario> table;
     private final String nameServer;
     private final String prefix;
     private final Map<String, Case> running = new ConcurrentHashMap<>();
-    private final ExecutorService pool = Executors.newFixedThreadPool(AT_ONCE);
+    private final ExecutorService pool;
     private volatile boolean failed;
 
-    private Scenarios(String nameServer, String prefix) {
+    private Scenarios(Map<String, Scenario> table, int atOnce, String nameServer, String prefix) {
+        this.table = table;
+        this.pool = Executors.newFixedThreadPool(atOnce);
         this.nameServer = nameServer;
         this.prefix = prefix;
     }
@@ -41,12 +45,14 @@ public final class Scenarios {
             System.exit(2);
         }
         System.setProperty("rocketmq.client.rebalance.waitInterval", "2000");
-        Scenarios s = new Scenarios(args[0], args[1]);
-        if (args.length > 2) {
-            for (int i = 2; i < args.length; i++) {
-                s.start(args[i]);
-            }
-        } else {
+        run(table(), AT_ONCE, args[0], args[1], List.of(args).subList(2, args.length));
+    }
+
+    /** Runs scenarios of a table, several at once, and ends the program. */
+    static void run(Map<String, Scenario> table, int atOnce, String nameServer, String prefix, List<String> names) throws Exception {
+        Scenarios s = new Scenarios(table, atOnce, nameServer, prefix);
+        names.forEach(s::start);
+        if (names.isEmpty()) {
             s.serve();
         }
         s.pool.shutdown();
@@ -76,7 +82,7 @@ public final class Scenarios {
     }
 
     private void start(String name) {
-        Scenario scenario = table().get(name);
+        Scenario scenario = table.get(name);
         Case c = new Case(this, nameServer, prefix, name);
         running.put(name, c);
         pool.execute(() -> {

@@ -1,0 +1,111 @@
+package grpc
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+)
+
+var update = flag.Bool("update", false, "write docs/GRPC.md from the table in table.go")
+
+const callsPath = "../../../docs/GRPC.md"
+
+// callsPage is docs/GRPC.md.
+func callsPage() string {
+	var b strings.Builder
+	b.WriteString(`# Calls that gRPC clients are answered
+
+Printed from the table in internal/front/grpc/table.go by
+` + "`go test ./internal/front/grpc -run CallsPage -update`" + `. The messages are in internal/front/grpc/rmq/rocketmq.proto.
+
+The listener is at grpc-port, with TLS and plaintext on the same port unless grpc-tls says otherwise. Health
+(grpc.health.v1) and reflection answer as well, so that grpcurl works without files.
+`)
+	for _, service := range []string{messagingService, adminService} {
+		fmt.Fprintf(&b, "\n## %s\n\n| Call | Answer | Missing |\n| --- | --- | --- |\n", strings.Trim(service, "/"))
+		for _, op := range operations {
+			if name, ok := strings.CutPrefix(op.name, service); ok {
+				fmt.Fprintf(&b, "| %s | %s | %s |\n", name, op.what, op.lack)
+			}
+		}
+	}
+	fmt.Fprintf(&b, `
+## Limits
+
+What settings bound is in CONFIG.md (grpc-…). What is fixed:
+
+| Limit | Value |
+| --- | ---: |
+| messages in one send; acknowledgements in one call | %d; %d |
+| messages in one receive; in one pull | %d; %d |
+| properties of a message; bytes of them with tag and keys | %d; %d |
+| bytes of a message group, less than | %d |
+| invisible duration; how long the server renews | %v to %v; %v |
+| a call that waits | %v to %v |
+| clients with settings; until one that vanished is forgotten | %d; %v |
+| commands that wait for one client; questions to it | %d; %d |
+| filters that are remembered; bytes of their text | %d; %d |
+`, maxBatch, maxAcks, receiveBatch, maxPull, maxProperties, maxPropertiesBytes, maxMessageGroup, leastInvisible, mostInvisible, longestRenew,
+		shortestPolling, longestPolling, maxClients, clientTimeout, maxCommands, maxAsking, maxRemembered, maxFilterText)
+	return b.String()
+}
+
+func TestCallsPageFollowsTheTable(t *testing.T) {
+	want := callsPage()
+	if *update {
+		if err := os.WriteFile(callsPath, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(callsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("docs/GRPC.md is not what the table says; run: go test ./internal/front/grpc -run CallsPage -update")
+	}
+}
+
+func TestTableNamesEachCallOfTheDefinitionOnce(t *testing.T) {
+	named := map[string]int{}
+	for _, op := range operations {
+		named[op.name]++
+	}
+	defined := map[string]int{}
+	services := rmq.File_rocketmq_proto.Services()
+	for i := range services.Len() {
+		for j := range services.Get(i).Methods().Len() {
+			m := services.Get(i).Methods().Get(j)
+			defined["/"+string(m.Parent().FullName())+"/"+string(m.Name())]++
+		}
+	}
+	if !maps.Equal(named, defined) {
+		t.Errorf("the table has %v, the definition %v", slices.Sorted(maps.Keys(named)), slices.Sorted(maps.Keys(defined)))
+	}
+}
+
+func TestOptionsNameWhatIsWrong(t *testing.T) {
+	for want, o := range map[string]Options{
+		"grpc-tls":             {TLSMode: "maybe"},
+		"grpc-max-message":     {MaxMessage: 1},
+		"grpc-max-connections": {MaxConns: -1},
+		"grpc-max-streams":     {MaxStreams: -1},
+		"grpc-max-unread":      {MaxUnread: 1},
+		"grpc-max-renewals":    {MaxRenewals: -1},
+		"grpc-idle-timeout":    {IdleTimeout: time.Millisecond},
+	} {
+		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if err := (Options{}).Validate(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+}

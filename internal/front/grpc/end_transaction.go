@@ -1,0 +1,58 @@
+package grpc
+
+// EndTransaction: a producer commits or rolls back a half message, after it has
+// sent it or because RecoverOrphanedTransaction asked. The transaction id says
+// where the half message lies, so nothing is remembered between the calls.
+// RecallMessage: it calls a delayed message back.
+
+import (
+	"context"
+	"errors"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// EndTransaction tells the broker what became of a half message. The producer's
+// group is its topic.
+func (m messaging) EndTransaction(ctx context.Context, req *rmq.EndTransactionRequest) (*rmq.EndTransactionResponse, error) {
+	if err := checkTopic(req.GetTopic()); err != nil {
+		return nil, err
+	}
+	if blank(req.GetTransactionId()) {
+		return nil, refusef(rmq.Code_INVALID_TRANSACTION_ID, "transaction id cannot be empty")
+	}
+	id, err := parseTransactionID(req.GetTransactionId())
+	if err != nil {
+		return nil, err
+	}
+	end := mq.TransactionEnd{
+		Group: req.GetTopic().GetName(), Offset: id.Offset, Pos: id.Pos,
+		Checked: req.GetSource() == rmq.TransactionSource_SOURCE_SERVER_CHECK,
+	}
+	switch req.GetResolution() {
+	case rmq.TransactionResolution_COMMIT:
+		end.Outcome = mq.OutcomeCommit
+	case rmq.TransactionResolution_ROLLBACK:
+		end.Outcome = mq.OutcomeRollback
+	}
+	if err := m.broker.EndTransaction(ctx, end); err != nil {
+		return nil, err
+	}
+	return &rmq.EndTransactionResponse{Status: okay()}, nil
+}
+
+// RecallMessage answers with the message's id.
+func (m messaging) RecallMessage(ctx context.Context, req *rmq.RecallMessageRequest) (*rmq.RecallMessageResponse, error) {
+	if err := checkTopic(req.GetTopic()); err != nil {
+		return nil, err
+	}
+	id, err := m.broker.Recall(ctx, req.GetTopic().GetName(), req.GetRecallHandle())
+	switch {
+	case errors.Is(err, mq.ErrInvalid), errors.Is(err, mq.ErrNotFound), errors.Is(err, mq.ErrDenied):
+		return nil, refusef(rmq.Code_INTERNAL_SERVER_ERROR, "%v", err) // as RocketMQ's proxy
+	case err != nil:
+		return nil, err
+	}
+	return &rmq.RecallMessageResponse{Status: okay(), MessageId: id}, nil
+}

@@ -1,0 +1,80 @@
+package grpc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// A handle is what a client acknowledges a message by: the receipt and, behind
+// it, the message's position in the log. It needs nothing of ours to be read.
+type handle struct {
+	mq.Receipt
+	pos mq.LogPos
+}
+
+// String is the handle as clients get it.
+func (h handle) String() string {
+	return h.Receipt.String() + " " + strconv.FormatInt(int64(h.pos), 10)
+}
+
+// parseHandle reads what String wrote.
+func parseHandle(text string) (handle, error) {
+	r, err := mq.ParseReceipt(text)
+	if err != nil {
+		return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "%v", err)
+	}
+	h := handle{Receipt: r, pos: -1}
+	if parts := strings.Split(text, " "); len(parts) == 9 {
+		pos, err := strconv.ParseInt(parts[8], 10, 64)
+		if err != nil || pos < 0 {
+			return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "receipt %.100q names no position in a log: %.20q", text, parts[8])
+		}
+		h.pos = mq.LogPos(pos)
+	}
+	if h.Offset < 0 {
+		return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "receipt %.100q names no message", text)
+	}
+	return h, nil
+}
+
+// expired reports whether the message is visible to others again.
+func (h handle) expired(now time.Time) bool { return h.Due() < now.UnixMilli() }
+
+// errExpired is the answer to a handle that came too late.
+func errExpired(h handle) error {
+	return refusef(rmq.Code_INVALID_RECEIPT_HANDLE,
+		"receipt handle is expired: the message became visible to others at %s; ask for a longer invisible duration, or renew it in time",
+		time.UnixMilli(h.Due()).UTC().Format(time.RFC3339Nano))
+}
+
+// A transactionID names a half message. Clients carry its text and do not look
+// into it.
+type transactionID struct {
+	Offset mq.QueueOffset
+	Pos    mq.LogPos
+	Key    string // the message's id
+}
+
+// String is the id as clients get it.
+func (t transactionID) String() string {
+	return fmt.Sprintf("%X-%X-%s", int64(t.Offset), int64(t.Pos), t.Key)
+}
+
+// parseTransactionID reads what String wrote. The status is the one that
+// RocketMQ's proxy has for transactions that it does not know.
+func parseTransactionID(text string) (transactionID, error) {
+	parts := strings.SplitN(text, "-", 3)
+	if len(parts) == 3 && len(text) <= maxMessageID+40 {
+		offset, err1 := strconv.ParseInt(parts[0], 16, 64)
+		pos, err2 := strconv.ParseInt(parts[1], 16, 64)
+		if err1 == nil && err2 == nil && offset >= 0 && pos >= 0 {
+			return transactionID{mq.QueueOffset(offset), mq.LogPos(pos), parts[2]}, nil
+		}
+	}
+	return transactionID{}, refusef(rmq.Code_INTERNAL_SERVER_ERROR, "transaction id %.100q is not one that a send of a transactional message was answered with", text)
+}

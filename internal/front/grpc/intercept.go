@@ -1,0 +1,165 @@
+package grpc
+
+import (
+	"context"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+)
+
+// maxClientID bounds the id that a client gives itself, in bytes.
+const maxClientID = 255
+
+// A count is how often a call came, how often it was refused and how many
+// messages it carried.
+type count struct{ calls, refused, messages atomic.Int64 }
+
+// A caller is who makes a call, as its headers say.
+type caller struct {
+	clientID string
+	language string // as remoting clients name theirs
+	version  string
+	remote   netip.AddrPort
+}
+
+type callerKey struct{}
+
+// callerOf is who makes the call that ctx belongs to.
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+// identified is ctx with its caller. A call of MessagingService needs a client
+// id.
+func identified(ctx context.Context, method string) (context.Context, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	first := func(key string) string {
+		if v := md.Get(key); len(v) > 0 {
+			return v[0]
+		}
+		return ""
+	}
+	c := caller{clientID: first("x-mq-client-id"), language: language(first("x-mq-language")), version: first("x-mq-client-version")}
+	if p, ok := peer.FromContext(ctx); ok {
+		c.remote = addrPort(p.Addr)
+	}
+	ctx = context.WithValue(ctx, callerKey{}, c)
+	if !strings.HasPrefix(method, messagingService) {
+		return ctx, nil
+	}
+	switch {
+	case strings.TrimSpace(c.clientID) == "":
+		return ctx, refusef(rmq.Code_CLIENT_ID_REQUIRED, "client id cannot be empty: send it in the header x-mq-client-id")
+	case len(c.clientID) > maxClientID:
+		return ctx, refusef(rmq.Code_CLIENT_ID_REQUIRED, "the client id has %d bytes, at most %d are allowed", len(c.clientID), maxClientID)
+	}
+	return ctx, nil
+}
+
+// language is a client's language among those that RocketMQ's tools know.
+func language(header string) string {
+	switch name := strings.ToUpper(header); name {
+	case "JAVA", "CPP", "DOTNET", "PYTHON", "RUBY", "HTTP", "GO", "PHP", "RUST", "NODE_JS":
+		return name
+	case "GOLANG":
+		return "GO"
+	case "DOT_NET":
+		return "DOTNET"
+	}
+	return "OTHER"
+}
+
+// unary runs a call that has one answer. An error becomes an answer with its
+// status, a panic INTERNAL_SERVER_ERROR.
+func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	op := s.table[info.FullMethod]
+	if op == nil {
+		return next(ctx, req) // health, reflection
+	}
+	n := s.counts[op.name]
+	n.calls.Add(1)
+	defer func() {
+		if r := recover(); r != nil {
+			err = s.panicked(op.name, r)
+		}
+		if err == nil {
+			return
+		}
+		n.refused.Add(1)
+		if op.refuse != nil && status.Code(err) == codes.Unknown {
+			resp, err = op.refuse(s.explain(err)), nil
+		}
+	}()
+	if ctx, err = identified(ctx, info.FullMethod); err != nil {
+		return nil, err
+	}
+	return next(ctx, req)
+}
+
+// stream runs a call that streams. Its handler writes its status itself.
+func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	op := s.table[info.FullMethod]
+	if op == nil {
+		return next(srv, ss)
+	}
+	n := s.counts[op.name]
+	n.calls.Add(1)
+	defer func() {
+		if r := recover(); r != nil {
+			err = status.Error(codes.Internal, s.panicked(op.name, r).Error())
+		}
+		if err != nil {
+			n.refused.Add(1)
+		}
+	}()
+	ctx, err := identified(ss.Context(), info.FullMethod)
+	if err != nil {
+		return s.refuseStream(ss, info.FullMethod, err)
+	}
+	return next(srv, &identifiedStream{ss, ctx})
+}
+
+// refuseStream ends a stream before it begins.
+func (s *Server) refuseStream(ss grpc.ServerStream, method string, err error) error {
+	state := s.explain(err)
+	switch method {
+	case messagingService + "ReceiveMessage":
+		return ss.SendMsg(&rmq.ReceiveMessageResponse{Content: &rmq.ReceiveMessageResponse_Status{Status: state}})
+	case messagingService + "PullMessage":
+		return ss.SendMsg(&rmq.PullMessageResponse{Content: &rmq.PullMessageResponse_Status{Status: state}})
+	}
+	return status.Error(codes.InvalidArgument, state.Message)
+}
+
+// An identifiedStream has its caller in its context.
+type identifiedStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+// Context is the stream's context.
+func (s *identifiedStream) Context() context.Context { return s.ctx }
+
+// panicked logs a panic and makes an error of it.
+func (s *Server) panicked(method string, r any) error {
+	s.log.Error("a call panicked", "call", method, "panic", r, "stack", string(debug.Stack()))
+	return refusef(rmq.Code_INTERNAL_SERVER_ERROR, "the broker failed at this call; its log says more, please report it")
+}
+
+// remaining is how long a call's client waits for it; ok is false if it did not
+// say.
+func remaining(ctx context.Context) (d time.Duration, ok bool) {
+	deadline, ok := ctx.Deadline()
+	return time.Until(deadline), ok
+}

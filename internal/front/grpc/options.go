@@ -1,0 +1,144 @@
+package grpc
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// Options says what a Server answers from, and how. The zero value of every
+// tagged field is its default.
+type Options struct {
+	// Broker and Admin hold the messages and their settings. Required.
+	Broker mq.Broker
+	Admin  mq.Admin
+
+	// Name is the broker's name, as in routes. Required.
+	Name string
+
+	// Version is what GetProxyRuntimeStats shows.
+	Version string
+
+	// ClientVersion is the number of the version that clients are listed with;
+	// those of this protocol have none that RocketMQ's tools know.
+	ClientVersion int32
+
+	// Advertised, if not empty, is the host or host:port in routes instead of
+	// what the asking client dialled. It follows the setting advertise.
+	Advertised string
+
+	// TLS has the certificate. Required unless TLSMode is "off".
+	TLS *tls.Config
+
+	// TLSMode says how clients may connect: both takes TLS and plaintext on the
+	// same port, only wants TLS, off wants plaintext. Default both.
+	TLSMode string `conf:"grpc-tls"`
+
+	// MaxMessage is the longest request and answer in bytes; a call with
+	// several messages must fit. RocketMQ's default is 130 MiB. Default 16 MiB.
+	MaxMessage int `conf:"grpc-max-message" rocketmq:"grpcMaxInboundMessageSize"`
+
+	// MaxConns is how many connections are open at most; further ones are
+	// closed at once. Default 16384.
+	MaxConns int `conf:"grpc-max-connections"`
+
+	// MaxStreams is how many calls may be under way on one connection; the
+	// client holds further ones back. Default 16384.
+	MaxStreams int `conf:"grpc-max-streams"`
+
+	// MaxUnread is how many bytes of messages may wait for clients to read
+	// them, on all connections; beyond that receiving answers
+	// TOO_MANY_REQUESTS. Default 256 MiB.
+	MaxUnread int64 `conf:"grpc-max-unread"`
+
+	// MaxRenewals is how many messages in hand are renewed for clients that
+	// asked for it (auto renew). Default 262144.
+	MaxRenewals int `conf:"grpc-max-renewals"`
+
+	// IdleTimeout is how long a connection may be open without a call. Default
+	// 120s.
+	IdleTimeout time.Duration `conf:"grpc-idle-timeout" rocketmq:"grpcClientIdleTimeMills"`
+
+	// Drain is how long stopping may take before calls are cut. It follows the
+	// setting drain-timeout. Default 3s.
+	Drain time.Duration
+
+	// EmptyBody lets messages without a body in. Default false.
+	EmptyBody bool `conf:"grpc-empty-body" rocketmq:"!enableMessageBodyEmptyCheck"`
+
+	// AnyType sends a message whatever type its topic is made for. Default
+	// false.
+	AnyType bool `conf:"grpc-any-message-type" rocketmq:"!enableTopicMessageTypeCheck"`
+
+	// NoPropertyFilter refuses subscriptions by SQL-92 expressions. Default
+	// false.
+	NoPropertyFilter bool
+
+	// Log receives what an operator should read. Nil discards it.
+	Log *slog.Logger
+}
+
+// Values of Options.TLSMode.
+const (
+	TLSBoth = "both"
+	TLSOnly = "only"
+	TLSOff  = "off"
+)
+
+// WithDefaults fills in what is not set.
+func (o Options) WithDefaults() Options {
+	setDefault(&o.TLSMode, TLSBoth)
+	setDefault(&o.MaxMessage, 16<<20)
+	setDefault(&o.MaxConns, 1<<14)
+	setDefault(&o.MaxStreams, 1<<14)
+	setDefault(&o.MaxUnread, 256<<20)
+	setDefault(&o.MaxRenewals, 1<<18)
+	setDefault(&o.IdleTimeout, 120*time.Second)
+	setDefault(&o.Drain, 3*time.Second)
+	setDefault(&o.Log, slog.New(slog.DiscardHandler))
+	return o
+}
+
+// setDefault sets *v to def if it is zero.
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// Validate reports every bad field that an operator can set, by its name.
+func (o Options) Validate() error {
+	o = o.WithDefaults()
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(o.TLSMode == TLSBoth || o.TLSMode == TLSOnly || o.TLSMode == TLSOff, "grpc-tls = %q: want both, only or off", o.TLSMode)
+	check(o.MaxMessage >= 64<<10 && o.MaxMessage <= 1<<30, "grpc-max-message = %d: want 65536 to %d", o.MaxMessage, 1<<30)
+	check(o.MaxConns >= 1, "grpc-max-connections = %d: want 1 or more", o.MaxConns)
+	check(o.MaxStreams >= 1 && o.MaxStreams <= 1<<20, "grpc-max-streams = %d: want 1 to %d", o.MaxStreams, 1<<20)
+	check(o.MaxUnread >= 1<<20, "grpc-max-unread = %d: want 1048576 or more", o.MaxUnread)
+	check(o.MaxRenewals >= 1, "grpc-max-renewals = %d: want 1 or more", o.MaxRenewals)
+	check(o.IdleTimeout >= time.Second, "grpc-idle-timeout = %v: want 1s or more", o.IdleTimeout)
+	return errors.Join(errs...)
+}
+
+// complete reports what the program that makes a Server left out.
+func (o Options) complete() error {
+	switch {
+	case o.Broker == nil || o.Admin == nil:
+		return errors.New("grpc: Options.Broker and Options.Admin are required")
+	case o.Name == "":
+		return errors.New("grpc: Options.Name is required: the broker's name")
+	case o.TLS == nil && o.TLSMode != TLSOff:
+		return errors.New("grpc: Options.TLS is required unless grpc-tls is off")
+	}
+	return o.Validate()
+}

@@ -1,0 +1,361 @@
+package grpc
+
+// ReceiveMessage: messages of a topic that nobody of the group has in hand. The
+// stream is a status, the messages and the time of delivery. A call waits while
+// there is nothing; what its stream did not take is visible again at once.
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// Bounds of times, as RocketMQ's proxy has them.
+const (
+	shortestPolling   = 5 * time.Second
+	leastInvisible    = 10 * time.Second
+	mostInvisible     = 12 * time.Hour
+	renewedInvisible  = time.Minute // of messages that the server renews
+	requestTimeout    = 3 * time.Second
+	beforeDeadline    = 50 * time.Millisecond // for the answer that nothing came to be read in time
+	invisibleFromVers = "5.0.3"               // clients before do not know ILLEGAL_POLLING_TIME
+)
+
+type receiveStream = grpc.ServerStreamingServer[rmq.ReceiveMessageResponse]
+
+// receiving is one call of ReceiveMessage.
+type receiving struct {
+	s        *Server
+	stream   receiveStream
+	by       caller
+	req      *rmq.ReceiveMessageRequest
+	request  mq.PopRequest
+	want     *want
+	attempts int32 // after which a message goes to the dead letters
+	renew    bool
+}
+
+// ReceiveMessage serves one call.
+func (m messaging) ReceiveMessage(req *rmq.ReceiveMessageRequest, stream receiveStream) error {
+	r := &receiving{s: m.Server, stream: stream, by: callerOf(stream.Context()), req: req}
+	err := r.prepare()
+	if err == nil {
+		err = r.serve()
+	}
+	if err != nil {
+		if gone := stream.Context().Err(); gone != nil {
+			return gone
+		}
+		if err := r.status(m.explain(err)); err != nil {
+			return err
+		}
+	}
+	return stream.Send(&rmq.ReceiveMessageResponse{Content: &rmq.ReceiveMessageResponse_DeliveryTimestamp{
+		DeliveryTimestamp: millis(time.Now().UnixMilli()),
+	}})
+}
+
+// status writes the stream's status.
+func (r *receiving) status(state *rmq.Status) error {
+	return r.stream.Send(&rmq.ReceiveMessageResponse{Content: &rmq.ReceiveMessageResponse_Status{Status: state}})
+}
+
+// prepare checks the request and makes a pop of it.
+func (r *receiving) prepare() error {
+	ctx, req := r.stream.Context(), r.req
+	topic, group := req.GetMessageQueue().GetTopic(), req.GetGroup()
+	wait, err := r.polling(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkTopic(topic); err != nil {
+		return err
+	}
+	if err := checkGroup(group); err != nil {
+		return err
+	}
+	invisible := req.GetInvisibleDuration().AsDuration()
+	if r.renew = req.GetAutoRenew(); r.renew {
+		invisible = renewedInvisible
+	}
+	if err := checkInvisible(invisible, leastInvisible); err != nil {
+		return err
+	}
+	if r.want, err = r.s.filters.of(req.GetFilterExpression()); err != nil {
+		return err
+	}
+	if err := r.readable(ctx); err != nil {
+		return err
+	}
+	g := r.s.group(ctx, group.GetName())
+	r.attempts = g.RetryMax + 1
+	r.request = mq.PopRequest{
+		Group: group.GetName(), Topic: topic.GetName(), QueueID: -1, MaxMessages: int(min(max(req.GetBatchSize(), 1), mq.MaxPop)),
+		Invisible: invisible, Wait: wait,
+		FromEnd: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly, AttemptID: req.GetAttemptId(),
+	}
+	return r.room()
+}
+
+// readable says whether there is anything to receive from.
+func (r *receiving) readable(ctx context.Context) error {
+	t, err := r.s.admin.Topic(ctx, r.req.GetMessageQueue().GetTopic().GetName())
+	if err != nil {
+		return err
+	}
+	if t.Perm&mq.PermRead == 0 || t.ReadQueues <= 0 {
+		return refusef(rmq.Code_FORBIDDEN, "no readable queue: topic %s has %d queues to read and permission %d", t.Name, t.ReadQueues, t.Perm)
+	}
+	if broker := r.req.GetMessageQueue().GetBroker().GetName(); broker != "" && broker != r.s.o.Name {
+		return refusef(rmq.Code_FORBIDDEN, "no readable queue: this is broker %s and not %.60s; query the route again", r.s.o.Name, broker)
+	}
+	return nil
+}
+
+// room says whether the server can take more messages in hand for clients.
+func (r *receiving) room() error {
+	if n := r.s.unread.Load(); n >= r.s.o.MaxUnread {
+		return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d bytes of messages wait for clients to read them; read faster, or raise grpc-max-unread", n)
+	}
+	if r.renew && r.s.clients.find(r.by.clientID) == nil {
+		return refusef(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, "cannot find client settings for this client, without which its messages are not renewed: send them on the telemetry stream first")
+	}
+	if r.renew && r.s.renewing.full() {
+		return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d messages in hand are renewed already; acknowledge them, or raise grpc-max-renewals", r.s.o.MaxRenewals)
+	}
+	return nil
+}
+
+// polling is how long the call may wait.
+func (r *receiving) polling(ctx context.Context) (time.Duration, error) {
+	left, bounded := remaining(ctx)
+	wait := longestPolling
+	switch {
+	case r.req.LongPollingTimeout != nil:
+		wait = r.req.LongPollingTimeout.AsDuration()
+	case bounded:
+		timeout := requestTimeout
+		if c := r.s.clients.find(r.by.clientID); c != nil {
+			if d := c.settings().GetRequestTimeout(); d != nil {
+				timeout = d.AsDuration()
+			}
+		}
+		wait = left - timeout/2
+	}
+	wait = min(max(wait, shortestPolling), longestPolling)
+	if !bounded || wait <= left-beforeDeadline {
+		return wait, nil
+	}
+	if left >= shortestPolling {
+		return left - beforeDeadline, nil
+	}
+	code := rmq.Code_ILLEGAL_POLLING_TIME
+	if r.by.version < invisibleFromVers {
+		code = rmq.Code_BAD_REQUEST
+	}
+	return 0, refusef(code, "The deadline time remaining is not enough for polling: %v are left, polling takes %v at least; give the call more time", left.Round(time.Millisecond), shortestPolling)
+}
+
+// checkInvisible says whether a message may be hidden for d.
+func checkInvisible(d, least time.Duration) error {
+	switch {
+	case d < least:
+		return refusef(rmq.Code_ILLEGAL_INVISIBLE_TIME, "the invisible duration %v is too short; want at least %v", d, least)
+	case d > mostInvisible:
+		return refusef(rmq.Code_ILLEGAL_INVISIBLE_TIME, "the invisible duration %v is too long; want at most %v", d, mostInvisible)
+	}
+	return nil
+}
+
+// A popped answer is what the broker says, once.
+type popped struct {
+	batch mq.PopBatch
+	err   error
+}
+
+// serve asks the broker, waits, and writes what there is.
+func (r *receiving) serve() error {
+	ctx, cancel := context.WithCancel(r.stream.Context())
+	defer cancel()
+	answer := make(chan popped, 1)
+	var left atomic.Bool // nobody waits for the answer any more
+	r.s.broker.Pop(ctx, r.request, func(b mq.PopBatch, err error) {
+		answer <- popped{b, err}
+		if left.Load() {
+			r.s.start(func() { r.abandon(answer) })
+		}
+	})
+	var p popped
+	select {
+	case p = <-answer:
+	case <-ctx.Done():
+		left.Store(true)
+		r.abandon(answer)
+		return ctx.Err()
+	case <-r.s.stopping:
+		left.Store(true)
+		r.abandon(answer)
+		return refusef(rmq.Code_MESSAGE_NOT_FOUND, "no new message: the server is stopping")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	return r.deliver(&p.batch)
+}
+
+// abandon gives back what an answer that nobody waits for holds, if it is there
+// already.
+func (r *receiving) abandon(answer chan popped) {
+	select {
+	case p := <-answer:
+		if p.err == nil {
+			r.giveBack(p.batch.Messages)
+			release(&p.batch)
+		}
+	default:
+	}
+}
+
+// release gives a batch's memory back.
+func release(b *mq.PopBatch) {
+	if b.Release != nil {
+		b.Release()
+	}
+}
+
+// deliver writes a batch to the stream.
+func (r *receiving) deliver(b *mq.PopBatch) error {
+	defer release(b)
+	size := int64(0)
+	for i := range b.Messages {
+		size += int64(len(b.Messages[i].Record))
+	}
+	r.s.unread.Add(size)
+	defer r.s.unread.Add(-size)
+	switch {
+	case b.Status == mq.PopFull:
+		return refusef(rmq.Code_TOO_MANY_REQUESTS, "polling full: too many calls wait for messages already; wait for answers")
+	case b.Status != mq.PopFound || len(b.Messages) == 0:
+		return refusef(rmq.Code_MESSAGE_NOT_FOUND, "no new message")
+	}
+	all := r.sort(b.Messages)
+	if len(all) == 0 {
+		return refusef(rmq.Code_MESSAGE_NOT_FOUND, "no match message")
+	}
+	if err := r.status(okay()); err != nil {
+		r.giveBackTaken(all)
+		return err
+	}
+	for i := range all {
+		m := r.message(&all[i])
+		if r.renew {
+			r.s.renewing.add(r.key(m.SystemProperties.GetReceiptHandle()), r.ack(all[i].receipt))
+		}
+		if err := r.stream.Send(&rmq.ReceiveMessageResponse{Content: &rmq.ReceiveMessageResponse_Message{Message: m}}); err != nil {
+			r.s.renewing.take(r.key(m.SystemProperties.GetReceiptHandle()))
+			r.giveBackTaken(all[i:])
+			return err
+		}
+	}
+	r.s.counts[messagingService+"ReceiveMessage"].messages.Add(int64(len(all)))
+	return nil
+}
+
+// A taken message is one to be delivered.
+type taken struct {
+	record  mq.Record
+	receipt mq.Receipt
+	tries   int32
+}
+
+// sort returns the messages that are to be delivered. Those that only looked
+// wanted are acknowledged, those that were tried too often become dead letters.
+func (r *receiving) sort(all []mq.Popped) []taken {
+	ctx := context.WithoutCancel(r.stream.Context())
+	var wanted []taken
+	var passed []mq.Ack
+	for i := range all {
+		p := &all[i]
+		record, _, err := mq.DecodeRecord(p.Record)
+		if err != nil {
+			r.s.log.Error("a message that was popped cannot be read; it is left to its invisible time", "topic", r.request.Topic,
+				"queue", p.Receipt.QueueID, "offset", p.Receipt.Offset, "error", err)
+			continue
+		}
+		if r.request.Ordered {
+			record.ReconsumeTimes = p.Tries
+		}
+		switch {
+		case !r.want.takes(record.Properties):
+			passed = append(passed, r.ack(p.Receipt))
+		case record.ReconsumeTimes >= r.attempts && r.s.bury(ctx, r.ack(p.Receipt)):
+		default:
+			wanted = append(wanted, taken{record, p.Receipt, p.Tries})
+		}
+	}
+	if len(passed) > 0 {
+		r.s.broker.Ack(ctx, passed)
+	}
+	return wanted
+}
+
+// bury moves a message to the dead letters; false if that failed.
+func (s *Server) bury(ctx context.Context, a mq.Ack) bool {
+	err := s.broker.Bury(ctx, a)
+	if err != nil {
+		s.log.Warn("a message that was tried too often cannot be moved to the dead letters, so it is tried once more",
+			"group", a.Group, "topic", a.Topic, "offset", a.Receipt.Offset, "error", err)
+	}
+	return err == nil
+}
+
+// ack names a message of this call.
+func (r *receiving) ack(receipt mq.Receipt) mq.Ack {
+	return mq.Ack{Group: r.request.Group, Topic: r.request.Topic, Receipt: receipt}
+}
+
+// key is what a handle of this call is renewed under.
+func (r *receiving) key(handle string) renewalKey {
+	return renewalKey{r.by.clientID, r.request.Group, handle}
+}
+
+// message is what the client gets.
+func (r *receiving) message(t *taken) *rmq.Message {
+	m := outgoing(&t.record, r.req.GetMessageQueue().GetTopic())
+	p := m.SystemProperties
+	p.ReceiptHandle = proto.String(handle{t.receipt, t.record.Pos}.String())
+	p.InvisibleDuration = durationpb.New(time.Duration(t.receipt.Invisible) * time.Millisecond)
+	return m
+}
+
+// giveBackTaken makes messages visible again.
+func (r *receiving) giveBackTaken(all []taken) {
+	list := make([]mq.Popped, 0, len(all))
+	for i := range all {
+		list = append(list, mq.Popped{Receipt: all[i].receipt})
+	}
+	r.giveBack(list)
+}
+
+// giveBack makes messages visible again that the client did not get. That is no
+// try.
+func (r *receiving) giveBack(all []mq.Popped) {
+	for i := range all {
+		r.s.makeVisible(r.ack(all[i].Receipt))
+	}
+}
+
+// makeVisible gives a message back to its queue at once, without counting a try.
+func (s *Server) makeVisible(a mq.Ack) {
+	if _, err := s.broker.ChangeInvisible(context.Background(), a, 0, true); err != nil {
+		s.log.Debug("a message cannot be given back; it comes back when its invisible time is over",
+			"group", a.Group, "topic", a.Topic, "offset", a.Receipt.Offset, "error", err)
+	}
+}

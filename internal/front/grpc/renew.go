@@ -1,0 +1,91 @@
+package grpc
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// renewing carries out what renewals decides. Nothing of it survives a restart:
+// what was in hand comes back when its invisible time is over.
+type renewing struct {
+	// mu guards both; nothing else is locked and nothing blocks while it is
+	// held. idle is signalled when a renewal was carried out.
+	mu   sync.Mutex
+	idle *sync.Cond
+	core *renewals
+}
+
+func newRenewing(limit int) *renewing {
+	r := &renewing{core: newRenewals(limit)}
+	r.idle = sync.NewCond(&r.mu)
+	return r
+}
+
+// full reports whether there is no room for more.
+func (r *renewing) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.core.full()
+}
+
+// add begins with a message.
+func (r *renewing) add(key renewalKey, a mq.Ack) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.core.add(key, a)
+}
+
+// take ends a renewal, having waited for the broker if it is just being carried
+// out, and returns the latest receipt; false if there is none.
+func (r *renewing) take(key renewalKey) (mq.Receipt, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		latest, ok, busy := r.core.take(key)
+		if !busy {
+			return latest, ok
+		}
+		r.idle.Wait()
+	}
+}
+
+// renew does what is due.
+func (s *Server) renew(ctx context.Context, now time.Time) {
+	r := s.renewing
+	r.mu.Lock()
+	orders := r.core.due(now.UnixMilli())
+	r.mu.Unlock()
+	for _, o := range orders {
+		if o.giveUp {
+			s.log.Info("a message is not renewed any longer; it is delivered again", "group", o.ack.Group, "topic", o.ack.Topic, "client", o.key.client)
+			s.makeVisible(o.ack)
+			continue
+		}
+		latest, err := s.broker.ChangeInvisible(context.WithoutCancel(ctx), o.ack, o.extend, true)
+		r.mu.Lock()
+		if err == nil {
+			r.core.renewed(o.key, latest)
+		} else {
+			r.core.notRenewed(o.key, errors.Is(err, mq.ErrNotFound))
+		}
+		r.idle.Broadcast()
+		r.mu.Unlock()
+		if s.clients.find(o.key.client) == nil { // it left meanwhile
+			s.giveUpRenewals(o.key.client)
+		}
+	}
+}
+
+// giveUpRenewals makes visible what is renewed for a client.
+func (s *Server) giveUpRenewals(client string) {
+	s.renewing.mu.Lock()
+	acks := s.renewing.core.takeClient(client)
+	s.renewing.mu.Unlock()
+	for _, a := range acks {
+		s.makeVisible(a)
+	}
+}

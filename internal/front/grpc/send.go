@@ -1,0 +1,160 @@
+package grpc
+
+// SendMessage: messages of one topic. Each has an entry in the answer. Several
+// ordinary messages in one call go to one queue, directly behind each other,
+// and are stored all or none; what is delayed, transactional, ordered or has a
+// priority is sent by itself.
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// maxBatch bounds the messages of one call.
+const maxBatch = 4096
+
+// SendMessage stores the messages.
+func (m messaging) SendMessage(ctx context.Context, req *rmq.SendMessageRequest) (*rmq.SendMessageResponse, error) {
+	all, t, err := m.take(ctx, req.GetMessages())
+	if err != nil {
+		return nil, err
+	}
+	m.counts[messagingService+"SendMessage"].messages.Add(int64(len(all)))
+	b := &mq.SendBatch{Sends: sends(all, &t)}
+	done := make(chan struct{})
+	b.Done = func(*mq.SendBatch) { close(done) }
+	m.broker.Send(b)
+	<-done
+	resp := &rmq.SendMessageResponse{Entries: m.sent(all, b)}
+	states := make([]*rmq.Status, 0, len(resp.Entries))
+	for _, e := range resp.Entries {
+		states = append(states, e.Status)
+	}
+	resp.Status = merged(states)
+	return resp, nil
+}
+
+// take checks the messages of a call and returns them with their topic.
+func (s *Server) take(ctx context.Context, messages []*rmq.Message) ([]incoming, mq.Topic, error) {
+	if n := len(messages); n == 0 || n > maxBatch {
+		return nil, mq.Topic{}, refusef(rmq.Code_MESSAGE_CORRUPTED, "the call has %d messages, want 1 to %d", n, maxBatch)
+	}
+	topic := messages[0].GetTopic()
+	if err := checkTopic(topic); err != nil {
+		return nil, mq.Topic{}, err
+	}
+	t, err := s.admin.Topic(ctx, topic.GetName())
+	if err != nil {
+		return nil, mq.Topic{}, err
+	}
+	if t.Perm&mq.PermWrite == 0 || t.WriteQueues <= 0 {
+		return nil, t, refusef(rmq.Code_FORBIDDEN, "no writable queue: topic %s has %d queues to write and permission %d", t.Name, t.WriteQueues, t.Perm)
+	}
+	by, most := callerOf(ctx), s.maxBody(ctx)
+	all := make([]incoming, 0, len(messages))
+	for _, one := range messages {
+		if one.GetTopic().GetName() != t.Name || one.GetTopic().GetResourceNamespace() != topic.GetResourceNamespace() {
+			return nil, t, refusef(rmq.Code_MESSAGE_CORRUPTED, "topic in message is not same: one call is for one topic, and there are messages for %s and %s",
+				t.Name, one.GetTopic().GetName())
+		}
+		in, err := s.incoming(one, by, most)
+		if err != nil {
+			return nil, t, err
+		}
+		if err := s.checkKind(&t, in.kind); err != nil {
+			return nil, t, err
+		}
+		all = append(all, in)
+	}
+	return all, t, nil
+}
+
+// checkKind says whether a topic takes messages of a type.
+func (s *Server) checkKind(t *mq.Topic, kind rmq.MessageType) error {
+	if kind == rmq.MessageType_LITE {
+		return errLite
+	}
+	if s.o.AnyType || t.Attributes[attributeType] == typeMixed || slices.Contains(acceptedTypes(t), kind) {
+		return nil
+	}
+	return refusef(rmq.Code_MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+		"the message is of type %v, topic %s takes %v; change the topic's type with the attribute %s=%v, or set grpc-any-message-type",
+		kind, t.Name, acceptedTypes(t), attributeType, kind)
+}
+
+// sends are the messages as the broker takes them.
+func sends(all []incoming, t *mq.Topic) []mq.Send {
+	plain := func(in incoming) bool { return in.kind == rmq.MessageType_NORMAL && in.SysFlag == 0 }
+	if len(all) > 1 && !slices.ContainsFunc(all, func(in incoming) bool { return !plain(in) }) {
+		one := mq.Send{Message: all[0].Message, Group: t.Name}
+		for _, in := range all[1:] {
+			one.More = append(one.More, in.Message)
+		}
+		return []mq.Send{one}
+	}
+	list := make([]mq.Send, 0, len(all))
+	for _, in := range all {
+		switch in.kind {
+		case rmq.MessageType_FIFO:
+			in.QueueID = queueOf(in.group, t.WriteQueues)
+		case rmq.MessageType_PRIORITY:
+			in.QueueID = priorityQueue(in.Properties, t.WriteQueues)
+		default:
+			if in.group != "" { // delayed or transactional, and in order as far as that goes
+				in.QueueID = queueOf(in.group, t.WriteQueues)
+			}
+		}
+		list = append(list, mq.Send{Message: in.Message, Group: t.Name})
+	}
+	return list
+}
+
+// sent makes the entries of the answer, in the order of the messages.
+func (s *Server) sent(all []incoming, b *mq.SendBatch) []*rmq.SendResultEntry {
+	entries := make([]*rmq.SendResultEntry, 0, len(all))
+	for i := range b.Sends {
+		one := &b.Sends[i]
+		for j := range 1 + len(one.More) {
+			entries = append(entries, s.entry(&all[len(entries)], one, mq.QueueOffset(j)))
+		}
+	}
+	return entries
+}
+
+// entry says what became of a message, which is the nth of its send.
+func (s *Server) entry(in *incoming, one *mq.Send, nth mq.QueueOffset) *rmq.SendResultEntry {
+	if one.Err != nil {
+		err := one.Err
+		if in.kind == rmq.MessageType_DELAY && errors.Is(err, mq.ErrMessageIllegal) {
+			err = refusef(rmq.Code_ILLEGAL_DELIVERY_TIME, "%v", err)
+		}
+		return &rmq.SendResultEntry{Status: s.explain(err)}
+	}
+	if one.Result.Status != mq.SendOK {
+		return &rmq.SendResultEntry{Status: unsafe(one.Result.Status)}
+	}
+	e := &rmq.SendResultEntry{
+		Status: okay(), MessageId: in.id, TransactionId: in.id,
+		Offset: int64(one.Result.Offset + nth), RecallHandle: one.Result.Handle,
+	}
+	if in.kind == rmq.MessageType_TRANSACTION {
+		e.TransactionId = transactionID{one.Result.Offset, one.Result.Pos, in.id}.String()
+	}
+	return e
+}
+
+// unsafe is the status of a message that is stored, but not as safely as asked
+// for.
+func unsafe(status mq.SendStatus) *rmq.Status {
+	switch status {
+	case mq.SendFlushTimeout:
+		return &rmq.Status{Code: rmq.Code_MASTER_PERSISTENCE_TIMEOUT, Message: "the message is stored, but was not on the disk in time; it may be delivered"}
+	case mq.SendReplicaTimeout:
+		return &rmq.Status{Code: rmq.Code_SLAVE_PERSISTENCE_TIMEOUT, Message: "the message is stored, but no replica had it in time; it may be delivered"}
+	}
+	return &rmq.Status{Code: rmq.Code_HA_NOT_AVAILABLE, Message: "the message is stored, but no replica is connected; it may be delivered"}
+}

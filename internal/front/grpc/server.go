@@ -1,0 +1,240 @@
+package grpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+const (
+	// handshakeTimeout bounds TLS and HTTP/2's preface.
+	handshakeTimeout = 10 * time.Second
+	// A client that vanished without a word is noticed within both together.
+	pingAfter, pingWait = 30 * time.Second, 20 * time.Second
+	// leastPing is how often clients may ping; theirs do it each minute at
+	// most, also without calls.
+	leastPing = time.Second
+	// maxHeaders bounds the headers of one call, in bytes.
+	maxHeaders = 16 << 10
+	// ioBuffer is what a connection reads at a time, in bytes.
+	ioBuffer = 16 << 10
+	// sweepInterval is how often vanished clients and receipts to be renewed
+	// are looked for.
+	sweepInterval = 5 * time.Second
+)
+
+// A Server answers the clients on one address.
+type Server struct {
+	o        Options
+	broker   mq.Broker
+	admin    mq.Admin
+	log      *slog.Logger
+	listener net.Listener
+	grpc     *grpc.Server
+	health   *health.Server
+	table    map[string]*operation
+	counts   map[string]*count
+	clients  *clients
+	filters  *filters
+	renewing *renewing
+	// bodyLimit is what maxBody found last.
+	bodyLimit atomic.Pointer[bodyLimit]
+	unread    atomic.Int64  // bytes of messages that clients have not read
+	conns     atomic.Int64  // open
+	stopping  chan struct{} // closed when waiting calls shall end
+
+	// work counts what outlives the call that began it; Run waits for it.
+	work sync.WaitGroup
+	// mu guards the start of such work; nothing is called while it is held.
+	mu struct {
+		sync.Mutex
+		closed bool
+	}
+}
+
+// Listen checks the options and listens on addr, "host:port". Connections wait
+// in the socket until Run.
+func Listen(addr string, o Options) (*Server, error) {
+	lc := net.ListenConfig{KeepAlive: -1} // HTTP/2 pings
+	ln, err := lc.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("grpc: %w", err)
+	}
+	s, err := New(ln, o)
+	if err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	return s, nil
+}
+
+// New makes a server for a listener, which becomes its own unless there is an
+// error.
+func New(ln net.Listener, o Options) (*Server, error) {
+	o = o.WithDefaults()
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		o: o, broker: o.Broker, admin: o.Admin, log: o.Log, table: map[string]*operation{}, counts: map[string]*count{},
+		clients: newClients(), filters: newFilters(o.NoPropertyFilter), renewing: newRenewing(o.MaxRenewals),
+		health: health.NewServer(), stopping: make(chan struct{}),
+	}
+	for i := range operations {
+		s.table[operations[i].name] = &operations[i]
+		s.counts[operations[i].name] = new(count)
+	}
+	s.listener = &limited{Listener: ln, s: s}
+	s.grpc = grpc.NewServer(
+		grpc.Creds(&sniffer{o.TLS, o.TLSMode}),
+		grpc.MaxRecvMsgSize(o.MaxMessage), grpc.MaxSendMsgSize(o.MaxMessage),
+		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: o.IdleTimeout, Time: pingAfter, Timeout: pingWait}),
+		grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream), grpc.WaitForHandlers(true),
+	)
+	rmq.RegisterMessagingServiceServer(s.grpc, messaging{Server: s})
+	rmq.RegisterAdminServer(s.grpc, operating{Server: s})
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	about := reflection.ServerOptions{Services: s.grpc, DescriptorResolver: rmq.Files()}
+	reflectionv1.RegisterServerReflectionServer(s.grpc, reflection.NewServerV1(about))
+	reflectionv1alpha.RegisterServerReflectionServer(s.grpc, reflection.NewServer(about))
+	return s, nil
+}
+
+// messaging answers MessagingService.
+type messaging struct {
+	rmq.UnimplementedMessagingServiceServer
+	*Server
+}
+
+// operating answers Admin.
+type operating struct {
+	rmq.UnimplementedAdminServer
+	*Server
+}
+
+// Addr is where the server listens; not valid if that is no IP address.
+func (s *Server) Addr() netip.AddrPort { return addrPort(s.listener.Addr()) }
+
+// addrPort is an address as an IP address and a port, if it is one.
+func addrPort(a net.Addr) netip.AddrPort {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		at := tcp.AddrPort()
+		return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// Close gives up a server that will not Run. During Run, end its ctx instead.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Run serves until ctx ends. Then it accepts no more, answers what waits, lets
+// calls finish for Drain at most, and returns when every goroutine has ended.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var loops sync.WaitGroup
+	var err error
+	loops.Go(func() {
+		defer cancel()
+		err = s.grpc.Serve(s.listener)
+	})
+	loops.Go(func() { s.sweep(ctx) })
+	<-ctx.Done()
+	s.health.Shutdown()
+	close(s.stopping)
+	cut := time.AfterFunc(s.o.Drain, s.grpc.Stop)
+	s.grpc.GracefulStop()
+	cut.Stop()
+	loops.Wait()
+	s.mu.Lock()
+	s.mu.closed = true
+	s.mu.Unlock()
+	s.work.Wait()
+	s.clients.each(func(c *client) { s.leave(c) })
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("grpc: %w", err)
+	}
+	return nil
+}
+
+// start runs f on a goroutine of the server's, unless that has ended.
+func (s *Server) start(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.mu.closed {
+		s.work.Go(f)
+	}
+}
+
+// sweep forgets clients that vanished and renews receipts until ctx ends.
+func (s *Server) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			s.expireClients(now)
+			s.renew(ctx, now)
+		}
+	}
+}
+
+// A limited listener closes connections beyond MaxConns at once.
+type limited struct {
+	net.Listener
+	s      *Server
+	logged atomic.Int64 // when a refusal was last logged, Unix seconds
+}
+
+// Accept takes the next connection that there is room for.
+func (l *limited) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.s.conns.Add(1) <= int64(l.s.o.MaxConns) {
+			return &counted{Conn: nc, open: &l.s.conns}, nil
+		}
+		l.s.conns.Add(-1)
+		nc.Close()
+		if now := time.Now().Unix(); l.logged.Swap(now) != now {
+			l.s.log.Warn("refused a connection: too many are open, see grpc-max-connections",
+				"remote_address", nc.RemoteAddr().String(), "max_connections", l.s.o.MaxConns)
+		}
+	}
+}
+
+// A counted connection is counted until it is closed.
+type counted struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+// Close closes it.
+func (c *counted) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
+}

@@ -1,0 +1,302 @@
+package node
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Where a certificate of our own making lies, within the data directory.
+const (
+	tlsDir        = "tls"
+	caFile        = "ca.pem"
+	caKeyFile     = "ca-key.pem"
+	serverFile    = "server.pem"
+	serverKeyFile = "server-key.pem"
+)
+
+const (
+	caLife     = 20 * 365 * 24 * time.Hour
+	serverLife = 397 * 24 * time.Hour // what clients accept at most
+	renewLife  = 60 * 24 * time.Hour  // before its end it is made anew, at a start
+	// reloadEvery is how often the files are looked at for changes, when there
+	// are connections.
+	reloadEvery = 5 * time.Second
+)
+
+// A certificate is one in two files, which is read again when they change. One
+// that has become unreadable leaves the old one in use.
+type certificate struct {
+	cert, key string
+	log       *slog.Logger
+
+	// mu guards what follows; it is held while the files are looked at.
+	mu struct {
+		sync.Mutex
+		pair    *tls.Certificate
+		changed [2]time.Time // of the files, when pair was read
+		looked  time.Time
+	}
+}
+
+// openCertificate reads a certificate and its key.
+func openCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
+	c := &certificate{cert: cert, key: key, log: log}
+	c.mu.changed = c.stat()
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.pair, c.mu.looked = &pair, time.Now()
+	return c, nil
+}
+
+// config is a server's TLS configuration with it.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current(time.Now()), nil },
+	}
+}
+
+// stat is when the files changed last.
+func (c *certificate) stat() (at [2]time.Time) {
+	for i, name := range []string{c.cert, c.key} {
+		if info, err := os.Stat(name); err == nil {
+			at[i] = info.ModTime()
+		}
+	}
+	return at
+}
+
+// current is the certificate as the files have it.
+func (c *certificate) current(now time.Time) *tls.Certificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.mu.looked) < reloadEvery {
+		return c.mu.pair
+	}
+	c.mu.looked = now
+	at := c.stat()
+	if at == c.mu.changed {
+		return c.mu.pair
+	}
+	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	if err != nil {
+		c.log.Error("the changed certificate cannot be read, so the old one stays in use", "certificate", c.cert, "key", c.key, "error", err)
+		return c.mu.pair
+	}
+	c.mu.pair, c.mu.changed = &pair, at
+	c.log.Info("read the certificate again", "certificate", c.cert)
+	return c.mu.pair
+}
+
+// ownCertificate is the certificate in a directory that stands for names, which
+// are hosts and addresses. What is missing is made: a certificate authority,
+// for clients to trust, and a certificate by it.
+func ownCertificate(dir string, names []string, log *slog.Logger) (*certificate, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	ca, caKey, err := readPair(filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile))
+	fresh := errors.Is(err, fs.ErrNotExist)
+	if fresh {
+		if ca, caKey, err = makeAuthority(dir); err == nil {
+			log.Info("made a certificate authority, which clients that check certificates have to trust", "certificate", filepath.Join(dir, caFile))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	cert, key := filepath.Join(dir, serverFile), filepath.Join(dir, serverKeyFile)
+	old, _, err := readPair(cert, key)
+	if fresh || err != nil || !standsFor(old, ca, names) {
+		if err := makeCertificate(dir, names, ca, caKey); err != nil {
+			return nil, err
+		}
+		log.Info("made a certificate", "certificate", cert, "names", names)
+	}
+	return openCertificate(cert, key, log)
+}
+
+// memoryCertificate is one that lies nowhere.
+func memoryCertificate(names []string) (*tls.Config, error) {
+	ca, caKey, _, err := authority()
+	if err != nil {
+		return nil, err
+	}
+	_, pair, err := signed(names, ca, caKey)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair}}, nil
+}
+
+// standsFor reports whether a certificate by ca is good for names for a while.
+func standsFor(cert, ca *x509.Certificate, names []string) bool {
+	if cert.CheckSignatureFrom(ca) != nil || time.Now().Add(renewLife).After(cert.NotAfter) {
+		return false
+	}
+	for _, name := range names {
+		if cert.VerifyHostname(name) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// readPair reads a certificate and its key.
+func readPair(cert, key string) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	own, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s: the key is not for ECDSA; remove the directory to have everything made anew, or give tls-cert and tls-key", key)
+	}
+	return pair.Leaf, own, nil
+}
+
+// makeAuthority makes a certificate authority in a directory.
+func makeAuthority(dir string) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+	ca, key, der, err := authority()
+	if err != nil {
+		return nil, nil, err
+	}
+	return ca, key, writePair(filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile), der, key)
+}
+
+// authority makes a certificate authority.
+func authority() (*x509.Certificate, *ecdsa.PrivateKey, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	template, err := certificateFor("Goddard certificate authority", caLife)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	template.IsCA, template.BasicConstraintsValid, template.MaxPathLenZero = true, true, true
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ca, err := x509.ParseCertificate(der)
+	return ca, key, der, err
+}
+
+// makeCertificate makes a certificate in a directory.
+func makeCertificate(dir string, names []string, ca *x509.Certificate, caKey *ecdsa.PrivateKey) error {
+	key, pair, err := signed(names, ca, caKey)
+	if err != nil {
+		return err
+	}
+	return writePair(filepath.Join(dir, serverFile), filepath.Join(dir, serverKeyFile), pair.Certificate[0], key)
+}
+
+// signed makes a certificate by an authority.
+func signed(names []string, ca *x509.Certificate, caKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	template, err := certificateFor("Goddard", serverLife)
+	if err != nil {
+		return nil, nil, err
+	}
+	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), caKey)
+	return key, &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+// certificateFor is the beginning of a certificate.
+func certificateFor(name string, life time.Duration) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, err
+	}
+	return &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
+	}, nil
+}
+
+// writePair writes a certificate and its key, each whole or not at all.
+func writePair(cert, key string, der []byte, private *ecdsa.PrivateKey) error {
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return err
+	}
+	if err := writeWhole(key, 0o600, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})); err != nil {
+		return err
+	}
+	return writeWhole(cert, 0o644, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// writeWhole writes a file under another name and gives it its own then.
+func writeWhole(name string, mode fs.FileMode, data []byte) error {
+	if err := os.WriteFile(name+".new", data, mode); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
+}
+
+// certificateNames are what clients may call this machine in a URL: itself, what
+// it listens on and what it advertises.
+func (c Config) certificateNames() []string {
+	names := []string{"localhost", "127.0.0.1", "::1"}
+	add := func(name string) {
+		name = strings.Trim(name, "[]")
+		if ip := net.ParseIP(name); name == "" || ip != nil && ip.IsUnspecified() {
+			return
+		}
+		for _, known := range names {
+			if known == name {
+				return
+			}
+		}
+		names = append(names, name)
+	}
+	add(c.Listen)
+	host := c.Advertise
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	add(host)
+	if c.Listen == "0.0.0.0" || c.Listen == "::" {
+		addrs, err := net.InterfaceAddrs()
+		for _, a := range addrs {
+			if prefix, ok := a.(*net.IPNet); ok && err == nil && prefix.IP.IsGlobalUnicast() {
+				add(prefix.IP.String())
+			}
+		}
+		if name, err := os.Hostname(); err == nil {
+			add(name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,237 @@
+//go:build compat
+
+package compat
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/test/against"
+)
+
+// A prepared is what a scenario of the gRPC clients finds when it starts, since
+// these clients cannot create anything, and what it must have left behind when it asks to look. Every
+// scenario has a topic PREFIX_SCENARIO and a group g_PREFIX_SCENARIO.
+type prepared struct {
+	kind    string // the topic's message type; "" is NORMAL, "none" no topic
+	ordered bool   // the group consumes in order
+	tries   int    // deliveries before a message is a dead letter; 0 leaves RocketMQ's 17
+	dead    int    // dead letters of the group when the scenario asks to look
+	more    string // types of further topics, each with a group, named PREFIX_SCENARIO_TYPE
+}
+
+// preparations are the scenarios that need something else than a topic of
+// normal messages and a group.
+var preparations = map[string]prepared{
+	"fifo":                 {kind: "FIFO", ordered: true},
+	"fifo_dead_letter":     {kind: "FIFO", ordered: true, tries: 2, dead: 1},
+	"delay":                {kind: "DELAY"},
+	"delay_recall":         {kind: "DELAY"},
+	"transaction":          {kind: "TRANSACTION"},
+	"transaction_check":    {kind: "TRANSACTION"},
+	"priority":             {kind: "PRIORITY"},
+	"retry_to_dead_letter": {tries: 3, dead: 1},
+	"simple_dead_letter":   {tries: 2, dead: 1},
+	"type_refused":         {kind: "FIFO", more: "DELAY NORMAL"},
+	"statuses":             {more: "FIFO DELAY TRANSACTION"},
+	"statuses_precise":     {more: "FIFO DELAY TRANSACTION"},
+	"status_of_long_delay": {more: "DELAY"},
+	"missing_topic":        {kind: "none", more: "NORMAL"},
+	"cross_to_grpc":        {more: "FIFO DELAY TRANSACTION"},
+	"cross_to_remoting":    {more: "FIFO DELAY TRANSACTION"},
+	"cross_dead_letter":    {tries: 2},
+}
+
+// endpointScenarios are what each gRPC client does, as far as its library can.
+var endpointScenarios = map[string][]string{
+	"grpc-java": strings.Fields(`send_receive_ack plaintext push fifo fifo_dead_letter delay delay_recall transaction transaction_check
+		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
+		priority resume_where_left cross_to_grpc cross_to_remoting cross_offsets cross_dead_letter`),
+	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay transaction transaction_check
+		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
+		statuses statuses_precise status_of_long_delay`),
+	"grpc-python": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check
+		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
+	"grpc-node": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check
+		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
+	"grpc-rust": strings.Fields(`send_receive_ack fifo delay transaction transaction_check
+		tag_filter sql_filter simple_dead_letter long_poll_wakes type_refused missing_topic`),
+}
+
+// The clients of the gRPC protocol do what they do with RocketMQ's proxy; the
+// Java ones also see what remoting clients send, and the other way round.
+func TestEndpoints(t *testing.T) {
+	makers(t, func(t *testing.T, m against.Maker) {
+		cluster := m.Endpoints(t)
+		var all []*client
+		for _, name := range against.GRPCClients() {
+			if strings.Contains(*clients, name) {
+				if c := grpcClient(t, name, cluster); c != nil {
+					all = append(all, c)
+				}
+			}
+		}
+		for _, c := range all {
+			for _, s := range wanted(c.scenarios) {
+				prepare(t, cluster, c.prefix(), s)
+			}
+			c.run(t, wanted(c.scenarios)...)
+		}
+		var looking sync.WaitGroup
+		for _, c := range all {
+			for _, s := range wanted(c.scenarios) {
+				if preparations[s].dead > 0 {
+					looking.Go(func() { look(cluster, c, s) })
+				}
+			}
+		}
+		for _, c := range all {
+			t.Run(c.name, func(t *testing.T) {
+				for _, s := range wanted(c.scenarios) {
+					c.report(t, m.Name(), s)
+				}
+			})
+		}
+		looking.Wait()
+	})
+}
+
+// grpcClient starts the scenarios of one gRPC client; nil, and a skipped
+// subtest, where that cannot be had.
+func grpcClient(t *testing.T, name string, cluster *against.Cluster) *client {
+	t.Helper()
+	program := kit.GRPC[name]
+	if program.Missing != "" {
+		t.Run(name, func(t *testing.T) { skip(t, program.Missing) })
+		return nil
+	}
+	prefix := strings.ReplaceAll(name, "-", "_")
+	c := startProgram(t, name, endpointScenarios[name], program, cluster.GRPC, prefix, cluster.NameServer)
+	c.limit = 2 * time.Minute // which lets the longest wait for its turn
+	return c
+}
+
+// prefix begins the names of what a client's scenarios use.
+func (c *client) prefix() string { return strings.ReplaceAll(c.name, "-", "_") }
+
+// prepare creates a scenario's topics and group by remoting requests.
+func prepare(t *testing.T, cluster *against.Cluster, prefix, scenario string) {
+	t.Helper()
+	p := preparations[scenario]
+	topic := prefix + "_" + scenario
+	if p.kind == "" {
+		p.kind = "NORMAL"
+	}
+	if p.kind != "none" {
+		createTypedTopic(t, cluster, topic, p.kind)
+	}
+	createGroup(t, cluster, "g_"+topic, p)
+	for _, kind := range strings.Fields(p.more) {
+		createTypedTopic(t, cluster, topic+"_"+kind, kind)
+		createGroup(t, cluster, "g_"+topic+"_"+kind, prepared{ordered: kind == "FIFO"})
+	}
+}
+
+func createTypedTopic(t *testing.T, cluster *against.Cluster, topic, kind string) {
+	t.Helper()
+	const updateTopic = 17
+	ask(t, cluster.Broker, updateTopic, map[string]string{
+		"topic": topic, "defaultTopic": "TBW102", "readQueueNums": "4", "writeQueueNums": "4", "perm": "6",
+		"topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false", "attributes": "+message.type=" + kind,
+	}, nil)
+	const getRoute = 105
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		a, err := against.Probe(cluster.NameServer, getRoute, map[string]string{"topic": topic}, nil)
+		if err == nil && a.Code == 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("no route of %s: %v, %v", topic, a, err)
+		}
+	}
+}
+
+// createGroup makes a group whose members try again after a second.
+func createGroup(t *testing.T, cluster *against.Cluster, group string, p prepared) {
+	t.Helper()
+	const updateGroup = 200
+	if p.tries == 0 {
+		p.tries = 17
+	}
+	policy := map[string]any{"type": "CUSTOMIZED", "customizedRetryPolicy": map[string]any{"next": []int{1000}}}
+	if strings.Contains(group, "grpc_node") { // which knows no other
+		policy = map[string]any{"type": "EXPONENTIAL", "exponentialRetryPolicy": map[string]any{"initial": 1000, "max": 1000, "multiplier": 2}}
+	}
+	body, err := json.Marshal(map[string]any{
+		"groupName": group, "consumeEnable": true, "consumeFromMinEnable": true, "consumeBroadcastEnable": true,
+		"consumeMessageOrderly": p.ordered, "retryQueueNums": 1, "retryMaxTimes": p.tries - 1,
+		"groupRetryPolicy": policy,
+		"brokerId":         0, "whichBrokerWhenConsumeSlowly": 1, "notifyConsumerIdsChangedEnable": true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask(t, cluster.Broker, updateGroup, nil, body)
+}
+
+// ask sends a request that must succeed; a broker that has just started may
+// need a second try.
+func ask(t *testing.T, addr string, code int, fields map[string]string, body []byte) *against.ProbeAnswer {
+	t.Helper()
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		a, err := against.Probe(addr, code, fields, body)
+		if err == nil && a.Code == 0 {
+			return a
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("request %d: %v, %v", code, a, err)
+		}
+	}
+}
+
+// look counts a group's dead letters when a scenario asks for it, and tells the
+// scenario only if they are as many as expected.
+func look(cluster *against.Cluster, c *client, scenario string) {
+	if !c.asked(scenario, "look") {
+		return
+	}
+	group, want := "g_"+c.prefix()+"_"+scenario, preparations[scenario].dead
+	said := ""
+	for limit := time.Now().Add(30 * time.Second); said != "look" && time.Now().Before(limit); time.Sleep(100 * time.Millisecond) {
+		got, err := deadLetters(cluster, group)
+		if said = fmt.Sprintf("%d dead letters of %s, want %d (%v)", got, group, want, err); err == nil && got == want {
+			said = "look"
+		}
+	}
+	// A program that is gone has failed its scenarios.
+	_, _ = fmt.Fprintf(c.stdin, "signal %s %s\n", scenario, said)
+}
+
+var maxOffset = regexp.MustCompile(`"maxOffset":(\d+)`)
+
+// deadLetters is how many messages a group's dead-letter topic holds.
+func deadLetters(cluster *against.Cluster, group string) (int, error) {
+	const getTopicStats = 202
+	a, err := against.Probe(cluster.Broker, getTopicStats, map[string]string{"topic": "%DLQ%" + group}, nil)
+	if err != nil {
+		return 0, err
+	}
+	if a.Code != 0 {
+		return 0, fmt.Errorf("code %d: %s", a.Code, a.Remark)
+	}
+	sum := 0
+	for _, found := range maxOffset.FindAllSubmatch(a.Body, -1) {
+		n, err := strconv.Atoi(string(found[1]))
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
