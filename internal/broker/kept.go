@@ -80,7 +80,7 @@ func (b *Broker) keepSettings() error {
 func textsOf(o *Options) map[string]string {
 	all := map[string]string{}
 	for f, v := range settings(reflect.ValueOf(o).Elem()) {
-		all[f.Tag.Get("rocketmq")] = settingText(f, v)
+		all[settingName(f)] = settingText(f, v)
 	}
 	return all
 }

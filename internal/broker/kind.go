@@ -71,7 +71,7 @@ func checkType(t *topic, kind string) error {
 		strings.HasPrefix(t.Name, mq.RetryPrefix) || strings.HasPrefix(t.Name, mq.DLQPrefix) || mq.IsSystemTopic(t.Name) {
 		return nil
 	}
-	return fmt.Errorf("%w: TopicMessageType validate failed, the expected type is %s, but actual type is %s; send it to a topic of that type, or change the attribute message.type of %s (message-type-check, enableTopicMessageTypeCheck)",
+	return fmt.Errorf("%w: TopicMessageType validate failed, the expected type is %s, but actual type is %s; send it to a topic of that type, or change the attribute message.type of %s (message-type-check)",
 		mq.ErrMessageIllegal, want, kind, t.Name)
 }
 

@@ -77,7 +77,7 @@ func TestMessagesMustBeOfTheirTopicsType(t *testing.T) {
 			}
 		}
 		r.sent(message("%RETRY%G", "failed", mq.PropDelay, "5"))
-		r.must(r.SetSettings(t.Context(), map[string]string{"enableTopicMessageTypeCheck": "false"}))
+		r.must(r.SetSettings(t.Context(), map[string]string{"message-type-check": "false"}))
 		r.sent(message("TNORMAL", "x", mq.PropDelay, "1"))
 	})
 }

@@ -53,7 +53,7 @@ type Options struct {
 	// MessageTypeCheck says whether a message must be of the type that its topic's
 	// attribute message.type says, NORMAL if there is none. RocketMQ's proxy does
 	// this by default, its broker never. Default false.
-	MessageTypeCheck bool `conf:"message-type-check" rocketmq:"enableTopicMessageTypeCheck" live:"true"`
+	MessageTypeCheck bool `conf:"message-type-check" live:"true"`
 
 	// AutoCreateGroup says whether a consumer group that does not exist is
 	// created when a client first uses it. Default true.

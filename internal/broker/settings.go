@@ -30,8 +30,8 @@ func newLive(o Options) *live {
 // opts are the settings in force.
 func (b *Broker) opts() *live { return b.live.Load() }
 
-// Settings are the broker's and the store's settings in RocketMQ's names.
-// and those that go before what is configured under mq.SettingsKept.
+// Settings are the broker's and the store's settings, in RocketMQ's names where
+// it has them, and those that go before what is configured under mq.SettingsKept.
 func (b *Broker) Settings(context.Context) map[string]string {
 	b.changing.Lock()
 	defer b.changing.Unlock()
@@ -69,7 +69,7 @@ func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {
 	return nil
 }
 
-// change sets settings by RocketMQ's names; on an error o is unusable.
+// change sets settings by their names; on an error o is unusable.
 func (o *Options) change(kv map[string]string) error {
 	type field struct {
 		reflect.StructField
@@ -77,7 +77,7 @@ func (o *Options) change(kv map[string]string) error {
 	}
 	fields := map[string]field{}
 	for f, v := range settings(reflect.ValueOf(o).Elem()) {
-		fields[f.Tag.Get("rocketmq")] = field{f, v}
+		fields[settingName(f)] = field{f, v}
 	}
 	for key, text := range kv {
 		f, ok := fields[key]
@@ -122,7 +122,7 @@ func (b *Broker) applyTemplate() {
 }
 
 // settings goes through the fields of a struct, and of the structs in it, that
-// have a name in RocketMQ.
+// have a name.
 func settings(v reflect.Value) func(yield func(reflect.StructField, reflect.Value) bool) {
 	return func(yield func(reflect.StructField, reflect.Value) bool) { walkSettings(v, yield) }
 }
@@ -131,17 +131,25 @@ func walkSettings(v reflect.Value, yield func(reflect.StructField, reflect.Value
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		switch {
-		case f.Tag.Get("rocketmq") != "":
+		case f.Tag.Get("conf") != "":
 			if !yield(f, v.Field(i)) {
 				return false
 			}
-		case f.IsExported() && f.Type.Kind() == reflect.Struct && f.Tag.Get("conf") == "":
+		case f.IsExported() && f.Type.Kind() == reflect.Struct:
 			if !walkSettings(v.Field(i), yield) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// settingName is RocketMQ's name of a setting, or ours if it has none.
+func settingName(f reflect.StructField) string {
+	if name := f.Tag.Get("rocketmq"); name != "" {
+		return name
+	}
+	return f.Tag.Get("conf")
 }
 
 // settingText writes a setting as RocketMQ does: times in milliseconds, or in

@@ -131,10 +131,10 @@ func prepare(t *testing.T, cluster *against.Cluster, prefix, scenario string) {
 	if p.kind != "none" {
 		createTypedTopic(t, cluster, topic, p.kind)
 	}
-	createGroup(t, cluster, "g_"+topic, p)
+	createNamedGroup(t, cluster, "g_"+topic, p)
 	for _, kind := range strings.Fields(p.more) {
 		createTypedTopic(t, cluster, topic+"_"+kind, kind)
-		createGroup(t, cluster, "g_"+topic+"_"+kind, prepared{ordered: kind == "FIFO"})
+		createNamedGroup(t, cluster, "g_"+topic+"_"+kind, prepared{ordered: kind == "FIFO"})
 	}
 }
 
@@ -157,8 +157,8 @@ func createTypedTopic(t *testing.T, cluster *against.Cluster, topic, kind string
 	}
 }
 
-// createGroup makes a group whose members try again after a second.
-func createGroup(t *testing.T, cluster *against.Cluster, group string, p prepared) {
+// createNamedGroup makes a group whose members try again after a second.
+func createNamedGroup(t *testing.T, cluster *against.Cluster, group string, p prepared) {
 	t.Helper()
 	const updateGroup = 200
 	if p.tries == 0 {
