@@ -19,11 +19,14 @@ import (
 
 // Bounds of times, as RocketMQ's proxy has them.
 const (
-	shortestPolling   = 5 * time.Second
-	leastInvisible    = 10 * time.Second
-	mostInvisible     = 12 * time.Hour
-	renewedInvisible  = time.Minute // of messages that the server renews
-	requestTimeout    = 3 * time.Second
+	shortestPolling  = 5 * time.Second
+	leastInvisible   = 10 * time.Second
+	mostInvisible    = 12 * time.Hour
+	renewedInvisible = time.Minute // of messages that the server renews
+	requestTimeout   = 3 * time.Second
+	// answerTime is what an answer may take to its client, whose own clock ends
+	// the call.
+	answerTime        = 200 * time.Millisecond
 	invisibleFromVers = "5.0.3" // clients before do not know ILLEGAL_POLLING_TIME
 )
 
@@ -149,11 +152,11 @@ func (r *receiving) polling(ctx context.Context) (time.Duration, error) {
 		wait = left - timeout/2
 	}
 	wait = min(max(wait, shortestPolling), longestPolling)
-	if !bounded || wait <= left {
+	if !bounded {
 		return wait, nil
 	}
-	if left >= shortestPolling {
-		return left, nil
+	if wait <= left || left >= shortestPolling {
+		return min(wait, left-answerTime), nil
 	}
 	code := rmq.Code_ILLEGAL_POLLING_TIME
 	if r.by.version < invisibleFromVers {

@@ -224,6 +224,13 @@ func TestRequestsForMessagesAreChecked(t *testing.T) {
 		defer cancel()
 		return r.receive(metadata.AppendToOutgoingContext(ctx, "x-mq-client-id", "c", "x-mq-client-version", version), wanted()).status.Code
 	}
+	r.fake.gives()
+	ctx, cancel := context.WithTimeout(r.ctx("c"), 8*time.Second)
+	defer cancel()
+	r.receive(ctx, wanted())
+	if w := r.fake.pops[len(r.fake.pops)-1].Wait; w > 8*time.Second-answerTime || w < 7*time.Second {
+		t.Errorf("a call of 8s waits %v", w)
+	}
 	if a, b := hasty("5.0.4"), hasty("5.0.0"); a != rmq.Code_ILLEGAL_POLLING_TIME || b != rmq.Code_BAD_REQUEST {
 		t.Errorf("a deadline that is too short: %v and, for an old client, %v", a, b)
 	}
