@@ -43,9 +43,8 @@ func callerOf(ctx context.Context) caller {
 // identified is ctx with its caller. A call of MessagingService needs a client
 // id.
 func identified(ctx context.Context, method string) (context.Context, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
 	first := func(key string) string {
-		if v := md.Get(key); len(v) > 0 {
+		if v := metadata.ValueFromIncomingContext(ctx, key); len(v) > 0 {
 			return v[0]
 		}
 		return ""
