@@ -152,16 +152,22 @@ func javaClient(cache, project, version string) (string, error) {
 	}
 	var sources []string
 	var text []byte
-	err = filepath.WalkDir(filepath.Join(project, "src"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".java" {
+	trees := []string{"src"}
+	if version != JavaClient4 {
+		trees = append(trees, "src5") // what the old client has no classes for
+	}
+	for _, tree := range trees {
+		err = filepath.WalkDir(filepath.Join(project, tree), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".java" {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			sources, text = append(sources, path), append(text, b...)
 			return err
+		})
+		if err != nil {
+			return "", err
 		}
-		b, err := os.ReadFile(path)
-		sources, text = append(sources, path), append(text, b...)
-		return err
-	})
-	if err != nil {
-		return "", err
 	}
 	dir := filepath.Join(cache, "classes-"+version+"-"+digest(text))
 	err = once(dir, func(into string) error {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -242,6 +243,7 @@ func javaClient(t *testing.T, version, nameServer string) *client {
 	scenarios := javaScenarios
 	if version == against.JavaClient4 {
 		scenarios = without(scenarios, "compressed_lz4", "compressed_zstd", "delay_recall")
+		scenarios = slices.DeleteFunc(scenarios, func(s string) bool { return strings.HasPrefix(s, "pop_") })
 	}
 	return startClient(t, "java-"+version, scenarios, kit.Java, args...)
 }
