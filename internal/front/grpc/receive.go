@@ -6,6 +6,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,9 @@ func (m messaging) ReceiveMessage(req *rmq.ReceiveMessageRequest, stream receive
 	err := r.prepare()
 	if err == nil {
 		err = r.serve()
+	}
+	if errors.Is(err, errStalled) {
+		return err
 	}
 	if err != nil {
 		if gone := stream.Context().Err(); gone != nil {
@@ -209,7 +213,16 @@ func (r *receiving) serve() error {
 	if p.err != nil {
 		return p.err
 	}
-	return r.deliver(&p.batch)
+	size := int64(0)
+	for i := range p.batch.Messages {
+		size += int64(len(p.batch.Messages[i].Record))
+	}
+	r.s.unread.Add(size)
+	return r.s.within(size, func() error {
+		defer r.s.unread.Add(-size)
+		defer release(&p.batch)
+		return r.deliver(&p.batch)
+	})
 }
 
 // abandon gives back what an answer that nobody waits for holds, if it is there
@@ -234,13 +247,6 @@ func release(b *mq.PopBatch) {
 
 // deliver writes a batch to the stream.
 func (r *receiving) deliver(b *mq.PopBatch) error {
-	defer release(b)
-	size := int64(0)
-	for i := range b.Messages {
-		size += int64(len(b.Messages[i].Record))
-	}
-	r.s.unread.Add(size)
-	defer r.s.unread.Add(-size)
 	switch {
 	case b.Status == mq.PopFull:
 		return refusef(rmq.Code_TOO_MANY_REQUESTS, "polling full: too many calls wait for messages already; wait for answers")
