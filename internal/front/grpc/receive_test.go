@@ -236,6 +236,22 @@ func TestRequestsForMessagesAreChecked(t *testing.T) {
 	}
 }
 
+func TestACallThatFindsNothingIsAnsweredBeforeItsDeadline(t *testing.T) {
+	r := newRig(t)
+	r.fake.topic("T", "NORMAL")
+	waits := make(chan time.Duration, 1)
+	r.fake.pop = func(q mq.PopRequest, done func(mq.PopBatch, error)) {
+		waits <- q.Wait
+		done(mq.PopBatch{}, nil)
+	}
+	ctx, cancel := context.WithTimeout(r.ctx("c"), 10*time.Second) // and to poll as long, as the Rust client asks
+	defer cancel()
+	r.want(rmq.Code_MESSAGE_NOT_FOUND, r.receive(ctx, wanted()).status, nil)
+	if w := <-waits; w > 10*time.Second-answerTime || w < 9*time.Second {
+		t.Errorf("waits %v of ten seconds", w)
+	}
+}
+
 func TestACallWhoseClientIsGoneGivesBackWhatItWasAboutToGet(t *testing.T) {
 	r := newRig(t)
 	r.fake.topic("T", "NORMAL")
