@@ -25,7 +25,7 @@ var differences = []difference{
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"
 
-const internalError = "RocketMQ's proxy answers what it cannot parse and transactions that it does not know with an internal error, and takes a missing topic for one of another type"
+const internalError = "RocketMQ's proxy answers receipt handles and expressions that it cannot parse with an internal error, and takes a missing topic for one of another type"
 
 const noPriority = "priority messages are not there yet: they come as they were sent"
 

@@ -16,6 +16,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::{mpsc, Mutex};
 use tokio::task::JoinSet;
 
+/// For how long a scenario may run.
+const LIMIT: Duration = Duration::from_secs(90);
+
 pub type Body = fn(Case) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The surroundings of one run: names of its own.
@@ -90,9 +93,10 @@ async fn run(body: Option<Body>, case: Case) -> bool {
     let name = case.name.clone();
     let error = match body {
         None => "no such scenario".to_string(),
-        Some(body) => match tokio::spawn(body(case)).await {
-            Ok(()) => String::new(),
-            Err(e) => text_of(e.into_panic()),
+        Some(body) => match tokio::time::timeout(LIMIT, tokio::spawn(body(case))).await {
+            Ok(Ok(())) => String::new(),
+            Ok(Err(e)) => text_of(e.into_panic()),
+            Err(_) => format!("no end after {LIMIT:?}"),
         },
     };
     let millis = begin.elapsed().as_millis() as u64;
