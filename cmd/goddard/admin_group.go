@@ -106,3 +106,29 @@ func groupDescribe(s spelling) *cobra.Command {
 		return o.print(found, t)
 	}, wanted{"group", "g", "GROUP", &group})
 }
+
+func groupMode(s spelling) *cobra.Command {
+	o := s.operation("Choose whether a group's clients pull a topic's messages or pop them",
+		"goddard admin group mode billing --topic orders --mode POP")
+	o.Long = o.Short + `.
+
+Only clients that leave the choice of queues to the broker follow it: Java's push
+consumers of 5.x with setClientRebalance(false).`
+	o.targets()
+	var m mq.RequestMode
+	f := o.Flags()
+	f.StringVarP(&m.Topic, "topic", "t", "", "the `TOPIC` that the group consumes")
+	f.StringVarP(&m.Mode, "mode", "m", "", "PULL or POP")
+	f.Int32VarP(&m.ShareQueues, "share", "q", 0, "how many members, beside the one they are for, pop from the same queues; 0 for all from any")
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if m.Topic == "" || m.Mode == "" {
+			return fmt.Errorf("name the topic (--topic) and the mode (--mode %s or %s)", mq.ModePull, mq.ModePop)
+		}
+		m.Mode = strings.ToUpper(m.Mode)
+		brokers, err := c.SetRequestMode(ctx, o.target, m)
+		if err != nil {
+			return err
+		}
+		return o.done(brokers, "group %s consumes topic %s by %s on %s", m.Group, m.Topic, m.Mode, names(brokers))
+	}, wanted{"group", "g", "GROUP", &m.Group})
+}

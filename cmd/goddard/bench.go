@@ -25,7 +25,7 @@ func newBench() *cobra.Command {
 	var o benchOptions
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure a broker: produce, consume, or the way from end to end",
+		Short: "Measure a broker: produce, consume, pop, or the way from end to end",
 		Long: `Puts load on a RocketMQ cluster, ours or Java's, and reports throughput and
 latency percentiles. With a fixed rate, latency counts from when a message was
 due, so that a stalling broker cannot hide behind a waiting client.`,
@@ -40,7 +40,7 @@ due, so that a stalling broker cannot hide behind a waiting client.`,
 	f.DurationVar(&o.common.Warmup, "warmup", 2*time.Second, "how long to run before that")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress lines")
-	cmd.AddCommand(newBenchProduce(&o), newBenchConsume(&o), newBenchE2E(&o))
+	cmd.AddCommand(newBenchProduce(&o), newBenchConsume(&o), newBenchPop(&o), newBenchE2E(&o))
 	return cmd
 }
 
@@ -117,6 +117,25 @@ func newBenchConsume(o *benchOptions) *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&c.Max, "max", 32, "messages asked for in a pull")
 	f.IntVar(&c.Connections, "connections", 2, "connections that share the queues")
+	return cmd
+}
+
+func newBenchPop(o *benchOptions) *cobra.Command {
+	var p load.Pop
+	cmd := &cobra.Command{
+		Use:     "pop",
+		Short:   "Pop a topic over and over, and acknowledge each message",
+		Example: "  goddard bench pop --topic goddard-bench",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.Common = o.settled(cmd)
+			return o.run(cmd, p)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&p.Max, "max", 32, "messages asked for in a pop")
+	f.IntVar(&p.Connections, "connections", 2, "connections to each broker")
+	f.IntVar(&p.InFlight, "in-flight", 4, "pops under way on each connection")
 	return cmd
 }
 

@@ -20,6 +20,7 @@ func mqadminCommands() []*cobra.Command {
 		groupCreate(mqadmin("updateSubGroup")),
 		groupDelete(mqadmin("deleteSubGroup")),
 		groupDescribe(mqadmin("getConsumerConfig")),
+		groupMode(mqadmin("setConsumeMode")),
 		offsetsList(mqadmin("consumerProgress [-g GROUP]")),
 		offsetsReset(mqadmin("resetOffsetByTime")),
 		offsetsSkip(mqadmin("skipAccumulatedMessage")),
@@ -95,4 +96,5 @@ var oldFlags = map[string]string{
 	"maxNum":                       "max",
 	"lastKey":                      "after",
 	"index":                        "from",
+	"popShareQueueNum":             "share",
 }

@@ -129,6 +129,27 @@ func (c *Cluster) PutGroup(ctx context.Context, to Target, g mq.Group) ([]Broker
 	return brokers, nil
 }
 
+// SetRequestMode sets whether a group's clients pull a topic's messages or pop
+// them, and returns the brokers that say so now.
+func (c *Cluster) SetRequestMode(ctx context.Context, to Target, m mq.RequestMode) ([]Broker, error) {
+	if m.Mode != mq.ModePull && m.Mode != mq.ModePop {
+		return nil, fmt.Errorf("%w: mode %.20q is unknown; use %s or %s", mq.ErrInvalid, m.Mode, mq.ModePull, mq.ModePop)
+	}
+	brokers, err := c.Masters(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	text := wire.EncodeBody(m)
+	for _, b := range brokers {
+		cmd := wire.NewRequest(wire.SetMessageRequestMode, nil)
+		cmd.Body = text
+		if _, err := c.call(ctx, b.Addr, cmd); err != nil {
+			return nil, err
+		}
+	}
+	return brokers, nil
+}
+
 // DeleteGroup removes a consumer group from a target's masters, with its
 // offsets if clean is set, and its retry and dead-letter topics where the
 // target is a cluster, as mqadmin does. The error wraps mq.ErrGroupNotFound if

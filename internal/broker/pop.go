@@ -339,8 +339,8 @@ func (x *popping) waiting(s source) (int64, error) {
 		// More than the queue holds; a pop puts it right.
 	case at.committed != noOffset:
 		lo = max(lo, at.committed)
-	case x.fromEnd(s, lo, hi):
-		lo = hi
+	default:
+		lo = x.begin(s, lo, hi)
 	}
 	return int64(max(0, hi-lo)), nil
 }
@@ -430,21 +430,24 @@ func (x *popping) start(s source) (mq.QueueOffset, error) {
 	if err != nil {
 		return 0, err
 	}
-	if x.fromEnd(s, lo, hi) {
-		return hi, nil
-	}
-	return lo, nil
+	return x.begin(s, lo, hi), nil
 }
 
-// youngQueue is how many messages a queue that has lost none may hold and count
-// as young. RocketMQ asks whether the first message is in memory.
+// youngQueue is how many messages a queue may hold, of which none is gone yet,
+// for every group to begin at its first message, as those that pull do.
 const youngQueue = 1 << 20
 
-// fromEnd reports whether a group without an offset begins behind the last
-// message of a queue, which holds lo to hi.
-func (x *popping) fromEnd(s source, lo, hi mq.QueueOffset) bool {
-	young := lo <= 0 && hi <= youngQueue
-	return x.r.FromEnd && s.kind == mq.RetryNone && !(x.r.UnlessYoung && young)
+// begin is where a group begins that has no offset.
+func (x *popping) begin(s source, lo, hi mq.QueueOffset) mq.QueueOffset {
+	return beginAt(x.r.FromEnd && s.kind == mq.RetryNone, lo, hi)
+}
+
+// beginAt is begin in a queue of these bounds.
+func beginAt(fromEnd bool, lo, hi mq.QueueOffset) mq.QueueOffset {
+	if !fromEnd || lo <= 0 && hi <= youngQueue {
+		return lo
+	}
+	return hi
 }
 
 // read reads from a queue, and passes over what does not match or is gone. It

@@ -246,15 +246,28 @@ func TestABuriedMessageIsADeadLetterAndNotInHand(t *testing.T) {
 	}
 }
 
-func TestAGroupWithoutOffsetBeginsAsItAsks(t *testing.T) {
+func TestAGroupWithoutOffsetBeginsAsItAsksUnlessTheQueueIsYoung(t *testing.T) {
+	for _, c := range []struct {
+		fromEnd      bool
+		lo, hi, want mq.QueueOffset
+	}{
+		{false, 3, 9, 3},
+		{true, 3, 9, 9},
+		{true, 0, youngQueue + 1, youngQueue + 1},
+		{true, 0, youngQueue, 0},
+		{true, 0, 0, 0},
+	} {
+		if got := beginAt(c.fromEnd, c.lo, c.hi); got != c.want {
+			t.Errorf("from the end %v in %d to %d: begins at %d, want %d", c.fromEnd, c.lo, c.hi, got, c.want)
+		}
+	}
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.fill(1, "a", "b")
 		end := mq.PopRequest{QueueID: 0, FromEnd: true, Group: "end"}
-		r.wantPop(end)
+		r.wantPop(end, "a", "b")
 		r.more(1, "c")
-		r.wantPop(mq.PopRequest{QueueID: 0, Group: "end"}, "c")
+		r.wantPop(end, "c")
 		r.wantPop(mq.PopRequest{QueueID: 0, Group: "begin"}, "a", "b", "c")
-		r.wantPop(mq.PopRequest{QueueID: 0, FromEnd: true, UnlessYoung: true, Group: "young"}, "a", "b", "c")
 	})
 }
 
@@ -298,9 +311,9 @@ func TestAnOrderedQueueWaitsForItsMessages(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.fill(1, "a", "b", "c")
 		q := mq.PopRequest{QueueID: -1, Ordered: true, MaxMessages: 2, AttemptID: "1"}
-		p := r.wantPop(q, "a", "b")
+		r.wantPop(q, "a", "b")
 		r.wantPop(q, "a", "b") // the same attempt
-		p = r.wantPop(q, "a", "b")
+		p := r.wantPop(q, "a", "b")
 		q.AttemptID = "2"
 		q.Wait = 30 * time.Second
 		next := r.pops(q)

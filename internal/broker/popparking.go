@@ -112,6 +112,9 @@ func (g *popGroup) first(queue int32, match func(*waiting) bool) (first *waiting
 // anybody matches every pop.
 func anybody(*waiting) bool { return true }
 
+// unordered matches those that what comes back is for.
+func unordered(w *waiting) bool { return !w.pop.request.Ordered }
+
 // parkPop lets a pop wait, unless there are too many.
 func (p *parking) parkPop(w *waiting, limit, queueLimit int) bool {
 	p.mu.Lock()
@@ -139,7 +142,7 @@ func (p *parking) wakePopsLocked(m *store.Appended) {
 		return
 	}
 	if g := p.mu.pops.retries[m.Queue.Topic]; g != nil {
-		p.readyLocked(g.first(-1, anybody))
+		p.readyLocked(g.first(-1, unordered))
 	}
 	for _, g := range p.mu.pops.topics[m.Queue.Topic] {
 		p.readyLocked(g.first(m.Queue.ID, func(w *waiting) bool { return w.pop.wants(m) }))

@@ -72,6 +72,10 @@ func TestWhatWasProducedIsThere(t *testing.T) {
 		if got, err := (load.Consume{Common: common(name)}).Run(t.Context(), o); err != nil || got.Messages == 0 || got.Errors != 0 {
 			t.Errorf("%s read back: %+v, %v", name, got, err)
 		}
+		got, err := load.Pop{Common: common(name), Connections: 2, InFlight: 2}.Run(t.Context(), o)
+		if err != nil || got.Messages == 0 || got.Errors != 0 || got.Bytes != got.Messages*int64(p.Size) {
+			t.Errorf("%s popped: %+v, %v", name, got, err)
+		}
 	}
 }
 
@@ -99,6 +103,7 @@ func TestImpossibleLoadsAreRefused(t *testing.T) {
 			return load.E2E{Common: common("t"), Size: 7, Rate: 1}.Run(t.Context(), o)
 		},
 		func() (*load.Report, error) { return load.Consume{Common: common("t")}.Run(t.Context(), o) },
+		func() (*load.Report, error) { return load.Pop{Common: common("t"), Max: 33}.Run(t.Context(), o) },
 	} {
 		if r, err := run(); err == nil {
 			t.Errorf("reported %+v", r)

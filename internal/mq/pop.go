@@ -23,10 +23,8 @@ type PopRequest struct {
 	// 0 answers at once.
 	Wait time.Duration
 	// FromEnd lets a group that has no offset in a queue begin behind the
-	// queue's last message instead of at its first. UnlessYoung lets it begin at
-	// the first all the same if the queue has lost no message yet and has not got
-	// many, as RocketMQ does by default.
-	FromEnd, UnlessYoung bool
+	// queue's last message instead of at its first, unless the queue is young.
+	FromEnd bool
 	// Filter says which messages are wanted; nil means all. It must be safe for
 	// concurrent use. Messages that are delivered again have passed it already.
 	Filter Filter

@@ -43,3 +43,26 @@ func TestMalformedReceiptsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReceipt reads whatever a client sends as a receipt: what is accepted
+// reads the same when it is written again.
+func FuzzReceipt(f *testing.F) {
+	f.Add("1 2 3 0 1 broker 4")
+	f.Add("1 2 3 999 2 broker-a 4 5 6789")
+	f.Add("-1 9223372036854775807 3 0 0  4 5")
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := ParseReceipt(text)
+		if err != nil {
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatalf("ParseReceipt(%q): %v, want ErrInvalid", text, err)
+			}
+			return
+		}
+		if r.Offset < 0 {
+			r.Offset = 0
+		}
+		if again, err := ParseReceipt(r.String()); err != nil || again != r {
+			t.Fatalf("ParseReceipt(%q) = %+v, %v, want %+v", r.String(), again, err, r)
+		}
+	})
+}

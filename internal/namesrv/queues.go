@@ -17,7 +17,7 @@ import (
 func (r *Registrar) Queues(ctx context.Context, topic string) (map[string]int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, farewell)
 	defer cancel()
-	errs := []error{errors.New("the broker is registered with no name server yet")}
+	var errs []error
 	for _, l := range r.links() {
 		conn := l.conn.Load()
 		if conn == nil || conn.Context().Err() != nil {
@@ -29,7 +29,10 @@ func (r *Registrar) Queues(ctx context.Context, topic string) (map[string]int32,
 		}
 		errs = append(errs, fmt.Errorf("name server %s: %w", l.server, err))
 	}
-	return nil, errors.Join(errs[min(1, len(errs)-1):]...)
+	if errs == nil {
+		errs = append(errs, errors.New("the broker is registered with no name server yet"))
+	}
+	return nil, errors.Join(errs...)
 }
 
 func askQueues(ctx context.Context, conn *rpc.Conn, topic string) (map[string]int32, error) {

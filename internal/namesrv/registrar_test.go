@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -387,3 +388,46 @@ func TestBadRegistrarOptionsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestQueuesOfATopicAreThoseThatCanBeReadOnAllBrokers(t *testing.T) {
+	s := start(t, Options{})
+	other := &fakeBroker{}
+	other.set("A")
+	other.mu.topics[0].ReadQueues = 7
+	local, err := s.Local(LocalBroker{Cluster: "c", Name: "here", Port: 10911, Topics: other.topics})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &fakeBroker{}
+	b.set("A", "hidden")
+	b.mu.topics[1].Perm = mq.PermWrite
+	r := newRegistrar(t, b, s.Addr().String(), nil)
+	if _, err := r.Queues(t.Context(), "A"); err == nil || errors.Is(err, mq.ErrTopicNotFound) {
+		t.Errorf("before it is registered: %v", err)
+	}
+	runRegistrar(t, r)
+	p := dial(t, s.Addr().String())
+	found(t, p, "hidden")
+	for r.links()[0].conn.Load() == nil { // registered, and the answer not yet noted
+		if t.Context().Err() != nil {
+			t.Fatal("not registered")
+		}
+	}
+	for name, want := range map[string]map[string]int32{"A": {"here": 7, "b": 4}, "hidden": {}} {
+		far, err := r.Queues(t.Context(), name)
+		if err != nil || !maps.Equal(far, want) {
+			t.Errorf("queues of %s elsewhere are %v, %v, want %v", name, far, err, want)
+		}
+		near, err := local.Queues(name)
+		if err != nil || !maps.Equal(near, want) {
+			t.Errorf("queues of %s here are %v, %v, want %v", name, near, err, want)
+		}
+	}
+	for _, err := range []error{second(r.Queues(t.Context(), "none")), second(local.Queues("none"))} {
+		if !errors.Is(err, mq.ErrTopicNotFound) {
+			t.Errorf("of no topic: %v", err)
+		}
+	}
+}
+
+func second(_ map[string]int32, err error) error { return err }

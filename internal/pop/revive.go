@@ -119,6 +119,11 @@ func (h *Holds) land(p Place) {
 // findDue returns the first holds that are due, or when there may be some.
 func (h *Holds) findDue(now int64) (due []Hold, next int64, err error) {
 	h.mu.Lock()
+	if h.mu.next > now {
+		// What was popped during the last search has called for another one.
+		defer h.mu.Unlock()
+		return nil, h.mu.next, nil
+	}
 	from := h.mu.low
 	h.mu.low, h.mu.next = nil, never
 	h.mu.Unlock()

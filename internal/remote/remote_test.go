@@ -286,3 +286,37 @@ func TestKeysDiffer(t *testing.T) {
 		seen[k] = true
 	}
 }
+
+func TestWhatIsPoppedIsAcknowledgedByItsReceiptOrComesAgain(t *testing.T) {
+	namesrv := serve(t)
+	c := client(t, namesrv, "popper")
+	send(t, c, "pops", "a", "b", "c")
+	queues, err := c.ReadQueues(t.Context(), "pops")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := queues[0]
+	all.ID = -1
+	pop := remote.Pop{Queue: all, Group: "g", Invisible: 200 * time.Millisecond, Wait: 5 * time.Second}
+	got := map[string]int32{}
+	for range 10 {
+		p, err := c.Pop(t.Context(), pop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range p.Records {
+			r := &p.Records[i]
+			got[string(r.Body)] = r.ReconsumeTimes
+			if string(r.Body) == "b" && r.ReconsumeTimes == 0 {
+				continue // comes again
+			}
+			if err := c.Ack(t.Context(), all.Addr, "g", "pops", p.Receipts[i]); err != nil {
+				t.Errorf("acknowledgement of %s: %v", r.Body, err)
+			}
+		}
+		if len(got) == 3 && got["b"] == 1 {
+			return
+		}
+	}
+	t.Errorf("popped, with tries before: %v", got)
+}

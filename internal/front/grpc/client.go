@@ -39,6 +39,9 @@ type client struct {
 		out      chan *rmq.TelemetryCommand // of its telemetry stream; nil without one
 		asked    map[string]chan *rmq.TelemetryCommand
 		asks     int
+		// joined is when the broker last heard of the client as a member; zero
+		// if it left since.
+		joined time.Time
 	}
 }
 
@@ -107,6 +110,9 @@ func (s *Server) forget(one *client) {
 
 // leave takes a client out of all groups of the broker.
 func (s *Server) leave(c *client) {
+	c.mu.Lock()
+	c.mu.joined = time.Time{}
+	c.mu.Unlock()
 	s.broker.Leave(context.Background(), "", "", "", c, true)
 }
 

@@ -175,7 +175,7 @@ func TestAClientIsAMemberFromItsSettingsUntilItsStreamEnds(t *testing.T) {
 	beat, err := r.Heartbeat(r.ctx("c"), &rmq.HeartbeatRequest{Group: res("G"), ClientType: rmq.ClientType_PUSH_CONSUMER})
 	r.want(rmq.Code_OK, beat.GetStatus(), err)
 	r.fake.look(func() {
-		if len(r.fake.joined) != 2 || r.fake.joined[1].Peer != r.fake.joined[0].Peer {
+		if len(r.fake.joined) != 2 || r.fake.joined[1].Peer != r.fake.joined[0].Peer || r.fake.joined[1].Consumers[0].Subscriptions != nil {
 			t.Errorf("a heartbeat joined as %+v", r.fake.joined)
 		}
 	})
@@ -185,6 +185,11 @@ func TestAClientIsAMemberFromItsSettingsUntilItsStreamEnds(t *testing.T) {
 	r.eventually("the client leaves", func() bool { return len(r.fake.left) == 1 })
 	beat, err = r.Heartbeat(r.ctx("c"), &rmq.HeartbeatRequest{Group: res("G")})
 	r.want(rmq.Code_OK, beat.GetStatus(), err) // its settings are still there
+	r.fake.look(func() {
+		if last := r.fake.joined[2].Consumers[0]; len(last.Subscriptions) != 1 {
+			t.Errorf("it came back as %+v", last)
+		}
+	})
 
 	end, err := r.NotifyClientTermination(r.ctx("c"), &rmq.NotifyClientTerminationRequest{Group: res("G")})
 	r.want(rmq.Code_OK, end.GetStatus(), err)

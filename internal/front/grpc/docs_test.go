@@ -48,12 +48,12 @@ What settings bound is in CONFIG.md (grpc-…). What is fixed:
 | properties of a message; bytes of them with tag and keys | %d; %d |
 | bytes of a message group, less than | %d |
 | invisible duration; how long the server renews | %v to %v; %v |
-| a call that waits | %v to %v |
+| a call that waits; a stream that is not read | %v to %v; %v |
 | clients with settings; until one that vanished is forgotten | %d; %v |
 | commands that wait for one client; questions to it | %d; %d |
 | filters that are remembered; bytes of their text | %d; %d |
 `, maxBatch, maxAcks, receiveBatch, maxPull, maxProperties, maxPropertiesBytes, maxMessageGroup, leastInvisible, mostInvisible, longestRenew,
-		shortestPolling, longestPolling, maxClients, clientTimeout, maxCommands, maxAsking, maxRemembered, maxFilterText)
+		shortestPolling, longestPolling, writeTimeout, maxClients, clientTimeout, maxCommands, maxAsking, maxRemembered, maxFilterText)
 	return b.String()
 }
 

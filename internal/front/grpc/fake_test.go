@@ -94,8 +94,6 @@ func (f *fake) Group(_ context.Context, name string) (mq.Group, error) {
 
 func (f *fake) Settings(context.Context) map[string]string { return f.settings }
 
-func (f *fake) Members(context.Context, string) ([]string, error) { return nil, mq.ErrNotOnline }
-
 func (f *fake) Join(_ context.Context, m mq.Member) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

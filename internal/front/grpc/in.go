@@ -201,10 +201,17 @@ func checkUserProperties(m *rmq.Message) error {
 	return nil
 }
 
+// usualProperties is what all but a user's properties take as a rule, in bytes.
+const usualProperties = 256
+
 // properties are a message's as they are stored.
 func properties(m *rmq.Message, kind rmq.MessageType, by caller, born int64) []byte {
 	p := m.SystemProperties
-	var b []byte
+	size := usualProperties
+	for k, v := range m.UserProperties {
+		size += len(k) + len(v) + 2
+	}
+	b := make([]byte, 0, size)
 	for k, v := range m.UserProperties {
 		b = mq.AppendProperty(b, k, v)
 	}

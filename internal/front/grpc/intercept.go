@@ -43,9 +43,8 @@ func callerOf(ctx context.Context) caller {
 // identified is ctx with its caller. A call of MessagingService needs a client
 // id.
 func identified(ctx context.Context, method string) (context.Context, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
 	first := func(key string) string {
-		if v := md.Get(key); len(v) > 0 {
+		if v := metadata.ValueFromIncomingContext(ctx, key); len(v) > 0 {
 			return v[0]
 		}
 		return ""
@@ -155,6 +154,37 @@ func (s *identifiedStream) Context() context.Context { return s.ctx }
 func (s *Server) panicked(method string, r any) error {
 	s.log.Error("a call panicked", "call", method, "panic", r, "stack", string(debug.Stack()))
 	return refusef(rmq.Code_INTERNAL_SERVER_ERROR, "the broker failed at this call; its log says more, please report it")
+}
+
+const (
+	// writeTimeout is how long a client may take to read what it asked for.
+	writeTimeout = 30 * time.Second
+	// quickWrite is how many bytes a stream takes whether its client reads or
+	// not: less than its flow-control window.
+	quickWrite = 32 << 10
+)
+
+// errStalled ends a stream that its client does not read. It goes to the client
+// as it is: the stream has no room for a status.
+var errStalled = status.Errorf(codes.DeadlineExceeded, "the client has not read the stream for %v; read faster, or ask for fewer messages at a time", writeTimeout)
+
+// within runs write, which writes size bytes to a stream, and gives up if the
+// client does not take them in time. The stream ends then, by which write learns
+// of it: it returns later.
+func (s *Server) within(size int64, write func() error) error {
+	if size <= quickWrite {
+		return write()
+	}
+	done := make(chan error, 1)
+	s.start(func() { done <- write() })
+	timer := time.NewTimer(writeTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errStalled
+	}
 }
 
 // remaining is how long a call's client waits for it; ok is false if it did not

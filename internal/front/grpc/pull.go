@@ -5,6 +5,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +23,8 @@ type pullStream = grpc.ServerStreamingServer[rmq.PullMessageResponse]
 // PullMessage serves one call.
 func (m messaging) PullMessage(req *rmq.PullMessageRequest, stream pullStream) error {
 	next, err := m.pull(req, stream)
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, errStalled) {
+		return err
 	}
 	if gone := stream.Context().Err(); gone != nil {
 		return gone
@@ -50,21 +51,23 @@ func (m messaging) pull(req *rmq.PullMessageRequest, stream pullStream) (next mq
 	if err != nil {
 		return r.From, err
 	}
-	defer releasePulled(&p)
-	size := int64(0)
-	for _, chunk := range p.Data {
-		size += int64(len(chunk))
+	if p.Status == mq.PullFound {
+		size := int64(0)
+		for _, chunk := range p.Data {
+			size += int64(len(chunk))
+		}
+		m.unread.Add(size)
+		return p.Next, m.within(size, func() error {
+			defer m.unread.Add(-size)
+			defer releasePulled(&p)
+			return m.writePulled(req, want, p, stream)
+		})
 	}
-	m.unread.Add(size)
-	defer m.unread.Add(-size)
-	switch p.Status {
-	case mq.PullFound:
-	case mq.PullOffsetIllegal:
+	releasePulled(&p)
+	if p.Status == mq.PullOffsetIllegal {
 		return p.Next, refusef(rmq.Code_ILLEGAL_OFFSET, "offset %d is outside the queue, which has %d to %d; go on at %d", r.From, p.Min, p.Max, p.Next)
-	default:
-		return p.Next, refusef(rmq.Code_MESSAGE_NOT_FOUND, "no new message")
 	}
-	return p.Next, m.writePulled(req, want, p, stream)
+	return p.Next, refusef(rmq.Code_MESSAGE_NOT_FOUND, "no new message")
 }
 
 // writePulled writes a batch to the stream.

@@ -6,6 +6,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -19,13 +20,15 @@ import (
 
 // Bounds of times, as RocketMQ's proxy has them.
 const (
-	shortestPolling   = 5 * time.Second
-	leastInvisible    = 10 * time.Second
-	mostInvisible     = 12 * time.Hour
-	renewedInvisible  = time.Minute // of messages that the server renews
-	requestTimeout    = 3 * time.Second
-	beforeDeadline    = 50 * time.Millisecond // for the answer that nothing came to be read in time
-	invisibleFromVers = "5.0.3"               // clients before do not know ILLEGAL_POLLING_TIME
+	shortestPolling  = 5 * time.Second
+	leastInvisible   = 10 * time.Second
+	mostInvisible    = 12 * time.Hour
+	renewedInvisible = time.Minute // of messages that the server renews
+	requestTimeout   = 3 * time.Second
+	// answerTime is what an answer may take to its client, whose own clock ends
+	// the call.
+	answerTime        = 200 * time.Millisecond
+	invisibleFromVers = "5.0.3" // clients before do not know ILLEGAL_POLLING_TIME
 )
 
 type receiveStream = grpc.ServerStreamingServer[rmq.ReceiveMessageResponse]
@@ -48,6 +51,9 @@ func (m messaging) ReceiveMessage(req *rmq.ReceiveMessageRequest, stream receive
 	err := r.prepare()
 	if err == nil {
 		err = r.serve()
+	}
+	if errors.Is(err, errStalled) {
+		return err
 	}
 	if err != nil {
 		if gone := stream.Context().Err(); gone != nil {
@@ -99,7 +105,7 @@ func (r *receiving) prepare() error {
 	r.request = mq.PopRequest{
 		Group: group.GetName(), Topic: topic.GetName(), QueueID: -1, MaxMessages: int(min(max(req.GetBatchSize(), 1), mq.MaxPop)),
 		Invisible: invisible, Wait: wait,
-		FromEnd: true, UnlessYoung: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly, AttemptID: req.GetAttemptId(),
+		FromEnd: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly, AttemptID: req.GetAttemptId(),
 	}
 	return r.room()
 }
@@ -150,11 +156,11 @@ func (r *receiving) polling(ctx context.Context) (time.Duration, error) {
 		wait = left - timeout/2
 	}
 	wait = min(max(wait, shortestPolling), longestPolling)
-	if !bounded || wait <= left-beforeDeadline {
+	if !bounded {
 		return wait, nil
 	}
-	if left >= shortestPolling {
-		return left - beforeDeadline, nil
+	if wait <= left || left >= shortestPolling {
+		return min(wait, left-answerTime), nil
 	}
 	code := rmq.Code_ILLEGAL_POLLING_TIME
 	if r.by.version < invisibleFromVers {
@@ -207,7 +213,16 @@ func (r *receiving) serve() error {
 	if p.err != nil {
 		return p.err
 	}
-	return r.deliver(&p.batch)
+	size := int64(0)
+	for i := range p.batch.Messages {
+		size += int64(len(p.batch.Messages[i].Record))
+	}
+	r.s.unread.Add(size)
+	return r.s.within(size, func() error {
+		defer r.s.unread.Add(-size)
+		defer release(&p.batch)
+		return r.deliver(&p.batch)
+	})
 }
 
 // abandon gives back what an answer that nobody waits for holds, if it is there
@@ -232,13 +247,6 @@ func release(b *mq.PopBatch) {
 
 // deliver writes a batch to the stream.
 func (r *receiving) deliver(b *mq.PopBatch) error {
-	defer release(b)
-	size := int64(0)
-	for i := range b.Messages {
-		size += int64(len(b.Messages[i].Record))
-	}
-	r.s.unread.Add(size)
-	defer r.s.unread.Add(-size)
 	switch {
 	case b.Status == mq.PopFull:
 		return refusef(rmq.Code_TOO_MANY_REQUESTS, "polling full: too many calls wait for messages already; wait for answers")

@@ -224,6 +224,13 @@ func TestRequestsForMessagesAreChecked(t *testing.T) {
 		defer cancel()
 		return r.receive(metadata.AppendToOutgoingContext(ctx, "x-mq-client-id", "c", "x-mq-client-version", version), wanted()).status.Code
 	}
+	r.fake.gives()
+	ctx, cancel := context.WithTimeout(r.ctx("c"), 8*time.Second)
+	defer cancel()
+	r.receive(ctx, wanted())
+	if w := r.fake.pops[len(r.fake.pops)-1].Wait; w > 8*time.Second-answerTime || w < 7*time.Second {
+		t.Errorf("a call of 8s waits %v", w)
+	}
 	if a, b := hasty("5.0.4"), hasty("5.0.0"); a != rmq.Code_ILLEGAL_POLLING_TIME || b != rmq.Code_BAD_REQUEST {
 		t.Errorf("a deadline that is too short: %v and, for an old client, %v", a, b)
 	}
@@ -240,7 +247,7 @@ func TestACallThatFindsNothingIsAnsweredBeforeItsDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(r.ctx("c"), 10*time.Second) // and to poll as long, as the Rust client asks
 	defer cancel()
 	r.want(rmq.Code_MESSAGE_NOT_FOUND, r.receive(ctx, wanted()).status, nil)
-	if w := <-waits; w > 10*time.Second-beforeDeadline || w < 9*time.Second {
+	if w := <-waits; w > 10*time.Second-answerTime || w < 9*time.Second {
 		t.Errorf("waits %v of ten seconds", w)
 	}
 }

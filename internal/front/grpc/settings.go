@@ -3,7 +3,6 @@ package grpc
 import (
 	"context"
 	"regexp"
-	"slices"
 	"strconv"
 	"time"
 
@@ -178,8 +177,11 @@ func exponential(initial, most time.Duration, factor float32) *rmq.RetryPolicy_E
 // each of its topics, a consumer of the one that it is in. group is what a
 // heartbeat says, empty for settings, which also say what the client wants.
 func (s *Server) join(ctx context.Context, c *client, group string, anew bool) error {
+	now := time.Now()
 	c.mu.Lock()
 	settings, by := c.mu.settings, c.mu.caller
+	known := !anew && now.Sub(c.mu.joined) < clientTimeout
+	c.mu.joined = now
 	c.mu.Unlock()
 	m := mq.Member{ClientID: c.id, Peer: c, Language: by.language, Version: s.o.ClientVersion}
 	switch of := settings.GetPubSub().(type) {
@@ -195,22 +197,13 @@ func (s *Server) join(ctx context.Context, c *client, group string, anew bool) e
 		if group != "" {
 			consumer.Group = group
 		}
-		if !anew && slices.Contains(s.groupsOf(ctx, consumer.Group), c.id) {
-			consumer.Subscriptions = nil
+		if known {
+			consumer.Subscriptions = nil // as the broker has them
 		}
 		m.Consumers = []mq.Consumer{consumer}
 	}
 	_, err := s.broker.Join(ctx, m)
 	return err
-}
-
-// groupsOf are the ids of a group's members.
-func (s *Server) groupsOf(ctx context.Context, group string) []string {
-	ids, err := s.broker.Members(ctx, group)
-	if err != nil {
-		return nil
-	}
-	return ids
 }
 
 // consumer is a client's part in its group.

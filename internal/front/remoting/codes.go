@@ -5,7 +5,7 @@ import "github.com/goddardmq/goddard/internal/wire"
 // An operation is one row of the table: a request code and what answers it.
 type operation struct {
 	code    wire.Code
-	serve   serveFunc // nil for sends: see gather
+	serve   serveFunc // nil for what is gathered: see gather and gatherAck
 	run     mode
 	access  access
 	maxBody int // bytes; 0: the body is not looked at
@@ -23,7 +23,8 @@ const (
 	// inOrder: on the reading goroutine, one after the other. For what neither
 	// waits nor reads the disk, and for what must be seen by the next request.
 	inOrder mode = iota
-	// gathered: with the other sends that arrived at the same time.
+	// gathered: with the other sends, or acknowledgements, that arrived at the
+	// same time.
 	gathered
 	// decoded: read in order, then run beside by the operation itself.
 	decoded
@@ -69,6 +70,7 @@ const (
 	lockBody  = 4 << 20
 	checkBody = 512 << 10 // an expression of 64 KiB, escaped
 	smallBody = 64 << 10
+	ackBody   = 1 << 20
 	listBody  = 8 << 20
 	replyBody = 64 << 20
 )
@@ -88,6 +90,19 @@ var operations = []operation{
 
 	{wire.PullMessage, pullMessages, decoded, consume, 0, "messages of one queue, waiting for some"},
 	{wire.LitePullMessage, pullMessages, decoded, consume, 0, "the same, from consumers that poll themselves"},
+
+	{wire.PopMessage, popMessages, decoded, consume, 0, "messages that nobody of the group has in hand, waiting for some"},
+	{wire.PeekMessage, peekMessages, decoded, consume, 0, "what a pop would find"},
+	{wire.Notification, awaitMessages, decoded, consume, 0, "wait until there is something to pop"},
+	{wire.AckMessage, nil, gathered, consume, 0, "done with a popped message"},
+	{wire.BatchAckMessage, ackBatch, inOrder, consume, ackBody, "done with many"},
+	{wire.ChangeMessageInvisibleTime, changeInvisible, inOrder, consume, 0, "when a popped message is visible again"},
+	{wire.PollingInfo, pollingInfo, beside, topicGet, 0, "how many pops wait"},
+	{wire.PopRollback, popRollback, beside, clusterWrite, 0, "answers that there is nothing to move"},
+	{wire.QueryAssignment, queryAssignment, beside, consume, smallBody, "which queues a client shall consume, and how"},
+	{wire.SetMessageRequestMode, putRequestMode, beside, groupUpdate, smallBody, "whether a group pulls or pops a topic"},
+	{wire.GetAllMessageRequestMode, allRequestModes, beside, clusterGet, 0, "all that was set so"},
+
 	{wire.ViewMessageByID, viewMessage, beside, topicGet, 0, "the message at a log position"},
 
 	{wire.QueryMessage, queryMessage, beside, topicGet, 0, "messages by key, unique key or tag"},

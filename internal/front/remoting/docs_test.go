@@ -24,7 +24,7 @@ Printed from the table in internal/front/remoting/codes.go by
 ` + "`go test ./internal/front/remoting -run RequestsPage -update`" + `. Headers and bodies are in PROTOCOL.md.
 
 Requests of one connection take effect in the order in which they came, but for those that run *beside* the others. Sends that
-arrive together are *gathered* and go to the storage together. *Needs* is the permission in the words of RocketMQ's access
+arrive together are *gathered* and go to the storage together, acknowledgements of pops likewise. *Needs* is the permission in the words of RocketMQ's access
 control lists; nothing checks it yet. *Body* is the longest body that is read, in bytes; without a number the body is the
 message, or is not looked at.
 
@@ -52,9 +52,11 @@ What one connection may hold; a request beyond it waits unread, or is refused wi
 | bursts of sends that are being stored | %d |
 | messages in one burst | %d |
 | messages in one batch | %d |
-| pulls that wait for an answer (refused) | %d |
-| bytes of pulled messages that the client has not read, before its pulls wait | %d |
-`, maxBeside, maxBursts, maxBurst, maxBatch, maxPulls, maxUnread)
+| acknowledgements of pops that are handed over together | %d |
+| messages in one batch of acknowledgements (refused) | %d |
+| pulls and pops that wait for an answer (refused) | %d |
+| bytes of pulled or popped messages that the client has not read, before its pulls and pops wait | %d |
+`, maxBeside, maxBursts, maxBurst, maxBatch, maxAcks, maxBatchAcks, maxPulls, maxUnread)
 	return b.String()
 }
 

@@ -48,7 +48,12 @@ type fake struct {
 	consumer mq.Consumer
 	reset    func(at time.Time, offset *mq.QueueOffset)
 	ends     []mq.TransactionEnd
-	byHand   []string // what operators did to transactions
+	byHand   []string // what operators did to transactions, and clients to invisible times
+	pops     []mq.PopRequest
+	pop      popAnswer
+	notice   mq.PopStatus
+	acks     [][]mq.Ack
+	popErr   error // of what is done to popped messages
 }
 
 func newFake() *fake {
@@ -504,26 +509,64 @@ func field(c *wire.Command, key string) string {
 	return v
 }
 
-func (f *fake) Pop(_ context.Context, _ mq.PopRequest, done func(mq.PopBatch, error)) {
-	done(mq.PopBatch{Status: mq.PopNothing, Release: func() {}}, f.fails())
+// A popAnswer is what a fake says to a pop.
+type popAnswer func(mq.PopRequest) (mq.PopBatch, error)
+
+func (f *fake) Pop(_ context.Context, r mq.PopRequest, done func(mq.PopBatch, error)) {
+	f.mu.Lock()
+	f.pops = append(f.pops, r)
+	pop, err := f.pop, f.err
+	f.mu.Unlock()
+	if pop == nil {
+		done(mq.PopBatch{Status: mq.PopNothing, PopTime: 1000, Invisible: r.Invisible.Milliseconds()}, err)
+		return
+	}
+	done(pop(r))
 }
 
-func (f *fake) Notify(_ context.Context, _ mq.PopRequest, done func(mq.PopStatus, error)) {
-	done(mq.PopNothing, f.fails())
+func (f *fake) Notify(_ context.Context, r mq.PopRequest, done func(mq.PopStatus, error)) {
+	f.mu.Lock()
+	f.pops = append(f.pops, r)
+	status, err := f.notice, f.err
+	f.mu.Unlock()
+	done(status, err)
 }
 
-func (f *fake) Ack(context.Context, []mq.Ack) []error { return nil }
+func (f *fake) Ack(_ context.Context, all []mq.Ack) []error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.silent {
+		return nil
+	}
+	f.acks = append(f.acks, slices.Clone(all))
+	if f.popErr == nil {
+		return nil
+	}
+	errs := make([]error, len(all))
+	errs[0] = f.popErr
+	return errs
+}
 
-func (f *fake) ChangeInvisible(_ context.Context, a mq.Ack, _ time.Duration, _ bool) (mq.Receipt, error) {
-	return a.Receipt, f.fails()
+func (f *fake) ChangeInvisible(_ context.Context, a mq.Ack, d time.Duration, suspend bool) (mq.Receipt, error) {
+	f.did("change %s %s %v %v %v", a.Group, a.Topic, a.Receipt, d, suspend)
+	r := a.Receipt
+	r.PopTime, r.Invisible = 2000, d.Milliseconds()
+	return r, f.popErr
 }
 
 func (f *fake) Bury(context.Context, mq.Ack) error { return f.fails() }
 
-func (f *fake) Assign(context.Context, mq.AssignmentRequest) ([]mq.Assignment, error) {
-	return nil, f.fails()
+func (f *fake) Assign(_ context.Context, r mq.AssignmentRequest) ([]mq.Assignment, error) {
+	return []mq.Assignment{{Broker: "broker-b", Queue: mq.Queue{Topic: r.Topic, ID: -1}, Mode: mq.ModePop}}, f.fails()
 }
 
-func (f *fake) PutRequestMode(context.Context, mq.RequestMode) error { return f.fails() }
-func (f *fake) RequestModes(context.Context) []mq.RequestMode        { return nil }
-func (f *fake) Waiting(context.Context, string, string, int32) int   { return 0 }
+func (f *fake) PutRequestMode(_ context.Context, m mq.RequestMode) error {
+	f.did("mode %+v", m)
+	return f.fails()
+}
+
+func (f *fake) RequestModes(context.Context) []mq.RequestMode {
+	return []mq.RequestMode{{Topic: "T", Group: "G", Mode: mq.ModePop, ShareQueues: 3}, {Topic: "T", Group: "H", Mode: mq.ModePull}}
+}
+
+func (f *fake) Waiting(_ context.Context, _, _ string, queue int32) int { return 7 + int(queue) }

@@ -27,6 +27,13 @@ func FuzzServe(f *testing.F) {
 		}
 		return mq.Batch{Status: mq.PullFound, Data: [][]byte{[]byte("record")}}, nil, true
 	}
+	r.fake.pop = func(p mq.PopRequest) (mq.PopBatch, error) {
+		if p.Filter != nil {
+			p.Filter.Match(1)
+		}
+		return popBatch(mq.Receipt{Retry: mq.RetryV1}), nil
+	}
+	r.fake.topics["T"], r.fake.hi = mq.Topic{Name: "T", ReadQueues: 4, Perm: mq.PermRead}, 100
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		r.t = t
 		var d wire.Decoder
@@ -48,7 +55,7 @@ func FuzzServe(f *testing.F) {
 func (f *fake) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.bursts, f.joined, f.backs, f.pulls = nil, nil, nil, nil
+	f.bursts, f.joined, f.backs, f.pulls, f.pops, f.byHand = nil, nil, nil, nil, nil, nil
 	clear(f.offsets)
 	for len(f.left) > 0 {
 		<-f.left
@@ -71,6 +78,14 @@ func fuzzSeeds() []*wire.Command {
 		wire.NewRequest(wire.UpdateConsumerOffset, &wire.UpdateConsumerOffsetRequest{ConsumerGroup: "G", Topic: "T"}),
 		wire.NewRequest(wire.UpdateAndCreateTopic, &wire.UpdateAndCreateTopicRequest{Topic: "T", Attributes: "+a=b,-c"}),
 	}
+	acks := wire.NewRequest(wire.BatchAckMessage, nil)
+	acks.Body = []byte(batchOf(`"b":"CQ==","r":"1"`))
+	seeds = append(seeds, acks,
+		wire.NewRequest(wire.PopMessage, popOf("a || b")),
+		wire.NewRequest(wire.AckMessage, ackOf("%RETRY%G_T", 1, 5, mq.RetryV1)),
+		wire.NewRequest(wire.ChangeMessageInvisibleTime, changeOf(5)),
+		wire.NewRequest(wire.Notification, &wire.NotificationRequest{ConsumerGroup: "G", Topic: "T"}),
+	)
 	for _, op := range operations {
 		seeds = append(seeds, wire.NewRequest(op.code, nil))
 	}
@@ -110,4 +125,30 @@ func drain(conns chan *rpc.Conn) {
 			return
 		}
 	}
+}
+
+// FuzzBatchAck decodes whatever is JSON of the right shape: no more messages
+// come out than there are bits, and each lies behind the start.
+func FuzzBatchAck(f *testing.F) {
+	f.Add([]byte(batchOf(`"b":"CQ==","r":"0"`)))
+	f.Add([]byte(batchOf(`"b":"//8=","r":"2"`)))
+	f.Add([]byte(`{"acks":[{}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var body wire.BatchAckBody
+		if wire.DecodeBody(text, &body) != nil {
+			return
+		}
+		all, err := decodeBatchAck(&body)
+		if err != nil {
+			return
+		}
+		if len(all) > 8*len(text) {
+			t.Fatalf("%d messages from %d bytes", len(all), len(text))
+		}
+		for _, a := range all {
+			if a.Receipt.Offset < a.Receipt.Start || a.Receipt.Start < 0 || a.Receipt.Due() < 0 {
+				t.Fatalf("acknowledges %+v", a)
+			}
+		}
+	})
 }

@@ -86,10 +86,11 @@ func New(o Options) (*Handler, error) {
 // Opened gives the connection its session.
 func (h *Handler) Opened(c *rpc.Conn) { c.Session = newSession(h, c) }
 
-// Serve answers one request, or gathers it if it is a send.
+// Serve answers one request, or gathers it if it is a send or an acknowledgement.
 func (h *Handler) Serve(c *rpc.Conn, req *wire.Command) { sessionOf(c).serve(req) }
 
-// Flush hands the sends that have been gathered to the broker.
+// Flush hands the sends and acknowledgements that have been gathered to the
+// broker.
 func (h *Handler) Flush(c *rpc.Conn) { sessionOf(c).handOver() }
 
 // Closed takes the client out of all its groups. It returns when nothing that
@@ -114,7 +115,11 @@ func (s *session) serve(req *wire.Command) {
 		return
 	}
 	if op.run == gathered {
-		s.gather(req, op.code)
+		if op.code == wire.AckMessage {
+			s.gatherAck(req)
+		} else {
+			s.gather(req, op.code)
+		}
 		return
 	}
 	// What was sent before this request has been stored, or lies in the

@@ -47,12 +47,17 @@ func pullMessages(s *session, req *wire.Command) (*wire.Command, error) {
 	if err := p.decode(req); err != nil {
 		return nil, err
 	}
+	return nil, s.wait(p)
+}
+
+// wait runs a pull or a pop beside others, unless too many wait already.
+func (s *session) wait(w waiter) error {
 	if s.pulls.Add(1) > maxPulls {
 		s.pulls.Add(-1)
-		return nil, refusef(wire.CodeSystemBusy, "%d pulls of this connection wait for an answer; use more connections, or wait for answers", maxPulls)
+		return refusef(wire.CodeSystemBusy, "%d pulls and pops of this connection wait for an answer; use more connections, or wait for answers", maxPulls)
 	}
-	s.beside(p.run)
-	return nil, nil
+	s.beside(w.run)
+	return nil
 }
 
 // decode fills the pull from its header.
@@ -164,9 +169,9 @@ func pullOutcome(status mq.PullStatus, from mq.QueueOffset) (wire.Code, string) 
 }
 
 // hold reserves size bytes for an answer and returns false, or, if the client
-// already has maxUnread bytes to read, keeps the pull for later and returns
-// true. A slow consumer thus costs no memory: its pulls wait, its bytes do not.
-func (s *session) hold(p *pull, size int) bool {
+// already has maxUnread bytes to read, keeps w for later and returns true. A slow
+// consumer thus costs no memory: its pulls and pops wait, its bytes do not.
+func (s *session) hold(w waiter, size int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.unread < maxUnread {
@@ -174,13 +179,21 @@ func (s *session) hold(p *pull, size int) bool {
 		return false
 	}
 	if !s.mu.closed {
-		s.mu.held = append(s.mu.held, p)
+		s.mu.held = append(s.mu.held, w)
 	}
 	return true
 }
 
+// reserve counts size bytes as unread, whatever the client has to read already:
+// popped messages are in its hand.
+func (s *session) reserve(size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.unread += size
+}
+
 // unhold notes that size bytes have been written and, if the client has caught
-// up by half, lets the pulls go on that were kept.
+// up by half, lets go on what was kept.
 func (s *session) unhold(size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,8 +204,8 @@ func (s *session) unhold(size int) {
 	held := s.mu.held
 	s.mu.held = nil
 	s.work.Go(func() {
-		for _, p := range held {
-			p.run()
+		for _, w := range held {
+			w.run()
 		}
 	})
 }

@@ -44,8 +44,9 @@ func (s *session) gather(req *wire.Command, code wire.Code) {
 	}
 }
 
-// handOver gives the gathered sends to the broker.
+// handOver gives the gathered sends and acknowledgements to the broker.
 func (s *session) handOver() {
+	s.acknowledge()
 	b := s.burst
 	if b == nil || len(b.Sends) == 0 {
 		return

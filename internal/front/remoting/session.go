@@ -17,8 +17,8 @@ const (
 	maxBeside       = 64       // requests that run beside the others; more wait unread
 	maxAsking       = 256      // requests that wait for a client to answer; more are refused
 	maxBursts       = 32       // bursts of sends that the broker has not finished
-	maxPulls        = 1 << 13  // pulls without an answer
-	maxUnread       = 16 << 20 // bytes of pulled messages that the client has not read
+	maxPulls        = 1 << 13  // pulls and pops without an answer
+	maxUnread       = 16 << 20 // bytes of pulled or popped messages that the client has not read
 	maxRemembered   = 64       // subscriptions whose filter is remembered
 	rememberedNames = 8        // topics and groups whose string is remembered
 )
@@ -41,25 +41,31 @@ type session struct {
 
 	burst *burst      // being gathered; nil if nothing is
 	idle  chan *burst // finished bursts and, as nil, room for more of them
+	acks  acks        // being gathered
+
+	popHeader wire.PopMessageRequest // of the last pop: its strings are used again
 
 	language atomic.Int32  // of the client, as its last heartbeat said
 	slots    chan struct{} // one taken by each request that runs beside
 	asking   atomic.Int32  // requests that wait for a client
-	pulls    atomic.Int32  // without an answer
+	pulls    atomic.Int32  // pulls and pops without an answer
 
 	// work counts the session's goroutines; close waits for them.
 	work sync.WaitGroup
 
-	// mu guards how much the client has yet to read of what it pulled, the
-	// pulls that wait for it to do so, and the start of goroutines. Nothing
-	// else is locked and nothing blocks while it is held.
+	// mu guards how much the client has yet to read of what it pulled or popped,
+	// what waits for it to do so, and the start of goroutines. Nothing else is
+	// locked and nothing blocks while it is held.
 	mu struct {
 		sync.Mutex
 		unread int
-		held   []*pull
+		held   []waiter
 		closed bool
 	}
 }
+
+// A waiter is a pull or a pop that asks the broker when it is run.
+type waiter interface{ run() }
 
 // newSession is the session of a connection that has just been opened.
 func newSession(h *Handler, c *rpc.Conn) *session {

@@ -166,20 +166,29 @@ func javaClient(cache, project, version string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return compile(cache, "classes-"+version, filepath.Join(project, "src"), libs)
+	folders := []string{filepath.Join(project, "src")}
+	if version != JavaClient4 {
+		folders = append(folders, filepath.Join(project, "src5")) // what the old client has no classes for
+	}
+	return compile(cache, "classes-"+version, libs, folders...)
 }
 
-// compile compiles the Java sources below a folder and returns a class path
+// compile compiles the Java sources below some folders and returns a class path
 // with what they were compiled against.
-func compile(cache, name, folder, libs string) (string, error) {
-	sources, text, err := sourcesOf(folder, ".java")
-	if err != nil {
-		return "", err
+func compile(cache, name, libs string, folders ...string) (string, error) {
+	var sources []string
+	var text []byte
+	for _, folder := range folders {
+		files, b, err := sourcesOf(folder, ".java")
+		if err != nil {
+			return "", err
+		}
+		sources, text = append(sources, files...), append(text, b...)
 	}
 	dir := filepath.Join(cache, name+"-"+digest(append(text, libs...)))
-	err = once(dir, func(into string) error {
+	err := once(dir, func(into string) error {
 		args := []string{"--release", "11", "-nowarn", "-proc:none", "-cp", libs, "-d", into}
-		return run(folder, "javac", append(args, sources...)...)
+		return run(folders[0], "javac", append(args, sources...)...)
 	})
 	return dir + string(os.PathListSeparator) + libs, err
 }

@@ -249,6 +249,7 @@ func javaClient(t *testing.T, version, nameServer string) *client {
 	scenarios := javaScenarios
 	if version == against.JavaClient4 {
 		scenarios = without(scenarios, "compressed_lz4", "compressed_zstd", "delay_recall")
+		scenarios = slices.DeleteFunc(scenarios, func(s string) bool { return strings.HasPrefix(s, "pop_") })
 	}
 	return startClient(t, "java-"+version, scenarios, kit.Java, args...)
 }

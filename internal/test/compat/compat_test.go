@@ -61,7 +61,10 @@ var javaScenarios = strings.Fields(`
 	pull_consumer pull_offset_illegal lite_pull_subscribe lite_pull_assign
 	topic_lifecycle group_lifecycle consumer_status
 	lookup_by_key message_track request_reply reply_to_nobody
-	transaction_commit transaction_check transaction_other_producer transaction_given_up transaction_resumed transaction_rest`)
+	transaction_commit transaction_check transaction_other_producer transaction_given_up transaction_resumed transaction_rest
+	pop_ack pop_batch_ack pop_redelivery pop_longer_invisible pop_shorter_invisible pop_in_order pop_in_order_again pop_wakes
+	pop_init_mode pop_filter pop_peek_and_notification pop_members_share pop_shared_queues
+	pop_push pop_push_retry pop_push_orderly pop_push_dead_letters`)
 
 // goScenarios are those of the Go client; see clients/go.
 var goScenarios = strings.Fields(`
@@ -72,7 +75,7 @@ var goScenarios = strings.Fields(`
 	transaction_commit transaction_check transaction_other_producer`)
 
 // restartScenarios run while the broker is killed and comes back.
-var restartScenarios = []string{"restart_under_load", "restart_with_transactions"}
+var restartScenarios = []string{"restart_under_load", "restart_with_transactions", "restart_with_pops"}
 
 // makers are the servers of this run. One that is not available is skipped.
 func makers(t *testing.T, run func(t *testing.T, m against.Maker)) {
@@ -118,7 +121,7 @@ func restartUnderLoad(t *testing.T, m against.Maker, cluster *against.Cluster, a
 	var runs []*run
 	for _, scenario := range wanted(restartScenarios) {
 		for _, c := range all {
-			if scenario == "restart_under_load" || strings.HasPrefix(c.name, "java") {
+			if c.restarts(scenario) {
 				c.run(t, scenario)
 				runs = append(runs, &run{client: c, scenario: scenario})
 			}
@@ -142,6 +145,17 @@ func restartUnderLoad(t *testing.T, m against.Maker, cluster *against.Cluster, a
 	for _, r := range runs {
 		t.Run(r.scenario, func(t *testing.T) { r.reportAs(t, m.Name(), r.scenario, r.name) })
 	}
+}
+
+// restarts reports whether the client has a scenario among restartScenarios.
+func (c *client) restarts(scenario string) bool {
+	switch scenario {
+	case "restart_with_pops":
+		return c.name == "java-"+against.JavaClient5
+	case "restart_with_transactions":
+		return strings.HasPrefix(c.name, "java")
+	}
+	return true
 }
 
 func allClients(t *testing.T, nameServer string) []*client {

@@ -20,7 +20,10 @@ var differences = []difference{
 	{"goddard", "grpc-java", "priority", noPriority},
 	{"goddard", "grpc-python", "priority", noPriority},
 	{"goddard", "grpc-node", "priority", noPriority},
-	{"goddard", "mqadmin", "setConsumeMode", "pop consumption is not there yet, so a group cannot be switched to it"},
+	{"rocketmq-5.5.0", "java-5.5.0", "pop_push_dead_letters", "RocketMQ's broker delivers a popped message again for ever; only its proxy gives up"},
+	{"goddard", "raw", "pop_without_number", "a pop for no message is a mistake, which RocketMQ lets wait for nothing"},
+	{"goddard", "raw", "ack_of_other_broker", "RocketMQ says that it acknowledged a message of another broker"},
+	{"goddard", "raw", "change_by_old_receipt", "RocketMQ answers with a receipt for a message that is not in hand any more"},
 }
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"

@@ -129,19 +129,18 @@ func prepare(t *testing.T, cluster *against.Cluster, prefix, scenario string) {
 		p.kind = "NORMAL"
 	}
 	if p.kind != "none" {
-		createTopic(t, cluster, topic, p.kind)
+		makeTopic(t, cluster, topic, p.kind)
 	}
-	createGroup(t, cluster, "g_"+topic, p)
+	makeGroup(t, cluster, "g_"+topic, p)
 	for _, kind := range strings.Fields(p.more) {
-		createTopic(t, cluster, topic+"_"+kind, kind)
-		createGroup(t, cluster, "g_"+topic+"_"+kind, prepared{ordered: kind == "FIFO"})
+		makeTopic(t, cluster, topic+"_"+kind, kind)
+		makeGroup(t, cluster, "g_"+topic+"_"+kind, prepared{ordered: kind == "FIFO"})
 	}
 }
 
-func createTopic(t *testing.T, cluster *against.Cluster, topic, kind string) {
+func makeTopic(t *testing.T, cluster *against.Cluster, topic, kind string) {
 	t.Helper()
-	const updateTopic = 17
-	ask(t, cluster.Broker, updateTopic, map[string]string{
+	ask(t, cluster.Broker, createTopic, map[string]string{
 		"topic": topic, "defaultTopic": "TBW102", "readQueueNums": "4", "writeQueueNums": "4", "perm": "6",
 		"topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false", "attributes": "+message.type=" + kind,
 	}, nil)
@@ -157,10 +156,9 @@ func createTopic(t *testing.T, cluster *against.Cluster, topic, kind string) {
 	}
 }
 
-// createGroup makes a group whose members try again after a second.
-func createGroup(t *testing.T, cluster *against.Cluster, group string, p prepared) {
+// makeGroup creates a group whose members try again after a second.
+func makeGroup(t *testing.T, cluster *against.Cluster, group string, p prepared) {
 	t.Helper()
-	const updateGroup = 200
 	if p.tries == 0 {
 		p.tries = 17
 	}
@@ -177,7 +175,7 @@ func createGroup(t *testing.T, cluster *against.Cluster, group string, p prepare
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask(t, cluster.Broker, updateGroup, nil, body)
+	ask(t, cluster.Broker, createGroup, nil, body)
 }
 
 // ask sends a request that must succeed; a broker that has just started may

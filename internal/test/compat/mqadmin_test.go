@@ -64,6 +64,7 @@ var adminCommands = []adminCommand{
 	{name: "updateSubGroup", args: "updateSubGroup -c DefaultCluster -g {fresh} -r 7 -q 2", want: []string{`create subscription group to {broker} success`, `retryMaxTimes=7`, `retryQueueNums=2`}},
 	{name: "getConsumerConfig", args: "getConsumerConfig -g {fresh}", want: []string{`retryMaxTimes += +7`, `retryQueueNums += +2`, `consumeEnable += +true`}},
 	{name: "setConsumeMode", args: "setConsumeMode -b {broker} -t {topic} -g {fresh} -m PULL", want: []string{`set consume mode to {broker} success`}},
+	{name: "exportPopRecord", args: "exportPopRecord -b {broker}", want: []string{`Export broker records, brokerName=broker-a, brokerAddr={broker}, dryRun=false`}},
 	{name: "cloneGroupOffset", args: "cloneGroupOffset -s {group} -d {fresh} -t {topic}", want: []string{`clone group offset success`}},
 	{name: "updateTopic of a retry topic", args: "updateTopic -c DefaultCluster -t %RETRY%{fresh} -r 1 -w 1", want: []string{`create topic to {broker} success`}},
 	{name: "cloned offsets", args: "consumerProgress -g {fresh}", want: []string{`(?m)^{topic} +broker-a +0 +5 +5 +0`}},

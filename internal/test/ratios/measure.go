@@ -25,6 +25,8 @@ type figures struct {
 	BatchRate  float64 // messages a second in batches of 32
 	Consume    float64 // messages a second read
 	ConsumeCPU float64
+	Pop        float64 // messages a second popped and acknowledged one by one
+	PopCPU     float64
 	E2E        load.Latency
 }
 
@@ -75,6 +77,10 @@ func measure(s *server, goddard string, span time.Duration, rate float64) (f fig
 		return f, err
 	}
 	f.Consume, f.ConsumeCPU = r.Rate, perMillion(cpu, r)
+	if r, cpu, err = b.run("pop", "--topic", "ratios"); err != nil {
+		return f, err
+	}
+	f.Pop, f.PopCPU = r.Rate, perMillion(cpu, r)
 	if r, _, err = b.run("e2e", "--topic", "ratios-e2e", "--rate", "1000", "--warmup", "3s"); err != nil {
 		return f, err
 	}

@@ -40,6 +40,8 @@ var rows = []row[figures]{
 	{"batches of 32 (2 × 8 in flight), msg/s", "%.0f", func(f figures) float64 { return f.BatchRate }},
 	{"consume, pulls of 32, msg/s", "%.0f", func(f figures) float64 { return f.Consume }},
 	{"… CPU-seconds of the server per million", "%.2f", func(f figures) float64 { return f.ConsumeCPU }},
+	{"pops of 32, each message acknowledged, msg/s", "%.0f", func(f figures) float64 { return f.Pop }},
+	{"… CPU-seconds of the server per million", "%.2f", func(f figures) float64 { return f.PopCPU }},
 	{"end to end at 1,000 msg/s, p50 µs", "%.0f", func(f figures) float64 { return float64(f.E2E.P50) }},
 	{"… p99, µs", "%.0f", func(f figures) float64 { return float64(f.E2E.P99) }},
 }

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,8 +46,11 @@ impl Case {
     }
 }
 
+/// Prints a line in one piece, and on a line of its own although the client's log
+/// goes to the same place bit by bit.
 fn print(line: Value) {
-    println!("@{line}");
+    let text = format!("\n@{line}\n");
+    std::io::stdout().lock().write_all(text.as_bytes()).expect("write to standard output");
 }
 
 #[track_caller]

@@ -339,8 +339,7 @@ async fn missing_topic(c: Case) {
     assert!(error.contains("TOPIC_NOT_FOUND"), "{error}, want TOPIC_NOT_FOUND");
 }
 
-// More threads than processors, since the client may keep some busy for nothing.
-#[tokio::main(worker_threads = 8)]
+#[tokio::main]
 async fn main() {
     let mut table: HashMap<&'static str, Body> = HashMap::new();
     table.insert("send_receive_ack", |c| Box::pin(send_receive_ack(c)));

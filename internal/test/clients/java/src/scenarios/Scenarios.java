@@ -205,11 +205,25 @@ public final class Scenarios {
         t.put("transaction_resumed", Transactions::resumed);
         t.put("transaction_rest", Transactions::rest);
 
+        addPops(t);
+
         t.put("restart_with_transactions", Transactions::restart);
         t.put("restart_under_load", Restarting::underLoad);
         t.put("mixed_cluster", Mixing::cluster);
         t.put("auto_create_off", Refusals::autoCreateOff);
         t.put("bystanders", Operating::bystanders);
         return t;
+    }
+
+    /** Pops are in a source tree of their own, which is not compiled for the 4.9 client. */
+    @SuppressWarnings("unchecked")
+    private static void addPops(Map<String, Scenario> t) {
+        try {
+            t.putAll((Map<String, Scenario>) Class.forName("scenarios.Popping").getDeclaredMethod("table").invoke(null));
+        } catch (ClassNotFoundException e) {
+            return;
+        } catch (ReflectiveOperationException e) {
+            throw new AssertionError(e);
+        }
     }
 }

@@ -1,0 +1,147 @@
+package remoting
+
+// ACK_MESSAGE (200051): a consumer is done with a message that it popped.
+//
+// Acknowledgements come one by one but many at once: those that arrived together
+// go to the broker in one call, in Flush or before any other request is looked at.
+
+import (
+	"strings"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// maxAcks is how many acknowledgements go to the broker in one call.
+const maxAcks = 512
+
+// acks are the acknowledgements that arrived together. They belong to the
+// session's reading goroutine.
+type acks struct {
+	list   []mq.Ack
+	asked  []asked // one per acknowledgement
+	header wire.AckMessageRequest
+	bounds queueBounds // of the queue that was looked at last
+	resp   wire.Command
+}
+
+// queueBounds are a queue's first offset and the one after its last.
+type queueBounds struct {
+	mq.Queue
+	lo, hi mq.QueueOffset
+}
+
+// gatherAck decodes an acknowledgement and keeps it until handOver.
+func (s *session) gatherAck(req *wire.Command) {
+	a, err := s.decodeAck(req)
+	if err != nil {
+		s.refuse(req, err)
+		return
+	}
+	b := &s.acks
+	b.list = append(b.list, a)
+	b.asked = append(b.asked, asked{opaque: req.Opaque, serialization: req.Serialization, oneway: req.Oneway()})
+	if len(b.list) == maxAcks {
+		s.acknowledge()
+	}
+}
+
+// decodeAck reads one acknowledgement and checks that its message exists.
+func (s *session) decodeAck(req *wire.Command) (mq.Ack, error) {
+	h := &s.acks.header
+	if err := h.DecodeFields(req.Fields); err != nil {
+		return mq.Ack{}, malformed(req, err)
+	}
+	if h.LiteTopic != "" {
+		return mq.Ack{}, noLiteTopics()
+	}
+	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
+	if b := &s.acks.bounds; b.Queue != q || mq.QueueOffset(h.Offset) > b.hi {
+		var err error
+		if *b, err = s.poppedFrom(q); err != nil {
+			return mq.Ack{}, err
+		}
+	}
+	if b := &s.acks.bounds; mq.QueueOffset(h.Offset) < b.lo || mq.QueueOffset(h.Offset) > b.hi {
+		return mq.Ack{}, noSuchOffset(q, h.Offset, b)
+	}
+	return poppedMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo)
+}
+
+// poppedFrom are the bounds of a queue that a client says it popped from.
+func (s *session) poppedFrom(q mq.Queue) (queueBounds, error) {
+	topic, err := s.h.admin.Topic(s.ctx, q.Topic)
+	if err != nil {
+		return queueBounds{}, err
+	}
+	if q.ID < 0 || q.ID >= topic.ReadQueues {
+		return queueBounds{}, refusef(wire.CodeMessageIllegal, "queueId %d is illegal: topic %s has the queues 0 to %d; take queue, offset and receipt from one message",
+			q.ID, q.Topic, topic.ReadQueues-1)
+	}
+	lo, hi, err := s.h.broker.Bounds(s.ctx, q)
+	return queueBounds{q, lo, hi}, err
+}
+
+// noSuchOffset refuses an offset at which a queue has no message.
+func noSuchOffset(q mq.Queue, offset int64, b *queueBounds) error {
+	return refusef(wire.CodeNoMessage, "offset %d is illegal: queue %d of %s holds %d to %d; take queue, offset and receipt from one message",
+		offset, q.ID, q.Topic, b.lo, b.hi)
+}
+
+// noLiteTopics refuses a request that names a lite topic.
+func noLiteTopics() error {
+	return refusef(wire.CodeRequestCodeNotSupported, "lite topics are not supported by this broker; use a topic")
+}
+
+// poppedMessage is what a client says about a message that it popped. The queue
+// is the one that the message lay in, of a retry topic if it was delivered
+// again; the broker wants the topic that was popped.
+func poppedMessage(req *wire.Command, group string, q mq.Queue, offset int64, receipt string) (mq.Ack, error) {
+	r, err := mq.ParseReceipt(receipt)
+	if err != nil {
+		return mq.Ack{}, malformed(req, err)
+	}
+	r.QueueID, r.Offset = q.ID, mq.QueueOffset(offset)
+	return mq.Ack{Group: group, Topic: askedTopic(group, q.Topic, r.Retry), Receipt: r}, nil
+}
+
+// askedTopic is the topic that was popped when a message came out of topic.
+func askedTopic(group, topic string, kind mq.RetryKind) string {
+	separator := byte('_')
+	switch kind {
+	case mq.RetryNone:
+		return topic
+	case mq.RetryV2:
+		separator = '+'
+	}
+	rest, found := strings.CutPrefix(topic, mq.RetryPrefix)
+	if found {
+		rest, found = strings.CutPrefix(rest, group)
+	}
+	if !found || len(rest) < 2 || rest[0] != separator {
+		return topic
+	}
+	return rest[1:]
+}
+
+// acknowledge hands the gathered acknowledgements to the broker and answers
+// them.
+func (s *session) acknowledge() {
+	b := &s.acks
+	if len(b.list) == 0 {
+		return
+	}
+	errs := s.h.broker.Ack(s.ctx, b.list)
+	for i := range b.asked {
+		if a := &b.asked[i]; !a.oneway {
+			request := wire.Command{Opaque: a.opaque, Serialization: a.serialization}
+			b.resp.SetReply(&request, wire.CodeSuccess, nil)
+			if i < len(errs) && errs[i] != nil {
+				b.resp.Code, b.resp.Remark = s.h.explain(errs[i])
+			}
+			s.conn.Reply(&b.resp)
+		}
+	}
+	clear(b.list)
+	b.list, b.asked, b.bounds = b.list[:0], b.asked[:0], queueBounds{}
+}

@@ -1,0 +1,200 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/remote"
+	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+const (
+	// popHidden is how long popped messages are hidden; they are acknowledged
+	// well before.
+	popHidden = time.Minute
+	// popWait is how long a pop may be held: a broker may find a queue in use.
+	popWait = 50 * time.Millisecond
+)
+
+// Pop says how to pop: every message is taken and acknowledged by itself, as
+// Java's consumers do it. When a group has had the whole topic the next one
+// begins, so the topic is read over and over.
+type Pop struct {
+	Common
+	// Max is how many messages one pop asks for. Default 32.
+	Max int
+	// Connections to each broker. Default 2.
+	Connections int
+	// InFlight is how many pops are under way on each connection. The next
+	// begins when all messages of the last are acknowledged. Default 4.
+	InFlight int
+}
+
+// Run pops until the time is over.
+func (p Pop) Run(ctx context.Context, o remote.Options) (*Report, error) {
+	p.setDefaults()
+	if p.Max < 0 || p.Max > mq.MaxPop || p.Connections < 0 || p.InFlight < 0 {
+		return nil, fmt.Errorf("load: a pop takes 1 to %d messages, on a connection at least", mq.MaxPop)
+	}
+	p.Max, p.Connections, p.InFlight = orDefault(p.Max, mq.MaxPop), orDefault(p.Connections, 2), orDefault(p.InFlight, 4)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	running, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	finish := func() { stop(); wg.Wait() }
+	g := &popGroup{prefix: fmt.Sprintf("goddard-bench-pop-%d", time.Now().UnixMilli())}
+	var ms meters
+	for range p.Connections {
+		cluster, err := remote.Dial(o)
+		if err != nil {
+			finish()
+			return nil, err
+		}
+		defer cluster.Close()
+		brokers, err := filledBrokers(ctx, cluster, p.Topic)
+		if err != nil {
+			finish()
+			return nil, err
+		}
+		for _, q := range brokers {
+			conn, err := cluster.Conn(ctx, q.Addr)
+			if err != nil {
+				finish()
+				return nil, err
+			}
+			m := newMeter()
+			ms = append(ms, m)
+			for range p.InFlight {
+				one := &popper{conn: conn, queue: q, max: p.Max, group: g, meter: m, running: running, fail: fail}
+				wg.Go(one.run)
+			}
+		}
+	}
+	return measure(ctx, &p.Common, "pop", ms, stop, wg.Wait)
+}
+
+func orDefault(n, or int) int {
+	if n == 0 {
+		return or
+	}
+	return n
+}
+
+// filledBrokers are the brokers that hold messages of a topic, each as the
+// queue that means any.
+func filledBrokers(ctx context.Context, c *remote.Cluster, topic string) ([]remote.Queue, error) {
+	queues, err := c.ReadQueues(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	var brokers []remote.Queue
+	for _, q := range queues {
+		lo, hi, err := c.Bounds(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		if q.ID = -1; lo < hi && !slices.Contains(brokers, q) {
+			brokers = append(brokers, q)
+		}
+	}
+	if len(brokers) == 0 {
+		return nil, errors.New("load: topic " + topic + " is empty; fill it with `goddard bench produce --topic " + topic + "`")
+	}
+	return brokers, nil
+}
+
+// A popGroup is the consumer group that pops, which changes when it has had
+// everything.
+type popGroup struct {
+	prefix string
+	number atomic.Int64
+}
+
+// name is the group's name and its number.
+func (g *popGroup) name() (string, int64) {
+	n := g.number.Load()
+	return fmt.Sprintf("%s-%d", g.prefix, n), n
+}
+
+// A popper has one pop in flight at a time.
+type popper struct {
+	conn    *rpc.Conn
+	queue   remote.Queue
+	max     int
+	group   *popGroup
+	meter   *meter
+	running context.Context
+	fail    context.CancelCauseFunc // ends the whole run
+}
+
+func (p *popper) run() {
+	for p.running.Err() == nil && p.conn.Context().Err() == nil {
+		start := time.Now()
+		group, number := p.group.name()
+		pop := remote.Pop{Queue: p.queue, Group: group, Max: p.max, Invisible: popHidden, Wait: popWait}
+		resp, err := p.call(pop.Request())
+		if err != nil {
+			p.meter.failed(err, 1)
+			continue
+		}
+		got, err := remote.DecodePopped(p.queue, resp)
+		if err != nil {
+			p.meter.failed(err, 1)
+			if remote.Permanent(err) {
+				p.fail(err)
+				return
+			}
+			continue
+		}
+		if len(got.Records) == 0 {
+			if got.Rest > 0 {
+				continue
+			}
+			p.group.number.CompareAndSwap(number, number+1)
+			continue
+		}
+		p.acknowledge(group, &got, start)
+	}
+}
+
+// call sends a request and waits for the answer.
+func (p *popper) call(cmd *wire.Command) (*wire.Command, error) {
+	ctx, cancel := context.WithTimeout(p.running, 30*time.Second)
+	defer cancel()
+	return p.conn.Call(ctx, cmd)
+}
+
+// acknowledge says of each message that it is done with, without waiting in
+// between, and counts those that the broker agreed to.
+func (p *popper) acknowledge(group string, got *remote.Popped, start time.Time) {
+	var wg sync.WaitGroup
+	var done, bytes atomic.Int64
+	for i, r := range got.Receipts {
+		wg.Add(1)
+		size := int64(len(got.Records[i].Body))
+		p.conn.Go(remote.AckRequest(group, p.queue.Topic, r), 30*time.Second, func(resp *wire.Command, err error) {
+			defer wg.Done()
+			if err == nil && resp.Code != wire.CodeSuccess {
+				err = &remote.ResponseError{Addr: p.queue.Addr, Request: wire.AckMessage, Code: resp.Code, Remark: resp.Remark}
+			}
+			if err != nil {
+				p.meter.failed(err, 1)
+				return
+			}
+			done.Add(1)
+			bytes.Add(size)
+		})
+	}
+	wg.Wait()
+	if n := done.Load(); n > 0 {
+		p.meter.took(time.Since(start), n, 0)
+		p.meter.bytes.Add(bytes.Load())
+	}
+}
