@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -99,7 +100,27 @@ func TestEndpoints(t *testing.T) {
 			})
 		}
 		looking.Wait()
+		receiptAfterRestart(t, m, cluster, all)
 	})
+}
+
+// receiptAfterRestart kills the server while a client has messages in hand.
+func receiptAfterRestart(t *testing.T, m against.Maker, cluster *against.Cluster, all []*client) {
+	const scenario = "receipt_after_restart"
+	i := slices.IndexFunc(all, func(c *client) bool { return c.name == "grpc-go" })
+	if i < 0 || len(wanted([]string{scenario})) == 0 {
+		return
+	}
+	c := all[i]
+	prepare(t, cluster, c.prefix(), scenario)
+	c.run(t, scenario)
+	ready := c.asked(scenario, "restart")
+	cluster.Kill()
+	cluster.Start(t)
+	if ready {
+		c.answer(t, scenario, "restart")
+	}
+	c.report(t, m.Name(), scenario)
 }
 
 // grpcClient starts the scenarios of one gRPC client; nil, and a skipped
