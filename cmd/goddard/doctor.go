@@ -226,6 +226,9 @@ func (d *doctor) addresses(ctx context.Context) {
 	if len(d.c.Namesrvs) > 0 {
 		return
 	}
+	if running {
+		d.grpc(ctx)
+	}
 	if !running {
 		d.ports()
 		d.find(poor, "no name server answers at "+strings.Join(asked, ", "), "start `goddard` and run the doctor again; it then tries the addresses that clients are given")
@@ -292,6 +295,21 @@ func (d *doctor) ask(ctx context.Context, namesrv string) bool {
 		d.find(good, what+", which can be reached from here", "")
 	}
 	return true
+}
+
+// grpc tries where gRPC clients would be answered by a server that runs.
+func (d *doctor) grpc(ctx context.Context) {
+	if d.c.GRPCPort <= 0 {
+		return
+	}
+	for _, host := range d.clientSides() {
+		addr := net.JoinHostPort(host, strconv.Itoa(d.c.GRPCPort))
+		if err := probe(ctx, addr); err != nil {
+			d.find(poor, fmt.Sprintf("gRPC clients cannot reach %s: %v", addr, err), "give --grpc-port as the server has it, or -1 if it has none")
+			continue
+		}
+		d.find(good, "gRPC clients reach "+addr, "")
+	}
 }
 
 func probe(ctx context.Context, addr string) error {

@@ -149,6 +149,9 @@ func (c Config) WithDefaults() Config {
 	if c.GRPCPort == 0 && c.ListenPort > 0 {
 		c.GRPCPort = 8081
 	}
+	if c.GRPC.MaxMessage == 0 {
+		c.GRPC.MaxMessage = max(c.GRPC.WithDefaults().MaxMessage, c.Broker.MaxMessageSize+frameHeader)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -170,6 +173,9 @@ func (c Config) frames() error {
 		if limit.size > room {
 			return fmt.Errorf("%s = %d does not fit into a frame: want at most %d, or a larger max-frame", limit.name, limit.size, room)
 		}
+	}
+	if room := c.GRPC.MaxMessage - frameHeader; c.GRPCPort >= 0 && c.Broker.MaxMessageSize > room {
+		return fmt.Errorf("max-message-size = %d does not fit into a gRPC answer: want at most %d, or a larger grpc-max-message", c.Broker.MaxMessageSize, room)
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ func TestPortsOfOneProcessDoNotClash(t *testing.T) {
 		{Config{ListenPort: 10911, FastPort: 10911}, "fast-port and listen-port are both 10911"},
 		{Config{ListenPort: 9876}, "listen-port and namesrv-port are both 9876"},
 		{Config{ListenPort: 9878}, "fast-port and namesrv-port are both 9876"},
+		{Config{GRPCPort: 10911}, "grpc-port and listen-port are both 10911"},
+		{Config{GRPCPort: 9876}, "grpc-port and namesrv-port are both 9876"},
+		{Config{GRPCPort: 10909}, "grpc-port and fast-port are both 10909"},
 		{Config{Role: RoleBroker, ListenPort: 9876}, ""},
 		{Config{Role: RoleNamesrv, ListenPort: 9876}, ""},
 		{Config{ListenPort: -1, NamesrvPort: -1, FastPort: -1}, ""},
@@ -37,6 +40,19 @@ func TestPortsOfOneProcessDoNotClash(t *testing.T) {
 		if tt.want == "" && got != "" || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%+v: got %q, want %q", tt.c.Role, got, tt.want)
 		}
+	}
+}
+
+func TestTheLargestMessageFitsIntoAGRPCAnswer(t *testing.T) {
+	var c Config
+	c.Broker.MaxMessageSize = 12 << 20
+	c.GRPC.MaxMessage = 8 << 20
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "grpc-max-message") {
+		t.Errorf("got %v", err)
+	}
+	c.GRPCPort = -1
+	if err := c.Validate(); err != nil {
+		t.Errorf("without gRPC clients: %v", err)
 	}
 }
 

@@ -24,7 +24,7 @@ var docs = map[string]string{
 	"tls-only":                    "Refuses plain connections. Default false.",
 	"proxy-protocol":              "Accepts a PROXY header of version 1 or 2 in front of a connection and believes the address in it, so set it only where clients cannot connect but through a proxy. Default false.",
 	"grpc-tls":                    "How clients may connect: both takes TLS and plaintext on the same port, only wants TLS, off wants plaintext. Default both.",
-	"grpc-max-message":            "The longest request and answer in bytes; a call with several messages must fit. RocketMQ's default is 130 MiB. Default 16 MiB.",
+	"grpc-max-message":            "The longest request and answer in bytes; a call with several messages must fit. RocketMQ's default is 130 MiB. Default 16 MiB, or what max-message-size needs.",
 	"grpc-max-connections":        "How many connections are open at most; further ones are closed at once. Default 16384.",
 	"grpc-max-streams":            "How many calls may be under way on one connection; the client holds further ones back. Default 16384.",
 	"grpc-max-unread":             "How many bytes of messages may wait for clients to read them, on all connections; beyond that receiving answers TOO_MANY_REQUESTS. Default 256 MiB.",

@@ -39,7 +39,8 @@ type Options struct {
 	TLSMode string `conf:"grpc-tls"`
 
 	// MaxMessage is the longest request and answer in bytes; a call with
-	// several messages must fit. RocketMQ's default is 130 MiB. Default 16 MiB.
+	// several messages must fit. RocketMQ's default is 130 MiB. Default 16
+	// MiB, or what max-message-size needs.
 	MaxMessage int `conf:"grpc-max-message" rocketmq:"grpcMaxInboundMessageSize"`
 
 	// MaxConns is how many connections are open at most; further ones are
