@@ -22,11 +22,11 @@ type lane struct {
 	calls  int
 	from   time.Time // of what is under way
 
-	messages, errors int64
-	err              error
-	took             []int64 // microseconds
-	last             time.Time
-	stopped          bool
+	messages, bytes, errors int64
+	err                     error
+	took                    []int64 // microseconds
+	last                    time.Time
+	stopped                 bool
 }
 
 // begin makes the lane's next call, which counts from then.
@@ -72,6 +72,7 @@ func (l *lane) answered(method string, messages [][]byte, err error) *call {
 	case method == "SendMessage":
 		a := new(v2.SendMessageResponse)
 		err = errors.Join(proto.Unmarshal(messages[0], a), statusError(a.GetStatus()))
+		l.bytes += int64(len(l.conn.load.body))
 	case method == "ReceiveMessage":
 		var ack *v2.AckMessageRequest
 		if ack, err = l.received(messages); err == nil {
@@ -115,6 +116,7 @@ func (l *lane) received(messages [][]byte) (*v2.AckMessageRequest, error) {
 			}
 		}
 		if m := a.GetMessage(); m != nil {
+			l.bytes += int64(len(m.Body))
 			ack.Entries = append(ack.Entries, &v2.AckMessageEntry{MessageId: m.SystemProperties.MessageId, ReceiptHandle: m.SystemProperties.GetReceiptHandle()})
 		}
 	}

@@ -51,7 +51,9 @@ type report struct {
 	Messages  int64    `json:"messages"`
 	Errors    int64    `json:"errors"`
 	LastError string   `json:"last_error,omitempty"`
+	Bytes     int64    `json:"bytes"` // of bodies, sent or received
 	Rate      float64  `json:"messages_per_second"`
+	MiBRate   float64  `json:"mib_per_second"`
 	Wanted    float64  `json:"wanted_rate,omitempty"`
 	Latency   *latency `json:"latency_us,omitempty"`
 }
@@ -185,6 +187,7 @@ func (l *load) sum(lanes []*lane) *report {
 	last, total := l.begin, 0.0
 	for _, one := range lanes {
 		r.Messages += one.messages
+		r.Bytes += one.bytes
 		r.Errors += one.errors
 		if one.err != nil {
 			r.LastError = one.err.Error()
@@ -199,6 +202,7 @@ func (l *load) sum(lanes []*lane) *report {
 	}
 	r.Seconds = last.Sub(l.begin).Seconds()
 	r.Rate = float64(r.Messages) / r.Seconds
+	r.MiBRate = float64(r.Bytes) / (1 << 20) / r.Seconds
 	slices.Sort(took)
 	for _, t := range took {
 		total += float64(t)
