@@ -170,25 +170,25 @@ func javaClient(cache, project, version string) (string, error) {
 	if version != JavaClient4 {
 		folders = append(folders, filepath.Join(project, "src5")) // what the old client has no classes for
 	}
-	return compile(cache, "classes-"+version, folders, libs)
+	return compile(cache, "classes-"+version, libs, folders...)
 }
 
 // compile compiles the Java sources below some folders and returns a class path
 // with what they were compiled against.
-func compile(cache, name string, folders []string, libs string) (string, error) {
+func compile(cache, name, libs string, folders ...string) (string, error) {
 	var sources []string
 	var text []byte
 	for _, folder := range folders {
-		files, t, err := sourcesOf(folder, ".java")
+		files, b, err := sourcesOf(folder, ".java")
 		if err != nil {
 			return "", err
 		}
-		sources, text = append(sources, files...), append(text, t...)
+		sources, text = append(sources, files...), append(text, b...)
 	}
 	dir := filepath.Join(cache, name+"-"+digest(append(text, libs...)))
 	err := once(dir, func(into string) error {
 		args := []string{"--release", "11", "-nowarn", "-proc:none", "-cp", libs, "-d", into}
-		return run(into, "javac", append(args, sources...)...)
+		return run(folders[0], "javac", append(args, sources...)...)
 	})
 	return dir + string(os.PathListSeparator) + libs, err
 }

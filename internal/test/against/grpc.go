@@ -53,8 +53,8 @@ func (k *Kit) javaGRPC(cache, project string) (Program, error) {
 	if err != nil {
 		return Program{}, err
 	}
-	path, err := compile(cache, "classes-grpc-"+javaGRPCClient, []string{filepath.Join(project, "src")},
-		libs+string(os.PathListSeparator)+k.JavaClients[JavaClient5]) // it has classes of the same names as the other
+	libs += string(os.PathListSeparator) + k.JavaClients[JavaClient5] // which has classes of the same names
+	path, err := compile(cache, "classes-grpc-"+javaGRPCClient, libs, filepath.Join(project, "src"))
 	args := append([]string{"-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}, javaFlags...)
 	return Program{Command: k.Java, Args: append(args, "-cp", path, "scenarios.Endpoints")}, err
 }

@@ -196,10 +196,10 @@ func (c *client) reportAs(t *testing.T, server, scenario, as string) {
 		case <-time.After(c.limit):
 			t.Fatalf("no result after %v", c.limit)
 		}
-		judge(t, server, c.name, scenario, r.last.Error)
 		if len(r.notes) > 0 {
 			t.Logf("%d ms; %s", r.last.Millis, strings.Join(r.notes, "; "))
 		}
+		judge(t, server, c.name, scenario, r.last.Error)
 	})
 }
 

@@ -2,8 +2,12 @@
 // Goddard and asks the same of both.
 //
 // Its tests are behind the build tag compat (make compat), since they need
-// minutes and, for the Java parts, a JDK and Maven. A scenario is written in the
-// client's language (internal/test/clients) and knows no server; where a server
-// is meant to differ, differences.go says so with the reason, and then the
-// scenario must fail: one that passes must be struck from the list.
+// minutes and, for the Java parts, a JDK and Maven; the gRPC clients in other
+// languages need the tools of these (Python, Node.js, Rust). A client whose tools
+// are missing is skipped, and the last lines of the output count what was.
+//
+// A scenario is written in the client's language (internal/test/clients) and
+// knows no server; where a server is meant to differ, differences.go says so with
+// the reason, and then the scenario must fail: one that passes must be struck
+// from the list.
 package compat

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -99,7 +100,27 @@ func TestEndpoints(t *testing.T) {
 			})
 		}
 		looking.Wait()
+		receiptAfterRestart(t, m, cluster, all)
 	})
+}
+
+// receiptAfterRestart kills the server while a client has messages in hand.
+func receiptAfterRestart(t *testing.T, m against.Maker, cluster *against.Cluster, all []*client) {
+	const scenario = "receipt_after_restart"
+	i := slices.IndexFunc(all, func(c *client) bool { return c.name == "grpc-go" })
+	if i < 0 || len(wanted([]string{scenario})) == 0 {
+		return
+	}
+	c := all[i]
+	prepare(t, cluster, c.prefix(), scenario)
+	c.run(t, scenario)
+	ready := c.asked(scenario, "restart")
+	cluster.Kill()
+	cluster.Start(t)
+	if ready {
+		c.answer(t, scenario, "restart")
+	}
+	c.report(t, m.Name(), scenario)
 }
 
 // grpcClient starts the scenarios of one gRPC client; nil, and a skipped
@@ -129,19 +150,18 @@ func prepare(t *testing.T, cluster *against.Cluster, prefix, scenario string) {
 		p.kind = "NORMAL"
 	}
 	if p.kind != "none" {
-		createTypedTopic(t, cluster, topic, p.kind)
+		makeTopic(t, cluster, topic, p.kind)
 	}
-	createNamedGroup(t, cluster, "g_"+topic, p)
+	makeGroup(t, cluster, "g_"+topic, p)
 	for _, kind := range strings.Fields(p.more) {
-		createTypedTopic(t, cluster, topic+"_"+kind, kind)
-		createNamedGroup(t, cluster, "g_"+topic+"_"+kind, prepared{ordered: kind == "FIFO"})
+		makeTopic(t, cluster, topic+"_"+kind, kind)
+		makeGroup(t, cluster, "g_"+topic+"_"+kind, prepared{ordered: kind == "FIFO"})
 	}
 }
 
-func createTypedTopic(t *testing.T, cluster *against.Cluster, topic, kind string) {
+func makeTopic(t *testing.T, cluster *against.Cluster, topic, kind string) {
 	t.Helper()
-	const updateTopic = 17
-	ask(t, cluster.Broker, updateTopic, map[string]string{
+	ask(t, cluster.Broker, createTopic, map[string]string{
 		"topic": topic, "defaultTopic": "TBW102", "readQueueNums": "4", "writeQueueNums": "4", "perm": "6",
 		"topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false", "attributes": "+message.type=" + kind,
 	}, nil)
@@ -157,10 +177,9 @@ func createTypedTopic(t *testing.T, cluster *against.Cluster, topic, kind string
 	}
 }
 
-// createNamedGroup makes a group whose members try again after a second.
-func createNamedGroup(t *testing.T, cluster *against.Cluster, group string, p prepared) {
+// makeGroup creates a group whose members try again after a second.
+func makeGroup(t *testing.T, cluster *against.Cluster, group string, p prepared) {
 	t.Helper()
-	const updateGroup = 200
 	if p.tries == 0 {
 		p.tries = 17
 	}
@@ -177,7 +196,7 @@ func createNamedGroup(t *testing.T, cluster *against.Cluster, group string, p pr
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask(t, cluster.Broker, updateGroup, nil, body)
+	ask(t, cluster.Broker, createGroup, nil, body)
 }
 
 // ask sends a request that must succeed; a broker that has just started may

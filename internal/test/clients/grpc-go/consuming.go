@@ -68,6 +68,47 @@ func simpleDeadLetter(s *scenario) {
 	s.ask("look")
 }
 
+// receiptAfterRestart acknowledges what it received from a server that was
+// killed since; another message in hand comes again when its time is up.
+func receiptAfterRestart(s *scenario) {
+	p := s.producer(s.topic())
+	bodies := s.sendMany(p, "before", 2)
+	c := s.simple(rmq.SUB_ALL)
+	hand := map[string]*rmq.MessageView{}
+	s.eventually(20, "both come", func() bool {
+		for _, m := range s.receive(c, 16, 30*time.Second) {
+			hand[string(m.GetBody())] = m
+		}
+		return len(hand) == 2
+	})
+	s.ask("restart")
+	s.eventually(30, "the receipt is taken", func() bool { return c.Ack(context.Background(), hand[bodies[0]]) == nil })
+	s.eventually(30, "a message is accepted", func() bool {
+		_, err := p.Send(context.Background(), message(s.topic(), "behind"))
+		return err == nil
+	})
+	got := map[string]int32{}
+	var failure error
+	defer func() {
+		if failure != nil {
+			s.note("the last receive that failed: %v", failure)
+		}
+	}()
+	s.eventually(45, "the other one comes again", func() bool {
+		some, err := c.Receive(context.Background(), 16, invisible)
+		if err != nil {
+			failure = err // until the server knows the client again
+		}
+		for _, m := range some {
+			got[string(m.GetBody())] = m.GetDeliveryAttempt()
+			s.must(c.Ack(context.Background(), m), "acknowledge")
+		}
+		return got[bodies[1]] != 0 && got["behind"] != 0
+	})
+	same(got[bodies[0]], 0, "delivery attempt of what was acknowledged")
+	same(got[bodies[1]], 2, "delivery attempt of the other one")
+}
+
 // longPollWakes lets a receive wait, which must return as soon as a message is
 // there.
 func longPollWakes(s *scenario) {

@@ -44,6 +44,8 @@ func scenarios() map[string]func(*scenario) {
 		"type_refused":      typeRefused,
 		"missing_topic":     missingTopic,
 
+		"receipt_after_restart": receiptAfterRestart,
+
 		"statuses":             statuses,
 		"statuses_precise":     preciseStatuses,
 		"status_of_long_delay": statusOfLongDelay,

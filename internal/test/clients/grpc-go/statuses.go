@@ -180,6 +180,7 @@ func (s *scenario) rawOthers() []raw {
 			return a.GetStatus(), err
 		}},
 		{"end a nameless transaction", "producer", v2.Code_INVALID_TRANSACTION_ID, s.ending(" ")},
+		{"end an unknown transaction", "producer", v2.Code_INTERNAL_SERVER_ERROR, s.ending("unknown")},
 		{"recall a bad handle", "producer", v2.Code_INTERNAL_SERVER_ERROR, func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
 			a, err := stub.RecallMessage(ctx, &v2.RecallMessageRequest{Topic: s.named("_DELAY"), RecallHandle: "bad"})
 			return a.GetStatus(), err
@@ -189,7 +190,6 @@ func (s *scenario) rawOthers() []raw {
 
 func (s *scenario) rawPrecise() []raw {
 	return []raw{
-		{"end an unknown transaction", "producer", v2.Code_INVALID_TRANSACTION_ID, s.ending("unknown")},
 		{"receive with a bad expression", "consumer", v2.Code_ILLEGAL_FILTER_EXPRESSION, s.receiving("n >", v2.FilterType_SQL, 10*time.Second)},
 		{"acknowledge a bad handle", "consumer", v2.Code_INVALID_RECEIPT_HANDLE, func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
 			a, err := stub.AckMessage(ctx, &v2.AckMessageRequest{Group: resource(s.group()), Topic: s.named(""),

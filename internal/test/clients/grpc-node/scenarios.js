@@ -214,6 +214,7 @@ async function sqlFilter(c) {
 async function priority(c) {
   const p = await producer(c, c.topic);
   for (let i = 1; i < 4; i++) await p.send(message(c.topic, `priority-${i}`, { priority: i }));
+  await sleep(500); // the original shows a message to readers a moment after it has acknowledged it
   const consumer = await simple(c);
   const got = [];
   for (let i = 1; i < 4; i++) {

@@ -247,6 +247,7 @@ def priority(c):
     p = producer(c, c.topic)
     for i in range(4):
         p.send(message(c.topic, f"priority-{i}", priority=i))
+    time.sleep(0.5)  # the original shows a message to readers a moment after it has acknowledged it
     consumer = simple(c)
     got = []
     for _ in range(4):

@@ -4,8 +4,9 @@
 //	load send    [-endpoint HOST:PORT] -topic T [-size 1024] [-rate N]
 //	load receive [-endpoint HOST:PORT] -topic T -group G [-batch 32]
 //
-// It speaks the service itself, without the client library, over plaintext. The
-// topic and the group must be there; every message is sent by a call of its own.
+// It speaks the service itself, without the client library, over plaintext and
+// over HTTP/2 frames of its own making, since it shares the processors with what
+// it measures. The topic and the group must be there; every message is sent by a call of its own.
 // What is received is acknowledged by a call for each batch and counts when that
 // has succeeded; receiving ends early when nothing is left.
 package main
@@ -37,6 +38,9 @@ type load struct {
 	size, batch                  int
 	rate                         float64
 	span                         time.Duration
+
+	body       []byte
+	begin, end time.Time
 }
 
 // A report is what came of it; latencies are in microseconds.
@@ -47,7 +51,9 @@ type report struct {
 	Messages  int64    `json:"messages"`
 	Errors    int64    `json:"errors"`
 	LastError string   `json:"last_error,omitempty"`
+	Bytes     int64    `json:"bytes"` // of bodies, sent or received
 	Rate      float64  `json:"messages_per_second"`
+	MiBRate   float64  `json:"mib_per_second"`
 	Wanted    float64  `json:"wanted_rate,omitempty"`
 	Latency   *latency `json:"latency_us,omitempty"`
 }
@@ -91,42 +97,51 @@ func main() {
 }
 
 func (l *load) run() (*report, error) {
+	l.body = make([]byte, l.size)
 	var lanes []*lane
-	for c := range l.connections {
-		conn, err := grpc.NewClient(l.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	var conns []*conn
+	for number := range l.connections {
+		clientID := fmt.Sprintf("load-%d-%d", os.Getpid(), number)
+		queue, err := l.settle(clientID)
 		if err != nil {
 			return nil, err
 		}
-		defer conn.Close()
-		stub := v2.NewMessagingServiceClient(conn)
-		ctx := metadata.AppendToOutgoingContext(context.Background(), "x-mq-client-id", fmt.Sprintf("load-%d-%d", os.Getpid(), c),
-			"x-mq-language", "GO", "x-mq-client-version", "5.1.3", "x-mq-protocol", "v2")
-		queue, err := l.settle(ctx, stub)
+		c, err := l.dial(clientID)
 		if err != nil {
 			return nil, err
 		}
+		conns = append(conns, c)
 		for range l.inFlight {
-			lanes = append(lanes, &lane{load: l, ctx: ctx, stub: stub, queue: queue, number: len(lanes)})
+			lanes = append(lanes, &lane{conn: c, queue: queue, number: len(lanes)})
 		}
 	}
-	begin := time.Now()
+	l.begin = time.Now()
+	l.end = l.begin.Add(l.span)
+	failures := make([]error, len(conns))
 	var all sync.WaitGroup
-	for _, one := range lanes {
-		all.Go(func() { one.run(begin, len(lanes)) })
+	for i, c := range conns {
+		all.Go(func() { failures[i] = c.run(lanes[i*l.inFlight:(i+1)*l.inFlight], i, len(conns)) })
 	}
 	all.Wait()
-	return l.sum(lanes, begin), nil
+	return l.sum(lanes), errors.Join(failures...)
 }
 
-// settle gives the server a client's settings, and returns the queue to receive
-// from.
-func (l *load) settle(ctx context.Context, stub v2.MessagingServiceClient) (*v2.MessageQueue, error) {
+// settle gives the server a client's settings, for as long as the program runs,
+// and returns the queue to receive from.
+func (l *load) settle(clientID string) (*v2.MessageQueue, error) {
+	conn, err := grpc.NewClient(l.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, err
+	}
+	stub := v2.NewMessagingServiceClient(conn)
+	ctx := metadata.AppendToOutgoingContext(context.Background(), "x-mq-client-id", clientID,
+		"x-mq-language", "GO", "x-mq-client-version", "5.1.3", "x-mq-protocol", "v2")
 	topic := &v2.Resource{Name: l.topic}
 	settings := &v2.Settings{ClientType: v2.ClientType_PRODUCER.Enum(), RequestTimeout: durationpb.New(10 * time.Second),
 		PubSub: &v2.Settings_Publishing{Publishing: &v2.Publishing{Topics: []*v2.Resource{topic}}}}
 	if l.kind == "receive" {
 		settings.ClientType = v2.ClientType_SIMPLE_CONSUMER.Enum()
-		settings.PubSub = &v2.Settings_Subscription{Subscription: &v2.Subscription{Group: &v2.Resource{Name: l.group},
+		settings.PubSub = &v2.Settings_Subscription{Subscription: &v2.Subscription{Group: l.groupName(),
 			Subscriptions: []*v2.SubscriptionEntry{{Topic: topic, Expression: everything()}}}}
 	}
 	stream, err := stub.Telemetry(ctx)
@@ -136,14 +151,14 @@ func (l *load) settle(ctx context.Context, stub v2.MessagingServiceClient) (*v2.
 	if err := stream.Send(&v2.TelemetryCommand{Command: &v2.TelemetryCommand_Settings{Settings: settings}}); err != nil {
 		return nil, err
 	}
-	if _, err := stream.Recv(); err != nil || l.kind != "receive" {
+	if _, err = stream.Recv(); err != nil || l.kind != "receive" {
 		return nil, err
 	}
 	endpoints, err := l.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	a, err := stub.QueryAssignment(ctx, &v2.QueryAssignmentRequest{Topic: topic, Group: &v2.Resource{Name: l.group}, Endpoints: endpoints})
+	a, err := stub.QueryAssignment(ctx, &v2.QueryAssignmentRequest{Topic: topic, Group: l.groupName(), Endpoints: endpoints})
 	if err != nil {
 		return nil, err
 	}
@@ -159,17 +174,20 @@ func (l *load) endpoints() (*v2.Endpoints, error) {
 	return &v2.Endpoints{Scheme: v2.AddressScheme_IPv4, Addresses: []*v2.Address{{Host: host, Port: int32(port)}}}, err
 }
 
+func (l *load) groupName() *v2.Resource { return &v2.Resource{Name: l.group} }
+
 func everything() *v2.FilterExpression {
 	return &v2.FilterExpression{Type: v2.FilterType_TAG, Expression: "*"}
 }
 
 // sum reports what the lanes did. The time ends with the last success.
-func (l *load) sum(lanes []*lane, begin time.Time) *report {
+func (l *load) sum(lanes []*lane) *report {
 	r := &report{Kind: l.kind, Topic: l.topic, Wanted: l.rate}
 	var took []int64
-	last, total := begin, 0.0
+	last, total := l.begin, 0.0
 	for _, one := range lanes {
 		r.Messages += one.messages
+		r.Bytes += one.bytes
 		r.Errors += one.errors
 		if one.err != nil {
 			r.LastError = one.err.Error()
@@ -182,8 +200,9 @@ func (l *load) sum(lanes []*lane, begin time.Time) *report {
 	if r.Messages == 0 {
 		return r
 	}
-	r.Seconds = last.Sub(begin).Seconds()
+	r.Seconds = last.Sub(l.begin).Seconds()
 	r.Rate = float64(r.Messages) / r.Seconds
+	r.MiBRate = float64(r.Bytes) / (1 << 20) / r.Seconds
 	slices.Sort(took)
 	for _, t := range took {
 		total += float64(t)

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ use serde_json::{json, Value};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::{mpsc, Mutex};
 use tokio::task::JoinSet;
+
+/// For how long a scenario may run.
+const LIMIT: Duration = Duration::from_secs(90);
 
 pub type Body = fn(Case) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -42,8 +46,11 @@ impl Case {
     }
 }
 
+/// Prints a line in one piece, and on a line of its own although the client's log
+/// goes to the same place bit by bit.
 fn print(line: Value) {
-    println!("@{line}");
+    let text = format!("\n@{line}\n");
+    std::io::stdout().lock().write_all(text.as_bytes()).expect("write to standard output");
 }
 
 #[track_caller]
@@ -90,9 +97,10 @@ async fn run(body: Option<Body>, case: Case) -> bool {
     let name = case.name.clone();
     let error = match body {
         None => "no such scenario".to_string(),
-        Some(body) => match tokio::spawn(body(case)).await {
-            Ok(()) => String::new(),
-            Err(e) => text_of(e.into_panic()),
+        Some(body) => match tokio::time::timeout(LIMIT, tokio::spawn(body(case))).await {
+            Ok(Ok(())) => String::new(),
+            Ok(Err(e)) => text_of(e.into_panic()),
+            Err(_) => format!("no end after {LIMIT:?}"),
         },
     };
     let millis = begin.elapsed().as_millis() as u64;

@@ -129,6 +129,7 @@ final class Receiving {
         for (int i = 0; i < 4; i++) {
             producer.send(Dial.message(c.topic(), "priority-" + i).setPriority(i).build());
         }
+        Thread.sleep(500); // the original shows a message to readers a moment after it has acknowledged it
         SimpleConsumer consumer = d.simple(c.group(), c.topic());
         List<String> got = new ArrayList<>();
         for (int i = 0; i < 4; i++) {
