@@ -29,7 +29,7 @@ func (ch *choice) register(o *operation) {
 	f.StringVar(&ch.Expression, "sql", "", "only those whose properties match this SQL-92 `EXPRESSION`")
 	f.StringVar(&ch.Origin, "origin", "", "only of this `TOPIC`, which they were sent to first")
 	f.StringVar(&ch.Text, "text", "", "only with this `TEXT` in the body")
-	f.StringVar(&ch.from, "from", "", "only those that died at this `TIME` or later")
+	f.StringVar(&ch.from, "from", "", "only those that died at this `TIME` or later: 2026-01-31T08:00:00Z, or 10m for ten minutes ago")
 	f.StringVar(&ch.to, "until", "", "only those that died at this `TIME` or earlier")
 }
 
