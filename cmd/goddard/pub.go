@@ -82,6 +82,9 @@ func (o *pubOptions) check() error {
 	if o.delayLevel < 0 || o.delayLevel > maxDelayLevel {
 		return fmt.Errorf("--delay-level %d: want 1 to %d, or 0 for no delay", o.delayLevel, maxDelayLevel)
 	}
+	if o.delayLevel != 0 && o.delay != 0 {
+		return errors.New("--delay and --delay-level both say when; give one of them")
+	}
 	if o.count < 1 {
 		return fmt.Errorf("--count %d: want 1 or more", o.count)
 	}
