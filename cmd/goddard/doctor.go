@@ -226,7 +226,9 @@ func (d *doctor) addresses(ctx context.Context) {
 	if len(d.c.Namesrvs) > 0 {
 		return
 	}
-	if !running {
+	if running {
+		d.grpc(ctx)
+	} else {
 		d.ports()
 		d.find(poor, "no name server answers at "+strings.Join(asked, ", "), "start `goddard` and run the doctor again; it then tries the addresses that clients are given")
 	}
@@ -292,6 +294,21 @@ func (d *doctor) ask(ctx context.Context, namesrv string) bool {
 		d.find(good, what+", which can be reached from here", "")
 	}
 	return true
+}
+
+// grpc dials the port of the running server that gRPC clients use.
+func (d *doctor) grpc(ctx context.Context) {
+	if d.c.GRPCPort <= 0 {
+		return
+	}
+	for _, host := range d.clientSides() {
+		addr := net.JoinHostPort(host, strconv.Itoa(d.c.GRPCPort))
+		if err := probe(ctx, addr); err != nil {
+			d.find(bad, fmt.Sprintf("gRPC clients cannot reach %s: %v", addr, err), "give the doctor the flags and the file that the server runs with, or open the port in firewalls")
+			continue
+		}
+		d.find(good, "gRPC clients can reach "+addr, "")
+	}
 }
 
 func probe(ctx context.Context, addr string) error {
