@@ -50,6 +50,9 @@ type runner interface {
 }
 
 func (o *benchOptions) run(cmd *cobra.Command, r runner) error {
+	if o.common.Duration <= 0 || o.common.Warmup < 0 {
+		return fmt.Errorf("--time %v, --warmup %v: want a time above 0 to measure, and a warmup of 0 or more", o.common.Duration, o.common.Warmup)
+	}
 	to, err := o.door.options(cmd)
 	if err != nil {
 		return err
