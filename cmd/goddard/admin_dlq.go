@@ -184,8 +184,11 @@ bytes are deleted with the rest of the log, by its retention.`
 			return err
 		}
 		count, err := c.Purge(ctx, group, filter, limit)
+		if err != nil && count > 0 {
+			err = fmt.Errorf("purged %d, then: %w", count, err)
+		}
 		if err != nil {
-			return fmt.Errorf("purged %d, then: %w", count, err)
+			return err
 		}
 		return o.done(map[string]int{"purged": count}, "purged %d dead letters of %s", count, group)
 	}, wanted{"group", "g", "GROUP", &group})

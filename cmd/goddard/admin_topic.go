@@ -18,8 +18,9 @@ import (
 const topicAttributes = `Attributes: +NAME=VALUE sets one, -NAME removes it, commas separate several.
 
   message.type           NORMAL, FIFO, DELAY, TRANSACTION, PRIORITY or, if
-                         mixed-message-type allows it, MIXED; a PRIORITY topic
-                         is popped from the highest queue down
+                         mixed-message-type allows it, MIXED; a message goes to
+                         the queue of its property _SYS_MSG_PRIORITY_, and a
+                         PRIORITY topic is popped from the highest queue down
   dedup.window.seconds   a message whose unique key (UNIQ_KEY) was stored within
                          so many seconds, at most 604800, is not stored again
   consume.rate.messages  messages a second to those that pull, in all groups
