@@ -31,7 +31,7 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 	c.AddCommand(
 		family("topic", "Create, list, change and delete topics",
 			topicCreate(ours("create TOPIC")), topicUpdate(ours("update TOPIC")), topicDelete(ours("delete TOPIC")), topicList(ours("list")),
-			topicStatus(ours("describe TOPIC", "status")), topicRoute(ours("route TOPIC")), topicPerm(ours("perm TOPIC"))),
+			topicDescribe(ours("describe TOPIC", "status")), topicRoute(ours("route TOPIC")), topicPerm(ours("perm TOPIC"))),
 		family("group", "Create, list, change and delete consumer groups",
 			groupCreate(ours("create GROUP")), groupUpdate(ours("update GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP")),
 			groupMode(ours("mode GROUP")), groupForbid(ours("forbid GROUP TOPIC")), groupAllow(ours("allow GROUP TOPIC"))),
@@ -198,6 +198,14 @@ func (o *operation) done(v any, format string, args ...any) error {
 	}
 	_, err := fmt.Fprintf(o.OutOrStdout(), format+"\n", args...)
 	return err
+}
+
+// changes reports that none of these flags was given.
+func (o *operation) changes(flags ...string) error {
+	if slices.ContainsFunc(flags, o.Flags().Changed) {
+		return nil
+	}
+	return fmt.Errorf("nothing is to be changed; give one of --%s", strings.Join(flags, ", --"))
 }
 
 // names joins where something was done.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/goddardmq/goddard/internal/node"
 	"github.com/spf13/cobra"
 )
 
@@ -33,10 +34,10 @@ func printBrokers(ctx context.Context, o *operation, c *admin.Cluster, key strin
 		if err != nil {
 			return err
 		}
-		if key != "" {
+		if key = node.RocketMQKey(key); key != "" {
 			value, ok := values[key]
 			if !ok {
-				return fmt.Errorf("%s has no setting %s", cmp.Or(b.Name, b.Addr), key)
+				return fmt.Errorf("%s has no setting %s; `goddard admin broker config get` lists those it has", cmp.Or(b.Name, b.Addr), key)
 			}
 			values = map[string]string{key: value}
 		}
@@ -85,7 +86,7 @@ func clusterList(s spelling) *cobra.Command {
 				version, in, out := "unreachable", "-", "-"
 				if status, err := c.BrokerStatus(ctx, b.Addr); err == nil {
 					version = cmp.Or(status["brokerVersionDesc"], "?")
-					in, out = firstWord(status["putTps"]), firstWord(status["getTransferredTps"])
+					in, out = rate(status["putTps"]), rate(status["getTransferredTps"])
 				}
 				t.add(b.Cluster, b.Name, b.ID, b.Addr, version, in, out)
 			}
@@ -107,10 +108,14 @@ func between(status map[string]string, from, to string) string {
 	return strconv.FormatInt(b-a, 10)
 }
 
-// firstWord is the rate of the last ten seconds; brokers write three spans.
-func firstWord(text string) string {
+// rate is the rate of the last ten seconds; brokers write three spans.
+func rate(text string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
-	return cmp.Or(word, "-")
+	n, err := strconv.ParseFloat(word, 64)
+	if err != nil {
+		return "-"
+	}
+	return strconv.FormatFloat(n, 'f', 1, 64)
 }
 
 func brokerStatus(s spelling) *cobra.Command {
@@ -120,7 +125,7 @@ func brokerStatus(s spelling) *cobra.Command {
 }
 
 func brokerConfigGet(s spelling) *cobra.Command {
-	o := s.operation("Show the settings of running brokers", "goddard admin broker config get brokerPermission")
+	o := s.operation("Show the settings of running brokers", "goddard admin broker config get\n  goddard admin broker config get retention")
 	o.targets()
 	var key string
 	return o.run(func(ctx context.Context, c *admin.Cluster) error { return printBrokers(ctx, o, c, key, c.BrokerConfig) },
@@ -128,13 +133,21 @@ func brokerConfigGet(s spelling) *cobra.Command {
 }
 
 func brokerConfigSet(s spelling) *cobra.Command {
-	o := s.operation("Change a setting of running brokers", "goddard admin broker config set brokerPermission 4")
+	o := s.operation("Change a setting of running brokers", "goddard admin broker config set retention 48h\n  goddard admin broker config set brokerPermission 4")
+	o.Long = `Change a setting of running brokers, by our name and in our units, as docs/CONFIG.md
+has them, or by RocketMQ's key as mqadmin does. It holds over a restart until the
+configuration says something else than at this moment.`
 	o.targets()
 	var key, value string
 	if s.old {
 		o.Flags().StringP("updateAllBroker", "a", "", "has no effect: there are only masters")
 	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		value, err := node.RocketMQValue(key, value)
+		if err != nil {
+			return err
+		}
+		key := node.RocketMQKey(key)
 		brokers, err := c.Masters(ctx, o.target)
 		if err != nil {
 			return err

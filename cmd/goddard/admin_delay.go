@@ -15,7 +15,7 @@ func delayList(s spelling) *cobra.Command {
 	var within time.Duration
 	var from string
 	f := o.Flags()
-	f.StringVar(&from, "from", "", "only those due at this `TIME` or later (default: now)")
+	f.StringVar(&from, "from", "", "only those due at this `TIME` or later, such as 2026-01-31T08:00:00Z (default: now)")
 	f.DurationVar(&within, "within", 0, "only those due within this time from then")
 	f.Int32Var(&q.Limit, "limit", 100, "at most this many of each broker")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {

@@ -29,7 +29,7 @@ func (ch *choice) register(o *operation) {
 	f.StringVar(&ch.Expression, "sql", "", "only those whose properties match this SQL-92 `EXPRESSION`")
 	f.StringVar(&ch.Origin, "origin", "", "only of this `TOPIC`, which they were sent to first")
 	f.StringVar(&ch.Text, "text", "", "only with this `TEXT` in the body")
-	f.StringVar(&ch.from, "from", "", "only those that died at this `TIME` or later")
+	f.StringVar(&ch.from, "from", "", "only those that died at this `TIME` or later: 2026-01-31T08:00:00Z, or 10m for ten minutes ago")
 	f.StringVar(&ch.to, "until", "", "only those that died at this `TIME` or earlier")
 }
 
@@ -184,8 +184,11 @@ bytes are deleted with the rest of the log, by its retention.`
 			return err
 		}
 		count, err := c.Purge(ctx, group, filter, limit)
+		if err != nil && count > 0 {
+			err = fmt.Errorf("purged %d, then: %w", count, err)
+		}
 		if err != nil {
-			return fmt.Errorf("purged %d, then: %w", count, err)
+			return err
 		}
 		return o.done(map[string]int{"purged": count}, "purged %d dead letters of %s", count, group)
 	}, wanted{"group", "g", "GROUP", &group})

@@ -13,8 +13,17 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// groupAttributes is what help says about attributes of groups.
+const groupAttributes = `Attributes: +NAME=VALUE sets one, -NAME removes it, commas separate several.
+
+  consume.rate.messages  messages a second, over all topics; pops are not slowed
+  consume.rate.bytes     bytes of messages a second, over all topics; pops are not slowed
+  priority.factor        for how many pops of a hundred a topic of message.type
+                         PRIORITY begins at its highest queue`
+
 func groupCreate(s spelling) *cobra.Command {
 	o := s.operation("Create a consumer group or change it", "goddard admin group create billing --retry-max 3")
+	o.Long = "Create a consumer group, or change all of it.\n\n" + groupAttributes
 	o.targets()
 	g := admin.NewGroup("")
 	var policy, attributes string
@@ -30,10 +39,11 @@ func groupCreate(s spelling) *cobra.Command {
 	o.truth(&g.NotifyConsumerIDsChange, "notify", o.letter("a"), "whether members are told of each other")
 	f.Int32VarP(&g.RetryQueues, "retry-queues", "q", g.RetryQueues, "queues of the retry topic")
 	f.Int32VarP(&g.RetryMax, "retry-max", "r", g.RetryMax, "tries before a message goes to the dead letters")
-	f.StringVarP(&policy, "retry-policy", "p", "", "how long a failed message rests, `JSON`")
+	f.StringVarP(&policy, "retry-policy", "p", "", "how long a failed message rests, `JSON` in milliseconds: "+
+		`{"type":"CUSTOMIZED","customizedRetryPolicy":{"next":[1000,60000]}}`)
 	f.Int64VarP(&g.BrokerID, "broker-id", o.letter("i"), g.BrokerID, "which member of a broker to consume from")
 	f.Int64VarP(&g.WhichBrokerWhenSlow, "slow-broker-id", o.letter("w"), g.WhichBrokerWhenSlow, "which member to turn to when that is slow")
-	f.StringVar(&attributes, "attributes", "", "`CHANGES` of attributes, such as +key=value,-other")
+	f.StringVar(&attributes, "attributes", "", "`CHANGES` of attributes, such as +consume.rate.messages=500,-priority.factor")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		if policy != "" {
 			if err := json.Unmarshal([]byte(policy), &g.RetryPolicy); err != nil {
@@ -51,16 +61,20 @@ func groupCreate(s spelling) *cobra.Command {
 
 func groupUpdate(s spelling) *cobra.Command {
 	o := s.operation("Change a consumer group and leave alone what is not named", "goddard admin group update billing --attributes +consume.rate.messages=500")
+	o.Long = "Change a consumer group and leave alone what is not named.\n\n" + groupAttributes
 	o.targets()
 	var group, attributes string
 	var retryMax, retryQueues int32
 	var consume bool
 	f := o.Flags()
-	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +key=value,-other")
-	f.Int32VarP(&retryMax, "retry-max", "r", 16, "tries before a message goes to the dead letters")
-	f.Int32VarP(&retryQueues, "retry-queues", "q", 1, "queues of the retry topic")
+	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +consume.rate.messages=500,-priority.factor")
+	f.Int32VarP(&retryMax, "retry-max", "r", 0, "tries before a message goes to the dead letters")
+	f.Int32VarP(&retryQueues, "retry-queues", "q", 0, "queues of the retry topic")
 	o.truth(&consume, "consume", "", "whether the group may consume")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if err := o.changes("attributes", "retry-max", "retry-queues", "consume"); err != nil {
+			return err
+		}
 		brokers, err := c.ChangeGroup(ctx, o.target, group, func(g *mq.Group) {
 			g.Attributes = attributeChanges(attributes)
 			if f.Changed("retry-max") {

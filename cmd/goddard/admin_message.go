@@ -103,7 +103,7 @@ that --after names, so that all can be seen page by page.`
 	var key, unique, tag, kind, from, to, after string
 	f := o.Flags()
 	f.StringVarP(&key, "key", o.letter("k"), "", "one of the message's `KEYS`")
-	f.StringVarP(&from, "from", o.letter("b"), "", "stored at this `TIME` or later")
+	f.StringVarP(&from, "from", o.letter("b"), "", "stored at this `TIME` or later: 2026-01-31T08:00:00Z, or 10m for ten minutes ago")
 	f.StringVarP(&to, "to", o.letter("e"), "", "stored at this `TIME` or earlier")
 	f.IntVarP(&q.Max, "max", o.letter("m"), q.Max, "how many messages of each broker, at most 64")
 	f.StringVarP(&after, "after", o.letter("l"), "", "the oldest behind this log `POSITION`, instead of the newest")

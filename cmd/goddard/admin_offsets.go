@@ -79,9 +79,9 @@ func allProgress(ctx context.Context, o *operation, c *admin.Cluster) error {
 
 func offsetsReset(s spelling) *cobra.Command {
 	o := s.operation("Move a group to a time or an offset", "goddard admin offsets reset billing --topic orders --time 2026-01-31T08:00:00Z")
-	o.Long = `Move a group to the messages of a time: earliest, latest, now, milliseconds since
-1970, 2026-01-31T08:00:00Z or, in local time, 2026-01-31#08:00:00:000. With
---queue and --offset, one queue moves to that offset.`
+	o.Long = `Move a group to the messages of a time: earliest, latest, now, 10m for ten minutes
+ago, milliseconds since 1970, 2026-01-31T08:00:00Z or, in local time,
+2026-01-31#08:00:00:000. With --queue and --offset, one queue moves to that offset.`
 	o.Flags().StringVarP(&o.target.Addr, "broker", "b", "", "only the broker at this `ADDRESS`, host:port")
 	r := admin.Reset{}
 	var at string
@@ -175,6 +175,9 @@ func parseMoment(text string, now time.Time) (at time.Time, latest bool, err err
 	if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 0 {
 		return time.UnixMilli(ms), false, nil
 	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), false, nil
+	}
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, false, nil
 	}
@@ -188,5 +191,5 @@ func parseMoment(text string, now time.Time) (at time.Time, latest bool, err err
 		return t, false, nil
 	}
 	return time.Time{}, false, fmt.Errorf(
-		"%q is no time; want earliest, latest, now, milliseconds, 2026-01-31T08:00:00Z or 2026-01-31#08:00:00:000", text)
+		"%q is no time; want earliest, latest, now, 10m for ten minutes ago, milliseconds, 2026-01-31T08:00:00Z or 2026-01-31#08:00:00:000", text)
 }

@@ -113,7 +113,7 @@ func (o *operation) redrive(ctx context.Context, c *admin.Cluster, r admin.Redri
 		fmt.Fprintf(o.ErrOrStderr(), "sent %d, looked at %d of %d, %s to go\n", p.Sent, p.Looked, p.Of, left)
 	}
 	p, err := c.Redrive(ctx, r)
-	if err != nil {
+	if err != nil && p.Sent > 0 {
 		err = fmt.Errorf("sent %d, then: %w", p.Sent, err)
 	}
 	return p, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/goddardmq/goddard/internal/node"
 	"github.com/spf13/cobra"
 )
 
@@ -23,7 +24,7 @@ the one with this key, or all.`
 		}
 		done := map[string]map[string]string{}
 		for _, b := range brokers {
-			if done[cmp.Or(b.Name, b.Addr)], err = c.ResetBrokerConfig(ctx, b.Addr, key); err != nil {
+			if done[cmp.Or(b.Name, b.Addr)], err = c.ResetBrokerConfig(ctx, b.Addr, node.RocketMQKey(key)); err != nil {
 				return err
 			}
 		}
@@ -52,6 +53,9 @@ func (o *operation) reset(done map[string]map[string]string) error {
 		for _, key := range slices.Sorted(maps.Keys(done[server])) {
 			t.add(server, key, done[server][key])
 		}
+	}
+	if len(t.rows) == 0 {
+		return o.done(done, "all settings are as they are configured")
 	}
 	return o.print(done, t)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,22 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// topicAttributes is what help says about attributes of topics.
+const topicAttributes = `Attributes: +NAME=VALUE sets one, -NAME removes it, commas separate several.
+
+  message.type           NORMAL, FIFO, DELAY, TRANSACTION, PRIORITY or, if
+                         mixed-message-type allows it, MIXED; a message goes to
+                         the queue of its property _SYS_MSG_PRIORITY_, and a
+                         PRIORITY topic is popped from the highest queue down
+  dedup.window.seconds   a message whose unique key (UNIQ_KEY) was stored within
+                         so many seconds, at most 604800, is not stored again
+  consume.rate.messages  messages a second to those that pull, in all groups
+                         together; pops are not slowed
+  consume.rate.bytes     bytes of messages a second, likewise`
+
 func topicCreate(s spelling) *cobra.Command {
-	o := s.operation("Create a topic or change it", "goddard admin topic create orders --read-queues 4 --write-queues 4")
+	o := s.operation("Create a topic or change it", "goddard admin topic create orders --read-queues 4 --write-queues 4\n  goddard admin topic create jobs --attributes +message.type=PRIORITY")
+	o.Long = "Create a topic, or change all of it.\n\n" + topicAttributes
 	o.targets()
 	t := mq.Topic{Attributes: map[string]string{}}
 	var attributes, unit, unitSub string
@@ -23,7 +38,7 @@ func topicCreate(s spelling) *cobra.Command {
 	f.Int32VarP(&t.WriteQueues, "write-queues", "w", 8, "how many queues are written")
 	f.Int32VarP(&t.Perm, "perm", "p", mq.PermRead|mq.PermWrite, "2 write, 4 read, 6 both")
 	o.truth(&t.Order, "order", o.letter("o"), "an ordered topic")
-	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +message.type=FIFO,-other")
+	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +message.type=FIFO,-consume.rate.bytes")
 	if s.old {
 		f.StringVarP(&unit, "unit", "u", "", "unit topic (true|false)")
 		f.StringVarP(&unitSub, "hasUnitSub", "s", "", "has unit subscribers (true|false)")
@@ -46,15 +61,19 @@ func topicCreate(s spelling) *cobra.Command {
 
 func topicUpdate(s spelling) *cobra.Command {
 	o := s.operation("Change a topic and leave alone what is not named", "goddard admin topic update orders --attributes +dedup.window.seconds=60")
+	o.Long = "Change a topic and leave alone what is not named.\n\n" + topicAttributes
 	o.targets()
 	var topic, attributes string
 	var change mq.Topic
 	f := o.Flags()
-	f.Int32VarP(&change.ReadQueues, "read-queues", "r", 8, "how many queues are read")
-	f.Int32VarP(&change.WriteQueues, "write-queues", "w", 8, "how many queues are written")
-	f.Int32VarP(&change.Perm, "perm", "p", mq.PermRead|mq.PermWrite, "2 write, 4 read, 6 both")
-	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +message.type=FIFO,-other")
+	f.Int32VarP(&change.ReadQueues, "read-queues", "r", 0, "how many queues are read")
+	f.Int32VarP(&change.WriteQueues, "write-queues", "w", 0, "how many queues are written")
+	f.Int32VarP(&change.Perm, "perm", "p", 0, "2 write, 4 read, 6 both")
+	f.StringVarP(&attributes, "attributes", "a", "", "`CHANGES` of attributes, such as +message.type=FIFO,-consume.rate.bytes")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if err := o.changes("read-queues", "write-queues", "perm", "attributes"); err != nil {
+			return err
+		}
 		brokers, err := c.ChangeTopic(ctx, o.target, topic, func(t *mq.Topic) {
 			t.Attributes = attributeChanges(attributes)
 			for flag, n := range map[string][2]*int32{
@@ -162,18 +181,55 @@ func nonNil[T any](list []T) []T {
 }
 
 func topicStatus(s spelling) *cobra.Command {
-	o := s.operation("Show the queues of a topic", "goddard admin topic describe orders")
+	o := s.operation("Show the queues of a topic", "")
 	var topic string
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		queues, err := c.TopicStatus(ctx, topic)
 		if err != nil {
 			return err
 		}
-		t := newTable("BROKER", "QUEUE", "MIN", "MAX", "LAST MESSAGE")
-		for _, q := range queues {
-			t.add(q.Broker, q.Queue, q.Min, q.Max, when(q.LastUpdate))
+		return o.print(nonNil(queues), queueTable(queues))
+	}, wanted{"topic", "t", "TOPIC", &topic})
+}
+
+func queueTable(queues []admin.QueueStatus) *table {
+	t := newTable("BROKER", "QUEUE", "MIN", "MAX", "LAST MESSAGE")
+	for _, q := range queues {
+		t.add(q.Broker, q.Queue, q.Min, q.Max, when(q.LastUpdate))
+	}
+	return t
+}
+
+// A describedTopic is a topic with its queues, by broker.
+type describedTopic struct {
+	Brokers []admin.PlacedTopic `json:"brokers"`
+	Queues  []admin.QueueStatus `json:"queues"`
+}
+
+func topicDescribe(s spelling) *cobra.Command {
+	o := s.operation("Show a topic, its attributes and its queues", "goddard admin topic describe orders")
+	var topic string
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		brokers, err := c.PlacedTopics(ctx, topic)
+		if err != nil {
+			return err
 		}
-		return o.print(nonNil(queues), t)
+		queues, err := c.TopicStatus(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if o.out == asJSON {
+			return o.print(describedTopic{brokers, nonNil(queues)}, nil)
+		}
+		t := newTable("BROKER", "READ QUEUES", "WRITE QUEUES", "PERM", "ATTRIBUTES")
+		for _, b := range brokers {
+			t.add(b.Broker, b.ReadQueues, b.WriteQueues, b.Perm, cmp.Or(attributeList(b.Attributes), "-"))
+		}
+		if err := o.print(nil, t); err != nil {
+			return err
+		}
+		fmt.Fprintln(o.OutOrStdout())
+		return o.print(nil, queueTable(queues))
 	}, wanted{"topic", "t", "TOPIC", &topic})
 }
 

@@ -50,6 +50,9 @@ type runner interface {
 }
 
 func (o *benchOptions) run(cmd *cobra.Command, r runner) error {
+	if o.common.Duration <= 0 || o.common.Warmup < 0 {
+		return fmt.Errorf("--time %v, --warmup %v: want a time above 0 to measure, and a warmup of 0 or more", o.common.Duration, o.common.Warmup)
+	}
 	to, err := o.door.options(cmd)
 	if err != nil {
 		return err
@@ -123,17 +126,22 @@ func newBenchConsume(o *benchOptions) *cobra.Command {
 func newBenchPop(o *benchOptions) *cobra.Command {
 	var p load.Pop
 	cmd := &cobra.Command{
-		Use:     "pop",
-		Short:   "Pop a topic over and over, and acknowledge each message",
-		Example: "  goddard bench pop --topic goddard-bench",
-		Args:    cobra.NoArgs,
+		Use:   "pop",
+		Short: "Pop a topic over and over, and acknowledge each message",
+		Long: `Pop a topic over and over, and acknowledge each message by itself. The topic must
+hold messages: goddard bench produce fills it. A new consumer group begins
+whenever one has had the whole topic; the groups goddard-bench-pop-… stay on the
+broker.`,
+		Example: `  goddard bench pop
+  goddard bench pop --topic orders --max 1 --in-flight 16`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.Common = o.settled(cmd)
 			return o.run(cmd, p)
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&p.Max, "max", 32, "messages asked for in a pop")
+	f.IntVar(&p.Max, "max", 32, "messages asked for in a pop, at most 32")
 	f.IntVar(&p.Connections, "connections", 2, "connections to each broker")
 	f.IntVar(&p.InFlight, "in-flight", 4, "pops under way on each connection")
 	return cmd

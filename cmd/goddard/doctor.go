@@ -228,8 +228,7 @@ func (d *doctor) addresses(ctx context.Context) {
 	}
 	if running {
 		d.grpc(ctx)
-	}
-	if !running {
+	} else {
 		d.ports()
 		d.find(poor, "no name server answers at "+strings.Join(asked, ", "), "start `goddard` and run the doctor again; it then tries the addresses that clients are given")
 	}
@@ -297,7 +296,7 @@ func (d *doctor) ask(ctx context.Context, namesrv string) bool {
 	return true
 }
 
-// grpc tries where gRPC clients would be answered by a server that runs.
+// grpc dials the port of the running server that gRPC clients use.
 func (d *doctor) grpc(ctx context.Context) {
 	if d.c.GRPCPort <= 0 {
 		return
@@ -305,10 +304,10 @@ func (d *doctor) grpc(ctx context.Context) {
 	for _, host := range d.clientSides() {
 		addr := net.JoinHostPort(host, strconv.Itoa(d.c.GRPCPort))
 		if err := probe(ctx, addr); err != nil {
-			d.find(poor, fmt.Sprintf("gRPC clients cannot reach %s: %v", addr, err), "give --grpc-port as the server has it, or -1 if it has none")
+			d.find(bad, fmt.Sprintf("gRPC clients cannot reach %s: %v", addr, err), "give the doctor the flags and the file that the server runs with, or open the port in firewalls")
 			continue
 		}
-		d.find(good, "gRPC clients reach "+addr, "")
+		d.find(good, "gRPC clients can reach "+addr, "")
 	}
 }
 

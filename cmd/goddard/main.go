@@ -37,6 +37,9 @@ func run(ctx context.Context) int {
 // newRoot is the command line.
 func newRoot() *cobra.Command {
 	root := newServer()
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())
+	})
 	root.AddCommand(
 		newNamesrv(),
 		newBroker(),

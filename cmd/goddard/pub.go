@@ -46,6 +46,7 @@ func newPub() *cobra.Command {
 		Long:  "Sends BODY, or each line of standard input, to a topic. Works against any RocketMQ cluster.",
 		Example: `  goddard pub hello "first message"
   goddard pub hello --tag paid --key order-7 --property region=eu '{"order":7}'
+  goddard pub reports "once at nine" --delay 2h30m
   seq 1000 | goddard pub numbers -q`,
 		Args: topicAndBody,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,6 +82,9 @@ func topicAndBody(c *cobra.Command, args []string) error {
 func (o *pubOptions) check() error {
 	if o.delayLevel < 0 || o.delayLevel > maxDelayLevel {
 		return fmt.Errorf("--delay-level %d: want 1 to %d, or 0 for no delay", o.delayLevel, maxDelayLevel)
+	}
+	if o.delayLevel != 0 && o.delay != 0 {
+		return errors.New("--delay and --delay-level both say when; give one of them")
 	}
 	if o.count < 1 {
 		return fmt.Errorf("--count %d: want 1 or more", o.count)
@@ -184,10 +188,11 @@ func (p *publisher) send(ctx context.Context, body []byte) error {
 	if p.sent == 0 {
 		p.start = time.Now()
 	}
-	m := &mq.Message{
-		Topic: p.o.topic, BornTime: time.Now().UnixMilli(), Body: body,
-		Properties: mq.AppendProperty(p.properties[:len(p.properties):len(p.properties)], mq.PropUniqueKey, p.keys.Next()),
+	props := p.properties
+	if _, given := mq.Property(props, mq.PropUniqueKey); !given {
+		props = mq.AppendProperty(props[:len(props):len(props)], mq.PropUniqueKey, p.keys.Next())
 	}
+	m := &mq.Message{Topic: p.o.topic, BornTime: time.Now().UnixMilli(), Body: body, Properties: props}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	sent, err := p.cluster.Send(ctx, p.queues[p.sent%len(p.queues)], p.o.group, m)

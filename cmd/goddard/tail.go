@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -57,6 +58,9 @@ func (o *tailOptions) run(c *cobra.Command) error {
 	defer cluster.Close()
 	ctx := c.Context()
 	queues, err := cluster.ReadQueues(ctx, o.topic)
+	if errors.Is(err, mq.ErrTopicNotFound) {
+		return fmt.Errorf("%w; `goddard admin topic list` shows those there are", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,9 @@ func (c *Cluster) resetConfig(ctx context.Context, addr string, code wire.Code, 
 	}
 	if key != "" {
 		value, changed := configured[key]
+		if _, known := all[key]; !changed && !known {
+			return nil, fmt.Errorf("%s has no setting %s", addr, key)
+		}
 		if !changed {
 			return nil, fmt.Errorf("%s: setting %s is as it is configured", addr, key)
 		}

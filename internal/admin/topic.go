@@ -187,6 +187,37 @@ func (c *Cluster) routeMasters(ctx context.Context, topic string) ([]Broker, err
 	return masters, nil
 }
 
+// A PlacedTopic is what a topic is on one broker.
+type PlacedTopic struct {
+	Broker      string            `json:"broker"`
+	ReadQueues  int32             `json:"read_queues"`
+	WriteQueues int32             `json:"write_queues"`
+	Perm        int32             `json:"perm"`
+	Order       bool              `json:"order"`
+	Attributes  map[string]string `json:"attributes,omitempty"`
+}
+
+// PlacedTopics says what a topic is on each master that has it. Brokers that are
+// too old to say so are left out.
+func (c *Cluster) PlacedTopics(ctx context.Context, topic string) ([]PlacedTopic, error) {
+	masters, err := c.routeMasters(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	all := []PlacedTopic{}
+	for _, b := range masters {
+		t, err := c.Topic(ctx, b.Addr, topic)
+		if refusedWith(err, wire.CodeRequestCodeNotSupported) || refusedWith(err, wire.CodeTopicNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, PlacedTopic{b.Name, t.ReadQueues, t.WriteQueues, t.Perm, t.Order, t.Attributes})
+	}
+	return all, nil
+}
+
 // A QueueStatus is the state of one queue.
 type QueueStatus struct {
 	Broker     string    `json:"broker"`

@@ -83,7 +83,7 @@ func (o *Options) change(kv map[string]string) error {
 		f, ok := fields[key]
 		switch {
 		case !ok:
-			return fmt.Errorf("%w: there is no setting %.60s", mq.ErrInvalid, key)
+			return fmt.Errorf("%w: a running broker has no setting %.60s; `goddard admin broker config get` lists those it has", mq.ErrInvalid, key)
 		case f.Tag.Get("live") == "":
 			if settingText(f.StructField, f.v) != text {
 				return fmt.Errorf("%w: %s cannot change while the broker runs; change its configuration and start it again", mq.ErrInvalid, key)

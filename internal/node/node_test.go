@@ -295,7 +295,7 @@ func TestNodeStartsAndStopsWithoutItsCollector(t *testing.T) {
 	c := inMemory(RoleAll)
 	c.Trace.Endpoint = "http://127.0.0.1:1"
 	n, stop := started(t, c)
-	if want := "http://127.0.0.1:1/v1/traces (http/protobuf), 0.001 of messages"; !strings.HasPrefix(n.Tracing(), want) {
+	if want := "http://127.0.0.1:1/v1/traces (http/protobuf), of 0.1 % of the messages"; !strings.HasPrefix(n.Tracing(), want) {
 		t.Errorf("tracing is %q, want %q…", n.Tracing(), want)
 	}
 	createTopic(t, n.BrokerAddr(), "T")

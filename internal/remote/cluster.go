@@ -200,7 +200,7 @@ func (c *Cluster) WriteQueues(ctx context.Context, topic string) ([]Queue, error
 		// most this many queues.
 		limit = DefaultQueues
 		if data, err = c.Route(ctx, mq.TopicDefault); errors.Is(err, mq.ErrTopicNotFound) {
-			return nil, fmt.Errorf("remote: %w: %s, and no broker creates topics on first use; create it with `goddard admin topic create %s`",
+			return nil, fmt.Errorf("remote: %w: %s, and name servers know no broker that creates topics on first use; create it with `goddard admin topic create %s`",
 				mq.ErrTopicNotFound, topic, topic)
 		}
 	}
@@ -210,9 +210,19 @@ func (c *Cluster) WriteQueues(ctx context.Context, topic string) ([]Queue, error
 	return queues(data, topic, mq.PermWrite, func(q wire.QueueData) int32 { return min(q.WriteQueueNums, limit) })
 }
 
-// ReadQueues lists the queues of a topic that can be read, sorted.
+// ReadQueues lists the queues of a topic that can be read, sorted. A light queue
+// is queue 0 of each broker that creates topics on first use, for name servers
+// have no routes to light queues.
 func (c *Cluster) ReadQueues(ctx context.Context, topic string) ([]Queue, error) {
 	data, err := c.Route(ctx, topic)
+	if mq.IsLight(topic) && errors.Is(err, mq.ErrTopicNotFound) {
+		if data, err = c.Route(ctx, mq.TopicDefault); errors.Is(err, mq.ErrTopicNotFound) {
+			return nil, fmt.Errorf("remote: name servers know no route to the light queue %s, and no broker that creates topics on first use, by which it could be found", topic)
+		}
+		if err == nil {
+			return queues(data, topic, mq.PermRead, func(wire.QueueData) int32 { return 1 })
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func describeBroker(o Options) (*resourcepb.Resource, error) {
 
 // String says where spans go and of what they are.
 func (t *Tracer) String() string {
-	return fmt.Sprintf("%s (%s), %v of messages without a traceparent", t.opts.target(), t.opts.Protocol, *t.opts.SampleRatio)
+	return fmt.Sprintf("%s (%s), of %.4g %% of the messages without a traceparent", t.opts.target(), t.opts.Protocol, *t.opts.SampleRatio*100)
 }
 
 // Close gives up a Tracer that will not Run.

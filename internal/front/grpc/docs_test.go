@@ -26,7 +26,23 @@ Printed from the table in internal/front/grpc/table.go by
 ` + "`go test ./internal/front/grpc -run CallsPage -update`" + `. The messages are in internal/front/grpc/rmq/rocketmq.proto.
 
 The listener is at grpc-port, with TLS and plaintext on the same port unless grpc-tls says otherwise. Health
-(grpc.health.v1) and reflection answer as well, so that grpcurl works without files.
+(grpc.health.v1) and reflection answer as well, so that grpcurl works without files:
+
+    grpcurl -plaintext 127.0.0.1:8081 list
+    grpcurl -cacert goddard-data/tls/ca.pem 127.0.0.1:8081 grpc.health.v1.Health/Check
+
+## TLS
+
+Clients of RocketMQ 5 use TLS unless they are told otherwise, and some believe any certificate. Those that check it have to
+trust its authority. Without tls-cert and tls-key that is one that the first start makes, as tls/ca.pem in the data
+directory: copy it to the clients, and keep tls/ca-key.pem to yourself. The server's certificate by it stands for localhost,
+127.0.0.1, ::1, the addresses of listen and advertise and, where listen is 0.0.0.0 or ::, the addresses and the name of this
+machine. It is made anew at a start if these have changed or its end is less than 60 days away; the authority stays for
+20 years. To try it:
+
+    openssl s_client -connect 127.0.0.1:8081 -alpn h2 -CAfile goddard-data/tls/ca.pem -verify_return_error </dev/null
+
+This certificate is for gRPC alone: the ports of the remoting protocol speak TLS only with tls-cert and tls-key.
 `)
 	for _, service := range []string{messagingService, adminService} {
 		fmt.Fprintf(&b, "\n## %s\n\n| Call | Answer | Missing |\n| --- | --- | --- |\n", strings.Trim(service, "/"))
