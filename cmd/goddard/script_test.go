@@ -13,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,11 +50,18 @@ func TestCommandLine(t *testing.T) {
 	})
 }
 
+// turn is how many ports were looked at, from a random one on, so that no two
+// scripts get the same.
+var (
+	firstPort = mrand.IntN(15000)
+	turn      atomic.Int32
+)
+
 // freePort finds a port that nobody listens on, below those that the system
 // gives to outgoing connections.
 func freePort() (int, error) {
 	for range 100 {
-		port := 15000 + mrand.IntN(15000)
+		port := 15000 + (firstPort+int(turn.Add(1)))%15000
 		if ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
 			return port, ln.Close()
 		}
