@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/pop"
 )
 
 // A popped is the answer to a pop.
@@ -555,6 +557,33 @@ func TestAKillLosesNoMessageThatWasPopped(t *testing.T) {
 		}
 		if len(want) > 0 {
 			t.Errorf("%v did not come", want)
+		}
+	})
+}
+
+func TestAPopBesideAResetKeepsWhatItTookInHand(t *testing.T) {
+	const queues = 8
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.fill(queues, slices.Repeat([]string{"a"}, 50*queues)...)
+		r.must(r.PutGroup(t.Context(), newGroup("G")))
+		for range 20 {
+			pass(time.Second)
+			var popping sync.WaitGroup
+			popping.Go(func() {
+				for i := range time.Duration(40) {
+					<-r.pops(mq.PopRequest{QueueID: -1, MaxMessages: 4, Invisible: time.Hour + i*time.Millisecond})
+				}
+			})
+			_, err := r.ResetOffsets(t.Context(), "G", "T", -1, time.Time{}, new(mq.QueueOffset), true)
+			r.must(err)
+			popping.Wait()
+			p := r.offsets.find(use{"G", "T"})
+			for id := range int32(queues) {
+				passed, inHand := p.at(id).committed, r.holds.Count(pop.Use{Group: "G", Topic: "T", Queue: id})
+				if int64(passed) != inHand {
+					t.Fatalf("the group is at %d in queue %d and has %d in hand", passed, id, inHand)
+				}
+			}
 		}
 	})
 }
