@@ -587,3 +587,22 @@ func TestAPopBesideAResetKeepsWhatItTookInHand(t *testing.T) {
 		}
 	})
 }
+
+func TestAPopThatIsGonePassesItsWakeOnToOneOfTheSameQueue(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.fill(2)
+		gone, leave := context.WithCancel(context.Background())
+		wait := mq.PopRequest{QueueID: -1, Wait: time.Minute}
+		r.popsCtx(gone, wait)
+		other := wait
+		other.QueueID = 1
+		r.pops(other) // has waited longer than the next, in vain
+		next := r.pops(wait)
+		synctest.Wait()
+		leave()
+		r.more(2, "a")
+		if p := <-next; len(p.bodies) != 1 || p.after != 0 {
+			t.Errorf("popped %q after %v", p.bodies, p.after)
+		}
+	})
+}
