@@ -606,3 +606,36 @@ func TestAPopThatIsGonePassesItsWakeOnToOneOfTheSameQueue(t *testing.T) {
 		}
 	})
 }
+
+func TestANoticeTakesNoMessageFromThoseWhoPop(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.fill(1)
+		q := mq.PopRequest{Group: "G", Topic: "T", QueueID: -1, MaxMessages: 1, Wait: time.Minute}
+		said := make(chan mq.PopStatus, 1)
+		r.Notify(t.Context(), q, func(s mq.PopStatus, err error) { said <- s })
+		next := r.pops(q)
+		synctest.Wait()
+		r.more(1, "a")
+		if p := <-next; len(p.bodies) != 1 || p.after != 0 {
+			t.Errorf("popped %q after %v", p.bodies, p.after)
+		}
+		if s := <-said; s != mq.PopFound {
+			t.Errorf("said %d", s)
+		}
+	})
+}
+
+func TestAPopThatWaitsForAQueueInOrderKeepsToTheSteadyClock(t *testing.T) {
+	r := start(t, Options{}, vfs.NewMem()) // a bubble has one clock
+	defer r.stop()
+	r.fill(1, "a")
+	q := mq.PopRequest{Ordered: true, Wait: time.Minute}
+	r.wantPop(q, "a")
+	r.pops(q)
+	r.parking.mu.Lock()
+	defer r.parking.mu.Unlock()
+	// Round(0) takes the reading of the steady clock away.
+	if at := r.parking.mu.deadlines[0].deadline; at == at.Round(0) {
+		t.Errorf("it waits until %v, whatever the clock is set to", at)
+	}
+}
