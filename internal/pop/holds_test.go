@@ -522,3 +522,19 @@ func TestGivingBackIsNotSlowedByWhatWasAcknowledged(t *testing.T) {
 		d.want(0, "0", "2", "1")
 	})
 }
+
+func TestAClockThatIsSetDoesNotStopGivingBack(t *testing.T) {
+	d := newHand(t, vfs.NewMem(), nil)
+	const now = 1_000_000_000
+	rest := d.holds.pause(now)
+	if got := d.holds.step(now); got != rest {
+		t.Errorf("rests %v after a failure, want %v", got, rest)
+	}
+	if got := d.holds.step(now - 3_600_000); got > 10*time.Second {
+		t.Errorf("rests %v when the clock was set back by an hour", got)
+	}
+	d.take(time.Hour, d.put(1)...)
+	if got := d.holds.step(time.Now().UnixMilli()); got > 10*time.Second {
+		t.Errorf("rests %v without a look at the clock, which may be set forward", got)
+	}
+}
