@@ -143,7 +143,7 @@ func (s *Server) group(ctx context.Context, name string) mq.Group {
 
 // backoff is how long a group's failed messages rest.
 func backoff(g *mq.Group) *rmq.RetryPolicy {
-	policy := &rmq.RetryPolicy{MaxAttempts: g.RetryMax + 1}
+	policy := &rmq.RetryPolicy{MaxAttempts: max(g.RetryMax, g.RetryMax+1)} // the sum may overflow
 	if p := g.RetryPolicy; p != nil && p.Type == "EXPONENTIAL" {
 		e := p.Exponential
 		if e == nil {
