@@ -325,3 +325,20 @@ func TestAGroupThatTriesForeverBuriesNothing(t *testing.T) {
 		t.Errorf("the client is told to try %d times", n)
 	}
 }
+
+func TestWhatWasRenewedIsVisibleWhenTheServerHasStopped(t *testing.T) {
+	r := newRig(t)
+	r.talk("c", consumer("G", rmq.ClientType_SIMPLE_CONSUMER, "T"))
+	fresh, renewed := inHand(20*time.Second), inHand(5*time.Second)
+	renewed.Offset++
+	for _, h := range []handle{fresh, renewed} {
+		r.server.renewing.add(renewalKey{"c", "G", h.String()}, mq.Ack{Group: "G", Topic: "T", Receipt: h.Receipt})
+	}
+	r.server.renew(r.ctx("c"), time.Now())
+	r.stop()
+	// The handle of the other is still good.
+	r.eventually("giving back", func() bool {
+		c := r.fake.changed
+		return len(c) == 2 && c[1].d == 0 && c[1].suspend && c[1].Receipt.Offset == renewed.Offset
+	})
+}
