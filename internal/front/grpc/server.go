@@ -102,7 +102,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 	}
 	s.listener = &limited{Listener: ln, s: s}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(&sniffer{o.TLS, o.TLSMode}),
+		grpc.Creds(newSniffer(o.TLS, o.TLSMode)),
 		grpc.MaxRecvMsgSize(o.MaxMessage), grpc.MaxSendMsgSize(o.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer),
