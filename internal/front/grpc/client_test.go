@@ -142,7 +142,10 @@ func TestSettingsThatCannotBeAcceptedEndTheStream(t *testing.T) {
 	r := newRig(t)
 	many := producer("T")
 	many.ClientProperties = map[string]string{"a b": ""}
+	large := consumer("G", rmq.ClientType_PUSH_CONSUMER, "T")
+	large.UserAgent = &rmq.UA{Hostname: strings.Repeat("h", maxSettings)}
 	for what, settings := range map[string]*rmq.Settings{
+		"large":      large,
 		"neither":    {},
 		"bad topic":  producer("a b"),
 		"bad group":  consumer("a b", rmq.ClientType_PUSH_CONSUMER),
@@ -396,5 +399,22 @@ func TestAPullStreamsStatusMessagesAndWhereToGoOn(t *testing.T) {
 	r.fake.pull = mq.Batch{Status: mq.PullNoNew, Next: 10}
 	if code, _, next := pull(); code != rmq.Code_MESSAGE_NOT_FOUND || next != 10 {
 		t.Errorf("%v %d", code, next)
+	}
+}
+
+func TestTheSettingsOfAllClientsAreBounded(t *testing.T) {
+	r := newRig(t)
+	for _, step := range []struct {
+		id   string
+		size int
+		ok   bool
+	}{{"a", maxAllSettings - 1, true}, {"b", 2, false}, {"a", 10, true}, {"b", maxAllSettings - 10, true}, {"a", 11, false}} {
+		if _, err := r.server.remember(step.id, step.size); (err == nil) != step.ok {
+			t.Errorf("%+v: %v", step, err)
+		}
+	}
+	r.server.forget(r.server.clients.find("b"))
+	if _, err := r.server.remember("a", maxAllSettings); err != nil {
+		t.Error(err)
 	}
 }

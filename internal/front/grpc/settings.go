@@ -27,7 +27,8 @@ const (
 
 // Limits of settings.
 const (
-	maxSettingsTopics   = 4096 // topics or subscriptions of one client
+	maxSettings         = 1 << 20 // bytes
+	maxSettingsTopics   = 4096    // topics or subscriptions of one client
 	maxClientProperties = 32
 	maxPropertyKey      = 64
 	maxPropertyValue    = 256
@@ -45,6 +46,9 @@ func restingTimes() []time.Duration {
 
 // checkSettings says what is wrong with a client's settings.
 func checkSettings(s *rmq.Settings) error {
+	if n := proto.Size(s); n > maxSettings {
+		return refusef(rmq.Code_BAD_REQUEST, "the settings have %d bytes, at most %d are accepted; use several clients", n, maxSettings)
+	}
 	switch of := s.GetPubSub().(type) {
 	case *rmq.Settings_Publishing:
 		if n := len(of.Publishing.GetTopics()); n > maxSettingsTopics {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 )
@@ -123,7 +124,7 @@ func (t *talk) settings(settings *rmq.Settings) error {
 	if err := checkSettings(settings); err != nil {
 		return err
 	}
-	c, err := t.s.remember(t.by.clientID)
+	c, err := t.s.remember(t.by.clientID, proto.Size(settings))
 	if err != nil {
 		return err
 	}
