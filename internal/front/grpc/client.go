@@ -165,6 +165,7 @@ func (c *client) attach(out chan *rmq.TelemetryCommand, first *rmq.TelemetryComm
 	c.mu.out = out
 	select {
 	case out <- first:
+		c.server.countUnread(first, 1)
 		return true
 	default:
 		return false
@@ -197,6 +198,7 @@ func (c *client) tell(command *rmq.TelemetryCommand) bool {
 	}
 	select {
 	case c.mu.out <- command:
+		c.server.countUnread(command, 1)
 		return true
 	default:
 		return false

@@ -418,3 +418,26 @@ func TestTheSettingsOfAllClientsAreBounded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAProducerThatDoesNotReadIsAskedNoMoreThanWaitsForReaders(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.MaxUnread = 1 << 20 })
+	ctx, leave := context.WithCancel(r.ctx("p"))
+	stream, err := r.Telemetry(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&rmq.TelemetryCommand{Command: &rmq.TelemetryCommand_Settings{Settings: producer("T")}}); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("joining", func() bool { return len(r.fake.joined) == 1 })
+	r.eventually("settings", func() bool { return r.server.clients.find("p").tell(&rmq.TelemetryCommand{}) })
+	half := stored("T", 7, strings.Repeat("b", 100<<10), map[string]string{mq.PropUniqueKey: "key"}, 0, 0)
+	for range 100 {
+		r.peer().CheckTransaction(mq.TransactionCheck{Topic: "T", Offset: 7, UniqueKey: "key", Record: half})
+	}
+	if n := r.server.unread.Load(); n < 1<<20 || n > 5<<18 {
+		t.Errorf("%d bytes wait", n)
+	}
+	leave()
+	r.eventually("leaving", func() bool { return r.server.unread.Load() == 0 })
+}

@@ -65,7 +65,9 @@ func (t *talk) write(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case command := <-t.out:
-			if err := t.stream.Send(command); err != nil {
+			err := t.stream.Send(command)
+			t.s.countUnread(command, -1)
+			if err != nil {
 				return err
 			}
 		}
@@ -148,4 +150,18 @@ func (t *talk) end() {
 	if t.client != nil && t.client.detach(t.out) {
 		t.s.leave(t.client)
 	}
+	for { // nobody adds to it any more
+		select {
+		case command := <-t.out:
+			t.s.countUnread(command, -1)
+		default:
+			return
+		}
+	}
+}
+
+// countUnread counts a command among what clients have not read, or (sign -1)
+// not any more: it may have a message in it.
+func (s *Server) countUnread(command *rmq.TelemetryCommand, sign int64) {
+	s.unread.Add(sign * int64(proto.Size(command)))
 }
