@@ -116,18 +116,7 @@ func (b *Broker) ResetOffsets(ctx context.Context, group, topic string, queue in
 	if !*b.opts().ServerSideReset {
 		return b.tellReset(group, topic, at, force, to)
 	}
-	p := b.offsets.progress(use{group, topic})
-	for q, offset := range to {
-		if err := b.resetQueue(p, q.ID, offset); err != nil {
-			return nil, err
-		}
-	}
-	// What was in hand before counts no more.
-	err = b.holds.Forget(func(u pop.Use) bool {
-		_, ok := to[mq.Queue{Topic: u.Topic, ID: u.Queue}]
-		return ok && u.Group == group
-	})
-	if err != nil {
+	if err := b.resetQueues(b.offsets.progress(use{group, topic}), to); err != nil {
 		return nil, err
 	}
 	b.parking.wakeGroup(group, topic)
@@ -135,12 +124,25 @@ func (b *Broker) ResetOffsets(ctx context.Context, group, topic string, queue in
 	return to, nil
 }
 
-// resetQueue moves a group to an offset while it pops nothing there.
-func (b *Broker) resetQueue(p *progress, id int32, to mq.QueueOffset) error {
-	lock := p.popLock(id)
-	lock.Lock()
-	defer lock.Unlock()
-	return b.offsets.reset(p, id, to)
+// resetQueues moves a group in queues of a topic. It pops nothing there until
+// what it had in hand is forgotten, so that what it pops then is not.
+func (b *Broker) resetQueues(p *progress, to map[mq.Queue]mq.QueueOffset) error {
+	for id := range int32(maxQueues) { // everybody else holds one of the locks at a time
+		if _, ok := to[mq.Queue{Topic: p.topic, ID: id}]; ok {
+			lock := p.popLock(id)
+			lock.Lock()
+			defer lock.Unlock()
+		}
+	}
+	for q, offset := range to {
+		if err := b.offsets.reset(p, q.ID, offset); err != nil {
+			return err
+		}
+	}
+	return b.holds.Forget(func(u pop.Use) bool {
+		_, ok := to[mq.Queue{Topic: u.Topic, ID: u.Queue}]
+		return ok && u.Group == p.group
+	})
 }
 
 // resetTargets is where a reset leads in each queue.

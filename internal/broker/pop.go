@@ -82,7 +82,8 @@ func (b *Broker) servePop(w *waiting) {
 func (b *Broker) parkPop(w *waiting, x *popping) (parked, news bool) {
 	w.deadline = w.pop.until
 	if x.until > 0 {
-		if free := time.UnixMilli(x.until); free.Before(w.deadline) {
+		// The clock may be set while it waits.
+		if free := time.Now().Add(time.Duration(x.until-x.batch.PopTime) * time.Millisecond); free.Before(w.deadline) {
 			w.deadline = free
 		}
 	}
@@ -131,6 +132,7 @@ func (b *Broker) missPop(w *waiting, s mq.PopStatus) {
 // answerPop hands over what a pop found. What it left is another's.
 func (b *Broker) answerPop(w *waiting, x *popping) {
 	if x.look {
+		b.parking.wakePop(w.use(), w.pop.request.QueueID)
 		w.pop.answer(mq.PopBatch{Status: mq.PopFound, Release: func() {}}, nil)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/pop"
 )
 
 // A popped is the answer to a pop.
@@ -557,4 +559,83 @@ func TestAKillLosesNoMessageThatWasPopped(t *testing.T) {
 			t.Errorf("%v did not come", want)
 		}
 	})
+}
+
+func TestAPopBesideAResetKeepsWhatItTookInHand(t *testing.T) {
+	const queues = 8
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.fill(queues, slices.Repeat([]string{"a"}, 50*queues)...)
+		r.must(r.PutGroup(t.Context(), newGroup("G")))
+		for range 20 {
+			pass(time.Second)
+			var popping sync.WaitGroup
+			popping.Go(func() {
+				for i := range time.Duration(40) {
+					<-r.pops(mq.PopRequest{QueueID: -1, MaxMessages: 4, Invisible: time.Hour + i*time.Millisecond})
+				}
+			})
+			_, err := r.ResetOffsets(t.Context(), "G", "T", -1, time.Time{}, new(mq.QueueOffset), true)
+			r.must(err)
+			popping.Wait()
+			p := r.offsets.find(use{"G", "T"})
+			for id := range int32(queues) {
+				passed, inHand := p.at(id).committed, r.holds.Count(pop.Use{Group: "G", Topic: "T", Queue: id})
+				if int64(passed) != inHand {
+					t.Fatalf("the group is at %d in queue %d and has %d in hand", passed, id, inHand)
+				}
+			}
+		}
+	})
+}
+
+func TestAPopThatIsGonePassesItsWakeOnToOneOfTheSameQueue(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.fill(2)
+		gone, leave := context.WithCancel(context.Background())
+		wait := mq.PopRequest{QueueID: -1, Wait: time.Minute}
+		r.popsCtx(gone, wait)
+		other := wait
+		other.QueueID = 1
+		r.pops(other) // has waited longer than the next, in vain
+		next := r.pops(wait)
+		synctest.Wait()
+		leave()
+		r.more(2, "a")
+		if p := <-next; len(p.bodies) != 1 || p.after != 0 {
+			t.Errorf("popped %q after %v", p.bodies, p.after)
+		}
+	})
+}
+
+func TestANoticeTakesNoMessageFromThoseWhoPop(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.fill(1)
+		q := mq.PopRequest{Group: "G", Topic: "T", QueueID: -1, MaxMessages: 1, Wait: time.Minute}
+		said := make(chan mq.PopStatus, 1)
+		r.Notify(t.Context(), q, func(s mq.PopStatus, err error) { said <- s })
+		next := r.pops(q)
+		synctest.Wait()
+		r.more(1, "a")
+		if p := <-next; len(p.bodies) != 1 || p.after != 0 {
+			t.Errorf("popped %q after %v", p.bodies, p.after)
+		}
+		if s := <-said; s != mq.PopFound {
+			t.Errorf("said %d", s)
+		}
+	})
+}
+
+func TestAPopThatWaitsForAQueueInOrderKeepsToTheSteadyClock(t *testing.T) {
+	r := start(t, Options{}, vfs.NewMem()) // a bubble has one clock
+	defer r.stop()
+	r.fill(1, "a")
+	q := mq.PopRequest{Ordered: true, Wait: time.Minute}
+	r.wantPop(q, "a")
+	r.pops(q)
+	r.parking.mu.Lock()
+	defer r.parking.mu.Unlock()
+	// Round(0) takes the reading of the steady clock away.
+	if at := r.parking.mu.deadlines[0].deadline; at == at.Round(0) {
+		t.Errorf("it waits until %v, whatever the clock is set to", at)
+	}
 }

@@ -157,21 +157,24 @@ func (p *parking) readyLocked(w *waiting) {
 	}
 }
 
-// wakePop makes a pop of a group ready that waits for a queue, or if queue is
-// -1 for whatever.
+// wakePop makes a pop of a group ready that waits for a queue. If queue is -1,
+// so that it may be any, it is one of those that take any and one of each queue.
 func (p *parking) wakePop(u use, queue int32) {
 	if p.pops.Load() == 0 {
 		return
 	}
 	p.mu.Lock()
-	g := p.mu.pops.group(u)
-	if g != nil {
+	before := len(p.mu.ready)
+	if g := p.mu.pops.group(u); g != nil && queue >= 0 {
 		p.readyLocked(g.first(queue, anybody))
+	} else if g != nil {
+		for _, list := range g.lists {
+			p.readyLocked(list[0])
+		}
 	}
+	woken := len(p.mu.ready) - before
 	p.mu.Unlock()
-	if g != nil {
-		p.call(1)
-	}
+	p.call(woken)
 }
 
 // again makes a request ready that was taken out already.

@@ -202,3 +202,21 @@ func TestGRPCClientsMayUseTLSAsTheModeSays(t *testing.T) {
 		}
 	}
 }
+
+func TestGRPCClientsThatComeBackResumeTheirTLSSession(t *testing.T) {
+	n, _ := started(t, inMemory(RoleAll))
+	c := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+	for i := range 2 {
+		conn, err := tls.Dial("tcp", n.GRPCAddr().String(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil { // the ticket comes before it
+			t.Fatal(err)
+		}
+		if resumed := conn.ConnectionState().DidResume; resumed != (i > 0) {
+			t.Errorf("connection %d: resumed is %v", i, resumed)
+		}
+		conn.Close()
+	}
+}

@@ -272,7 +272,7 @@ func (n *Node) parts() []part {
 		all = append(all, part{name: "broker's second listener", run: n.fast.Run})
 	}
 	if n.grpc != nil {
-		all = append(all, part{name: "gRPC listener", run: n.grpc.Run})
+		all = append(all, part{name: "gRPC listener", run: n.grpc.Run, first: true})
 	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})

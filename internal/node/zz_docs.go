@@ -27,7 +27,7 @@ var docs = map[string]string{
 	"grpc-max-message":            "The longest request and answer in bytes; a call with several messages must fit. RocketMQ's default is 130 MiB. Default 16 MiB, or what max-message-size needs.",
 	"grpc-max-connections":        "How many connections are open at most; further ones are closed at once. Default 16384.",
 	"grpc-max-streams":            "How many calls may be under way on one connection; the client holds further ones back. Default 16384.",
-	"grpc-max-unread":             "How many bytes of messages may wait for clients to read them, on all connections; beyond that receiving answers TOO_MANY_REQUESTS. Default 256 MiB.",
+	"grpc-max-unread":             "How many bytes of messages may wait for clients to read them, on all connections; beyond that receiving answers TOO_MANY_REQUESTS, and producers are asked about transactions later. Default 256 MiB.",
 	"grpc-max-renewals":           "How many messages in hand are renewed for clients that asked for it (auto renew). Default 262144.",
 	"grpc-idle-timeout":           "How long a connection may be open without a call. Default 120s.",
 	"grpc-empty-body":             "Lets messages without a body in. Default false.",

@@ -522,3 +522,26 @@ func TestGivingBackIsNotSlowedByWhatWasAcknowledged(t *testing.T) {
 		d.want(0, "0", "2", "1")
 	})
 }
+
+func TestAClockThatIsSetDoesNotStopGivingBack(t *testing.T) {
+	d := newHand(t, vfs.NewMem(), nil)
+	defer d.stop()
+	h, err := New(Options{Store: d.store}) // does not run
+	if err != nil {
+		t.Fatal(err)
+	}
+	const now = 1_000_000_000
+	rest := h.pause(now)
+	if got := h.step(now); got != rest {
+		t.Errorf("rests %v after a failure, want %v", got, rest)
+	}
+	if got := h.step(now - 3_600_000); got > 10*time.Second {
+		t.Errorf("rests %v when the clock was set back by an hour", got)
+	}
+	if err := h.Take(h.Batch(), first, now, now+3_600_000, d.put(1)); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.step(now + rest.Milliseconds()); got > 10*time.Second {
+		t.Errorf("rests %v without a look at the clock, which may be set forward", got)
+	}
+}

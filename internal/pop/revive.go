@@ -20,7 +20,9 @@ const (
 	// search must pass over; no search passes over the same ones twice.
 	lookAhead = 1000
 
-	maxSleep     = 3_600_000
+	// maxSleep is how late what is due may be noticed after the clock was set
+	// forward, or the machine slept.
+	maxSleep     = 10_000
 	firstBackoff = 100
 	maxBackoff   = 10_000
 
@@ -67,7 +69,7 @@ func (h *Holds) Run(ctx context.Context) error {
 // step gives back some of what is due and returns how long there is nothing
 // to do.
 func (h *Holds) step(now int64) time.Duration {
-	if rest := h.back.paused - now; rest > 0 {
+	if rest := h.back.paused - now; rest > 0 && rest <= h.back.backoff { // or the clock was set back
 		return time.Duration(rest) * time.Millisecond
 	}
 	if !h.settled(now) {

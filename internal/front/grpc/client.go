@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// maxClients bounds the clients whose settings are remembered.
-	maxClients = 1 << 16
+	// maxClients bounds the clients whose settings are remembered, and
+	// maxAllSettings the bytes of these.
+	maxClients     = 1 << 16
+	maxAllSettings = 64 << 20
 	// clientTimeout is how long a client without a telemetry stream that says
 	// nothing is remembered.
 	clientTimeout = 120 * time.Second
@@ -28,6 +30,7 @@ const (
 type client struct {
 	id     string
 	server *Server
+	size   int // of its settings in bytes; under the mu of the clients
 
 	// mu guards what follows. Nothing else is locked and nothing blocks while
 	// it is held.
@@ -47,10 +50,11 @@ type client struct {
 
 // clients are all of them, by id.
 type clients struct {
-	// mu guards byID. Nothing is called while it is held.
+	// mu guards byID and the sizes. Nothing is called while it is held.
 	mu struct {
 		sync.Mutex
 		byID map[string]*client
+		size int // of all settings
 	}
 }
 
@@ -80,12 +84,19 @@ func (c *clients) each(f func(*client)) {
 	}
 }
 
-// remember returns the client of an id, a new one if there is none.
-func (s *Server) remember(id string) (*client, error) {
+// remember returns the client of an id, a new one if there is none, which sent
+// settings of a size.
+func (s *Server) remember(id string, size int) (*client, error) {
 	c := s.clients
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	one := c.mu.byID[id]
+	one, more := c.mu.byID[id], size
+	if one != nil {
+		more -= one.size
+	}
+	if c.mu.size+more > maxAllSettings {
+		return nil, refusef(rmq.Code_TOO_MANY_REQUESTS, "the settings of all clients would have more than %d bytes; let clients end with shutdown, or use another server", maxAllSettings)
+	}
 	if one == nil {
 		if len(c.mu.byID) >= maxClients {
 			return nil, refusef(rmq.Code_TOO_MANY_REQUESTS, "%d clients have sent settings already; let clients end with shutdown, or use another server", maxClients)
@@ -95,6 +106,8 @@ func (s *Server) remember(id string) (*client, error) {
 		one.mu.asked = map[string]chan *rmq.TelemetryCommand{}
 		c.mu.byID[id] = one
 	}
+	one.size = size
+	c.mu.size += more
 	return one, nil
 }
 
@@ -104,6 +117,7 @@ func (s *Server) forget(one *client) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.byID[one.id] == one {
+		c.mu.size -= one.size
 		delete(c.mu.byID, one.id)
 	}
 }
@@ -157,6 +171,7 @@ func (c *client) attach(out chan *rmq.TelemetryCommand, first *rmq.TelemetryComm
 	c.mu.out = out
 	select {
 	case out <- first:
+		c.server.countUnread(first, 1)
 		return true
 	default:
 		return false
@@ -189,6 +204,7 @@ func (c *client) tell(command *rmq.TelemetryCommand) bool {
 	}
 	select {
 	case c.mu.out <- command:
+		c.server.countUnread(command, 1)
 		return true
 	default:
 		return false

@@ -142,7 +142,10 @@ func TestSettingsThatCannotBeAcceptedEndTheStream(t *testing.T) {
 	r := newRig(t)
 	many := producer("T")
 	many.ClientProperties = map[string]string{"a b": ""}
+	large := consumer("G", rmq.ClientType_PUSH_CONSUMER, "T")
+	large.UserAgent = &rmq.UA{Hostname: strings.Repeat("h", maxSettings)}
 	for what, settings := range map[string]*rmq.Settings{
+		"large":      large,
 		"neither":    {},
 		"bad topic":  producer("a b"),
 		"bad group":  consumer("a b", rmq.ClientType_PUSH_CONSUMER),
@@ -402,4 +405,44 @@ func TestAPullStreamsStatusMessagesAndWhereToGoOn(t *testing.T) {
 	if code, _, next := pull(); code != rmq.Code_MESSAGE_NOT_FOUND || next != 10 {
 		t.Errorf("%v %d", code, next)
 	}
+}
+
+func TestTheSettingsOfAllClientsAreBounded(t *testing.T) {
+	r := newRig(t)
+	for _, step := range []struct {
+		id   string
+		size int
+		ok   bool
+	}{{"a", maxAllSettings - 1, true}, {"b", 2, false}, {"a", 10, true}, {"b", maxAllSettings - 10, true}, {"a", 11, false}} {
+		if _, err := r.server.remember(step.id, step.size); (err == nil) != step.ok {
+			t.Errorf("%+v: %v", step, err)
+		}
+	}
+	r.server.forget(r.server.clients.find("b"))
+	if _, err := r.server.remember("a", maxAllSettings); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAProducerThatDoesNotReadIsAskedNoMoreThanWaitsForReaders(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.MaxUnread = 1 << 20 })
+	ctx, leave := context.WithCancel(r.ctx("p"))
+	stream, err := r.Telemetry(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&rmq.TelemetryCommand{Command: &rmq.TelemetryCommand_Settings{Settings: producer("T")}}); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("joining", func() bool { return len(r.fake.joined) == 1 })
+	r.eventually("settings", func() bool { return r.server.clients.find("p").tell(&rmq.TelemetryCommand{}) })
+	half := stored("T", 7, strings.Repeat("b", 100<<10), map[string]string{mq.PropUniqueKey: "key"}, 0, 0)
+	for range 100 {
+		r.peer().CheckTransaction(mq.TransactionCheck{Topic: "T", Offset: 7, UniqueKey: "key", Record: half})
+	}
+	if n := r.server.unread.Load(); n < 1<<20 || n > 5<<18 {
+		t.Errorf("%d bytes wait", n)
+	}
+	leave()
+	r.eventually("leaving", func() bool { return r.server.unread.Load() == 0 })
 }

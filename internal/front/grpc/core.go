@@ -124,3 +124,16 @@ func (r *renewals) takeClient(client string) []mq.Ack {
 	}
 	return acks
 }
+
+// takeRenewed ends those renewals whose message was renewed, but for those that
+// are busy, and returns their messages: the others' handles are good without.
+func (r *renewals) takeRenewed() []mq.Ack {
+	var acks []mq.Ack
+	for key, one := range r.all {
+		if one.times > 0 && !one.busy {
+			delete(r.all, key)
+			acks = append(acks, one.ack)
+		}
+	}
+	return acks
+}

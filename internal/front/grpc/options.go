@@ -53,7 +53,8 @@ type Options struct {
 
 	// MaxUnread is how many bytes of messages may wait for clients to read
 	// them, on all connections; beyond that receiving answers
-	// TOO_MANY_REQUESTS. Default 256 MiB.
+	// TOO_MANY_REQUESTS, and producers are asked about transactions later.
+	// Default 256 MiB.
 	MaxUnread int64 `conf:"grpc-max-unread"`
 
 	// MaxRenewals is how many messages in hand are renewed for clients that

@@ -41,8 +41,12 @@ func (*client) Reply(context.Context, *mq.Send) error {
 	return fmt.Errorf("%w: the gRPC protocol has no replies; ask with a client of the remoting protocol", mq.ErrNotSupported)
 }
 
-// CheckTransaction implements mq.Peer.
+// CheckTransaction implements mq.Peer. While clients have too much to read
+// already nobody is asked; the broker asks again.
 func (c *client) CheckTransaction(t mq.TransactionCheck) {
+	if c.server.unread.Load() >= c.server.o.MaxUnread {
+		return
+	}
 	record, _, err := mq.DecodeRecord(t.Record)
 	if err != nil {
 		c.server.log.Error("a half message cannot be read, so its producer is not asked", "key", t.UniqueKey, "error", err)

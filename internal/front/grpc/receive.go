@@ -35,14 +35,14 @@ type receiveStream = grpc.ServerStreamingServer[rmq.ReceiveMessageResponse]
 
 // receiving is one call of ReceiveMessage.
 type receiving struct {
-	s        *Server
-	stream   receiveStream
-	by       caller
-	req      *rmq.ReceiveMessageRequest
-	request  mq.PopRequest
-	want     *want
-	attempts int32 // after which a message goes to the dead letters
-	renew    bool
+	s       *Server
+	stream  receiveStream
+	by      caller
+	req     *rmq.ReceiveMessageRequest
+	request mq.PopRequest
+	want    *want
+	tries   int32 // again; then a message goes to the dead letters
+	renew   bool
 }
 
 // ReceiveMessage serves one call.
@@ -101,7 +101,7 @@ func (r *receiving) prepare() error {
 		return err
 	}
 	g := r.s.group(ctx, group.GetName())
-	r.attempts = g.RetryMax + 1
+	r.tries = g.RetryMax
 	r.request = mq.PopRequest{
 		Group: group.GetName(), Topic: topic.GetName(), QueueID: -1, MaxMessages: int(min(max(req.GetBatchSize(), 1), mq.MaxPop)),
 		Invisible: invisible, Wait: wait,
@@ -303,7 +303,7 @@ func (r *receiving) sort(all []mq.Popped) []taken {
 		switch {
 		case !r.want.takes(record.Properties):
 			passed = append(passed, r.ack(p.Receipt))
-		case record.ReconsumeTimes >= r.attempts && r.s.bury(ctx, r.ack(p.Receipt)):
+		case record.ReconsumeTimes > r.tries && r.s.bury(ctx, r.ack(p.Receipt)):
 		default:
 			wanted = append(wanted, taken{record, p.Receipt, p.Tries})
 		}

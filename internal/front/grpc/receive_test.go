@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -316,4 +317,35 @@ func TestCallsThatWaitAreAnsweredWhenTheServerStops(t *testing.T) {
 	r.stop()
 	in, err := stream.Recv()
 	r.want(rmq.Code_MESSAGE_NOT_FOUND, in.GetStatus(), err)
+}
+
+func TestAGroupThatTriesForeverBuriesNothing(t *testing.T) {
+	r := newRig(t)
+	r.fake.topic("T", "NORMAL")
+	r.fake.groups["G"] = mq.Group{Name: "G", RetryMax: math.MaxInt32}
+	r.fake.gives(stored("T", 0, "0", nil, 0, 0))
+	if d := r.receive(r.ctx("c"), wanted()); len(d.messages) != 1 || len(r.fake.buried) != 0 {
+		t.Errorf("got %v, buried %v", d.messages, r.fake.buried)
+	}
+	_, answer := r.talk("c", consumer("G", rmq.ClientType_PUSH_CONSUMER, "T"))
+	if n := answer.GetSettings().GetBackoffPolicy().GetMaxAttempts(); n != math.MaxInt32 {
+		t.Errorf("the client is told to try %d times", n)
+	}
+}
+
+func TestWhatWasRenewedIsVisibleWhenTheServerHasStopped(t *testing.T) {
+	r := newRig(t)
+	r.talk("c", consumer("G", rmq.ClientType_SIMPLE_CONSUMER, "T"))
+	fresh, renewed := inHand(20*time.Second), inHand(5*time.Second)
+	renewed.Offset++
+	for _, h := range []handle{fresh, renewed} {
+		r.server.renewing.add(renewalKey{"c", "G", h.String()}, mq.Ack{Group: "G", Topic: "T", Receipt: h.Receipt})
+	}
+	r.server.renew(r.ctx("c"), time.Now())
+	r.stop()
+	// The handle of the other is still good.
+	r.eventually("giving back", func() bool {
+		c := r.fake.changed
+		return len(c) == 2 && c[1].d == 0 && c[1].suspend && c[1].Receipt.Offset == renewed.Offset
+	})
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // renewing carries out what renewals decides. Nothing of it survives a restart:
-// what was in hand comes back when its invisible time is over.
+// what was renewed is given back at the end, or after a kill comes back when its
+// invisible time is over.
 type renewing struct {
 	// mu guards both; nothing else is locked and nothing blocks while it is
 	// held. idle is signalled when a renewal was carried out.
@@ -87,5 +88,16 @@ func (s *Server) giveUpRenewals(client string) {
 	s.renewing.mu.Unlock()
 	for _, a := range acks {
 		s.makeVisible(a)
+	}
+}
+
+// giveUpRenewed makes visible what was renewed, for nobody knows the handles of
+// it after a restart. What it has no time for comes back by itself.
+func (s *Server) giveUpRenewed() {
+	s.renewing.mu.Lock()
+	acks := s.renewing.core.takeRenewed()
+	s.renewing.mu.Unlock()
+	for begun := time.Now(); len(acks) > 0 && time.Since(begun) < s.o.Drain; acks = acks[1:] {
+		s.makeVisible(acks[0])
 	}
 }

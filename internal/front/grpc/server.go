@@ -102,7 +102,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 	}
 	s.listener = &limited{Listener: ln, s: s}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(&sniffer{o.TLS, o.TLSMode}),
+		grpc.Creds(newSniffer(o.TLS, o.TLSMode)),
 		grpc.MaxRecvMsgSize(o.MaxMessage), grpc.MaxSendMsgSize(o.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer),
@@ -147,7 +147,8 @@ func addrPort(a net.Addr) netip.AddrPort {
 func (s *Server) Close() error { return s.listener.Close() }
 
 // Run serves until ctx ends. Then it accepts no more, answers what waits, lets
-// calls finish for Drain at most, and returns when every goroutine has ended.
+// calls finish for Drain at most, gives back what was renewed for clients, and
+// returns when every goroutine has ended. The broker goes on until then.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -169,6 +170,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.closed = true
 	s.mu.Unlock()
 	s.work.Wait()
+	s.giveUpRenewed()
 	s.clients.each(func(c *client) { s.leave(c) })
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("grpc: %w", err)

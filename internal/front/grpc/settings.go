@@ -26,7 +26,8 @@ const (
 
 // Limits of settings.
 const (
-	maxSettingsTopics   = 4096 // topics or subscriptions of one client
+	maxSettings         = 1 << 20 // bytes
+	maxSettingsTopics   = 4096    // topics or subscriptions of one client
 	maxClientProperties = 32
 	maxPropertyKey      = 64
 	maxPropertyValue    = 256
@@ -44,6 +45,9 @@ func restingTimes() []time.Duration {
 
 // checkSettings says what is wrong with a client's settings.
 func checkSettings(s *rmq.Settings) error {
+	if n := proto.Size(s); n > maxSettings {
+		return refusef(rmq.Code_BAD_REQUEST, "the settings have %d bytes, at most %d are accepted; use several clients", n, maxSettings)
+	}
 	switch of := s.GetPubSub().(type) {
 	case *rmq.Settings_Publishing:
 		if n := len(of.Publishing.GetTopics()); n > maxSettingsTopics {
@@ -142,7 +146,7 @@ func (s *Server) group(ctx context.Context, name string) mq.Group {
 
 // backoff is how long a group's failed messages rest.
 func backoff(g *mq.Group) *rmq.RetryPolicy {
-	policy := &rmq.RetryPolicy{MaxAttempts: g.RetryMax + 1}
+	policy := &rmq.RetryPolicy{MaxAttempts: max(g.RetryMax, g.RetryMax+1)} // the sum may overflow
 	if p := g.RetryPolicy; p != nil && p.Type == "EXPONENTIAL" {
 		e := p.Exponential
 		if e == nil {

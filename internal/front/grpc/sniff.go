@@ -17,8 +17,13 @@ const tlsHandshake = 0x16
 // A sniffer lets clients use TLS or not on one port, as the mode allows: a TLS
 // connection is told by its first byte.
 type sniffer struct {
-	tls  *tls.Config
+	tls  credentials.TransportCredentials // of one configuration, so that clients can resume sessions
 	mode string
+}
+
+// newSniffer makes one; without a configuration its mode must be TLSOff.
+func newSniffer(config *tls.Config, mode string) *sniffer {
+	return &sniffer{credentials.NewTLS(config), mode}
 }
 
 var _ credentials.TransportCredentials = (*sniffer)(nil)
@@ -38,7 +43,7 @@ func (s *sniffer) ServerHandshake(nc net.Conn) (net.Conn, credentials.AuthInfo, 
 	case !secure && s.mode == TLSOnly:
 		return nil, nil, errors.New("the client did not begin a TLS handshake, and grpc-tls is only")
 	case secure:
-		return credentials.NewTLS(s.tls).ServerHandshake(nc)
+		return s.tls.ServerHandshake(nc)
 	}
 	return insecure.NewCredentials().ServerHandshake(nc)
 }

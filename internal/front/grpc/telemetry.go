@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 )
@@ -64,7 +65,9 @@ func (t *talk) write(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case command := <-t.out:
-			if err := t.stream.Send(command); err != nil {
+			err := t.stream.Send(command)
+			t.s.countUnread(command, -1)
+			if err != nil {
 				return err
 			}
 		}
@@ -123,7 +126,7 @@ func (t *talk) settings(settings *rmq.Settings) error {
 	if err := checkSettings(settings); err != nil {
 		return err
 	}
-	c, err := t.s.remember(t.by.clientID)
+	c, err := t.s.remember(t.by.clientID, proto.Size(settings))
 	if err != nil {
 		return err
 	}
@@ -147,4 +150,18 @@ func (t *talk) end() {
 	if t.client != nil && t.client.detach(t.out) {
 		t.s.leave(t.client)
 	}
+	for { // nobody adds to it any more
+		select {
+		case command := <-t.out:
+			t.s.countUnread(command, -1)
+		default:
+			return
+		}
+	}
+}
+
+// countUnread counts a command among what clients have not read, or (sign -1)
+// not any more: it may have a message in it.
+func (s *Server) countUnread(command *rmq.TelemetryCommand, sign int64) {
+	s.unread.Add(sign * int64(proto.Size(command)))
 }
