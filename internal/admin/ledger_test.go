@@ -1,8 +1,11 @@
 package admin
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
 )
 
 // The offsets of a topic that is made again begin anew, and the ledger has
@@ -30,5 +33,25 @@ func TestTheLedgerOfADeletedTopicSaysNothingAboutLaterLetters(t *testing.T) {
 	}
 	if p, err := c.Redrive(t.Context(), Redrive{Group: "g"}); err != nil || p.Sent != 3 {
 		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+// Its topic knows the key of the message that died, and must not take what is
+// sent again for that.
+func TestALetterIsSentAgainIntoATopicThatWantsEachMessageOnce(t *testing.T) {
+	c, b := live(t)
+	_, err := c.PutTopic(t.Context(), Target{Addr: b.Addr}, mq.Topic{
+		Name: "orders", ReadQueues: 1, WriteQueues: 1, Perm: mq.PermRead | mq.PermWrite,
+		Attributes: map[string]string{"+dedup.window.seconds": "600"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	die(t, c, b, "g", "orders", "a", "b")
+	if p, err := c.Redrive(t.Context(), Redrive{Group: "g", To: ToOrigin}); err != nil || p.Sent != 2 {
+		t.Fatalf("got %+v, %v", p, err)
+	}
+	if got := bodiesIn(t, c, b, "orders"); strings.Join(got, " ") != "a b a b" {
+		t.Errorf("the topic has %v", got)
 	}
 }
