@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -53,5 +56,67 @@ func TestALetterIsSentAgainIntoATopicThatWantsEachMessageOnce(t *testing.T) {
 	}
 	if got := bodiesIn(t, c, b, "orders"); strings.Join(got, " ") != "a b a b" {
 		t.Errorf("the topic has %v", got)
+	}
+}
+
+// some readies a run for the only letter of group g.
+func some(t *testing.T, c *Cluster, r *redriving) (*deadQueue, []*DeadLetter) {
+	t.Helper()
+	queues, err := c.deadQueues(t.Context(), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters, _, err := c.choose(t.Context(), queues[0], &chooser{}, 0, 1)
+	if err != nil || len(letters) != 1 {
+		t.Fatal(len(letters), err)
+	}
+	r.Group, r.c, r.id = "g", c, "run"
+	return queues[0], letters
+}
+
+func TestALetterIsNotClaimedBeforeItsTurn(t *testing.T) {
+	c, b := live(t)
+	die(t, c, b, "g", "orders", "a")
+	run := &redriving{Redrive: Redrive{Rate: 0.001}, start: time.Now(), progress: RedriveProgress{Sent: 1}}
+	q, letters := some(t, c, run)
+	if err := c.openLedger(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer end()
+	if err := run.some(ctx, q, letters, "%RETRY%g"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if _, n, err := c.bounds(t.Context(), b, mq.Queue{Topic: ledgerTopic}); n != 0 || err != nil {
+		t.Errorf("the ledger has %d entries, %v", n, err)
+	}
+}
+
+func TestALetterIsNotSentUnderAClaimThatGrewOld(t *testing.T) {
+	c, b := live(t)
+	die(t, c, b, "g", "orders", "a")
+	run := &redriving{start: time.Now(), claimed: time.Now().Add(-claimTime)}
+	_, letters := some(t, c, run)
+	done, doubt, err := run.one(t.Context(), letters[0], "%RETRY%g", claim{run: "run"})
+	if done || doubt || err == nil || !strings.Contains(err.Error(), "claimed 1m0s ago") {
+		t.Errorf("got %v, %v, %v", done, doubt, err)
+	}
+	if got := bodiesIn(t, c, b, "%RETRY%g"); len(got) != 0 {
+		t.Errorf("the retry topic has %v", got)
+	}
+}
+
+// A line that was sent is the last one also if the broker put its message
+// elsewhere: going on behind it sends nothing twice.
+func TestTheLastLineThatWasSentIsNamedWithTheError(t *testing.T) {
+	c, b := live(t)
+	die(t, c, b, "g", "orders", "a", "b")
+	var file bytes.Buffer
+	if _, err := c.SaveDeadLetters(t.Context(), "g", DeadLetterFilter{}, 0, &file); err != nil {
+		t.Fatal(err)
+	}
+	lockOrders(t, c, b)
+	if last, err := c.SendSaved(t.Context(), &file, 1, Redrive{}); last != 1 || err == nil {
+		t.Errorf("got %d, %v", last, err)
 	}
 }
