@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,26 @@ func TestTheLimitOfLightQueuesIsForSendersAlone(t *testing.T) {
 		wantStrings(t, "by time", r.bodies("%LMQ%b", 0), "time")
 		wantStrings(t, "committed", r.bodies("%LMQ%c", 0), "half")
 		r.wantErr(r.send(message("T", "more", mq.PropMultiDispatch, "%LMQ%e"))[0].Err, mq.ErrLightQuota)
+	})
+}
+
+// Its offsets in light queues are added when a delayed message is delivered; if
+// they do not fit it is refused before that.
+func TestADelayedMessageWithoutRoomForItsOffsetsIsRefused(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.topic("T", 1)
+		for size := 32_500; size < 32_760; size += 7 {
+			s := message("T", "x", mq.PropDelay, "1", mq.PropMultiDispatch, lightNames, "k", strings.Repeat("v", size))
+			if got := r.send(s)[0]; got.Err != nil {
+				r.wantErr(got.Err, mq.ErrMessageIllegal)
+				continue
+			}
+			before := len(r.bodies("T", 0))
+			pass(2 * time.Second)
+			if len(r.bodies("T", 0)) != before+1 {
+				t.Errorf("a message with %d bytes was accepted and is gone", size)
+			}
+		}
 	})
 }
 
