@@ -131,6 +131,7 @@ type deadQueue struct {
 	id       int32
 	broker   Broker
 	min, max int64
+	oldest   int64 // store time of the first letter, in Unix milliseconds; 0 if there is none
 	ledger   ledger
 	read     int64 // offset in the ledger's topic up to which ledger knows it
 	busy     int   // letters that were passed over, because a run has claimed them
@@ -157,6 +158,9 @@ func (c *Cluster) deadQueues(ctx context.Context, group string) ([]*deadQueue, e
 			for id := range max(data.ReadQueueNums, data.WriteQueueNums) {
 				q := &deadQueue{group: group, id: id, broker: Broker{Cluster: b.Cluster, Name: b.BrokerName, Addr: addr}}
 				if q.min, q.max, err = c.bounds(ctx, q.broker, q.queue()); err != nil {
+					return nil, err
+				}
+				if err := c.findOldest(ctx, q); err != nil {
 					return nil, err
 				}
 				if err := c.readLedger(ctx, q); err != nil {
@@ -226,7 +230,7 @@ func (c *Cluster) DeadLetter(ctx context.Context, id string) (*DeadLetter, error
 	if !dead {
 		return nil, fmt.Errorf("message %s lies in topic %s, which holds no dead letters: %w", id, m.Record.Topic, mq.ErrNotFound)
 	}
-	q := &deadQueue{group: group, id: m.Record.QueueID, broker: Broker{Name: m.Broker, Addr: m.Addr}}
+	q := &deadQueue{group: group, id: m.Record.QueueID, broker: Broker{Name: m.Broker, Addr: m.Addr}, oldest: m.Record.StoreTime}
 	if err := c.readLedger(ctx, q); err != nil {
 		return nil, err
 	}

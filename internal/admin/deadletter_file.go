@@ -150,10 +150,13 @@ func (c *Cluster) SendSaved(ctx context.Context, in io.Reader, from int, r Redri
 			last = line
 			return run.call(l, &m)
 		}
-		if _, _, err := run.one(ctx, l, run.to(l), claim{}); err != nil {
+		done, _, err := run.one(ctx, l, run.to(l), claim{})
+		if done {
+			last = line
+		}
+		if err != nil {
 			return err
 		}
-		last = line
 		run.tell()
 		return nil
 	})

@@ -18,8 +18,17 @@ import (
 // with them when retention deletes the log, never before them.
 const ledgerTopic = "GODDARD_DEAD_LETTERS"
 
+// findOldest learns when the oldest letter of a queue was stored.
+func (c *Cluster) findOldest(ctx context.Context, q *deadQueue) error {
+	return c.scan(ctx, q.broker, q.queue(), q.min, q.max, func(r *mq.Record) (bool, error) {
+		q.oldest = r.StoreTime
+		return false, nil
+	})
+}
+
 // readLedger learns what was written about a queue since it was last read. A
-// broker without a ledger has none to read.
+// broker without a ledger has none to read. What is older than q's letters is
+// about others, which lay there before the topic was deleted and made again.
 func (c *Cluster) readLedger(ctx context.Context, q *deadQueue) error {
 	at := mq.Queue{Topic: ledgerTopic}
 	lo, hi, err := c.bounds(ctx, q.broker, at)
@@ -35,7 +44,7 @@ func (c *Cluster) readLedger(ctx context.Context, q *deadQueue) error {
 func (c *Cluster) readLedgerUntil(ctx context.Context, q *deadQueue, from, until int64) error {
 	return c.scan(ctx, q.broker, mq.Queue{Topic: ledgerTopic}, from, until, func(r *mq.Record) (bool, error) {
 		var e entry
-		if json.Unmarshal(r.Body, &e) == nil && e.Group == q.group && e.Queue == q.id && e.good() {
+		if r.StoreTime >= q.oldest && json.Unmarshal(r.Body, &e) == nil && e.Group == q.group && e.Queue == q.id && e.good() {
 			q.ledger.apply(&e, time.UnixMilli(r.StoreTime))
 		}
 		q.read = int64(r.QueueOffset) + 1

@@ -98,6 +98,7 @@ type redriving struct {
 	id       string
 	start    time.Time
 	progress RedriveProgress
+	claimed  time.Time       // when the letters at hand were; zero if they need no claim
 	checked  map[string]bool // broker and topic where a message was seen to arrive
 }
 
@@ -166,6 +167,11 @@ func (r *redriving) some(ctx context.Context, q *deadQueue, letters []*DeadLette
 		}
 		return nil
 	}
+	// Claims must not grow old while they wait for their turn.
+	if err := r.pace(ctx); err != nil {
+		return err
+	}
+	r.claimed = time.Now()
 	if err := r.c.write(ctx, q, entry{Run: r.id, To: to, Claim: spans(offsetsOf(letters))}); err != nil {
 		return err
 	}
@@ -217,6 +223,10 @@ func (r *redriving) one(ctx context.Context, l *DeadLetter, to string, held clai
 	broker, err := r.c.broker(ctx, l.From, m.Topic)
 	if err != nil {
 		return false, held.doubt != nil, err
+	}
+	if age := time.Since(r.claimed); !r.claimed.IsZero() && age > claimTime/2 {
+		return false, held.doubt != nil, fmt.Errorf("dead letter %s was claimed %v ago, so that another run may be about to send it: the broker is slow; run this again, which goes on with what was not sent",
+			l.ID, age.Round(time.Second))
 	}
 	id, _, err := r.c.send(ctx, broker, &m)
 	if err != nil {

@@ -219,11 +219,9 @@ func TestWhatAKilledRunSentIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// While a member of the group consumes in order, the broker puts what comes to
-// the retry topic among the dead letters.
-func TestARunStopsWhenTheBrokerPutsItsMessagesAmongTheDead(t *testing.T) {
-	c, b := live(t)
-	die(t, c, b, "g", "orders", numbered(5)...)
+// lockOrders has a member of group g consume the topic orders in order.
+func lockOrders(t *testing.T, c *Cluster, b Broker) {
+	t.Helper()
 	lock := wire.NewRequest(wire.LockBatchMQ, nil)
 	lock.Body = wire.EncodeBody(wire.LockBody{
 		ConsumerGroup: "g", ClientID: "c", Queues: []wire.MessageQueue{{Topic: "orders", BrokerName: b.Name, QueueID: 0}},
@@ -231,6 +229,14 @@ func TestARunStopsWhenTheBrokerPutsItsMessagesAmongTheDead(t *testing.T) {
 	if _, err := c.call(t.Context(), b.Addr, lock); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// While a member of the group consumes in order, the broker puts what comes to
+// the retry topic among the dead letters.
+func TestARunStopsWhenTheBrokerPutsItsMessagesAmongTheDead(t *testing.T) {
+	c, b := live(t)
+	die(t, c, b, "g", "orders", numbered(5)...)
+	lockOrders(t, c, b)
 	p, err := c.Redrive(t.Context(), Redrive{Group: "g"})
 	if err == nil || !strings.Contains(err.Error(), "consume in order") || p.Sent != 1 {
 		t.Fatalf("got %+v, %v", p, err)

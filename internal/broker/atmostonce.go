@@ -91,6 +91,9 @@ func (p *passing) run() (given int) {
 	left := map[receiver][]int{}
 	broadcasts := map[string]bool{}
 	for _, w := range p.b.parking.waitFor(p.topic, p.queues) {
+		if p.b.mayPull(&w.request) != nil {
+			continue // which it is told when it is read for
+		}
 		group := w.request.Group
 		all, known := broadcasts[group]
 		if !known {

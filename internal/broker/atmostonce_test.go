@@ -222,3 +222,30 @@ func TestABatchAtMostOnceIsSharedOutByWhatPullsTake(t *testing.T) {
 		}
 	})
 }
+
+// Such a message asks nobody's leave later, as a stored one does when it is read.
+func TestAPullThatWaitsGetsNoMessageAtMostOnceThatItMayNotRead(t *testing.T) {
+	for name, forbid := range map[string]func(r *rig){
+		"a topic forbidden to the group": func(r *rig) { r.must(r.Forbid(r.Context(), "G", "T", true)) },
+		"a suspended group": func(r *rig) {
+			g := newGroup("G")
+			g.ConsumeEnable = false
+			r.must(r.PutGroup(r.Context(), g))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Options{}, func(t *testing.T, r *rig) {
+				r.topic("T", 1)
+				answer := r.waits("G", "T", 0, 0, 0)
+				forbid(r)
+				r.sent(atMostOnce("T", "x"))
+				if bodies, _ := got(t, answer); len(bodies) != 0 {
+					t.Errorf("got %v", bodies)
+				}
+				if n := r.passed.dropped.Load(); n != 1 {
+					t.Errorf("dropped %d", n)
+				}
+			})
+		})
+	}
+}

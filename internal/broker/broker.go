@@ -219,6 +219,7 @@ func (b *Broker) mayRemove(below mq.LogPos) bool { return b.ready.Load() && b.ag
 // deliver stores messages whose delay is over and counts them for their topics.
 func (b *Broker) deliver(batch *mq.SendBatch) {
 	done := batch.Done
+	batch.Accepted = true
 	batch.Done = func(batch *mq.SendBatch) {
 		for i := range batch.Sends {
 			if one := &batch.Sends[i]; one.Err == nil {

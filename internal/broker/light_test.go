@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,49 @@ func TestDelayedAndHalfMessagesReachLightQueuesWhenTheyAreDelivered(t *testing.T
 		pass(2 * time.Second)
 		wantStrings(t, "retries", r.bodies("%RETRY%G", 0), "time")
 		wantStrings(t, "after a retry", r.bodies("%LMQ%a", 0), "half", "time", "level")
+	})
+}
+
+// A message that was accepted is delivered, and holds up none behind it, however
+// many light queues there are by then.
+func TestTheLimitOfLightQueuesIsForSendersAlone(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.topic("T", 4)
+		r.must(r.SetSettings(t.Context(), map[string]string{"maxLmqConsumeQueueNum": "1"}))
+		r.sent(message("T", "level", mq.PropDelay, "1", mq.PropMultiDispatch, "%LMQ%a"))
+		r.sent(message("T", "time", mq.PropTimerDelaySec, "3", mq.PropMultiDispatch, "%LMQ%b"))
+		at := r.sent(half("T", "half", mq.PropMultiDispatch, "%LMQ%c"))
+		r.sent(message("T", "behind", mq.PropDelay, "1"))
+		r.sent(message("T", "full", mq.PropMultiDispatch, "%LMQ%d"))
+		if err := r.end(at, mq.OutcomeCommit); err != nil {
+			t.Error(err)
+		}
+		pass(5 * time.Second)
+		wantStrings(t, "the topic", r.bodies("T", 0), "full", "level", "behind", "time")
+		wantStrings(t, "by level", r.bodies("%LMQ%a", 0), "level")
+		wantStrings(t, "by time", r.bodies("%LMQ%b", 0), "time")
+		wantStrings(t, "committed", r.bodies("%LMQ%c", 0), "half")
+		r.wantErr(r.send(message("T", "more", mq.PropMultiDispatch, "%LMQ%e"))[0].Err, mq.ErrLightQuota)
+	})
+}
+
+// Its offsets in light queues are added when a delayed message is delivered; if
+// they do not fit it is refused before that.
+func TestADelayedMessageWithoutRoomForItsOffsetsIsRefused(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.topic("T", 1)
+		for size := 32_500; size < 32_760; size += 7 {
+			s := message("T", "x", mq.PropDelay, "1", mq.PropMultiDispatch, lightNames, "k", strings.Repeat("v", size))
+			if got := r.send(s)[0]; got.Err != nil {
+				r.wantErr(got.Err, mq.ErrMessageIllegal)
+				continue
+			}
+			before := len(r.bodies("T", 0))
+			pass(2 * time.Second)
+			if len(r.bodies("T", 0)) != before+1 {
+				t.Errorf("a message with %d bytes was accepted and is gone", size)
+			}
+		}
 	})
 }
 

@@ -51,10 +51,12 @@ func (b *Broker) single(t *mq.Topic) (*dedup.Topic, error) {
 }
 
 // claim claims the key of a message that is ready to be stored. If another has
-// it, the message gets errDuplicate, and its result when that is known.
+// it, the message gets errDuplicate, and its result when that is known. A dead
+// letter that is sent again has the key of the message that died, and is no
+// duplicate of it.
 func (s *sending) claim(one *mq.Send, t *dedup.Topic) error {
 	key, ok := mq.Property(one.Properties, mq.PropUniqueKey)
-	if !ok {
+	if _, redriven := mq.Property(one.Properties, mq.PropRedrivenFrom); !ok || redriven {
 		return nil
 	}
 	c, err := s.ask(one, t, key)

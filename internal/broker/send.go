@@ -188,7 +188,8 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 			return nil, err
 		}
 	}
-	if n := len(one.Properties); n > mq.MaxPropertiesSize {
+	// Offsets in light queues are added when the message is delivered.
+	if n := len(one.Properties) + mq.LightOffsetsSize(seen.lights); n > mq.MaxPropertiesSize {
 		return nil, fmt.Errorf("%w: the properties have %d bytes with those that the broker adds, at most %d can be stored", mq.ErrMessageIllegal, n, mq.MaxPropertiesSize)
 	}
 	if once != nil && seen.unique {

@@ -115,6 +115,16 @@ func AppendLightOffsets(dst, props []byte, n int) []byte {
 	return append(dst, propertyEnd)
 }
 
+// LightOffsetsSize is how many bytes AppendLightOffsets adds at most for a message
+// with this value of PropMultiDispatch, which may be nil.
+func LightOffsetsSize(queues []byte) int {
+	if queues == nil {
+		return 0
+	}
+	n := 1 + bytes.Count(queues, []byte{lightComma})
+	return 1 + len(PropMultiQueueOffset) + 1 + n*(lightDigits+1)
+}
+
 // PatchLightOffset fills in the offset of light queue i of n in a record whose
 // properties AppendLightOffsets made.
 func PatchLightOffset(record []byte, i, n int, offset QueueOffset) {

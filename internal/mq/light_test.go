@@ -49,6 +49,10 @@ func TestOffsetsOfLightQueuesAreFilledIn(t *testing.T) {
 	for _, n := range []int{1, 2, MaxLightQueues} {
 		props := []byte("TAGS\x01x\x02INNER_MULTI_QUEUE_OFFSET\x017\x02INNER_MULTI_DISPATCH\x01" + many(n))
 		record := AppendLightOffsets([]byte{}, props, n)
+		own := AppendWithoutProperty(nil, props, PropMultiQueueOffset)
+		if got, room := len(record)-len(own), LightOffsetsSize([]byte(many(n))); got > room || got < room-1 {
+			t.Errorf("%d light queues took %d bytes, want %d", n, got, room)
+		}
 		for i := range n {
 			PatchLightOffset(record, i, n, QueueOffset(1<<62-i))
 		}

@@ -104,6 +104,9 @@ type SendBatch struct {
 	// Spare lets the batch use the disk space that is kept free: it makes room
 	// for more than it takes.
 	Spare bool
+	// Accepted says that all messages were stored before, in another topic: the
+	// limit of light queues, which is for senders, refuses none of them.
+	Accepted bool
 	// Done is called exactly once, when Err or Result of every Send is final,
 	// on whatever goroutine finished the last of them; often before Send
 	// returns. It must not block.

@@ -106,7 +106,7 @@ func (s *Store) encode(f *flight) {
 		}
 		n, size, lights := len(f.recs), len(f.buf), len(f.lights)
 		var q *queue
-		if q, send.Err = s.queueFor(last, &send.Message); send.Err == nil {
+		if q, send.Err = s.queueFor(f, last, &send.Message); send.Err == nil {
 			send.Err = s.encodeSend(f, q, send, int32(i))
 		}
 		if send.Err != nil {
@@ -136,7 +136,7 @@ func (f *flight) allOrNone() {
 
 // queueFor is the queue that gets m's entry; nil if m gets none because it is
 // half a transaction or the end of one.
-func (s *Store) queueFor(last *queue, m *mq.Message) (*queue, error) {
+func (s *Store) queueFor(f *flight, last *queue, m *mq.Message) (*queue, error) {
 	if !queued(m.SysFlag) {
 		return nil, nil
 	}
@@ -146,7 +146,7 @@ func (s *Store) queueFor(last *queue, m *mq.Message) (*queue, error) {
 	if m.QueueID < 0 || m.Topic == "" {
 		return nil, fmt.Errorf("%w: topic %q has no queue %d", mq.ErrQueueOutOfRange, m.Topic, m.QueueID)
 	}
-	return s.table.get(mq.Queue{Topic: m.Topic, ID: m.QueueID}, true)
+	return s.table.obtain(mq.Queue{Topic: m.Topic, ID: m.QueueID}, f.batch.Accepted)
 }
 
 // queued reports whether a message with this flag belongs into its queue.
@@ -293,7 +293,7 @@ func (s *Store) lookUpAgain(f *flight) error {
 		if r.q == nil {
 			continue
 		}
-		q, err := s.table.get(r.q.name, true)
+		q, err := s.table.obtain(r.q.name, f.batch.Accepted)
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func (s *Store) addLights(f *flight, m *mq.Message, names []byte) (mq.Message, e
 	}
 	first := len(f.lights)
 	for name := range bytes.SplitSeq(names, []byte{','}) {
-		q, err := s.table.get(mq.Queue{Topic: string(name)}, true)
+		q, err := s.table.obtain(mq.Queue{Topic: string(name)}, f.batch.Accepted)
 		if err != nil {
 			return with, err
 		}
@@ -61,7 +61,7 @@ func (f *flight) lightGone() bool {
 
 func (s *Store) lookUpLights(f *flight) error {
 	for i := range f.lights {
-		q, err := s.table.get(f.lights[i].q.name, true)
+		q, err := s.table.obtain(f.lights[i].q.name, f.batch.Accepted)
 		if err != nil {
 			return err
 		}
@@ -90,9 +90,10 @@ func (l *lights) load(row lightRow) {
 	l.number.Store(row.queues)
 }
 
-// begin counts a light queue that is new and returns its first offset.
-func (l *lights) begin() (mq.QueueOffset, error) {
-	if limit := l.limit.Load(); limit > 0 && l.number.Load() >= limit {
+// begin counts a light queue that is new and returns its first offset. The limit
+// does not count for messages that were accepted before.
+func (l *lights) begin(accepted bool) (mq.QueueOffset, error) {
+	if limit := l.limit.Load(); !accepted && limit > 0 && l.number.Load() >= limit {
 		return 0, fmt.Errorf("%w: there are %d light queues; raise max-light-queues (maxLmqConsumeQueueNum), or let messages expire sooner", mq.ErrLightQuota, limit)
 	}
 	l.number.Add(1)

@@ -172,6 +172,16 @@ func (t *table) find(name mq.Queue) *queue {
 // get returns a queue. One that has no blocks is made if create is set and nil
 // otherwise.
 func (t *table) get(name mq.Queue, create bool) (*queue, error) {
+	return t.load(name, create, false)
+}
+
+// obtain returns a queue for a message, and makes it if it has no blocks.
+// accepted is SendBatch.Accepted.
+func (t *table) obtain(name mq.Queue, accepted bool) (*queue, error) {
+	return t.load(name, true, accepted)
+}
+
+func (t *table) load(name mq.Queue, create, accepted bool) (*queue, error) {
 	if q := t.find(name); q != nil {
 		return q, nil
 	}
@@ -188,7 +198,7 @@ func (t *table) get(name mq.Queue, create bool) (*queue, error) {
 	isLight := mq.IsLight(name.Topic)
 	kept := hi > 0
 	if isLight && !kept {
-		if hi, err = t.lights.begin(); err != nil {
+		if hi, err = t.lights.begin(accepted); err != nil {
 			return nil, fmt.Errorf("%w; %s would be one more", err, name.Topic)
 		}
 	}

@@ -129,6 +129,21 @@ func TestQueryConsumerOffset(t *testing.T) {
 	}
 }
 
+// A light queue that comes back, or a new one where others have gone, begins
+// behind 0 and has lost nothing all the same.
+func TestAGroupWithoutAnOffsetBeginsAtTheFirstMessageOfALightQueue(t *testing.T) {
+	r := newRig(t)
+	r.fake.lo, r.fake.hi = 500, 502
+	ask := &wire.QueryConsumerOffsetRequest{ConsumerGroup: "G", Topic: "%LMQ%a"}
+	if resp := r.call(wire.QueryConsumerOffset, ask, ""); field(resp, "offset") != "500" {
+		t.Errorf("offset is %q (%s)", field(resp, "offset"), resp.Remark)
+	}
+	r.fake.lo = 502
+	r.want(wire.CodeQueryNotFound, r.call(wire.QueryConsumerOffset, ask, ""))
+	r.fake.lo, r.fake.hi = 500, 501+youngQueue
+	r.want(wire.CodeQueryNotFound, r.call(wire.QueryConsumerOffset, ask, ""))
+}
+
 func TestUpdateConsumerOffsetCommitsAndNamesWhatIsMissing(t *testing.T) {
 	r := newRig(t)
 	h := &wire.UpdateConsumerOffsetRequest{ConsumerGroup: "G", Topic: "T", QueueID: 1, CommitOffset: 9}

@@ -18,8 +18,8 @@ import (
 // place that its consumer is set to begin at.
 const youngQueue = 1 << 20
 
-// queryConsumerOffset answers with the group's offset. Without one, it is 0 if
-// the queue is young and has lost nothing yet, else the client decides.
+// queryConsumerOffset answers with the group's offset. Without one, it is that
+// of the first message if the queue is young, else the client decides.
 func queryConsumerOffset(s *session, req *wire.Command) (*wire.Command, error) {
 	var h wire.QueryConsumerOffsetRequest
 	if err := h.DecodeFields(req.Fields); err != nil {
@@ -37,10 +37,17 @@ func queryConsumerOffset(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, refusef(wire.CodeQueryNotFound, "group %s has no offset in queue %d of %s and asked not to get 0", h.ConsumerGroup, h.QueueID, h.Topic)
 	}
 	lo, hi, err := s.h.broker.Bounds(s.ctx, q)
-	if err == nil && lo <= 0 && hi > 0 && hi <= youngQueue {
-		return ok(req, &wire.QueryConsumerOffsetResponse{Offset: 0}, nil), nil
+	if err == nil && young(h.Topic, lo, hi) {
+		return ok(req, &wire.QueryConsumerOffsetResponse{Offset: int64(max(0, lo))}, nil), nil
 	}
 	return nil, refusef(wire.CodeQueryNotFound, "group %s has no offset in queue %d of %s; the client begins where it is set to", h.ConsumerGroup, h.QueueID, h.Topic)
+}
+
+// young reports whether a queue has few messages and has lost none. Of a light
+// queue that cannot be told by its first offset, for few begin at 0, and offsets
+// of groups go when it is empty: what it has is taken for all it ever had.
+func young(topic string, lo, hi mq.QueueOffset) bool {
+	return (lo <= 0 || mq.IsLight(topic)) && hi > max(0, lo) && hi-lo <= youngQueue
 }
 
 // updateConsumerOffset commits an offset.
