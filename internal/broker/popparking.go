@@ -19,6 +19,7 @@ type popWaiting struct {
 	answer  func(mq.PopBatch, error)
 	// look says that nothing is taken: the answer is only that there is something.
 	look bool
+	slow bool // it waited for its share of a limited rate last
 
 	since uint64 // its number among those that were parked; under parking.mu
 }
