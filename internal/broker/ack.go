@@ -31,6 +31,7 @@ func (b *Broker) Ack(_ context.Context, acks []mq.Ack) []error {
 		switch {
 		case err != nil:
 			fail(i, err)
+		case acks[i].Receipt.Passing():
 		case acks[i].Receipt.Revive == mq.OrderedRevive:
 			fail(i, b.ackInOrder(u, &acks[i].Receipt))
 		default:
@@ -82,7 +83,8 @@ func lyingTopic(a *mq.Ack) string {
 }
 
 // inHand says what is wrong with a receipt whatever is in hand, and otherwise
-// which queue it is about.
+// which queue it is about. Nothing is wrong with one of a message that was
+// delivered at most once, and nothing in hand.
 func (b *Broker) inHand(a *mq.Ack) (u pop.Use, err error) {
 	r, name := &a.Receipt, b.opts().Name
 	switch {
@@ -90,6 +92,8 @@ func (b *Broker) inHand(a *mq.Ack) (u pop.Use, err error) {
 		return u, mq.ErrClosed
 	case r.Broker != name:
 		return u, fmt.Errorf("%w: the receipt is of broker %.100s, this is %s", mq.ErrInvalid, r.Broker, name)
+	case r.Passing():
+		return pop.Use{Group: a.Group, Topic: a.Topic, Queue: r.QueueID}, nil
 	case r.Offset < 0:
 		return u, fmt.Errorf("%w: the receipt names no message", mq.ErrInvalid)
 	}
@@ -175,11 +179,14 @@ func (b *Broker) ChangeInvisible(_ context.Context, a mq.Ack, d time.Duration, s
 	if d < 0 || d > maxInvisible {
 		return mq.Receipt{}, fmt.Errorf("%w: invisibleTime is %v: want 0 to %v", mq.ErrInvalid, d, maxInvisible)
 	}
-	if a.Receipt.Revive == mq.OrderedRevive {
+	if a.Receipt.Revive == mq.OrderedRevive && !a.Receipt.Passing() {
 		return b.changeInOrder(u, a.Receipt, d, suspend)
 	}
 	next := a.Receipt
 	next.PopTime, next.Invisible = time.Now().UnixMilli(), d.Milliseconds()
+	if next.Passing() {
+		return next, nil
+	}
 	err = b.holds.Change(placeOf(u, &a.Receipt), next.PopTime, next.Due(), suspend)
 	if errors.Is(err, mq.ErrNotFound) {
 		err = notInHand(u, &a.Receipt)
@@ -221,7 +228,7 @@ func (b *Broker) changeInOrder(u pop.Use, r mq.Receipt, d time.Duration, suspend
 // Bury moves a popped message to the dead letters of its group; see mq.Broker.
 func (b *Broker) Bury(_ context.Context, a mq.Ack) error {
 	u, err := b.inHand(&a)
-	if err != nil {
+	if err != nil || a.Receipt.Passing() {
 		return err
 	}
 	g, err := b.group(a.Group)

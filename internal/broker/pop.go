@@ -148,8 +148,6 @@ func (b *Broker) answerPop(w *waiting, x *popping) {
 		w.pop.answer(mq.PopBatch{Status: mq.PopFound, Release: func() {}}, nil)
 		return
 	}
-	b.stats.getTotal.add(int64(len(x.batch.Messages)))
-	b.stats.getFound.add(1)
 	if x.batch.Rest > 0 {
 		b.parking.wakePop(w.use(), w.pop.request.QueueID)
 	}
@@ -159,7 +157,21 @@ func (b *Broker) answerPop(w *waiting, x *popping) {
 			release()
 		}
 	}
-	w.pop.answer(x.batch, nil)
+	b.handOver(w, x.batch)
+}
+
+// handOver counts and answers with the messages of a pop.
+func (b *Broker) handOver(w *waiting, batch mq.PopBatch) {
+	b.stats.getTotal.add(int64(len(batch.Messages)))
+	b.stats.getFound.add(1)
+	if t := b.opts().Tracer; t != nil && !w.pop.request.Peek {
+		records := make([][]byte, len(batch.Messages))
+		for i := range records {
+			records[i] = batch.Messages[i].Record
+		}
+		t.Deliver(w.pop.request.Group, records)
+	}
+	w.pop.answer(batch, nil)
 }
 
 // pop looks for messages for a request that waits, or begins to.
