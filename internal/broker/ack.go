@@ -60,6 +60,9 @@ func placeOf(u pop.Use, r *mq.Receipt) pop.Place {
 // pop that waits learns of it.
 func (b *Broker) countAck(a *mq.Ack) {
 	b.stats.ackTotal.add(1)
+	if t := b.opts().Tracer; t != nil {
+		t.Ack(a.Group, mq.Queue{Topic: lyingTopic(a), ID: a.Receipt.QueueID}, a.Receipt.Offset)
+	}
 	if p := b.offsets.find(use{a.Group, lyingTopic(a)}); p != nil {
 		p.ackNums.add(1)
 	}
@@ -245,7 +248,7 @@ func (b *Broker) Bury(_ context.Context, a mq.Ack) error {
 	if err != nil {
 		return err
 	}
-	at, err := b.buryAt(g, u, hold.Pos)
+	at, err := b.buryAt(g, u, hold.Offset, hold.Pos, hold.PopTime)
 	if err != nil {
 		b.holds.Release(hold.Place)
 		return err
@@ -277,15 +280,16 @@ func (b *Broker) buryInOrder(g *mq.Group, u pop.Use, a *mq.Ack) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.buryAt(g, u, entries[0].Pos); err != nil {
+	if _, err := b.buryAt(g, u, r.Offset, entries[0].Pos, r.PopTime); err != nil {
 		return err
 	}
 	return b.ackLocked(p, u, r)
 }
 
-// buryAt stores the message at a log position in the dead letters, and returns
-// where.
-func (b *Broker) buryAt(g *mq.Group, u pop.Use, pos mq.LogPos) (mq.LogPos, error) {
+// buryAt stores the message of a queue at a log position in the dead letters,
+// and returns where.
+func (b *Broker) buryAt(g *mq.Group, u pop.Use, offset mq.QueueOffset, pos mq.LogPos, popTime int64) (mq.LogPos, error) {
+	began := time.Now()
 	data, err := b.store.ReadAt(pos)
 	if err != nil {
 		return 0, err
@@ -294,7 +298,7 @@ func (b *Broker) buryAt(g *mq.Group, u pop.Use, pos mq.LogPos) (mq.LogPos, error
 	if err != nil {
 		return 0, err
 	}
-	m, err := b.deadLetter(g, u, &rec)
+	m, err := b.deadLetter(g, u, &rec, popTime)
 	if err != nil {
 		return 0, err
 	}
@@ -304,6 +308,7 @@ func (b *Broker) buryAt(g *mq.Group, u pop.Use, pos mq.LogPos) (mq.LogPos, error
 	})
 	// Whoever waits for it may give up, but it is stored or not.
 	one := <-stored
+	b.noteBack(u, offset, one, began)
 	if one.Err != nil {
 		return 0, one.Err
 	}
