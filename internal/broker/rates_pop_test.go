@@ -226,3 +226,21 @@ func TestTooManyPopsThatWaitForTheirShareAreTold(t *testing.T) {
 		}
 	})
 }
+
+func TestOperatorsSeeWhatIsInHandAndWhoWaits(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.fill(1, "a", "b", "c")
+		r.wantPop(mq.PopRequest{QueueID: -1, MaxMessages: 2}, "a", "b")
+		stats, err := r.ConsumeStats(t.Context(), "G", []string{"T"})
+		r.must(err)
+		if q := stats.Queues[0]; q.InHand != 2 || q.Committed != 2 || q.End != 3 {
+			t.Errorf("got %+v", q)
+		}
+		r.pop("c")
+		r.pops(mq.PopRequest{QueueID: -1, Wait: time.Minute})
+		synctest.Wait()
+		if info := r.RuntimeInfo(t.Context()); info["messagesInHand"] != "3" || info["waitingPops"] != "1" || info["throttledPops"] != "0" {
+			t.Errorf("%s in hand, %s pops wait, %s for their share", info["messagesInHand"], info["waitingPops"], info["throttledPops"])
+		}
+	})
+}
