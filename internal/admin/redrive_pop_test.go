@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -32,14 +33,21 @@ func pop(t *testing.T, c *Cluster, b Broker, group, topic string, invisible time
 // awaitDead waits until a group has a dead letter that was not sent again.
 func awaitDead(t *testing.T, c *Cluster, group string) {
 	t.Helper()
-	for range 500 {
-		page, err := c.DeadLetters(t.Context(), group, DeadLetterFilter{}, "", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		page, err := c.DeadLetters(ctx, group, DeadLetterFilter{}, "", 1)
 		if err == nil && len(page.Letters) == 1 {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("group %s has no dead letter: %v", group, err)
+		}
 	}
-	t.Fatalf("group %s has no dead letter", group)
 }
 
 // A group whose members pop reads no retry topic but those of its pops.
