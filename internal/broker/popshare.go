@@ -13,7 +13,7 @@ func (b *Broker) popLimited(w *waiting, x *popping) error {
 	u, s := x.p.use, w.share
 	w.share = nil
 	if s == nil && !b.throttle.busy(u) {
-		if got, wait := b.rates.take(u, wantedBy(w)); wait == 0 {
+		if got, wait := b.rates.take(u, b.wantedBy(w)); wait == 0 {
 			s = &got
 		}
 	}
@@ -34,10 +34,13 @@ func (b *Broker) popLimited(w *waiting, x *popping) error {
 	return nil
 }
 
-// wantedBy is how many messages a pop asks for. One that only looks needs the
-// share of one, and gives it back.
-func wantedBy(w *waiting) int {
-	if w.pop.look {
+// wantedBy is how many messages a request asks for. A pop that only looks needs
+// the share of one, and gives it back.
+func (b *Broker) wantedBy(w *waiting) int {
+	switch {
+	case w.pop == nil:
+		return b.wanted(&w.request)
+	case w.pop.look:
 		return 1
 	}
 	return w.pop.request.MaxMessages

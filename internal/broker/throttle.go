@@ -186,13 +186,7 @@ func (b *Broker) share(w *waiting) time.Duration {
 	if w.ctx.Err() != nil || b.closing.Load() {
 		return 0
 	}
-	want := 0
-	if w.pop != nil {
-		want = wantedBy(w)
-	} else {
-		want = b.wanted(&w.request)
-	}
-	s, wait := b.rates.take(w.use(), want)
+	s, wait := b.rates.take(w.use(), b.wantedBy(w))
 	if wait == 0 {
 		w.share = &s
 	}

@@ -161,7 +161,7 @@ func ParseReceipt(text string) (Receipt, error) {
 			bits = 32
 		}
 		n[i], err = strconv.ParseInt(part, 10, bits)
-		if offset := i == 0 || i == 7; err != nil || n[i] < 0 && !(offset && passing(QueueOffset(n[i]))) {
+		if offset := i == 0 || i == 7; err != nil || n[i] < 0 && (!offset || !passing(QueueOffset(n[i]))) {
 			return bad(fmt.Sprintf("part %d is %.20q", i+1, part))
 		}
 	}

@@ -31,7 +31,7 @@ func parseHandle(text string) (handle, error) {
 	h := handle{Receipt: r, pos: -1}
 	if parts := strings.Split(text, " "); len(parts) == 9 {
 		pos, err := strconv.ParseInt(parts[8], 10, 64)
-		if err != nil || pos < 0 && !(pos == -1 && h.Passing()) {
+		if err != nil || pos < 0 && (pos != -1 || !h.Passing()) {
 			return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "receipt %.100q names no position in a log: %.20q", text, parts[8])
 		}
 		h.pos = mq.LogPos(pos)
