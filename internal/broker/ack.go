@@ -31,6 +31,7 @@ func (b *Broker) Ack(_ context.Context, acks []mq.Ack) []error {
 		switch {
 		case err != nil:
 			fail(i, err)
+		case acks[i].Receipt.Passing():
 		case acks[i].Receipt.Revive == mq.OrderedRevive:
 			fail(i, b.ackInOrder(u, &acks[i].Receipt))
 		default:
@@ -59,6 +60,9 @@ func placeOf(u pop.Use, r *mq.Receipt) pop.Place {
 // pop that waits learns of it.
 func (b *Broker) countAck(a *mq.Ack) {
 	b.stats.ackTotal.add(1)
+	if t := b.opts().Tracer; t != nil {
+		t.Ack(a.Group, mq.Queue{Topic: lyingTopic(a), ID: a.Receipt.QueueID}, a.Receipt.Offset)
+	}
 	if p := b.offsets.find(use{a.Group, lyingTopic(a)}); p != nil {
 		p.ackNums.add(1)
 	}
@@ -82,7 +86,8 @@ func lyingTopic(a *mq.Ack) string {
 }
 
 // inHand says what is wrong with a receipt whatever is in hand, and otherwise
-// which queue it is about.
+// which queue it is about. Nothing is wrong with one of a message that was
+// delivered at most once, and nothing in hand.
 func (b *Broker) inHand(a *mq.Ack) (u pop.Use, err error) {
 	r, name := &a.Receipt, b.opts().Name
 	switch {
@@ -90,6 +95,8 @@ func (b *Broker) inHand(a *mq.Ack) (u pop.Use, err error) {
 		return u, mq.ErrClosed
 	case r.Broker != name:
 		return u, fmt.Errorf("%w: the receipt is of broker %.100s, this is %s", mq.ErrInvalid, r.Broker, name)
+	case r.Passing():
+		return pop.Use{Group: a.Group, Topic: a.Topic, Queue: r.QueueID}, nil
 	case r.Offset < 0:
 		return u, fmt.Errorf("%w: the receipt names no message", mq.ErrInvalid)
 	}
@@ -175,11 +182,14 @@ func (b *Broker) ChangeInvisible(_ context.Context, a mq.Ack, d time.Duration, s
 	if d < 0 || d > maxInvisible {
 		return mq.Receipt{}, fmt.Errorf("%w: invisibleTime is %v: want 0 to %v", mq.ErrInvalid, d, maxInvisible)
 	}
-	if a.Receipt.Revive == mq.OrderedRevive {
+	if a.Receipt.Revive == mq.OrderedRevive && !a.Receipt.Passing() {
 		return b.changeInOrder(u, a.Receipt, d, suspend)
 	}
 	next := a.Receipt
 	next.PopTime, next.Invisible = time.Now().UnixMilli(), d.Milliseconds()
+	if next.Passing() {
+		return next, nil
+	}
 	err = b.holds.Change(placeOf(u, &a.Receipt), next.PopTime, next.Due(), suspend)
 	if errors.Is(err, mq.ErrNotFound) {
 		err = notInHand(u, &a.Receipt)
@@ -221,7 +231,7 @@ func (b *Broker) changeInOrder(u pop.Use, r mq.Receipt, d time.Duration, suspend
 // Bury moves a popped message to the dead letters of its group; see mq.Broker.
 func (b *Broker) Bury(_ context.Context, a mq.Ack) error {
 	u, err := b.inHand(&a)
-	if err != nil {
+	if err != nil || a.Receipt.Passing() {
 		return err
 	}
 	g, err := b.group(a.Group)
@@ -238,7 +248,7 @@ func (b *Broker) Bury(_ context.Context, a mq.Ack) error {
 	if err != nil {
 		return err
 	}
-	at, err := b.buryAt(g, u, hold.Pos)
+	at, err := b.buryAt(g, u, hold.Offset, hold.Pos, hold.PopTime)
 	if err != nil {
 		b.holds.Release(hold.Place)
 		return err
@@ -270,15 +280,16 @@ func (b *Broker) buryInOrder(g *mq.Group, u pop.Use, a *mq.Ack) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.buryAt(g, u, entries[0].Pos); err != nil {
+	if _, err := b.buryAt(g, u, r.Offset, entries[0].Pos, r.PopTime); err != nil {
 		return err
 	}
 	return b.ackLocked(p, u, r)
 }
 
-// buryAt stores the message at a log position in the dead letters, and returns
-// where.
-func (b *Broker) buryAt(g *mq.Group, u pop.Use, pos mq.LogPos) (mq.LogPos, error) {
+// buryAt stores the message of a queue at a log position in the dead letters,
+// and returns where.
+func (b *Broker) buryAt(g *mq.Group, u pop.Use, offset mq.QueueOffset, pos mq.LogPos, popTime int64) (mq.LogPos, error) {
+	began := time.Now()
 	data, err := b.store.ReadAt(pos)
 	if err != nil {
 		return 0, err
@@ -287,7 +298,7 @@ func (b *Broker) buryAt(g *mq.Group, u pop.Use, pos mq.LogPos) (mq.LogPos, error
 	if err != nil {
 		return 0, err
 	}
-	m, err := b.deadLetter(g, u, &rec)
+	m, err := b.deadLetter(g, u, &rec, popTime)
 	if err != nil {
 		return 0, err
 	}
@@ -297,6 +308,7 @@ func (b *Broker) buryAt(g *mq.Group, u pop.Use, pos mq.LogPos) (mq.LogPos, error
 	})
 	// Whoever waits for it may give up, but it is stored or not.
 	one := <-stored
+	b.noteBack(u, offset, one, began)
 	if one.Err != nil {
 		return 0, one.Err
 	}

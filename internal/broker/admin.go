@@ -90,6 +90,7 @@ func (b *Broker) queueProgress(p *progress, q mq.Queue) (mq.ConsumeQueueStats, e
 		return s, err
 	}
 	at := p.at(q.ID)
+	s.InHand = b.holds.Count(pop.Use{Group: p.group, Topic: q.Topic, Queue: q.ID})
 	s.Committed, s.Pulled = max(0, at.committed), max(0, at.committed, at.pulled)
 	if at.committed > 0 {
 		s.LastConsumed, err = b.timeAt(q, at.committed-1)

@@ -85,7 +85,7 @@ type receiver struct {
 	client any
 }
 
-// run hands the messages to parked pulls and returns how many were given to
+// run hands the messages to parked pulls and pops and returns how many were given to
 // anybody; one that went to several counts as often.
 func (p *passing) run() (given int) {
 	left := map[receiver][]int{}
@@ -104,30 +104,47 @@ func (p *passing) run() (given int) {
 		if all {
 			to.client = w.ctx
 		}
-		todo, begun := left[to]
-		if !begun {
-			for i := range p.messages {
-				todo = append(todo, i)
-			}
-		}
-		rest, n := p.give(w, todo, all)
+		rest, n := p.give(w, p.todo(left, to), all)
+		left[to] = rest
+		given += n
+	}
+	for _, w := range p.b.parking.popsFor(p.topic) {
+		to := receiver{group: w.pop.request.Group}
+		rest, n := p.givePop(w, p.todo(left, to))
 		left[to] = rest
 		given += n
 	}
 	return given
 }
 
-// give answers a parked pull with those messages that it wants and returns the
-// others, and how many it took.
-func (p *passing) give(w *waiting, todo []int, broadcasts bool) (rest []int, n int) {
-	var take []int
+// todo are the messages that a receiver has not got, by their places.
+func (p *passing) todo(left map[receiver][]int, to receiver) []int {
+	todo, begun := left[to]
+	if !begun {
+		for i := range p.messages {
+			todo = append(todo, i)
+		}
+	}
+	return todo
+}
+
+// choose divides messages into up to most that a filter lets through, and the
+// others.
+func (p *passing) choose(todo []int, most int, filter mq.Filter) (take, rest []int) {
 	for _, i := range todo {
-		if len(take) < max(1, w.request.MaxMessages) && wanted(w.request.Filter, p.tags[i], p.messages[i].Properties) {
+		if len(take) < most && wanted(filter, p.tags[i], p.messages[i].Properties) {
 			take = append(take, i)
 		} else {
 			rest = append(rest, i)
 		}
 	}
+	return take, rest
+}
+
+// give answers a parked pull with those messages that it wants and returns the
+// others, and how many it took.
+func (p *passing) give(w *waiting, todo []int, broadcasts bool) (rest []int, n int) {
+	take, rest := p.choose(todo, max(1, w.request.MaxMessages), w.request.Filter)
 	if len(take) == 0 || w.ctx.Err() != nil || !p.b.parking.take(w) {
 		return todo, 0
 	}
@@ -148,8 +165,51 @@ func (p *passing) give(w *waiting, todo []int, broadcasts bool) (rest []int, n i
 	if broadcasts || !own && committedBy(r) < r.From {
 		w.progress.catchUp(r.Queue.ID)
 	}
+	p.b.owe(w.use(), len(take), len(data))
 	p.b.answer(w.progress, r, batch, w.done)
 	return rest, len(take)
+}
+
+// givePop answers a parked pop likewise. What it gets is in nobody's hand: its
+// receipts say so, and whatever is done with them is done.
+func (p *passing) givePop(w *waiting, todo []int) (rest []int, n int) {
+	r := &w.pop.request
+	take, rest := p.choose(todo, r.MaxMessages, r.Filter)
+	if len(take) == 0 || w.ctx.Err() != nil || !p.b.parking.take(w) {
+		return todo, 0
+	}
+	at := mq.FirstPassing + mq.QueueOffset(p.b.passed.popped.Add(int64(len(take)))) - mq.QueueOffset(len(take))
+	batch := mq.PopBatch{
+		Status: mq.PopFound, PopTime: time.Now().UnixMilli(), Invisible: r.Invisible.Milliseconds(), Release: func() {},
+	}
+	receipt := mq.Receipt{
+		Start: at, PopTime: batch.PopTime, Invisible: batch.Invisible, Broker: p.b.opts().Name, QueueID: max(0, r.QueueID),
+	}
+	if r.Ordered {
+		receipt.Revive = mq.OrderedRevive
+	}
+	size := 0
+	for k, i := range take {
+		receipt.Offset = at + mq.QueueOffset(k)
+		record := p.b.appendPassing(nil, &p.messages[i], receipt.QueueID, receipt.Offset)
+		batch.Messages = append(batch.Messages, mq.Popped{Record: record, Receipt: receipt})
+		size += len(record)
+	}
+	u := w.use()
+	p.b.owe(u, len(take), size)
+	counts := p.b.offsets.progress(u)
+	counts.getNums.add(int64(len(take)))
+	counts.getSize.add(int64(size))
+	p.b.handOver(w, batch)
+	return rest, len(take)
+}
+
+// owe charges a group's and a topic's limits for messages that are delivered at
+// most once, which cannot wait.
+func (b *Broker) owe(u use, messages, bytes int) {
+	if b.rates.limited(u) {
+		b.rates.owe(u, messages, bytes)
+	}
 }
 
 // appendPassing adds the record of a message that lies nowhere.
@@ -184,6 +244,7 @@ func committedBy(r *mq.PullRequest) mq.QueueOffset {
 type passed struct {
 	handed, dropped atomic.Int64
 	last            atomic.Int64
+	popped          atomic.Int64 // so far, which their offsets come from
 }
 
 // nextOffset is a queue offset that no message has and that no client commits:

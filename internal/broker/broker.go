@@ -116,7 +116,7 @@ func (b *Broker) load(o Options) error {
 	if err != nil {
 		return err
 	}
-	b.holds, err = pop.New(pop.Options{Store: b.store, Revive: b.revive, Append: b.deliver, Log: o.Log})
+	b.holds, err = pop.New(pop.Options{Store: b.store, Revive: b.revive, Revived: b.revived, Append: b.deliver, Log: o.Log})
 	if err != nil {
 		return err
 	}

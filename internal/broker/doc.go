@@ -13,7 +13,7 @@
 //     Nothing is read from the store on an appender's goroutine.
 //   - Of a limited rate nobody gets more than its share over time, and requests
 //     that wait for theirs get it in the order in which they came.
-//   - What is to be delivered at most once is in the hands of pulls that wait or
+//   - What is to be delivered at most once is in the hands of pulls and pops that wait or
 //     nowhere; it takes no memory beyond their answers.
 //   - Sending takes no lock and allocates nothing but for the first message of
 //     a topic.

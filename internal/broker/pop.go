@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -45,7 +46,13 @@ func (b *Broker) beginPop(w *waiting) {
 // whose client is gone is another's.
 func (b *Broker) resumePop(w *waiting) {
 	if w.ctx.Err() != nil {
+		b.giveBackShare(w)
 		b.parking.wakePop(w.use(), w.pop.request.QueueID)
+		return
+	}
+	if b.closing.Load() {
+		b.giveBackShare(w)
+		b.missPop(w, mq.PopNothing)
 		return
 	}
 	b.servePop(w)
@@ -55,6 +62,10 @@ func (b *Broker) resumePop(w *waiting) {
 func (b *Broker) servePop(w *waiting) {
 	for {
 		x, err := b.pop(w)
+		if errors.Is(err, errSlow) {
+			b.slowPop(w)
+			return
+		}
 		if err != nil {
 			w.pop.answer(mq.PopBatch{Release: func() {}}, err)
 			return
@@ -80,7 +91,7 @@ func (b *Broker) servePop(w *waiting) {
 // parkPop lets a pop wait, unless too many do. news says that it is not parked
 // because there is something since it looked, which woke nobody.
 func (b *Broker) parkPop(w *waiting, x *popping) (parked, news bool) {
-	w.deadline = w.pop.until
+	w.pop.slow, w.deadline = false, w.pop.until
 	if x.until > 0 {
 		// The clock may be set while it waits.
 		if free := time.Now().Add(time.Duration(x.until-x.batch.PopTime) * time.Millisecond); free.Before(w.deadline) {
@@ -112,6 +123,9 @@ func (b *Broker) anything(r *mq.PopRequest) bool {
 // expirePop answers a pop whose time is up. One for which a queue is free again
 // looks once more.
 func (b *Broker) expirePop(w *waiting) {
+	if w.pop.slow {
+		b.parking.wakePop(w.use(), w.pop.request.QueueID) // what is there is another's
+	}
 	switch {
 	case w.ctx.Err() != nil:
 	case !b.closing.Load() && time.Now().Before(w.pop.until):
@@ -136,8 +150,6 @@ func (b *Broker) answerPop(w *waiting, x *popping) {
 		w.pop.answer(mq.PopBatch{Status: mq.PopFound, Release: func() {}}, nil)
 		return
 	}
-	b.stats.getTotal.add(int64(len(x.batch.Messages)))
-	b.stats.getFound.add(1)
 	if x.batch.Rest > 0 {
 		b.parking.wakePop(w.use(), w.pop.request.QueueID)
 	}
@@ -147,16 +159,38 @@ func (b *Broker) answerPop(w *waiting, x *popping) {
 			release()
 		}
 	}
-	w.pop.answer(x.batch, nil)
+	b.handOver(w, x.batch)
+}
+
+// handOver counts and answers with the messages of a pop.
+func (b *Broker) handOver(w *waiting, batch mq.PopBatch) {
+	b.stats.getTotal.add(int64(len(batch.Messages)))
+	b.stats.getFound.add(1)
+	if t := b.opts().Tracer; t != nil && !w.pop.request.Peek {
+		records := make([][]byte, len(batch.Messages))
+		for i := range records {
+			records[i] = batch.Messages[i].Record
+		}
+		t.Deliver(w.pop.request.Group, records)
+	}
+	w.pop.answer(batch, nil)
 }
 
 // pop looks for messages for a request that waits, or begins to.
 func (b *Broker) pop(w *waiting) (*popping, error) {
 	x, err := b.newPopping(&w.pop.request, w.pop.look)
 	if err != nil {
+		b.giveBackShare(w)
 		return nil, err
 	}
-	x.run()
+	if !w.pop.request.Peek && (w.share != nil || b.rates.limited(x.p.use)) {
+		err = b.popLimited(w, x)
+	} else {
+		x.run()
+	}
+	if err != nil {
+		return nil, err
+	}
 	if !x.found && x.err != nil {
 		return nil, x.err
 	}
@@ -216,6 +250,7 @@ type popping struct {
 	look bool      // take nothing, and end at the first thing found
 	live *live
 	in   visits
+	most struct{ messages, bytes int } // what it may take
 
 	batch    mq.PopBatch
 	bytes    int
@@ -251,6 +286,7 @@ func (b *Broker) newPopping(r *mq.PopRequest, look bool) (*popping, error) {
 		x.in = o.visits(t, g, r.Ordered, func(percent int) bool { return rand.IntN(100) < percent })
 	}
 	x.p = b.offsets.progress(use{r.Group, r.Topic})
+	x.most.messages, x.most.bytes = r.MaxMessages, x.live.Store.MaxReadBytes
 	x.batch.PopTime, x.batch.Invisible = time.Now().UnixMilli(), r.Invisible.Milliseconds()
 	return x, nil
 }
@@ -296,7 +332,7 @@ func (x *popping) visitAll(p *progress, t *topic, kind mq.RetryKind) {
 
 // full reports whether no more is wanted.
 func (x *popping) full() bool {
-	return len(x.batch.Messages) >= x.r.MaxMessages || x.bytes >= x.live.Store.MaxReadBytes || x.look && x.found
+	return len(x.batch.Messages) >= x.most.messages || x.bytes >= x.most.bytes || x.look && x.found
 }
 
 // visit takes from a queue what it can. Unless wait is set it leaves a queue to
@@ -465,7 +501,7 @@ func beginAt(fromEnd bool, lo, hi mq.QueueOffset) mq.QueueOffset {
 // read reads from a queue, and passes over what does not match or is gone. It
 // returns where the group is done with everything before.
 func (x *popping) read(s source, from mq.QueueOffset) (got mq.Batch, to mq.QueueOffset, err error) {
-	o := store.ReadOptions{MaxMessages: x.r.MaxMessages - len(x.batch.Messages)}
+	o := store.ReadOptions{MaxMessages: x.most.messages - len(x.batch.Messages), MaxBytes: x.most.bytes - x.bytes}
 	if s.kind == mq.RetryNone {
 		o.Filter = x.r.Filter
 	}

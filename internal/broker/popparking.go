@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type popWaiting struct {
 	answer  func(mq.PopBatch, error)
 	// look says that nothing is taken: the answer is only that there is something.
 	look bool
+	slow bool // it waited for its share of a limited rate last
 
 	since uint64 // its number among those that were parked; under parking.mu
 }
@@ -155,6 +157,27 @@ func (p *parking) readyLocked(w *waiting) {
 		p.removeLocked(w)
 		p.mu.ready = append(p.mu.ready, w)
 	}
+}
+
+// popsFor is the pops that wait for messages of a topic, those that wait longest
+// first.
+func (p *parking) popsFor(topic string) (found []*waiting) {
+	if p.pops.Load() == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.mu.pops.topics[topic] {
+		for _, list := range g.lists {
+			for _, w := range list {
+				if !w.pop.look {
+					found = append(found, w)
+				}
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *waiting) int { return cmp.Compare(a.pop.since, b.pop.since) })
+	return found
 }
 
 // wakePop makes a pop of a group ready that waits for a queue. If queue is -1,

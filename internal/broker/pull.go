@@ -200,10 +200,7 @@ func (b *Broker) settleShare(u use, s *ration, batch *mq.Batch) {
 		b.rates.owe(u, batch.Count, size)
 		return
 	}
-	s.settle(batch.Count, size)
-	if b.throttle.count.Load() > 0 {
-		notify(b.throttle.sooner) // others may have what is left
-	}
+	b.settle(s, batch.Count, size)
 }
 
 // answer counts what a pull found and hands it over.
@@ -279,7 +276,7 @@ func (b *Broker) readAgain(w *waiting) (mq.Batch, error) {
 	}
 	if err := b.mayPull(&w.request); err != nil {
 		if s != nil {
-			s.settle(0, 0)
+			b.settle(s, 0, 0)
 		}
 		return mq.Batch{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
@@ -19,11 +20,7 @@ func (b *Broker) revive(h *pop.Hold, r *mq.Record) (mq.Send, error) {
 		return mq.Send{}, pop.ErrGone
 	}
 	if !h.Suspended && r.ReconsumeTimes >= g.RetryMax {
-		m, err := b.deadLetter(g, h.Use, r)
-		if err == nil {
-			b.stats.counter(statDeadNums, m.Topic).add(1)
-			b.opts().Log.Info("message went to the dead letters", "group", h.Group, "topic", h.Topic, "message", r.OffsetID())
-		}
+		m, err := b.deadLetter(g, h.Use, r, h.PopTime)
 		return mq.Send{Message: m}, err
 	}
 	t, err := b.popRetryTopic(h.Use)
@@ -36,12 +33,40 @@ func (b *Broker) revive(h *pop.Hold, r *mq.Record) (mq.Send, error) {
 		m.ReconsumeTimes++
 	}
 	if _, ok := mq.Property(m.Properties, mq.PropFirstPopTime); !ok || r.ReconsumeTimes == 0 {
-		props := mq.AppendSettingProperty(nil, m.Properties, mq.PropFirstPopTime, strconv.FormatInt(h.PopTime, 10))
-		if len(props) <= mq.MaxPropertiesSize {
-			m.Properties = props
-		}
+		m.Properties = firstPopped(m.Properties, h.PopTime)
 	}
 	return mq.Send{Message: m}, nil
+}
+
+// firstPopped are properties with the time of the first pop, if they have room
+// for it.
+func firstPopped(props []byte, at int64) []byte {
+	set := mq.AppendSettingProperty(nil, props, mq.PropFirstPopTime, strconv.FormatInt(at, 10))
+	if len(set) > mq.MaxPropertiesSize {
+		return props
+	}
+	return set
+}
+
+// revived is told what came of storing what revive made.
+func (b *Broker) revived(h *pop.Hold, one *mq.Send, began time.Time) {
+	if one.Err == nil && strings.HasPrefix(one.Topic, mq.DLQPrefix) {
+		b.stats.counter(statDeadNums, one.Topic).add(1)
+		b.opts().Log.Info("message went to the dead letters", "group", h.Group, "topic", h.Topic, "queue", h.Queue, "offset", h.Offset)
+	}
+	b.noteBack(h.Use, h.Offset, one, began)
+}
+
+// noteBack tells the tracer that a popped message was stored again, or that this
+// failed.
+func (b *Broker) noteBack(u pop.Use, offset mq.QueueOffset, one *mq.Send, began time.Time) {
+	kind := TraceRetry
+	if strings.HasPrefix(one.Topic, mq.DLQPrefix) {
+		kind = TraceDeadLetter
+	}
+	b.note(TraceEvent{
+		Kind: kind, Message: &one.Message, Group: u.Group, From: mq.Queue{Topic: u.Topic, ID: u.Queue}, Offset: offset, Began: began, Err: one.Err,
+	})
 }
 
 // popRetryTopic is where a message of a topic comes back to a group. One that
@@ -69,8 +94,9 @@ func (b *Broker) innerTopic(name string) (*topic, error) {
 	return t, err
 }
 
-// deadLetter is a popped message as it goes to its group's dead letters.
-func (b *Broker) deadLetter(g *mq.Group, u pop.Use, r *mq.Record) (mq.Message, error) {
+// deadLetter is a popped message as it goes to its group's dead letters. That it
+// was popped stays visible: redriving puts it where the group pops.
+func (b *Broker) deadLetter(g *mq.Group, u pop.Use, r *mq.Record, popTime int64) (mq.Message, error) {
 	dead, err := b.innerTopic(mq.DLQTopic(g.Name))
 	if err != nil {
 		return mq.Message{}, err
@@ -79,6 +105,9 @@ func (b *Broker) deadLetter(g *mq.Group, u pop.Use, r *mq.Record) (mq.Message, e
 	rec.Topic = []byte(firstTopic(u))
 	m := comeback(rec, 0)
 	m.Topic, m.QueueID = dead.Name, 0
+	if _, ok := mq.Property(m.Properties, mq.PropFirstPopTime); !ok {
+		m.Properties = firstPopped(m.Properties, popTime)
+	}
 	return m, nil
 }
 

@@ -25,7 +25,9 @@ func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 	}
 	info["atMostOnceHandedOut"] = strconv.FormatInt(b.passed.handed.Load(), 10)
 	info["atMostOnceDropped"] = strconv.FormatInt(b.passed.dropped.Load(), 10)
-	info["throttledPulls"] = strconv.FormatInt(b.throttle.count.Load(), 10)
+	slow := b.throttle.pops.Load()
+	info["throttledPulls"], info["throttledPops"] = strconv.FormatInt(b.throttle.count.Load()-slow, 10), strconv.FormatInt(slow, 10)
+	info["waitingPops"], info["messagesInHand"] = strconv.FormatInt(b.parking.pops.Load(), 10), strconv.FormatInt(b.holds.Total(), 10)
 	keys, duplicates := b.dedup.Size()
 	info["dedupKeys"], info["dedupDuplicates"] = strconv.FormatInt(keys, 10), strconv.FormatInt(duplicates, 10)
 	for _, pool := range []string{"send", "pull", "ack"} {

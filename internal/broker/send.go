@@ -305,8 +305,7 @@ func (b *Broker) checkMore(live *live, one *mq.Send, t *topic, safely qos) error
 // retry sends a message that came back from its consumer to the dead letters,
 // if it has been tried often enough.
 func (s *sending) retry(one *mq.Send, t *topic, seen *properties) (*topic, error) {
-	group := strings.TrimPrefix(one.Topic, mq.RetryPrefix)
-	g, err := s.b.group(group)
+	g, popped, err := s.b.retryGroup(one.Topic)
 	if err != nil {
 		return nil, err
 	}
@@ -314,11 +313,12 @@ func (s *sending) retry(one *mq.Send, t *topic, seen *properties) (*topic, error
 	if one.MaxReconsumes != nil {
 		limit = *one.MaxReconsumes
 	}
-	// An ordered consumer cannot take the message out of its turn.
-	if one.ReconsumeTimes < limit && !s.b.locks.held(group) {
+	// An ordered consumer cannot take the message out of its turn. Pops can, and
+	// count tries when a delivery is over.
+	if popped && one.ReconsumeTimes <= limit || one.ReconsumeTimes < limit && !s.b.locks.held(g.Name) {
 		return t, nil
 	}
-	dead, err := s.b.createTopic(innerTopic(mq.DLQTopic(group), 1))
+	dead, err := s.b.createTopic(innerTopic(mq.DLQTopic(g.Name), 1))
 	if err != nil {
 		return nil, err
 	}

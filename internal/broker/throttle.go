@@ -13,11 +13,12 @@ import (
 // lifted limit does not hold up the rest.
 const maxShares = 1024
 
-// A throttle holds the pulls that wait for their share of a limited rate: those
-// of a group and topic in the order in which they came, which makes it fair
-// between the members of the group.
+// A throttle holds the pulls and pops that wait for their share of a limited
+// rate: those of a group and topic in the order in which they came, which makes
+// it fair between the members of the group.
 type throttle struct {
 	count  atomic.Int64
+	pops   atomic.Int64  // of them
 	sooner chan struct{} // capacity 1: there may be a share before it was expected
 
 	// mu guards what waits. The rates are asked while it is held.
@@ -54,7 +55,7 @@ func (t *throttle) busy(u use) bool {
 
 // park lets a request wait for its share.
 func (t *throttle) park(w *waiting) {
-	u := w.progress.use
+	u := w.use()
 	t.mu.Lock()
 	i := slices.IndexFunc(t.mu.lanes, func(l *lane) bool { return l.use == u })
 	if i < 0 {
@@ -67,9 +68,16 @@ func (t *throttle) park(w *waiting) {
 	t.mu.topics[u.topic]++
 	w.parked = true
 	heap.Push(&t.mu.deadlines, w)
-	t.count.Add(1)
+	t.countLocked(w, 1)
 	t.mu.Unlock()
 	notify(t.sooner)
+}
+
+func (t *throttle) countLocked(w *waiting, n int64) {
+	t.count.Add(n)
+	if w.pop != nil {
+		t.pops.Add(n)
+	}
 }
 
 // take takes a request out; false if somebody else did.
@@ -85,10 +93,10 @@ func (t *throttle) take(w *waiting) bool {
 
 // removeLocked takes a request out.
 func (t *throttle) removeLocked(w *waiting) {
-	u := w.progress.use
+	u := w.use()
 	w.parked = false
 	heap.Remove(&t.mu.deadlines, w.place)
-	t.count.Add(-1)
+	t.countLocked(w, -1)
 	if t.mu.groups[u.group]--; t.mu.groups[u.group] == 0 {
 		delete(t.mu.groups, u.group)
 	}
@@ -178,7 +186,7 @@ func (b *Broker) share(w *waiting) time.Duration {
 	if w.ctx.Err() != nil || b.closing.Load() {
 		return 0
 	}
-	s, wait := b.rates.take(w.progress.use, b.wanted(&w.request))
+	s, wait := b.rates.take(w.use(), b.wantedBy(w))
 	if wait == 0 {
 		w.share = &s
 	}

@@ -212,6 +212,11 @@ func (b *Broker) createTopic(t mq.Topic) (*topic, error) {
 // autoCreate makes the topic of a message as its producer's template says, if
 // that is allowed.
 func (b *Broker) autoCreate(s *mq.Send) (*topic, error) {
+	if strings.HasPrefix(s.Topic, mq.RetryPrefix) {
+		if _, _, err := b.retryGroup(s.Topic); err != nil {
+			return nil, err
+		}
+	}
 	template := b.topics.table.get(s.DefaultTopic)
 	if template == nil || template.Perm&mq.PermInherit == 0 ||
 		s.DefaultTopic == mq.TopicDefault && !*b.opts().AutoCreateTopic {

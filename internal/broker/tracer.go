@@ -10,8 +10,9 @@ import (
 // those that it follows. Its methods do not block and keep nothing that they
 // are handed beyond the call. They are safe for concurrent use.
 type Tracer interface {
-	// Send is told of messages that are about to be stored, as they will lie,
-	// or that were refused (Err). began is when their request came. If it
+	// Send is told of messages that are about to be stored, as they will lie, or
+	// not (Err): that were refused, handed out at most once, or are duplicates,
+	// the last two of which have a Result and no Err in the end. began is when their request came. If it
 	// follows any it returns what must be called once when Err or Result of all
 	// of them is final and they are still in place; otherwise nil.
 	Send(sends []mq.Send, began time.Time) (done func())

@@ -167,6 +167,7 @@ type ConsumeQueueStats struct {
 	End          QueueOffset
 	Committed    QueueOffset
 	Pulled       QueueOffset
+	InHand       int64     // popped out of order, before Committed, and not acknowledged
 	LastConsumed time.Time // store time of the last consumed message
 }
 

@@ -104,6 +104,17 @@ type Ack struct {
 	Receipt Receipt
 }
 
+// FirstPassing is the offset of the first message that was popped and delivered
+// at most once. The others follow, all below -1: they lie in no queue. Those
+// who read numbers as floating point can still tell them apart.
+const FirstPassing QueueOffset = -1 << 50
+
+// Passing reports whether the message was delivered at most once. It is in
+// nobody's hand, so there is nothing to acknowledge.
+func (r Receipt) Passing() bool { return passing(r.Start) && passing(r.Offset) }
+
+func passing(at QueueOffset) bool { return FirstPassing <= at && at < -1 }
+
 // Due is when the message becomes visible again, in Unix milliseconds.
 func (r Receipt) Due() int64 { return r.PopTime + r.Invisible }
 
@@ -149,12 +160,16 @@ func ParseReceipt(text string) (Receipt, error) {
 		if i == 3 || i == 4 || i == 6 {
 			bits = 32
 		}
-		if n[i], err = strconv.ParseInt(part, 10, bits); err != nil || n[i] < 0 {
+		n[i], err = strconv.ParseInt(part, 10, bits)
+		if offset := i == 0 || i == 7; err != nil || n[i] < 0 && (!offset || !passing(QueueOffset(n[i]))) {
 			return bad(fmt.Sprintf("part %d is %.20q", i+1, part))
 		}
 	}
 	if n[4] > int64(RetryV2) || parts[5] == "" {
 		return bad("it names no kind of topic, or no broker")
+	}
+	if n[7] != -1 && (n[0] < 0) != (n[7] < 0) {
+		return bad("its offsets are of different kinds")
 	}
 	// Their sum must not overflow, and no clock is that far ahead.
 	if limit := int64(1) << 60; n[1] > limit || n[2] > limit {

@@ -10,6 +10,7 @@ func TestReceiptsReadWhatTheyWrote(t *testing.T) {
 	for _, r := range []Receipt{
 		{},
 		{Start: 7, PopTime: 1764090000123, Invisible: 30000, Revive: OrderedRevive, Retry: RetryV2, Broker: "b-1", QueueID: 3, Offset: 9},
+		{Start: FirstPassing, PopTime: 1764090000123, Invisible: 30000, Broker: "b-1", Offset: FirstPassing + 7},
 	} {
 		if r.Broker == "" {
 			r.Broker = "b"
@@ -35,7 +36,7 @@ func TestReceiptsMayLackTheOffsetOrHaveAPartMore(t *testing.T) {
 func TestMalformedReceiptsAreRefused(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "1 2 3", "1 2 3 0 0 broker", "a 2 3 0 0 broker 4 5", "1 2 3 0 3 broker 4 5", "1 2 3 0 0  4 5",
-		"-1 2 3 0 0 broker 4 5", "1 9223372036854775807 9223372036854775807 0 0 b 4 5", "1 2 3 0 0 broker 4294967296 5",
+		"-1 2 3 0 0 broker 4 5", "-2 2 3 0 0 broker 4 5", "2 2 3 0 0 broker 4 -2", "-2000000000000000 2 3 0 0 broker 4 -2", "1 9223372036854775807 9223372036854775807 0 0 b 4 5", "1 2 3 0 0 broker 4294967296 5",
 		"1 2 3 0 0 broker 4 5 6 7", "1 2 3 0 0 " + strings.Repeat("b", 2000) + " 4 5",
 	} {
 		if r, err := ParseReceipt(text); !errors.Is(err, ErrInvalid) {
@@ -49,6 +50,7 @@ func TestMalformedReceiptsAreRefused(t *testing.T) {
 func FuzzReceipt(f *testing.F) {
 	f.Add("1 2 3 0 1 broker 4")
 	f.Add("1 2 3 999 2 broker-a 4 5 6789")
+	f.Add("-1125899906842624 2 3 0 0 broker-a 4 -1125899906842623")
 	f.Add("-1 9223372036854775807 3 0 0  4 5")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := ParseReceipt(text)
@@ -58,8 +60,8 @@ func FuzzReceipt(f *testing.F) {
 			}
 			return
 		}
-		if r.Offset < 0 {
-			r.Offset = 0
+		if r.Offset == -1 {
+			r.Offset = r.Start
 		}
 		if again, err := ParseReceipt(r.String()); err != nil || again != r {
 			t.Fatalf("ParseReceipt(%q) = %+v, %v, want %+v", r.String(), again, err, r)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
@@ -23,6 +24,10 @@ type Options struct {
 	// what was popped. ErrGone lets the hold go; any other error is tried again
 	// later.
 	Revive func(h *Hold, r *mq.Record) (mq.Send, error)
+
+	// Revived, if not nil, is told what came of storing what Revive made: s has
+	// its error or result. began is when that began.
+	Revived func(h *Hold, s *mq.Send, began time.Time)
 
 	// Append stores messages; Store.Append is the default.
 	Append func(*mq.SendBatch)

@@ -167,11 +167,11 @@ type flight struct {
 	holds  []Hold    // of each Send
 	others []landing // without a Send
 	failed error     // why there is not more
+	began  time.Time
 }
 
 // giveBack stores messages again whose time is up and returns how long to rest.
 func (h *Holds) giveBack(due []Hold, now int64) time.Duration {
-	began := time.Now()
 	f := h.prepare(due, now)
 	if len(f.batch.Sends) > 0 {
 		stored := make(chan struct{})
@@ -198,12 +198,12 @@ func (h *Holds) giveBack(due []Hold, now int64) time.Duration {
 	if now-due[len(due)-1].Due <= patience {
 		return 0
 	}
-	return min(time.Since(began), maxRest*time.Millisecond)
+	return min(time.Since(f.began), maxRest*time.Millisecond)
 }
 
 // prepare claims what is due, as much as fits a batch, and reads it.
 func (h *Holds) prepare(due []Hold, now int64) *flight {
-	f := &flight{}
+	f := &flight{began: time.Now()}
 	size := 0
 	for i := range due {
 		hold, err := h.Claim(due[i].Place)
@@ -283,6 +283,9 @@ func (h *Holds) drop(f *flight, hold Hold, why string) {
 // returned notes what came of a Send.
 func (h *Holds) returned(f *flight, i int) {
 	s, hold := &f.batch.Sends[i], f.holds[i]
+	if h.opts.Revived != nil {
+		h.opts.Revived(&hold, s, f.began)
+	}
 	switch {
 	case s.Err == nil:
 		f.others = append(f.others, landing{Hold: hold, stored: true, copied: s.Result.Pos})

@@ -120,6 +120,8 @@ func attr(all []*commonpb.KeyValue, key string) string {
 		switch v := kv.Value.Value.(type) {
 		case *commonpb.AnyValue_IntValue:
 			return strconv.FormatInt(v.IntValue, 10)
+		case *commonpb.AnyValue_BoolValue:
+			return strconv.FormatBool(v.BoolValue)
 		case *commonpb.AnyValue_ArrayValue:
 			return v.ArrayValue.Values[0].GetStringValue()
 		case *commonpb.AnyValue_StringValue:

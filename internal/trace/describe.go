@@ -30,6 +30,8 @@ type part struct {
 	host     netip.AddrPort // of the producer
 
 	err string
+	// duplicate says that it was sent before and stored then.
+	duplicate bool
 }
 
 // describe copies what is written of a message.

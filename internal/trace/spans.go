@@ -81,7 +81,11 @@ func (w *writer) take(e *event) {
 	switch e.op {
 	case opSend:
 		p := &e.parts[0]
-		w.add(e, p, p.root, p.parent)
+		id := p.root
+		if p.duplicate { // that is the span of the one that is stored
+			id = randomSpan()
+		}
+		w.add(e, p, id, p.parent)
 		w.store(e, p)
 	case opDeliver:
 		w.deliver(e)
@@ -234,6 +238,7 @@ func (e *event) attributes(p *part) []*commonpb.KeyValue {
 	add(p.producer != "", attribute.String("goddard.producer.group", p.producer))
 	add(e.op == opSend && p.host.IsValid(), semconv.ClientAddress(p.host.Addr().Unmap().String()))
 	add(e.op == opSend && p.host.IsValid(), semconv.ClientPort(int(p.host.Port())))
+	add(p.duplicate, attribute.Bool("goddard.message.duplicate", true))
 	add(p.err != "", semconv.ErrorTypeOther)
 	return values(all...)
 }
@@ -260,6 +265,8 @@ func values(all ...attribute.KeyValue) []*commonpb.KeyValue {
 
 func value(v attribute.Value) *commonpb.AnyValue {
 	switch v.Type() {
+	case attribute.BOOL:
+		return &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: v.AsBool()}}
 	case attribute.INT64:
 		return &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: v.AsInt64()}}
 	case attribute.STRINGSLICE:

@@ -69,7 +69,7 @@ func (t *Tracer) Send(sends []mq.Send, began time.Time) (done func()) {
 	for i := range sends {
 		one := &sends[i]
 		if l, ok := t.follows(&one.Message); ok {
-			found = append(found, following{one, 0, describeSent(l, one, &one.Message)})
+			found = append(found, following{one, 0, one.Err == nil, describeSent(l, one, &one.Message)})
 		}
 		if one.Topic == mq.TopicTrace {
 			continue
@@ -78,7 +78,7 @@ func (t *Tracer) Send(sends []mq.Send, began time.Time) (done func()) {
 			m := one.More[j]
 			if l, ok := t.follows(&m); ok {
 				m.Topic, m.QueueID, m.BornHost = one.Topic, one.QueueID, one.BornHost
-				found = append(found, following{one, j + 1, describeSent(l, one, &m)})
+				found = append(found, following{one, j + 1, one.Err == nil, describeSent(l, one, &m)})
 			}
 		}
 	}
@@ -91,9 +91,10 @@ func (t *Tracer) Send(sends []mq.Send, began time.Time) (done func()) {
 
 // A following is a message that is followed while it is stored.
 type following struct {
-	send *mq.Send
-	n    int // its place among the messages of the send
-	part part
+	send   *mq.Send
+	n      int  // its place among the messages of the send
+	stores bool // it goes to the store
+	part   part
 }
 
 func describeSent(l line, one *mq.Send, m *mq.Message) part {
@@ -122,16 +123,30 @@ func (t *Tracer) sent(found []following, began, stored time.Time) {
 		switch {
 		case f.send.Err != nil:
 			p.err = clip(f.send.Err.Error())
+		case !f.stores && f.send.Result.Pos < 0:
+			// It was handed out at most once, and lies nowhere.
+		case !f.stores:
+			p.duplicate = true
 		case f.send.Topic != p.topic:
 			e.store, e.waits = stored, f.send.Topic
 		default:
-			e.store, p.offset = stored, f.send.Result.Offset+mq.QueueOffset(f.n)
+			e.store, p.offset = stored, f.offset()
 		}
-		if p.tries > 0 {
+		if p.tries > 0 && f.stores {
 			e.came(p)
 		}
 		t.add(e)
 	}
+}
+
+// offset is where the message lies in its queue; -1 if that is not known, for
+// some of its batch were duplicates.
+func (f *following) offset() mq.QueueOffset {
+	r := &f.send.Result
+	if len(f.send.More) != len(r.MorePos) {
+		return -1
+	}
+	return r.Offset + mq.QueueOffset(f.n)
 }
 
 // came makes of the send of a message that failed at its consumer what it is,

@@ -190,7 +190,8 @@ func (o operating) DescribeGroupAccumulation(ctx context.Context, req *rmq.Descr
 		for _, a := range []*accumulation{resp.Accumulation, of} {
 			n := int64(max(0, q.End-q.Committed))
 			a.ReadyMessages += n
-			a.Accumulation += n
+			a.InflightMessages += q.InHand
+			a.Accumulation += n + q.InHand
 			if q.LastConsumed.IsZero() {
 				continue
 			}

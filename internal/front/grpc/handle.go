@@ -31,19 +31,20 @@ func parseHandle(text string) (handle, error) {
 	h := handle{Receipt: r, pos: -1}
 	if parts := strings.Split(text, " "); len(parts) == 9 {
 		pos, err := strconv.ParseInt(parts[8], 10, 64)
-		if err != nil || pos < 0 {
+		if err != nil || pos < 0 && (pos != -1 || !h.Passing()) {
 			return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "receipt %.100q names no position in a log: %.20q", text, parts[8])
 		}
 		h.pos = mq.LogPos(pos)
 	}
-	if h.Offset < 0 {
+	if h.Offset < 0 && !h.Passing() {
 		return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "receipt %.100q names no message", text)
 	}
 	return h, nil
 }
 
-// expired reports whether the message is visible to others again.
-func (h handle) expired(now time.Time) bool { return h.Due() < now.UnixMilli() }
+// expired reports whether the message is visible to others again, which one that
+// is delivered at most once never is.
+func (h handle) expired(now time.Time) bool { return !h.Passing() && h.Due() < now.UnixMilli() }
 
 // errExpired is the answer to a handle that came too late.
 func errExpired(h handle) error {

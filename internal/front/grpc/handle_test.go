@@ -127,3 +127,16 @@ func FuzzTransactionID(f *testing.F) {
 		}
 	})
 }
+
+func TestHandlesOfMessagesAtMostOnceReadBackAndNeverExpire(t *testing.T) {
+	at := mq.FirstPassing + 7
+	h := handle{mq.Receipt{Start: at, PopTime: 1000, Invisible: 1, Broker: "b", Offset: at}, -1}
+	again, err := parseHandle(h.String())
+	if err != nil || again != h || again.expired(time.Now()) {
+		t.Errorf("%q reads as %+v, %v", h, again, err)
+	}
+	stored := handle{mq.Receipt{PopTime: 1000, Invisible: 1, Broker: "b", Offset: 7}, -1}
+	if _, err := parseHandle(stored.String()); err == nil {
+		t.Errorf("%q names no position and was taken", stored)
+	}
+}

@@ -349,3 +349,33 @@ func TestWhatWasRenewedIsVisibleWhenTheServerHasStopped(t *testing.T) {
 		return len(c) == 2 && c[1].d == 0 && c[1].suspend && c[1].Receipt.Offset == renewed.Offset
 	})
 }
+
+// Their receipts are taken as often as clients like, whatever the invisible
+// time; the broker has nothing to do about them.
+func TestAMessageAtMostOnceIsReceivedAndAcknowledgedLikeOthers(t *testing.T) {
+	r := newRig(t)
+	r.fake.topic("T", "NORMAL")
+	at := mq.FirstPassing + 5
+	rec := stored("T", at, "passing", map[string]string{mq.PropUniqueKey: "id", mq.PropQoS: "0"}, 0, 0)
+	mq.PatchRecord(rec, at, -1, 1700000000456)
+	receipt := mq.Receipt{Start: at, PopTime: time.Now().Add(-time.Hour).UnixMilli(), Invisible: 60000, Broker: "b1", QueueID: 2, Offset: at}
+	r.fake.pop = func(_ mq.PopRequest, done func(mq.PopBatch, error)) {
+		done(mq.PopBatch{Status: mq.PopFound, Messages: []mq.Popped{{Record: rec, Receipt: receipt}}, Release: func() {}}, nil)
+	}
+	d := r.receive(r.ctx("c"), wanted())
+	if len(d.messages) != 1 || string(d.messages[0].Body) != "passing" {
+		t.Fatalf("got %v", d.messages)
+	}
+	handle := d.messages[0].SystemProperties.GetReceiptHandle()
+	changed, err := r.ChangeInvisibleDuration(r.ctx("c"), &rmq.ChangeInvisibleDurationRequest{
+		Topic: res("T"), Group: res("G"), ReceiptHandle: handle, InvisibleDuration: durationpb.New(time.Minute),
+	})
+	r.want(rmq.Code_OK, changed.GetStatus(), err)
+	acked, err := r.AckMessage(r.ctx("c"), &rmq.AckMessageRequest{
+		Topic: res("T"), Group: res("G"), Entries: []*rmq.AckMessageEntry{{MessageId: "id", ReceiptHandle: handle}},
+	})
+	r.want(rmq.Code_OK, acked.GetStatus(), err)
+	if a := r.fake.acked; len(a) != 1 || a[0].Receipt != receipt {
+		t.Errorf("the broker was told %+v, want %+v", a, receipt)
+	}
+}

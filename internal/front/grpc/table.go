@@ -48,7 +48,7 @@ var operations = []operation{
 	{adminService + "ListSubscription", func(s *rmq.Status) any { return &rmq.ListSubscriptionResponse{Status: s} }, "who wants what", "of groups without a client"},
 	{adminService + "DescribeSubscription", func(s *rmq.Status) any { return &rmq.DescribeSubscriptionResponse{Status: s} }, "the same, by client", "of groups without a client"},
 	{adminService + "DeleteSubscription", func(s *rmq.Status) any { return &rmq.DeleteSubscriptionResponse{Status: s} }, "forget a subscription", "subscriptions live as long as their clients; " + noForward},
-	{adminService + "DescribeGroupAccumulation", func(s *rmq.Status) any { return &rmq.DescribeGroupAccumulationResponse{Status: s} }, "what a group has yet to consume", "messages in hand are not told apart"},
+	{adminService + "DescribeGroupAccumulation", func(s *rmq.Status) any { return &rmq.DescribeGroupAccumulationResponse{Status: s} }, "what a group has yet to consume", "messages in hand that were taken in order count as ready"},
 	{adminService + "ListConsumerConnection", func(s *rmq.Status) any { return &rmq.ListConsumerConnectionResponse{Status: s} }, "the clients of a group", ""},
 	{adminService + "ResetGroupOffset", func(s *rmq.Status) any { return &rmq.ResetGroupOffsetResponse{Status: s} }, "move a group to a time", ""},
 	{adminService + "QueryMessage", func(s *rmq.Status) any { return &rmq.ListMessageResponse{Status: s} }, "messages by id or key, or the newest ones of a time", "by subscription or lite topic"},

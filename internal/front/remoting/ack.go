@@ -56,6 +56,9 @@ func (s *session) decodeAck(req *wire.Command) (mq.Ack, error) {
 		return mq.Ack{}, noLiteTopics()
 	}
 	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
+	if a, ok := passingMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo); ok {
+		return a, nil
+	}
 	if b := &s.acks.bounds; b.Topic == "" || b.Queue != q || mq.QueueOffset(h.Offset) > b.hi {
 		var err error
 		if *b, err = s.poppedFrom(q); err != nil {
@@ -103,6 +106,16 @@ func poppedMessage(req *wire.Command, group string, q mq.Queue, offset int64, re
 	}
 	r.QueueID, r.Offset = q.ID, mq.QueueOffset(offset)
 	return mq.Ack{Group: group, Topic: askedTopic(group, q.Topic, r.Retry), Receipt: r}, nil
+}
+
+// passingMessage is poppedMessage of one that was delivered at most once, which
+// lies nowhere.
+func passingMessage(req *wire.Command, group string, q mq.Queue, offset int64, receipt string) (mq.Ack, bool) {
+	if offset >= 0 {
+		return mq.Ack{}, false
+	}
+	a, err := poppedMessage(req, group, q, offset, receipt)
+	return a, err == nil && a.Receipt.Passing()
 }
 
 // askedTopic is the topic that was popped when a message came out of topic.

@@ -258,3 +258,28 @@ func TestChangesOfWhatCannotBeAreRefused(t *testing.T) {
 		t.Errorf("the remark is %q", resp.Remark)
 	}
 }
+
+func TestReceiptsOfMessagesAtMostOnceGoToTheBrokerWhateverTheQueueHolds(t *testing.T) {
+	r := newRig(t)
+	at := mq.FirstPassing + 3
+	receipt := mq.Receipt{Start: at, PopTime: 1000, Invisible: 60000, Broker: "broker-a", QueueID: 1, Offset: at}
+	r.fake.answers(popBatch(receipt))
+	resp := r.good(wire.PopMessage, popOf("*"), "")
+	if got := field(resp, "startOffsetInfo") + "|" + field(resp, "msgOffsetInfo"); got != fmt.Sprintf("0 1 %d|0 1 %d", at, at) {
+		t.Errorf("offset infos are %q", got)
+	}
+	text := receipt.String()
+	r.good(wire.AckMessage, &wire.AckMessageRequest{ConsumerGroup: "G", Topic: "T", QueueID: 1, ExtraInfo: text, Offset: int64(at)}, "")
+	r.good(wire.ChangeMessageInvisibleTime, &wire.ChangeMessageInvisibleTimeRequest{
+		ConsumerGroup: "G", Topic: "T", QueueID: 1, ExtraInfo: text, Offset: int64(at), InvisibleTime: 5000,
+	}, "")
+	r.good(wire.BatchAckMessage, nil, fmt.Sprintf(
+		`{"brokerName":"broker-a","acks":[{"c":"G","t":"T","r":"0","so":%d,"q":1,"rq":0,"pt":1000,"it":60000,"b":"Aw=="}]}`, at))
+	for _, offset := range []int64{int64(at), -7} { // a stored message's receipt
+		stored := mq.Receipt{PopTime: 1000, Invisible: 60000, Broker: "broker-a", QueueID: 1}.String()
+		h := &wire.AckMessageRequest{ConsumerGroup: "G", Topic: "T", QueueID: 1, ExtraInfo: stored, Offset: offset}
+		if resp := r.call(wire.AckMessage, h, ""); resp.Code == wire.CodeSuccess {
+			t.Errorf("offset %d was taken with the receipt of a stored message", offset)
+		}
+	}
+}

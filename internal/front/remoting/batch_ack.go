@@ -77,6 +77,7 @@ func decodeBatchAck(body *wire.BatchAckBody) ([]mq.Ack, error) {
 func entryOf(a *wire.BatchAck, broker string) (mq.Ack, error) {
 	r := mq.Receipt{
 		Start: mq.QueueOffset(a.StartOffset), PopTime: a.PopTime, Invisible: a.InvisibleTime, Revive: a.ReviveQueueID, Broker: broker, QueueID: a.QueueID,
+		Offset: mq.QueueOffset(a.StartOffset),
 	}
 	switch a.Retry {
 	case "0":
@@ -90,7 +91,7 @@ func entryOf(a *wire.BatchAck, broker string) (mq.Ack, error) {
 	// Sums of these do not overflow; no queue and no clock is that far.
 	const most = int64(1) << 60
 	switch {
-	case min(a.StartOffset, a.PopTime, a.InvisibleTime) < 0, max(a.StartOffset, a.PopTime, a.InvisibleTime) > most:
+	case a.StartOffset < 0 && !r.Passing(), min(a.PopTime, a.InvisibleTime) < 0, max(a.StartOffset, a.PopTime, a.InvisibleTime) > most:
 		return mq.Ack{}, fmt.Errorf("so, pt or it is out of range: %d, %d, %d", a.StartOffset, a.PopTime, a.InvisibleTime)
 	case a.ConsumerGroup == "" || a.Topic == "":
 		return mq.Ack{}, errors.New("it needs a group (c) and a topic (t)")
@@ -110,7 +111,11 @@ func (s *session) existing(all []mq.Ack) ([]mq.Ack, error) {
 	kept := all[:0]
 	for i := range all {
 		a := all[i]
-		if i == 0 || !samePop(&a, &last) {
+		if a.Receipt.Passing() {
+			kept = append(kept, a)
+			continue
+		}
+		if last.Topic == "" || !samePop(&a, &last) {
 			last = a
 			var err error
 			if b, err = s.poppedFrom(mq.Queue{Topic: realTopic(&a), ID: a.Receipt.QueueID}); err != nil {

@@ -22,19 +22,24 @@ func changeInvisible(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, noLiteTopics()
 	}
 	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
-	b, err := s.poppedFrom(q)
-	if err != nil {
-		return nil, err
+	a, passing := passingMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo)
+	if !passing {
+		b, err := s.poppedFrom(q)
+		if err != nil {
+			return nil, err
+		}
+		if mq.QueueOffset(h.Offset) < b.lo || mq.QueueOffset(h.Offset) >= b.hi {
+			return nil, noSuchOffset(q, h.Offset, &b)
+		}
 	}
-	switch {
-	case mq.QueueOffset(h.Offset) < b.lo || mq.QueueOffset(h.Offset) >= b.hi:
-		return nil, noSuchOffset(q, h.Offset, &b)
-	case h.InvisibleTime < 0 || h.InvisibleTime > maxInvisible.Milliseconds():
+	if h.InvisibleTime < 0 || h.InvisibleTime > maxInvisible.Milliseconds() {
 		return nil, badRequest("a message is to be hidden for %d ms; ask for 0 to %d (invisibleTime)", h.InvisibleTime, maxInvisible.Milliseconds())
 	}
-	a, err := poppedMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo)
-	if err != nil {
-		return nil, err
+	if !passing {
+		var err error
+		if a, err = poppedMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo); err != nil {
+			return nil, err
+		}
 	}
 	r, err := s.h.broker.ChangeInvisible(s.ctx, a, time.Duration(h.InvisibleTime)*time.Millisecond, h.Suspend)
 	if errors.Is(err, mq.ErrNotFound) {

@@ -350,7 +350,7 @@ func (f *fake) ConsumeStats(_ context.Context, _ string, topics []string) (mq.Co
 	if len(topics) > 0 {
 		topic = topics[0]
 	}
-	q := mq.ConsumeQueueStats{Queue: mq.Queue{Topic: topic}, End: 9, Committed: 4, Pulled: 6, LastConsumed: time.UnixMilli(4000)}
+	q := mq.ConsumeQueueStats{Queue: mq.Queue{Topic: topic}, End: 9, Committed: 4, Pulled: 6, InHand: 3, LastConsumed: time.UnixMilli(4000)}
 	return mq.ConsumeStats{Rate: 1.5, Queues: []mq.ConsumeQueueStats{q}}, f.fails()
 }
 

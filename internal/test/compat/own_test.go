@@ -4,6 +4,7 @@ package compat
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,8 @@ var (
 	ownJavaScenarios = strings.Fields(`
 		once at_most_once at_most_once_slow at_most_once_orderly at_most_once_orderly_slow at_most_once_lite
 		at_most_once_failing at_most_once_everybody at_most_once_refused rate_push rate_orderly rate_lite`)
-	ownGoScenarios = strings.Fields(`once at_most_once at_most_once_slow at_most_once_orderly rate_push`)
+	ownJavaPopScenarios = strings.Fields(`pop_at_most_once pop_rate_push`)
+	ownGoScenarios      = strings.Fields(`once at_most_once at_most_once_slow at_most_once_orderly rate_push`)
 )
 
 // Published clients use what is ours alone without knowing of it.
@@ -30,6 +32,9 @@ func TestWhatIsOurs(t *testing.T) {
 	all := allClients(t, cluster.NameServer)
 	for _, c := range all {
 		c.scenarios = wanted(ownJavaScenarios)
+		if c.name == "java-"+against.JavaClient5 {
+			c.scenarios = wanted(slices.Concat(ownJavaScenarios, ownJavaPopScenarios))
+		}
 		if strings.HasPrefix(c.name, "go-") {
 			c.scenarios = wanted(ownGoScenarios)
 		}
@@ -62,7 +67,7 @@ func giveAttributes(t *testing.T, cluster *against.Cluster, prefix string) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{"rate_push", "rate_orderly", "rate_lite"} {
+	for _, s := range []string{"rate_push", "rate_orderly", "rate_lite", "pop_rate_push"} {
 		g := admin.NewGroup("g_" + prefix + "_" + s)
 		g.Attributes["+consume.rate.messages"] = "20"
 		if _, err := c.PutGroup(ctx, to, g); err != nil {

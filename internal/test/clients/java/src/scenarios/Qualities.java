@@ -56,13 +56,13 @@ final class Qualities {
         Check.same(c.read(c.topic(), bodies.size()).size(), bodies.size(), "messages stored");
     }
 
-    private static Message atMostOnce(Case c, String body) {
+    static Message atMostOnce(Case c, String body) {
         Message m = Case.message(c.topic(), body);
         m.putUserProperty("QOS", "0");
         return m;
     }
 
-    private static void passes(DefaultMQProducer producer, Message m) throws Exception {
+    static void passes(DefaultMQProducer producer, Message m) throws Exception {
         SendResult r = producer.send(m);
         Check.same(r.getSendStatus(), SendStatus.SEND_OK, "status");
         Check.same(r.getQueueOffset(), -1L, "offset of a message that is not stored");

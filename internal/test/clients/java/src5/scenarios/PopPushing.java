@@ -128,6 +128,63 @@ final class PopPushing {
         }
     }
 
+    /** A group with 20 messages a second, whose attribute is set before: slower, complete, without errors. */
+    static void slow(Case c) throws Exception {
+        c.createTopic(c.topic(), 2);
+        popMode(c, 0);
+        Set<String> bodies = c.send(c.producer(), c.topic(), "slow", 120);
+        Inbox inbox = new Inbox();
+        for (int i = 0; i < 2; i++) {
+            DefaultMQPushConsumer consumer = consumer(c);
+            consumer.registerMessageListener(inbox.listener());
+            consumer.start();
+            pops(consumer);
+        }
+        Check.eventually(30, "the first message", () -> inbox.size() > 0);
+        long begun = System.nanoTime();
+        inbox.awaitExactly(bodies, 60);
+        double seconds = (System.nanoTime() - begun) / 1e9 - 0.5;
+        c.note(String.format("%d messages in %.1f s", bodies.size(), seconds));
+        Check.that(seconds > 4 && seconds < 12, "120 messages at 20 a second came in %.1f s", seconds);
+    }
+
+    /**
+     * Messages at most once beside stored ones: those that wait get them, once even where the listener
+     * fails on them, and nothing stored is lost or repeated.
+     */
+    static void atMostOnce(Case c) throws Exception {
+        c.createTopic(c.topic(), 2);
+        popMode(c, 0);
+        Inbox inbox = new Inbox();
+        DefaultMQPushConsumer consumer = consumer(c);
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            messages.forEach(inbox::add);
+            boolean failing = messages.stream().anyMatch(m -> Inbox.body(m).equals("passing-0"));
+            return failing ? ConsumeConcurrentlyStatus.RECONSUME_LATER : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        pops(consumer);
+        var producer = c.producer();
+        Set<String> stored = c.send(producer, c.topic(), "first", 4);
+        inbox.await(stored, 40);
+        Thread.sleep(1000); // the next pops wait
+        for (int i = 0; i < 20; i++) {
+            Qualities.passes(producer, Qualities.atMostOnce(c, "passing-" + i));
+            Thread.sleep(200);
+            producer.send(Case.message(c.topic(), "stored-" + i));
+            stored.add("stored-" + i);
+            Thread.sleep(200);
+        }
+        inbox.await(stored, 60);
+        Thread.sleep(12_000); // the first rest of a message that was failed on takes ten
+        List<String> passing = inbox.all().stream().map(Inbox::body).filter(b -> b.startsWith("passing")).collect(Collectors.toList());
+        c.note(passing.size() + " of 20 at most once arrived");
+        Check.that(passing.contains("passing-0"), "the first at most once did not arrive");
+        Check.same(new TreeSet<>(passing).size(), passing.size(), "messages at most once that came once");
+        Check.same(inbox.size() - passing.size(), stored.size(), "deliveries of stored messages");
+        Check.same(c.read(c.topic(), stored.size()).size(), stored.size(), "messages stored");
+    }
+
     /** Each of four members pops from its own queues and those of the next. */
     static void sharedQueues(Case c) throws Exception {
         c.createTopic(c.topic(), 4);

@@ -46,6 +46,8 @@ final class Popping {
         t.put("pop_push_orderly", PopPushing::orderly);
         t.put("pop_push_dead_letters", PopPushing::deadLetters);
         t.put("restart_with_pops", Popping::restart);
+        t.put("pop_rate_push", PopPushing::slow);
+        t.put("pop_at_most_once", PopPushing::atMostOnce);
         return t;
     }
 
