@@ -201,12 +201,11 @@ func fifoOneGroupFails(s *scenario) {
 	var done []*rmq.MessageView
 	failed := 0
 	for len(done) < len(bodies) {
-		got := s.receive(c, 4, invisible)
-		for _, m := range got {
+		enough := failed >= atLeast && len(done) >= len(bodies)-5
+		for _, m := range s.receive(c, 4, invisible) {
 			body := string(m.GetBody())
-			others := len(done) == len(bodies)-5
 			switch {
-			case body[0] != 'a' || failed >= atLeast && others:
+			case body[0] != 'a' || enough:
 				s.must(c.Ack(context.Background(), m), "acknowledge")
 				done = append(done, m)
 			case body == poison && failed == atMost:
