@@ -21,7 +21,11 @@ var differences = []difference{
 	{"goddard", "raw", "change_by_old_receipt", "RocketMQ answers with a receipt for a message that is not in hand any more"},
 	{"rocketmq-5.5.0", "grpc-go", "statuses_precise", internalError},
 	{"goddard", "grpc-go", "status_of_long_delay", "messages may be up to ten years ahead here (max-delay), over either protocol"},
+	{"rocketmq-5.5.0", "grpc-java", "fifo_one_group_fails", wholeQueue},
+	{"rocketmq-5.5.0", "grpc-go", "fifo_one_group_fails", wholeQueue},
 }
+
+const wholeQueue = "a message that fails holds up all message groups of its queue in RocketMQ"
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"
 
