@@ -79,7 +79,13 @@ func (p *laneScript) keep() {
 	for _, m := range p.l.back {
 		p.aside = without(p.aside, m.offset)
 	}
-	p.aside = append(p.aside, p.l.out...)
+	for _, m := range p.l.out {
+		row, err := decodeAside(asideKey(Use{"G", "T", 0}, m.key, m.offset), asideValue(&m))
+		if err != nil {
+			p.Fatal(err)
+		}
+		p.aside = append(p.aside, row)
+	}
 	slices.SortFunc(p.aside, func(a, b laned) int { return cmp.Compare(a.offset, b.offset) }) // as rows are
 	l, err := decodeLanes(p.l.encode())
 	if err != nil {
