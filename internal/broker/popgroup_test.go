@@ -162,7 +162,7 @@ func TestAQueueIsFullWhenTooManyOfItsMessagesWait(t *testing.T) {
 			p := <-r.pops(byGroup(1))
 			r.acks(p.acks...)
 		}
-		p = r.inOrder(byGroup(2), "a", "a")
+		r.inOrder(byGroup(2), "a", "a")
 		r.inOrder(byGroup(1), "b")
 	})
 }
@@ -273,6 +273,39 @@ func TestAResetLetsGoOfWhatGroupsHave(t *testing.T) {
 		r.inOrder(byGroup(1), "a1")
 		r.inOrder(mq.PopRequest{QueueID: -1, Ordered: true, MaxMessages: 1}, "a1") // as a whole
 		r.inOrder(byGroup(1), "a1")
+	})
+}
+
+// The rows reach the disk and the end of the log does not: what is lost is
+// forgotten, and what takes its place is delivered.
+func TestAPowerCutCutsWhatGroupsHaveToTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := vfs.NewCrashableMem()
+		r := start(t, Options{}, fs)
+		defer func() { r.stop() }()
+		r.topic("T", 1)
+		r.keyed("a1", "b1")
+		pass(5 * time.Second) // these are on the disk
+		r.must(r.PutGroup(t.Context(), mq.Group{Name: "G", ConsumeEnable: true, RetryQueues: 1}))
+		r.must(r.ParkMessageGroup(t.Context(), "G", "T", "c"))
+		r.keyed("a2", "c1", "c2")
+		p := r.inOrder(byGroup(32), "a1", "b1", "a2")
+		r.acks(p.acks[1], p.acks[2])
+		r.must(r.store.Keys().Set([]byte("x"), nil, true))
+		cut := start(t, Options{}, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0, RNG: rand.New(rand.NewPCG(1, 2))}))
+		defer cut.stop()
+		if _, hi, err := cut.store.Bounds(mq.Queue{Topic: "T"}); hi != 2 || err != nil {
+			t.Fatalf("the queue ends at %d, %v; the test wants it cut at 2", hi, err)
+		}
+		all, err := cut.MessageGroups(t.Context(), "G", "T")
+		cut.must(err)
+		if len(all) != 1 || all[0].Key != "c" || all[0].Waiting != 0 {
+			t.Errorf("parked: %+v", all)
+		}
+		pass(11 * time.Second)
+		cut.keyed("d1", "a3", "e1")
+		cut.inOrder(byGroup(32), "a1", "d1", "a3", "e1")
+		cut.wantOffset(0)
 	})
 }
 

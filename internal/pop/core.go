@@ -435,7 +435,7 @@ func (l *Lanes) Sweep(now int64) {
 // kept reports whether a message is kept from the group as one of a parked key.
 func (l *Lanes) kept(m *laned) bool {
 	p := l.parking(m.key)
-	return p != nil && !(p.Releasing && (m.popTime > 0 || m.returned))
+	return p != nil && (!p.Releasing || m.popTime == 0 && !m.returned)
 }
 
 // Unpark begins to give a key back its messages. False if it is not parked.
