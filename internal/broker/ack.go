@@ -26,6 +26,7 @@ func (b *Broker) Ack(_ context.Context, acks []mq.Ack) []error {
 	}
 	places := make([]pop.Place, 0, len(acks))
 	from := make([]int, 0, len(acks)) // places
+	var lanes map[pop.Use][]int
 	for i := range acks {
 		u, err := b.inHand(&acks[i])
 		switch {
@@ -34,6 +35,11 @@ func (b *Broker) Ack(_ context.Context, acks []mq.Ack) []error {
 		case acks[i].Receipt.Passing():
 		case acks[i].Receipt.Revive == mq.OrderedRevive:
 			fail(i, b.ackInOrder(u, &acks[i].Receipt))
+		case acks[i].Receipt.Revive == mq.ByGroupRevive:
+			if lanes == nil {
+				lanes = map[pop.Use][]int{}
+			}
+			lanes[u] = append(lanes[u], i)
 		default:
 			places, from = append(places, placeOf(u, &acks[i].Receipt)), append(from, i)
 		}
@@ -43,6 +49,9 @@ func (b *Broker) Ack(_ context.Context, acks []mq.Ack) []error {
 		for _, i := range from {
 			fail(i, err)
 		}
+	}
+	for u, list := range lanes {
+		b.ackByGroup(u, acks, list, fail)
 	}
 	for i := range acks {
 		if errs == nil || errs[i] == nil {
@@ -66,7 +75,7 @@ func (b *Broker) countAck(a *mq.Ack) {
 	if p := b.offsets.find(use{a.Group, lyingTopic(a)}); p != nil {
 		p.ackNums.add(1)
 	}
-	if b.opts().LimitPopped && a.Receipt.Revive != mq.OrderedRevive {
+	if b.opts().LimitPopped && a.Receipt.Revive < mq.ByGroupRevive {
 		b.parking.wakePop(use{a.Group, a.Topic}, a.Receipt.QueueID)
 	}
 }
@@ -185,6 +194,9 @@ func (b *Broker) ChangeInvisible(_ context.Context, a mq.Ack, d time.Duration, s
 	if a.Receipt.Revive == mq.OrderedRevive && !a.Receipt.Passing() {
 		return b.changeInOrder(u, a.Receipt, d, suspend)
 	}
+	if a.Receipt.Revive == mq.ByGroupRevive {
+		return b.changeByGroup(u, a.Receipt, d, suspend)
+	}
 	next := a.Receipt
 	next.PopTime, next.Invisible = time.Now().UnixMilli(), d.Milliseconds()
 	if next.Passing() {
@@ -241,6 +253,9 @@ func (b *Broker) Bury(_ context.Context, a mq.Ack) error {
 	if a.Receipt.Revive == mq.OrderedRevive {
 		return b.buryInOrder(g, u, &a)
 	}
+	if a.Receipt.Revive == mq.ByGroupRevive {
+		return b.buryByGroup(g, u, &a.Receipt)
+	}
 	hold, err := b.holds.Claim(placeOf(u, &a.Receipt))
 	if errors.Is(err, mq.ErrNotFound) {
 		return notInHand(u, &a.Receipt)
@@ -273,17 +288,24 @@ func (b *Broker) buryInOrder(g *mq.Group, u pop.Use, a *mq.Ack) error {
 	if !o.Has(r.Offset, r.PopTime) {
 		return notInHand(u, r)
 	}
-	entries, err := b.store.Entries(mq.Queue{Topic: u.Topic, ID: u.Queue}, r.Offset, 1)
-	if err == nil && (len(entries) == 0 || entries[0].Offset != r.Offset) {
-		err = notInHand(u, r)
+	if err := b.buryMessage(g, u, r.Offset, r.PopTime); err != nil {
+		return err
+	}
+	return b.ackLocked(p, u, r)
+}
+
+// buryMessage stores the message at an offset, which was popped at popTime, in
+// the dead letters.
+func (b *Broker) buryMessage(g *mq.Group, u pop.Use, at mq.QueueOffset, popTime int64) error {
+	entries, err := b.store.Entries(mq.Queue{Topic: u.Topic, ID: u.Queue}, at, 1)
+	if err == nil && (len(entries) == 0 || entries[0].Offset != at) {
+		err = fmt.Errorf("%w: queue %d of topic %s does not hold message %d any more; see fileReservedTime (retention)", mq.ErrNotFound, u.Queue, u.Topic, at)
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := b.buryAt(g, u, r.Offset, entries[0].Pos, r.PopTime); err != nil {
-		return err
-	}
-	return b.ackLocked(p, u, r)
+	_, err = b.buryAt(g, u, at, entries[0].Pos, popTime)
+	return err
 }
 
 // buryAt stores the message of a queue at a log position in the dead letters,

@@ -209,6 +209,8 @@ func (b *Broker) mayPop(r *mq.PopRequest) (*topic, error) {
 		return nil, fmt.Errorf("%w: the broker[%s] pop message's num is %d: want 1 to %d", mq.ErrInvalid, live.Name, r.MaxMessages, mq.MaxPop)
 	case r.Invisible < 0 || r.Invisible > maxInvisible:
 		return nil, fmt.Errorf("%w: invisibleTime is %v: want 0 to %v", mq.ErrInvalid, r.Invisible, maxInvisible)
+	case r.ByGroup && (!r.Ordered || r.Peek):
+		return nil, fmt.Errorf("%w: a pop by message group must be in order and cannot peek", mq.ErrInvalid)
 	case len(r.AttemptID) > maxAttemptID:
 		return nil, fmt.Errorf("%w: attemptId has %d bytes, at most %d are allowed", mq.ErrInvalid, len(r.AttemptID), maxAttemptID)
 	}
@@ -342,6 +344,8 @@ func (x *popping) visit(s source, wait bool) {
 	case x.full() || wait && x.found:
 		x.leave(s)
 		return
+	case x.r.ByGroup:
+		// Even looking needs the lock.
 	case x.look:
 		x.lookAt(s)
 		return
@@ -350,19 +354,27 @@ func (x *popping) visit(s source, wait bool) {
 		return
 	}
 	lock := s.p.popLock(s.id)
-	if wait {
+	if wait || x.look {
 		lock.Lock()
 	} else if !lock.TryLock() {
 		x.busy = append(x.busy, s)
 		return
 	}
 	defer lock.Unlock()
+	if x.r.ByGroup {
+		x.takeByGroup(s)
+		return
+	}
 	x.takeFrom(s)
 }
 
 // leave counts what lies in a queue, unless that is in order and must wait.
 func (x *popping) leave(s source) {
 	if x.look {
+		return
+	}
+	if x.r.ByGroup {
+		x.leaveByGroup(s)
 		return
 	}
 	if _, blocked := x.order(s); blocked {
@@ -435,6 +447,10 @@ func (x *popping) takeFrom(s source) {
 	}
 	o, blocked := x.order(s)
 	if blocked {
+		return
+	}
+	if err := x.notByGroup(s); err != nil {
+		x.err = err
 		return
 	}
 	from, err := x.start(s)
@@ -529,13 +545,18 @@ func (x *popping) take(s source, got mq.Batch, o *pop.Order) {
 		release(got)
 		return
 	}
+	x.releases = append(x.releases, got.Release)
+	x.count(s, x.batch.Messages[first:])
+}
+
+// count counts messages that go into the answer.
+func (x *popping) count(s source, taken []mq.Popped) {
 	size := 0
-	for _, m := range x.batch.Messages[first:] {
-		size += len(m.Record)
+	for i := range taken {
+		size += len(taken[i].Record)
 	}
 	x.bytes += size
 	x.found = true
-	x.releases = append(x.releases, got.Release)
 	s.p.getNums.add(int64(len(taken)))
 	s.p.getSize.add(int64(size))
 }

@@ -389,6 +389,7 @@ func (b *Broker) deleteTopic(name string) error {
 	_, err := b.dedup.Set(name, 0)
 	err = errors.Join(
 		err, b.offsets.deleteTopic(name), b.holds.Forget(func(u pop.Use) bool { return u.Topic == name }),
+		b.holds.ForgetLanes(func(u pop.Use) bool { return u.Topic == name }),
 		b.deleteModes(func(u use) bool { return u.topic == name }), b.store.Forget(name))
 	if known {
 		err = errors.Join(err, b.nextVersion("topic", &b.topics.mu.version))

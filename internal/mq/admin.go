@@ -109,6 +109,18 @@ type Admin interface {
 	// it is not nil, in one queue or (id -1) all, and returns the new offsets.
 	ResetOffsets(ctx context.Context, group, topic string, queue int32, at time.Time, offset *QueueOffset, force bool) (map[Queue]QueueOffset, error)
 
+	// MessageGroups are message groups of a topic that are parked for a consumer
+	// group, or whose first message was delivered to it before and is not
+	// acknowledged; of these at most 100 of each queue.
+	MessageGroups(ctx context.Context, group, topic string) ([]MessageGroup, error)
+	// ParkMessageGroup has the messages of a message group put aside, those in
+	// hand when they are visible again, until ReleaseMessageGroup gives them
+	// back, in order and before later ones. BuryMessageGroup moves what is aside
+	// to the group's dead letters, then releases, and returns how many it moved.
+	ParkMessageGroup(ctx context.Context, group, topic, key string) error
+	ReleaseMessageGroup(ctx context.Context, group, topic, key string) error
+	BuryMessageGroup(ctx context.Context, group, topic, key string) (int64, error)
+
 	// Consumers and Producers are who is connected; ErrNotOnline if nobody.
 	Consumers(ctx context.Context, group string) ([]Connection, Consumer, error)
 	Producers(ctx context.Context, group string) ([]Connection, error)

@@ -31,6 +31,10 @@ type PopRequest struct {
 	// Ordered takes messages of a queue only when all that were taken before
 	// are acknowledged or visible again.
 	Ordered bool
+	// ByGroup, of an ordered pop, lets each message group (PropShardingKey) of a
+	// queue go on by itself: a message is taken only when none of its group is
+	// in hand. Those without one are a group together.
+	ByGroup bool
 	// AttemptID, if not empty, names an ordered pop: asked for again under the
 	// same name it gets the same messages, although they are in hand.
 	AttemptID string
@@ -70,6 +74,29 @@ type Popped struct {
 	Tries int32
 }
 
+// A MessageGroup is one that a consumer group takes in order and that is parked
+// or does not get on.
+type MessageGroup struct {
+	Key     string // empty for the messages without one
+	Queue   int32
+	State   GroupState
+	Since   time.Time // parked, or first delivered
+	Tries   int32     // of the first message, if it is blocked
+	Offset  QueueOffset
+	InHand  bool
+	Waiting int64 // messages aside, or behind the first as far as is known
+}
+
+// A GroupState says why a message group does not get on.
+type GroupState string
+
+// States of message groups.
+const (
+	GroupBlocked   GroupState = "BLOCKED"   // its first message was tried and not acknowledged
+	GroupParked    GroupState = "PARKED"    // by an operator
+	GroupReleasing GroupState = "RELEASING" // and given back
+)
+
 // A RetryKind says which of a topic's queues a message was taken from.
 type RetryKind uint8
 
@@ -83,13 +110,17 @@ const (
 // OrderedRevive is Receipt.Revive of a message that was taken in order.
 const OrderedRevive int32 = 999
 
+// ByGroupRevive is Receipt.Revive of a message that was taken in order by
+// message group. RocketMQ has no such number.
+const ByGroupRevive int32 = 998
+
 // A Receipt names a message that was popped. Clients carry its text, which is
 // RocketMQ's POP_CK; some take it apart or build it from an answer's header.
 type Receipt struct {
 	Start     QueueOffset // of the first message taken together with it from its queue
 	PopTime   int64       // Unix milliseconds
 	Invisible int64       // milliseconds
-	Revive    int32       // OrderedRevive, or 0
+	Revive    int32       // OrderedRevive, ByGroupRevive, or 0
 	Retry     RetryKind
 	Broker    string // its name
 	QueueID   int32

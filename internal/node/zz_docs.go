@@ -32,6 +32,7 @@ var docs = map[string]string{
 	"grpc-idle-timeout":           "How long a connection may be open without a call. Default 120s.",
 	"grpc-empty-body":             "Lets messages without a body in. Default false.",
 	"grpc-any-message-type":       "Sends a message whatever type its topic is made for. Default false.",
+	"grpc-order-by-queue":         "Lets a group that consumes in order have more of a queue only when it is done with all that it has, as RocketMQ's proxy does, and not only with that of the same message group. Default false.",
 	"segment-size":                "The size of a commit log file in bytes, at most 1 GiB. It is fixed when Dir is first used; opening Dir with another size is an error. Default: what Dir was made with, 1 GiB for a new one.",
 	"flush":                       "What Append waits for. Default ASYNC_FLUSH, as in RocketMQ: an acknowledged message can be lost if the machine, not the process, dies within flush-interval.",
 	"flush-interval":              "The longest time a written byte stays unsynced under ASYNC_FLUSH, and the time between checkpoints. Default 500ms.",

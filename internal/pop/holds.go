@@ -73,6 +73,14 @@ type Holds struct {
 		unsafe []mq.LogPos // rows rowSent, by their ends
 	}
 
+	// lanes are some of what is taken in order by message group, as its rows say
+	// or ahead of them while who asked for it has not kept it. Its lock guards the
+	// map and is held for nothing else.
+	lanes struct {
+		sync.Mutex
+		of map[Use]*Lanes
+	}
+
 	back back // belongs to Run
 }
 

@@ -46,7 +46,7 @@ func (h *Holds) recover() error {
 	if lost > 0 {
 		h.opts.Log.Warn("the log lost messages that were in consumers' hands; they are forgotten", "messages", lost)
 	}
-	return errors.Join(keys.Apply(b, false), h.recoverOrders())
+	return errors.Join(keys.Apply(b, false), h.recoverOrders(), h.recoverLanes())
 }
 
 // restore puts back into groups' hands what was stored again behind the end

@@ -16,6 +16,8 @@ const (
 	rowHold  = "pop/hold/"
 	rowSent  = "pop/sent/"
 	rowOrder = "pop/order/"
+	rowLanes = "pop/lanes/"
+	rowAside = "pop/aside/"
 )
 
 // holdSize is the size of a hold's value: log position, time of the pop, flags,
@@ -130,15 +132,20 @@ func decodeSent(b []byte, f func(h Hold, copied mq.LogPos)) error {
 	return nil
 }
 
-func orderKey(u Use) []byte {
-	b := make([]byte, 0, len(rowOrder)+len(u.Group)+len(u.Topic)+2+4)
-	b = append(append(append(b, rowOrder...), u.Group...), 0)
+func orderKey(u Use) []byte { return useKey(rowOrder, u) }
+
+// useKey is the key of a row about a group's use of a queue.
+func useKey(prefix string, u Use) []byte {
+	b := make([]byte, 0, len(prefix)+len(u.Group)+len(u.Topic)+2+4+16)
+	b = append(append(append(b, prefix...), u.Group...), 0)
 	b = append(append(b, u.Topic...), 0)
 	return binary.BigEndian.AppendUint32(b, uint32(u.Queue))
 }
 
-func parseOrderKey(key []byte) (u Use, err error) {
-	group, rest, ok := strings.Cut(strings.TrimPrefix(string(key), rowOrder), "\x00")
+func parseOrderKey(key []byte) (u Use, err error) { return parseUseKey(rowOrder, key) }
+
+func parseUseKey(prefix string, key []byte) (u Use, err error) {
+	group, rest, ok := strings.Cut(strings.TrimPrefix(string(key), prefix), "\x00")
 	topic, id, ok2 := strings.Cut(rest, "\x00")
 	if !ok || !ok2 || len(id) != 4 {
 		return u, fmt.Errorf("pop: row %q is not one of a queue in order", key)

@@ -102,6 +102,8 @@ const (
 	CheckRocksDBCQWriteProgress          Code = 354    // Compares two forms of queue index.
 	ExportRocksDBConfigToJSON            Code = 355    // Writes settings from RocksDB to files.
 	GoddardListDelayed                   Code = 20010  // Messages that wait for a time of their own; Goddard's own request.
+	GoddardListMessageGroups             Code = 20020  // Message groups that are parked for a consumer group or do not get on; Goddard's own request.
+	GoddardSettleMessageGroup            Code = 20021  // Parks a message group for a consumer group, or ends that; Goddard's own request.
 	GetBrokerHAStatus                    Code = 907    // How far the slaves are.
 	ResetMasterFlushOffset               Code = 908    // Tells a slave how much the master has synced.
 	GetBrokerEpochCache                  Code = 1007   // The terms of a broker and where they begin.
@@ -486,6 +488,10 @@ func requestName(c Code) string {
 		return "EXPORT_ROCKSDB_CONFIG_TO_JSON"
 	case GoddardListDelayed:
 		return "GODDARD_LIST_DELAYED"
+	case GoddardListMessageGroups:
+		return "GODDARD_LIST_MESSAGE_GROUPS"
+	case GoddardSettleMessageGroup:
+		return "GODDARD_SETTLE_MESSAGE_GROUP"
 	case GetBrokerHAStatus:
 		return "GET_BROKER_HA_STATUS"
 	case ResetMasterFlushOffset:

@@ -4353,6 +4353,138 @@ func (h *GoddardListDelayedRequest) DecodeFields(f Fields) error {
 	return nil
 }
 
+// GoddardListMessageGroupsRequest is the request header of GODDARD_LIST_MESSAGE_GROUPS(20020).
+type GoddardListMessageGroupsRequest struct {
+	ConsumerGroup string // consumer group
+	Topic         string // topic
+}
+
+// AppendFields implements Header.
+func (h *GoddardListMessageGroupsRequest) AppendFields(f Fields) Fields {
+	f = f.Add("consumerGroup", h.ConsumerGroup)
+	f = f.Add("topic", h.Topic)
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardListMessageGroupsRequest) DecodeFields(f Fields) error {
+	old := *h
+	*h = GoddardListMessageGroupsRequest{}
+	var seen uint32
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "consumerGroup":
+			h.ConsumerGroup, ok = keepString(old.ConsumerGroup, v), true
+			seen |= 1 << 0
+		case "topic":
+			h.Topic, ok = keepString(old.Topic, v), true
+			seen |= 1 << 1
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardListMessageGroupsRequest", string(f[i].Key), string(v)}
+		}
+	}
+	if missing := ^seen & 0x3; missing != 0 {
+		return missingField("GoddardListMessageGroupsRequest", missing,
+			"consumerGroup",
+			"topic",
+		)
+	}
+	return nil
+}
+
+// GoddardSettleMessageGroupRequest is the request header of GODDARD_SETTLE_MESSAGE_GROUP(20021).
+type GoddardSettleMessageGroupRequest struct {
+	ConsumerGroup string // consumer group
+	Topic         string // topic
+	MessageGroup  string // __SHARDINGKEY of its messages
+	Action        string // PARK; RELEASE: they are delivered, in order; BURY: what is aside goes to the dead letters
+}
+
+// AppendFields implements Header.
+func (h *GoddardSettleMessageGroupRequest) AppendFields(f Fields) Fields {
+	f = f.Add("consumerGroup", h.ConsumerGroup)
+	f = f.Add("topic", h.Topic)
+	f = f.Add("messageGroup", h.MessageGroup)
+	f = f.Add("action", h.Action)
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardSettleMessageGroupRequest) DecodeFields(f Fields) error {
+	old := *h
+	*h = GoddardSettleMessageGroupRequest{}
+	var seen uint32
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "consumerGroup":
+			h.ConsumerGroup, ok = keepString(old.ConsumerGroup, v), true
+			seen |= 1 << 0
+		case "topic":
+			h.Topic, ok = keepString(old.Topic, v), true
+			seen |= 1 << 1
+		case "messageGroup":
+			h.MessageGroup, ok = keepString(old.MessageGroup, v), true
+			seen |= 1 << 2
+		case "action":
+			h.Action, ok = keepString(old.Action, v), true
+			seen |= 1 << 3
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardSettleMessageGroupRequest", string(f[i].Key), string(v)}
+		}
+	}
+	if missing := ^seen & 0xf; missing != 0 {
+		return missingField("GoddardSettleMessageGroupRequest", missing,
+			"consumerGroup",
+			"topic",
+			"messageGroup",
+			"action",
+		)
+	}
+	return nil
+}
+
+// GoddardSettleMessageGroupResponse is the response header of GODDARD_SETTLE_MESSAGE_GROUP(20021).
+type GoddardSettleMessageGroupResponse struct {
+	Moved int64 // messages that went to the dead letters
+}
+
+// AppendFields implements Header.
+func (h *GoddardSettleMessageGroupResponse) AppendFields(f Fields) Fields {
+	if h.Moved != 0 {
+		f = f.AddInt("moved", h.Moved)
+	}
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardSettleMessageGroupResponse) DecodeFields(f Fields) error {
+	*h = GoddardSettleMessageGroupResponse{}
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "moved":
+			h.Moved, ok = parseInt64(v)
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardSettleMessageGroupResponse", string(f[i].Key), string(v)}
+		}
+	}
+	return nil
+}
+
 // ResetMasterFlushOffsetRequest is the request header of RESET_MASTER_FLUSH_OFFSET(908).
 type ResetMasterFlushOffsetRequest struct {
 	MasterFlushOffset int64 // master's synced log position

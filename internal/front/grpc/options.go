@@ -76,6 +76,11 @@ type Options struct {
 	// false.
 	AnyType bool `conf:"grpc-any-message-type" rocketmq:"!enableTopicMessageTypeCheck"`
 
+	// OrderByQueue lets a group that consumes in order have more of a queue only
+	// when it is done with all that it has, as RocketMQ's proxy does, and not
+	// only with that of the same message group. Default false.
+	OrderByQueue bool `conf:"grpc-order-by-queue"`
+
 	// NoPropertyFilter refuses subscriptions by SQL-92 expressions. Default
 	// false.
 	NoPropertyFilter bool

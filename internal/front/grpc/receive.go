@@ -105,7 +105,8 @@ func (r *receiving) prepare() error {
 	r.request = mq.PopRequest{
 		Group: group.GetName(), Topic: topic.GetName(), QueueID: -1, MaxMessages: int(min(max(req.GetBatchSize(), 1), mq.MaxPop)),
 		Invisible: invisible, Wait: wait,
-		FromEnd: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly, AttemptID: req.GetAttemptId(),
+		FromEnd: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly, ByGroup: g.ConsumeOrderly && !r.s.o.OrderByQueue,
+		AttemptID: req.GetAttemptId(),
 	}
 	return r.room()
 }

@@ -172,7 +172,7 @@ func TestAGroupInOrderPopsInOrderUnderTheAttemptsName(t *testing.T) {
 		done(b, nil)
 	}
 	d := r.receive(r.ctx("c"), wanted(func(q *rmq.ReceiveMessageRequest) { q.AttemptId = proto.String("try-1") }))
-	if q := r.fake.pops[0]; !q.Ordered || q.AttemptID != "try-1" {
+	if q := r.fake.pops[0]; !q.Ordered || !q.ByGroup || q.AttemptID != "try-1" {
 		t.Errorf("popped %+v", q)
 	}
 	if n := d.messages[0].SystemProperties.GetDeliveryAttempt(); n != 5 {

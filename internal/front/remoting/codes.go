@@ -167,6 +167,9 @@ var operations = []operation{
 	{wire.GoddardListTransactions, listTransactions, beside, clusterGet, 0, "half messages that are not ended"},
 	{wire.GoddardSettleTransaction, settleTransaction, beside, clusterWrite, 0, "commit or roll back a half message by hand"},
 
+	{wire.GoddardListMessageGroups, listMessageGroups, beside, groupGet, 0, "message groups that are parked or do not get on"},
+	{wire.GoddardSettleMessageGroup, settleMessageGroup, beside, groupUpdate, 0, "park a message group, release it or bury what waits"},
+
 	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
 	{wire.CloneGroupOffset, cloneOffsets, beside, groupUpdate, 0, "a group begins where another is"},
 	{wire.QueryCorrectionOffset, correctionOffsets, beside, topicGet, 0, "the smallest offsets of other groups"},

@@ -181,6 +181,28 @@ func (f *fake) CheckTransaction(_ context.Context, at mq.LogPos) error {
 	return f.fails()
 }
 
+func (f *fake) MessageGroups(_ context.Context, group, topic string) ([]mq.MessageGroup, error) {
+	f.did("groups %s %s", group, topic)
+	return []mq.MessageGroup{{
+		Key: "k", Queue: 1, State: mq.GroupBlocked, Since: time.UnixMilli(4000), Tries: 3, Offset: 9, InHand: true, Waiting: 7,
+	}}, f.fails()
+}
+
+func (f *fake) ParkMessageGroup(_ context.Context, group, topic, key string) error {
+	f.did("park %s %s %s", group, topic, key)
+	return f.fails()
+}
+
+func (f *fake) ReleaseMessageGroup(_ context.Context, group, topic, key string) error {
+	f.did("release %s %s %s", group, topic, key)
+	return f.fails()
+}
+
+func (f *fake) BuryMessageGroup(_ context.Context, group, topic, key string) (int64, error) {
+	f.did("bury %s %s %s", group, topic, key)
+	return 5, f.fails()
+}
+
 func (f *fake) did(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -22,7 +22,11 @@ var differences = []difference{
 	{"goddard", "raw", "pop_without_number", "a pop for no message is a mistake, which RocketMQ lets wait for nothing"},
 	{"goddard", "raw", "ack_of_other_broker", "RocketMQ says that it acknowledged a message of another broker"},
 	{"goddard", "raw", "change_by_old_receipt", "RocketMQ answers with a receipt for a message that is not in hand any more"},
+	{"rocketmq-5.5.0", "grpc-java", "fifo_one_group_fails", wholeQueue},
+	{"rocketmq-5.5.0", "grpc-go", "fifo_one_group_fails", wholeQueue},
 }
+
+const wholeQueue = "a message that fails holds up all message groups of its queue in RocketMQ"
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"
 

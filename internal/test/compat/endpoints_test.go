@@ -32,6 +32,7 @@ type prepared struct {
 var preparations = map[string]prepared{
 	"fifo":                 {kind: "FIFO", ordered: true},
 	"fifo_dead_letter":     {kind: "FIFO", ordered: true, tries: 2, dead: 1},
+	"fifo_one_group_fails": {kind: "FIFO", ordered: true, tries: 30},
 	"delay":                {kind: "DELAY"},
 	"delay_recall":         {kind: "DELAY"},
 	"transaction":          {kind: "TRANSACTION"},
@@ -51,10 +52,10 @@ var preparations = map[string]prepared{
 
 // endpointScenarios are what each gRPC client does, as far as its library can.
 var endpointScenarios = map[string][]string{
-	"grpc-java": strings.Fields(`send_receive_ack plaintext push fifo fifo_dead_letter delay delay_recall transaction transaction_check
+	"grpc-java": strings.Fields(`send_receive_ack plaintext push fifo fifo_dead_letter fifo_one_group_fails delay delay_recall transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
 		priority resume_where_left cross_to_grpc cross_to_remoting cross_offsets cross_dead_letter`),
-	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay transaction transaction_check
+	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter fifo_one_group_fails delay transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
 		statuses statuses_precise status_of_long_delay`),
 	"grpc-python": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check

@@ -233,6 +233,38 @@ func fifoDeadLetter(s *scenario) {
 	same(len(bad.all()), 2, "attempts")
 }
 
+// fifoOneGroupFails gives a message back again and again until all other message
+// groups are done.
+func fifoOneGroupFails(s *scenario) {
+	const poison, atLeast, atMost = "a-0000", 3, 20
+	bodies := s.sendGroups("abcdefghij", 5)
+	c := s.simple(rmq.SUB_ALL)
+	var done []*rmq.MessageView
+	failed := 0
+	for len(done) < len(bodies) {
+		enough := failed >= atLeast && len(done) >= len(bodies)-5
+		for _, m := range s.receive(c, 4, invisible) {
+			body := string(m.GetBody())
+			switch {
+			case body[0] != 'a' || enough:
+				s.must(c.Ack(context.Background(), m), "acknowledge")
+				done = append(done, m)
+			case body == poison && failed == atMost:
+				s.fail("gave %s back %d times, and of the others got only %v", poison, failed, bodiesOf(done))
+			case body == poison:
+				same(int(m.GetDeliveryAttempt()), failed+1, "delivery attempt of "+body)
+				failed++
+				fallthrough
+			default:
+				s.must(c.ChangeInvisibleDuration(m, time.Second), "change invisible duration")
+			}
+		}
+	}
+	s.note("gave %s back %d times", poison, failed)
+	sameAll(bodiesOf(done), slices.Sorted(slices.Values(bodies)), "received bodies")
+	s.inOrder(done)
+}
+
 func retryToDeadLetter(s *scenario) {
 	s.send(s.producer(s.topic()), message(s.topic(), "poison"))
 	var bad inbox

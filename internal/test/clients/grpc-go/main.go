@@ -36,6 +36,7 @@ func scenarios() map[string]func(*scenario) {
 		"push":                 push,
 		"fifo":                 fifo,
 		"fifo_dead_letter":     fifoDeadLetter,
+		"fifo_one_group_fails": fifoOneGroupFails,
 		"retry_to_dead_letter": retryToDeadLetter,
 
 		"delay":             delay,

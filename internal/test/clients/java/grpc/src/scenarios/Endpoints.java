@@ -46,6 +46,7 @@ public final class Endpoints {
         d.put("push", Listening::push);
         d.put("fifo", Listening::fifo);
         d.put("fifo_dead_letter", Listening::fifoToDeadLetters);
+        d.put("fifo_one_group_fails", Listening::oneGroupFails);
         d.put("retry_to_dead_letter", Listening::toDeadLetters);
 
         d.put("delay", Publishing::delay);

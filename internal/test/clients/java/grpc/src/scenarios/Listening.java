@@ -1,10 +1,13 @@
 package scenarios;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
+import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
+import org.apache.rocketmq.client.apis.message.MessageView;
 import org.apache.rocketmq.client.apis.producer.Producer;
 
 /** What a push consumer does. */
@@ -63,6 +66,33 @@ final class Listening {
         List<String> a = tried.all().stream().map(Letters::body).collect(Collectors.toList());
         Check.same(a, List.of("a-0000", "a-0000", "a-0001", "a-0002"), "attempts");
         c.ask("look", 60);
+    }
+
+    /** A message is given back again and again until all other message groups are done. */
+    static void oneGroupFails(Case c, Dial d) throws Exception {
+        Set<String> bodies = sendGroups(d.producer(c.topic()), c.topic(), "abcdefghij", 5);
+        SimpleConsumer consumer = d.simple(c.group(), c.topic());
+        Letters done = new Letters();
+        int failed = 0;
+        while (done.all().size() < bodies.size()) {
+            boolean enough = failed >= 3 && done.all().size() >= bodies.size() - 5;
+            for (MessageView m : consumer.receive(4, Dial.INVISIBLE)) {
+                String body = Letters.body(m);
+                if (!body.startsWith("a") || enough) {
+                    consumer.ack(m);
+                    done.add(m);
+                    continue;
+                }
+                if (body.equals("a-0000")) {
+                    Check.that(failed < 20, "gave a-0000 back %d times, and of the others got only %s", failed, Letters.bodies(done.all()));
+                    Check.same(m.getDeliveryAttempt(), ++failed, "delivery attempt of a-0000");
+                }
+                consumer.changeInvisibleDuration(m, Duration.ofSeconds(1));
+            }
+        }
+        c.note("gave a-0000 back " + failed + " times");
+        Check.same(Letters.bodies(done.all()), List.copyOf(bodies), "received bodies");
+        Letters.inOrder(done.all());
     }
 
     static void toDeadLetters(Case c, Dial d) throws Exception {
