@@ -13,5 +13,5 @@
 // decides about.
 //
 // Memory holds how many rows there are of each group and queue, and nothing of
-// a row.
+// a row, but for some Lanes.
 package pop
