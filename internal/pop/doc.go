@@ -10,8 +10,9 @@
 // loss that takes the copy brings the row back.
 //
 // What a group pops in order has one row for each queue instead, which Order
-// decides about.
+// decides about, or Lanes if it is by message group; see docs/decisions/0005.
+// Messages of a key that an operator parked are a row each.
 //
 // Memory holds how many rows there are of each group and queue, and nothing of
-// a row.
+// a row, but for some Lanes.
 package pop

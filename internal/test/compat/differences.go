@@ -26,7 +26,7 @@ var differences = []difference{
 	{"rocketmq-5.5.0", "grpc-go", "fifo_one_group_fails", wholeQueue},
 }
 
-const wholeQueue = "a message that fails holds up all message groups of its queue in RocketMQ"
+const wholeQueue = "a message that fails holds up all message groups of its queue in RocketMQ, which also delivers again what they acknowledged behind it"
 
 const oldRoute = "RocketMQ looks at the broker's permission only when it takes a message, not at the topic's"
 

@@ -85,7 +85,7 @@ final class Listening {
                 }
                 if (body.equals("a-0000")) {
                     Check.that(failed < 20, "gave a-0000 back %d times, and of the others got only %s", failed, Letters.bodies(done.all()));
-                    Check.same(m.getDeliveryAttempt(), ++failed, "delivery attempt of a-0000");
+                    failed++;
                 }
                 consumer.changeInvisibleDuration(m, Duration.ofSeconds(1));
             }
