@@ -27,6 +27,10 @@ func (b *Broker) Ack(_ context.Context, acks []mq.Ack) []error {
 	places := make([]pop.Place, 0, len(acks))
 	from := make([]int, 0, len(acks)) // places
 	for i := range acks {
+		if acks[i].Lite != "" {
+			fail(i, b.ackLite(&acks[i]))
+			continue
+		}
 		u, err := b.inHand(&acks[i])
 		switch {
 		case err != nil:
@@ -69,6 +73,9 @@ func (b *Broker) countAck(a *mq.Ack) {
 
 // lyingTopic is the topic that a popped message lies in.
 func lyingTopic(a *mq.Ack) string {
+	if a.Lite != "" {
+		return mq.LiteQueue(a.Topic, a.Lite)
+	}
 	if strings.HasPrefix(a.Topic, mq.RetryPrefix) {
 		return a.Topic
 	}
@@ -168,6 +175,9 @@ func notInHand(u pop.Use, r *mq.Receipt) error {
 // ChangeInvisible makes a popped message visible after d from now on; see
 // mq.Broker.
 func (b *Broker) ChangeInvisible(_ context.Context, a mq.Ack, d time.Duration, suspend bool) (mq.Receipt, error) {
+	if a.Lite != "" {
+		return b.changeLite(&a, d, suspend)
+	}
 	u, err := b.inHand(&a)
 	if err != nil {
 		return mq.Receipt{}, err
@@ -228,7 +238,10 @@ func (b *Broker) Bury(_ context.Context, a mq.Ack) error {
 	if err != nil {
 		return err
 	}
-	if a.Receipt.Revive == mq.OrderedRevive {
+	switch {
+	case a.Lite != "":
+		return b.buryLite(g, &a)
+	case a.Receipt.Revive == mq.OrderedRevive:
 		return b.buryInOrder(g, u, &a)
 	}
 	hold, err := b.holds.Claim(placeOf(u, &a.Receipt))

@@ -18,21 +18,10 @@ func changeInvisible(s *session, req *wire.Command) (*wire.Command, error) {
 	if err := h.DecodeFields(req.Fields); err != nil {
 		return nil, malformed(req, err)
 	}
-	if h.LiteTopic != "" {
-		return nil, noLiteTopics()
-	}
-	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
-	b, err := s.poppedFrom(q)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case mq.QueueOffset(h.Offset) < b.lo || mq.QueueOffset(h.Offset) >= b.hi:
-		return nil, noSuchOffset(q, h.Offset, &b)
-	case h.InvisibleTime < 0 || h.InvisibleTime > maxInvisible.Milliseconds():
+	if h.InvisibleTime < 0 || h.InvisibleTime > maxInvisible.Milliseconds() {
 		return nil, badRequest("a message is to be hidden for %d ms; ask for 0 to %d (invisibleTime)", h.InvisibleTime, maxInvisible.Milliseconds())
 	}
-	a, err := poppedMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo)
+	a, err := s.toChange(req, &h)
 	if err != nil {
 		return nil, err
 	}
@@ -44,4 +33,20 @@ func changeInvisible(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, err
 	}
 	return ok(req, &wire.ChangeMessageInvisibleTimeResponse{PopTime: r.PopTime, InvisibleTime: r.Invisible, ReviveQid: r.Revive}, nil), nil
+}
+
+// toChange is the message that a request is about.
+func (s *session) toChange(req *wire.Command, h *wire.ChangeMessageInvisibleTimeRequest) (mq.Ack, error) {
+	if h.LiteTopic != "" {
+		return liteMessage(req, h.ConsumerGroup, h.Topic, h.LiteTopic, h.Offset, h.ExtraInfo)
+	}
+	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
+	b, err := s.poppedFrom(q)
+	if err != nil {
+		return mq.Ack{}, err
+	}
+	if mq.QueueOffset(h.Offset) < b.lo || mq.QueueOffset(h.Offset) >= b.hi {
+		return mq.Ack{}, noSuchOffset(q, h.Offset, &b)
+	}
+	return poppedMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo)
 }
