@@ -56,7 +56,7 @@ var preparations = map[string]prepared{
 
 // endpointScenarios are what each gRPC client does, as far as its library can.
 var endpointScenarios = map[string][]string{
-	"grpc-java": strings.Fields(`send_receive_ack plaintext push fifo fifo_dead_letter delay delay_recall transaction transaction_check
+	"grpc-java": strings.Fields(`send_receive_ack plaintext push lite lite_exclusive fifo fifo_dead_letter delay delay_recall transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
 		priority resume_where_left cross_to_grpc cross_to_remoting cross_offsets cross_dead_letter`),
 	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay transaction transaction_check
