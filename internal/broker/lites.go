@@ -68,17 +68,23 @@ func (l *lites) stripe(u pop.Use) *sync.Mutex {
 	return &l.stripes[h.Sum64()%liteStripes]
 }
 
-// changeLites calls f with who wants what, and wakes those that it returns.
+// changeLites calls f with who wants what, and wakes those that it returns. The
+// wake of one whose time was up at that moment is another's.
 func (b *Broker) changeLites(f func(*lite.Registry[*waiting]) []*waiting) {
 	l := b.lites
 	l.mu.Lock()
 	woken := f(l.mu.registry)
 	l.wanted.Store(int64(l.mu.registry.Subscriptions()))
 	l.mu.Unlock()
-	for _, w := range woken {
+	for i := 0; i < len(woken); i++ {
+		w := woken[i]
 		if b.parking.take(w) {
 			b.parking.again(w)
+			continue
 		}
+		l.mu.Lock()
+		woken = append(woken, l.mu.registry.Pass(w.lite.member())...)
+		l.mu.Unlock()
 	}
 }
 

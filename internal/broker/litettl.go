@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"github.com/goddardmq/goddard/internal/lite"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
+	"github.com/goddardmq/goddard/internal/store"
 )
 
 // liteSweepStep is how many lite topics are looked at in one go; those that are
@@ -88,21 +90,11 @@ func (b *Broker) sweepLites(ctx context.Context, now time.Time) {
 // crash in between leaves a lite topic that is consumed from its beginning and
 // looked at again.
 func (b *Broker) expireLites(now time.Time) (int, error) {
-	keys := b.store.Keys()
-	var due [][]byte
-	stop := errors.New("enough")
-	err := keys.ScanRange([]byte(liteDueRows), liteDueRow(now.Add(time.Millisecond), ""), func(key, _ []byte) error {
-		if due = append(due, append([]byte(nil), key...)); len(due) == liteSweepStep {
-			return stop
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, stop) {
+	due, err := b.dueLites(now)
+	if err != nil || len(due) == 0 {
 		return 0, err
 	}
-	if len(due) == 0 {
-		return 0, nil
-	}
+	keys := b.store.Keys()
 	places, later := keys.Batch(), keys.Batch()
 	over := map[string]mq.QueueOffset{} // with their ends
 	for _, key := range due {
@@ -121,19 +113,43 @@ func (b *Broker) expireLites(now time.Time) (int, error) {
 			return 0, err
 		}
 	}
-	var left []string
-	err = keys.Apply(places, false)
-	if err == nil && len(over) > 0 {
-		left, err = b.store.ForgetIdle(over)
-	}
-	if err != nil {
+	if err := b.removeLites(places, over, func(name string) { // it got a message meanwhile
+		later.Set(liteDueRow(now.Add(b.liteTTL(name)), name), nil)
+	}); err != nil {
 		later.Drop()
 		return 0, err
 	}
-	for _, name := range left { // it got a message meanwhile
-		later.Set(liteDueRow(now.Add(b.liteTTL(name)), name), nil)
-	}
 	return len(due), keys.Apply(later, false)
+}
+
+// dueLites are the rows of lite topics to look at, some of them if there are
+// many.
+func (b *Broker) dueLites(now time.Time) (due [][]byte, err error) {
+	stop := errors.New("enough")
+	end := liteDueRow(now.Add(time.Millisecond), "")
+	err = b.store.Keys().ScanRange([]byte(liteDueRows), end, func(key, _ []byte) error {
+		if due = append(due, bytes.Clone(key)); len(due) == liteSweepStep {
+			return stop
+		}
+		return nil
+	})
+	if errors.Is(err, stop) {
+		err = nil
+	}
+	return due, err
+}
+
+// removeLites removes what groups have of lite topics, and then these unless
+// they end elsewhere by now; it calls stays with those.
+func (b *Broker) removeLites(places *store.KeyBatch, over map[string]mq.QueueOffset, stays func(name string)) error {
+	if err := b.store.Keys().Apply(places, false); err != nil || len(over) == 0 {
+		return err
+	}
+	left, err := b.store.ForgetIdle(over)
+	for _, name := range left {
+		stays(name)
+	}
+	return err
 }
 
 // liteOver says where a lite topic ends and when to look at it again, in Unix
@@ -164,7 +180,7 @@ func (b *Broker) liteOver(name string, now time.Time) (end mq.QueueOffset, next 
 func (b *Broker) dropPlaces(del func([]byte), name string) error {
 	prefix := liteAtRows + name + "\x00"
 	return b.store.Keys().Scan([]byte(prefix), func(key, _ []byte) error {
-		del(append([]byte(nil), key...))
+		del(bytes.Clone(key))
 		del(pop.OrderRow(pop.Use{Group: strings.TrimPrefix(string(key), prefix), Topic: name}))
 		return nil
 	})

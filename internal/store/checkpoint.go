@@ -224,12 +224,7 @@ func (s *Store) forget(topics []string, ends map[string]mq.QueueOffset) (left []
 			continue
 		}
 		gone += kept
-		lower := topicPrefix(topic)
-		err = b.DeleteRange(lower, prefixEnd(lower), nil)
-		if err == nil {
-			err = b.Set(forgottenKey(below, topic), nil, nil)
-		}
-		if err != nil {
+		if err := dropTopic(b, topic, below); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
 	}
@@ -243,6 +238,16 @@ func (s *Store) forget(topics []string, ends map[string]mq.QueueOffset) (left []
 	}
 	s.table.lights.gone(gone)
 	return left, nil
+}
+
+// dropTopic adds to b that nothing of a topic is left of what lies below a
+// position.
+func dropTopic(b *pebble.Batch, topic string, below mq.LogPos) error {
+	lower := topicPrefix(topic)
+	if err := b.DeleteRange(lower, prefixEnd(lower), nil); err != nil {
+		return err
+	}
+	return b.Set(forgottenKey(below, topic), nil, nil)
 }
 
 // abandon takes queues out of memory with all that is in them, and returns a
