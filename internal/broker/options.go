@@ -160,7 +160,7 @@ type Options struct {
 	MaxWaitingPopsPerQueue int `conf:"max-waiting-pops-per-queue" rocketmq:"popPollingSize" live:"true"`
 
 	// MaxLiteSubscriptions bounds the lite topics that clients want, each
-	// counted for every client that wants it; one takes some 500 bytes of memory.
+	// counted for every client that wants it; one takes some 320 bytes of memory.
 	// RocketMQ's default is 100000. Default 1000000.
 	MaxLiteSubscriptions int `conf:"max-lite-subscriptions" rocketmq:"maxLiteSubscriptionCount" live:"true"`
 
