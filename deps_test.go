@@ -17,14 +17,14 @@ const modulePath = "github.com/goddardmq/goddard"
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
 NONE                          < mq, wire, segment, rate, front/grpc/rmq;
-mq                            < filter;
+mq                            < filter, lite;
 mq, wire                      < rpc;
 mq, segment                   < store;
 store                         < timer, txn, pop, dedup;
 rpc                           < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
-store, timer, txn, pop, dedup, rate < broker;
+store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter               < front/remoting;
 mq, filter, front/grpc/rmq    < front/grpc;
 mq, rpc, filter, remote       < admin;

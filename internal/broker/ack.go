@@ -28,6 +28,10 @@ func (b *Broker) Ack(_ context.Context, acks []mq.Ack) []error {
 	from := make([]int, 0, len(acks)) // places
 	var lanes map[pop.Use][]int
 	for i := range acks {
+		if acks[i].Lite != "" {
+			fail(i, b.ackLite(&acks[i]))
+			continue
+		}
 		u, err := b.inHand(&acks[i])
 		switch {
 		case err != nil:
@@ -82,6 +86,9 @@ func (b *Broker) countAck(a *mq.Ack) {
 
 // lyingTopic is the topic that a popped message lies in.
 func lyingTopic(a *mq.Ack) string {
+	if a.Lite != "" {
+		return mq.LiteQueue(a.Topic, a.Lite)
+	}
 	if strings.HasPrefix(a.Topic, mq.RetryPrefix) {
 		return a.Topic
 	}
@@ -184,6 +191,9 @@ func notInHand(u pop.Use, r *mq.Receipt) error {
 // ChangeInvisible makes a popped message visible after d from now on; see
 // mq.Broker.
 func (b *Broker) ChangeInvisible(_ context.Context, a mq.Ack, d time.Duration, suspend bool) (mq.Receipt, error) {
+	if a.Lite != "" {
+		return b.changeLite(&a, d, suspend)
+	}
 	u, err := b.inHand(&a)
 	if err != nil {
 		return mq.Receipt{}, err
@@ -250,7 +260,10 @@ func (b *Broker) Bury(_ context.Context, a mq.Ack) error {
 	if err != nil {
 		return err
 	}
-	if a.Receipt.Revive == mq.OrderedRevive {
+	switch {
+	case a.Lite != "":
+		return b.buryLite(g, &a)
+	case a.Receipt.Revive == mq.OrderedRevive:
 		return b.buryInOrder(g, u, &a)
 	}
 	if a.Receipt.Revive == mq.ByGroupRevive {

@@ -17,6 +17,13 @@ import (
 const (
 	attrMessageType    = "message.type"
 	attrPriorityFactor = "priority.factor"
+
+	attrLiteExpiration   = "lite.topic.expiration" // minutes, -1 for never
+	attrLiteBind         = "lite.bind.topic"
+	attrLiteModel        = "lite.sub.model"
+	attrLiteQuota        = "lite.sub.client.quota"
+	attrLiteResetEvicted = "lite.sub.reset.offset.exclusive"
+	attrLiteResetLeft    = "lite.sub.reset.offset.unsubscribe"
 )
 
 // An attribute is one that topics or groups can have.
@@ -35,10 +42,7 @@ type attribute struct {
 // topicAttributes are the attributes of topics, with RocketMQ's names and
 // values. One that is not listed is refused.
 var topicAttributes = []attribute{
-	{
-		name: attrMessageType, check: oneOf("UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY", "LITE", "MIXED"),
-		only: []string{"UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY", "MIXED"}, why: "lite topics are not supported",
-	},
+	{name: attrMessageType, check: oneOf("UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY", "LITE", "MIXED")},
 	{
 		name: "queue.type", fixed: true, check: oneOf("SimpleCQ", "BatchCQ"),
 		only: []string{"SimpleCQ"}, why: "queues of packed batches are not supported; batches are stored message by message",
@@ -54,7 +58,7 @@ var topicAttributes = []attribute{
 	{name: dedup.Attribute, check: between(1, int64(dedup.MaxWindow/time.Second))},
 	{name: attrRateMessages, check: between(1, rate.Max)},
 	{name: attrRateBytes, check: between(1, rate.Max)},
-	{name: "lite.topic.expiration", check: between(-1, 30*24*60), only: []string{"-1"}, why: "lite topics are not supported"},
+	{name: attrLiteExpiration, check: between(-1, 30*24*60)},
 }
 
 // groupAttributes are the attributes of consumer groups.
@@ -62,17 +66,18 @@ var groupAttributes = []attribute{
 	{name: attrPriorityFactor, check: between(0, 100)},
 	{name: attrRateMessages, check: between(1, rate.Max)},
 	{name: attrRateBytes, check: between(1, rate.Max)},
-	{name: "lite.bind.topic", check: anyText, only: []string{}, why: noLite},
-	{name: "lite.sub.model", check: oneOf("Shared", "Exclusive"), only: []string{}, why: noLite},
-	{name: "lite.sub.reset.offset.exclusive", check: trueOrFalse, only: []string{"false"}, why: noLite},
-	{name: "lite.sub.reset.offset.unsubscribe", check: trueOrFalse, only: []string{"false"}, why: noLite},
-	{name: "lite.sub.client.quota", check: between(-1, maxLong), only: []string{}, why: noLite},
-	{name: "lite.sub.client.max.event.cnt", check: between(10, maxLong), only: []string{}, why: noLite},
-	{name: "lite.sub.wildcard", check: anyText, only: []string{}, why: noLite},
+	{name: attrLiteBind, check: anyText},
+	{name: attrLiteModel, check: oneOf("Shared", "Exclusive")},
+	{name: attrLiteResetEvicted, check: trueOrFalse},
+	{name: attrLiteResetLeft, check: trueOrFalse},
+	{name: attrLiteQuota, check: between(-1, maxLong)},
+	// What is ready for a client is bounded by what it wants; there is no other
+	// list of events to bound.
+	{name: "lite.sub.client.max.event.cnt", check: between(10, maxLong)},
+	{name: "lite.sub.wildcard", check: anyText, only: []string{}, why: "clients have to name the lite topics that they want"},
 }
 
 const (
-	noLite  = "lite consumers are not supported"
 	maxLong = 1<<63 - 1
 	// maxAttributeChanges bounds the changes of one request.
 	maxAttributeChanges = 64

@@ -29,6 +29,7 @@ type Broker struct {
 	txn      *txn.Ledger
 	holds    *pop.Holds
 	dedup    *dedup.Register
+	lites    *lites
 	passed   passed
 	modes    modes
 	routes   routes
@@ -69,7 +70,7 @@ func New(o Options) (*Broker, error) {
 	o = o.withDefaults()
 	b := &Broker{
 		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
-		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), throttle: newThrottle(), started: time.Now(),
+		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), throttle: newThrottle(), lites: newLites(), started: time.Now(),
 	}
 	b.live.Store(newLive(o))
 	b.sendings.New = func() any {
@@ -78,6 +79,7 @@ func New(o Options) (*Broker, error) {
 		return s
 	}
 	o.Store.Appended, o.Store.MayRemove, o.Store.LightsGone = b.appended, b.mayRemove, b.lightsGone
+	o.Store.LightMade = b.lightMade
 	if o.Store.Log == nil {
 		o.Store.Log = o.Log
 	}
@@ -127,7 +129,7 @@ func (b *Broker) load(o Options) error {
 	if err := errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.loadModes(), b.offsets.load()); err != nil {
 		return err
 	}
-	return b.dedup.Load()
+	return errors.Join(b.loadLites(), b.dedup.Load())
 }
 
 // Run serves until ctx ends. Then nothing is accepted any more, the pulls that
@@ -154,6 +156,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	loops.Go(func() { run(b.holds.Run, ctx) })
 	loops.Go(func() { run(b.dedup.Run, ctx) })
 	loops.Go(func() { b.parking.watch(ctx, b.expire) })
+	loops.Go(func() { b.serveLites(ctx) })
 	loops.Go(func() { b.throttle.serve(ctx, b.share, b.parking.hand, b.expire) })
 	for range cap(b.parking.work) {
 		loops.Go(func() { b.parking.serve(ctx, b.resume) })
@@ -211,6 +214,7 @@ func (b *Broker) appended(messages []store.Appended) {
 	}
 	b.dedup.Appended(messages)
 	b.parking.appended(messages)
+	b.liteAppended(messages)
 }
 
 // mayRemove is asked by the store before a segment goes.

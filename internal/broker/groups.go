@@ -184,7 +184,7 @@ func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) 
 	defer b.groups.mu.Unlock()
 	var errs []error
 	if cleanOffsets {
-		errs = append(errs, b.offsets.deleteGroup(name), b.holds.Forget(func(u pop.Use) bool { return u.Group == name }),
+		errs = append(errs, b.offsets.deleteGroup(name), b.forgetLitesOf(name), b.holds.Forget(func(u pop.Use) bool { return u.Group == name }),
 			b.holds.ForgetLanes(func(u pop.Use) bool { return u.Group == name }))
 	}
 	if b.groups.forbidden.get(name) != nil {

@@ -50,7 +50,9 @@ func (t *topic) messageType() string {
 // cannot lie in the light queues that it names.
 func (b *Broker) checkKind(live *live, one *mq.Send, t *topic, seen *properties) error {
 	if seen.lite {
-		return fmt.Errorf("%w: lite topics (%s) are not supported; name a light queue in %s instead", mq.ErrMessageIllegal, mq.PropLiteTopic, mq.PropMultiDispatch)
+		if err := checkLiteMessage(live, t, seen); err != nil {
+			return err
+		}
 	}
 	if live.MessageTypeCheck {
 		if err := checkType(t, seen.kind()); err != nil {

@@ -159,6 +159,11 @@ type Options struct {
 	// or on any queue of the same topic. Default 1024.
 	MaxWaitingPopsPerQueue int `conf:"max-waiting-pops-per-queue" rocketmq:"popPollingSize" live:"true"`
 
+	// MaxLiteSubscriptions bounds the lite topics that clients want, each
+	// counted for every client that wants it; one takes some 320 bytes of memory.
+	// RocketMQ's default is 100000. Default 1000000.
+	MaxLiteSubscriptions int `conf:"max-lite-subscriptions" rocketmq:"maxLiteSubscriptionCount" live:"true"`
+
 	// RequestMode is how clients that ask get the messages of a topic, PULL or
 	// POP, unless that was set for topic and group. Default PULL.
 	RequestMode string `conf:"default-request-mode" rocketmq:"defaultMessageRequestMode" live:"true"`
@@ -261,6 +266,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxPopped, 10_000_000)
 	setDefault(&o.MaxWaitingPops, 100_000)
 	setDefault(&o.MaxWaitingPopsPerQueue, 1024)
+	setDefault(&o.MaxLiteSubscriptions, 1_000_000)
 	setDefault(&o.RequestMode, mq.ModePull)
 	setDefault(&o.PopShareQueues, -1)
 	setDefault(&o.RegionID, "DefaultRegion")
@@ -346,6 +352,7 @@ func (o Options) Validate() error {
 	check(o.MaxPoppedPerQueue >= 1, "max-popped-per-queue = %d: want 1 or more", o.MaxPoppedPerQueue)
 	check(o.MaxPopped >= 1, "max-popped = %d: want 1 or more", o.MaxPopped)
 	check(o.MaxWaitingPops >= 1, "max-waiting-pops = %d: want 1 or more", o.MaxWaitingPops)
+	check(o.MaxLiteSubscriptions >= 1, "max-lite-subscriptions = %d: want 1 or more", o.MaxLiteSubscriptions)
 	check(o.MaxWaitingPopsPerQueue >= 1, "max-waiting-pops-per-queue = %d: want 1 or more", o.MaxWaitingPopsPerQueue)
 	check(o.RequestMode == mq.ModePull || o.RequestMode == mq.ModePop, "default-request-mode = %q: want %s or %s", o.RequestMode, mq.ModePull, mq.ModePop)
 	check(o.PopShareQueues >= -1, "default-pop-share-queues = %d: want -1 or more", o.PopShareQueues)

@@ -15,6 +15,7 @@ import (
 // parking while it is parked and otherwise to the goroutine that took it out.
 type waiting struct {
 	ctx      context.Context
+	lite     *liteWaiting   // nil unless it is a pop of lite topics
 	pop      *popWaiting    // nil if it is a pull, of which the next fields are
 	request  mq.PullRequest // From is the end of the queue when it was read
 	progress *progress
@@ -35,6 +36,9 @@ type waiting struct {
 func (w *waiting) use() use {
 	if w.pop != nil {
 		return use{w.pop.request.Group, w.pop.request.Topic}
+	}
+	if w.lite != nil {
+		return use{w.lite.request.Group, w.lite.request.Topic}
 	}
 	return use{w.request.Group, w.request.Queue.Topic}
 }
@@ -61,6 +65,7 @@ type parking struct {
 	// count is how many pulls are parked, and pops how many pops; an append
 	// without any costs two loads.
 	count, pops atomic.Int64
+	asides      atomic.Int64  // pops of lite topics, which others find
 	turn        atomic.Uint32 // which queue's requests waitFor names first
 
 	// mu guards what is parked and what is ready to be answered. Nothing else
@@ -122,6 +127,10 @@ func (p *parking) take(w *waiting) bool {
 func (p *parking) removeLocked(w *waiting) {
 	w.parked = false
 	heap.Remove(&p.mu.deadlines, w.place)
+	if w.lite != nil {
+		p.asides.Add(-1)
+		return
+	}
 	if w.pop != nil {
 		p.pops.Add(-1)
 		p.mu.pops.remove(w)

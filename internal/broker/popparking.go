@@ -133,6 +133,22 @@ func (p *parking) parkPop(w *waiting, limit, queueLimit int) bool {
 	return true
 }
 
+// parkAside lets a request wait that others find and take out, unless there are
+// too many.
+func (p *parking) parkAside(w *waiting, limit int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asides.Load() >= int64(limit) {
+		p.dropDeadLocked()
+		if p.asides.Load() >= int64(limit) {
+			return false
+		}
+	}
+	p.asides.Add(1)
+	p.addLocked(w)
+	return true
+}
+
 func (p *parking) roomLocked(w *waiting, limit, queueLimit int) bool {
 	g := p.mu.pops.group(w.use())
 	return p.pops.Load() < int64(limit) && (g == nil || len(g.lists[w.pop.request.QueueID]) < queueLimit)

@@ -229,6 +229,10 @@ func (b *Broker) answer(p *progress, r *mq.PullRequest, batch mq.Batch, done fun
 
 // resume answers a request that was parked, or parks it again.
 func (b *Broker) resume(w *waiting) {
+	if w.lite != nil {
+		b.resumeLite(w)
+		return
+	}
 	if w.pop != nil {
 		b.resumePop(w)
 		return
@@ -285,6 +289,10 @@ func (b *Broker) readAgain(w *waiting) (mq.Batch, error) {
 
 // expire answers a request whose time is up.
 func (b *Broker) expire(w *waiting) {
+	if w.lite != nil {
+		b.expireLite(w)
+		return
+	}
 	if w.pop != nil {
 		b.expirePop(w)
 		return

@@ -113,6 +113,9 @@ func (b *Broker) deadLetter(g *mq.Group, u pop.Use, r *mq.Record, popTime int64)
 
 // firstTopic is the topic that a message was popped from at first.
 func firstTopic(u pop.Use) string {
+	if parent, _, ok := mq.SplitLite(u.Topic); ok {
+		return parent
+	}
 	for _, prefix := range []string{mq.RetryTopicPop(u.Group, ""), mq.RetryTopicPopV2(u.Group, "")} {
 		if topic, ok := strings.CutPrefix(u.Topic, prefix); ok {
 			return topic

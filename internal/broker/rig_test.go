@@ -237,6 +237,10 @@ func (p *peer) CheckTransaction(c mq.TransactionCheck) {
 	p.mu.checks = append(p.mu.checks, c)
 }
 
+func (p *peer) LiteEnded(group, lite, clientID string) {
+	p.hear(fmt.Sprint("ended ", group, " ", lite, " ", clientID))
+}
+
 func (p *peer) hear(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -165,6 +165,9 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	if len(one.More) > 0 {
 		return t, s.prepareMore(live, one, t, seen.qos)
 	}
+	if seen.lite {
+		dispatchLite(&one.Message, t, &seen)
+	}
 	if strings.HasPrefix(one.Topic, mq.RetryPrefix) && seen.qos != qosZero {
 		if t, err = s.retry(one, t, &seen); err != nil {
 			return nil, err
@@ -298,6 +301,9 @@ func (b *Broker) checkMore(live *live, one *mq.Send, t *topic, safely qos) error
 		if err := b.checkKind(live, one, t, &seen); err != nil {
 			return fmt.Errorf("message %d of the batch: %w", i+2, err)
 		}
+		if seen.lite {
+			dispatchLite(m, t, &seen)
+		}
 	}
 	return nil
 }
@@ -396,7 +402,8 @@ type properties struct {
 	sharding bool   // belongs into an order
 	priority int32  // -1 if none
 	lights   []byte // the light queues that it names; nil if none
-	lite     bool   // names a lite topic
+	lite     bool   // names a lite topic, this one:
+	liteName []byte
 	qos      qos
 }
 
@@ -446,7 +453,7 @@ func (seen *properties) note(key, value []byte) {
 	case mq.PropMultiDispatch:
 		seen.lights = value
 	case mq.PropLiteTopic:
-		seen.lite = true
+		seen.lite, seen.liteName = true, value
 	case mq.PropCluster, mq.PropRegion, mq.PropTraceOn:
 		seen.ours = true
 	default:

@@ -52,6 +52,12 @@ type Broker interface {
 	// Notify is Pop that takes nothing: done learns whether there is something
 	// to take, without messages.
 	Notify(ctx context.Context, r PopRequest, done func(PopStatus, error))
+	// SyncLite changes which lite topics a client wants. ErrLiteTopic if a name
+	// is none, ErrLiteQuota if the client, or all together, want too many.
+	SyncLite(ctx context.Context, s LiteSubscription) error
+	// PopLite calls done exactly once, as Pop does, with messages of lite topics
+	// that the client wants.
+	PopLite(ctx context.Context, r LitePopRequest, done func(PopBatch, error))
 	// Ack says that popped messages are done with. It returns an error for each
 	// message, or nil if all went well. What is not in hand any more is no
 	// error. It survives the process when it returns.
@@ -150,6 +156,9 @@ type Peer interface {
 	// CheckTransaction asks a producer what became of a transaction; it answers
 	// by EndTransaction, if it knows.
 	CheckTransaction(c TransactionCheck)
+	// LiteEnded tells a consumer that a lite topic is another client's from now
+	// on; clientID is whose subscription ends.
+	LiteEnded(group, lite, clientID string)
 	// Ask sends a request of the client's own protocol, named by its code,
 	// and returns the body of the answer (consumer running info, consumer
 	// status, direct consumption).

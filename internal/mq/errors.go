@@ -24,5 +24,7 @@ var (
 	ErrTransaction      = errors.New("transaction cannot be ended")
 	ErrTransactionLate  = errors.New("transaction waits for its check")
 	ErrLightQuota       = errors.New("too many light queues")
+	ErrLiteTopic        = errors.New("name of a lite topic is not valid")
+	ErrLiteQuota        = errors.New("too many lite subscriptions")
 	ErrOffsetOutOfRange = errors.New("offset is outside the queue")
 )

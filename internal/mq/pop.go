@@ -69,6 +69,8 @@ type Popped struct {
 	// in, which for a message that is delivered again is a retry topic.
 	Record  []byte
 	Receipt Receipt
+	// Lite is the lite topic that the message was taken from, empty if none.
+	Lite string
 	// Tries is how often the message was delivered before, of an ordered pop.
 	// Otherwise the record's ReconsumeTimes say it.
 	Tries int32
@@ -132,6 +134,7 @@ type Receipt struct {
 type Ack struct {
 	Group   string
 	Topic   string // as in the PopRequest, whatever topic the message lay in
+	Lite    string // the lite topic below Topic that it was taken from, if any
 	Receipt Receipt
 }
 

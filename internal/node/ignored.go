@@ -202,10 +202,10 @@ var ignored = []struct {
 		loadBalancePollNameServerInterval popLongPollingForceNotifyInterval popPollingMapExpireTimeSeconds
 		popPollingMapSize popResponseReturnActualRetryTopic retrieveMessageFromPopRetryTopicV1 useSeparateRetryQueue
 		maxMessageFilterNumForNotification useMessageFilterForNotification`},
-	{quiet, "it tunes lite topics, which are not supported",
+	{quiet, "it tunes how lite topics work inside, which is different here",
 		`enableLiteEventMode enableLitePopLog liteEventCheckInterval liteEventFullDispatchDelayTime
 		liteEventFullDispatchDelayTimeForWildcardGroup liteSubscriptionCheckInterval liteSubscriptionCheckTimeoutMills
-		liteTtlCheckInterval maxClientEventCount maxLiteSubscriptionCount minLiteTTl`},
+		liteTtlCheckInterval maxClientEventCount minLiteTTl`},
 	{quiet, "light queues are switched by light-queues (enableLmq) and bounded by max-light-queues (maxLmqConsumeQueueNum) alone",
 		`enableMultiDispatch enableLmqQuota`},
 	{quiet, "expressions are evaluated on what is read, without a filter over the index",

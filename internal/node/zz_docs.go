@@ -81,6 +81,7 @@ var docs = map[string]string{
 	"max-popped":                              "Bounds the messages that all groups together have popped and not acknowledged; each takes some 100 bytes of disk, and none of memory. Over it pops are refused. Default 10000000.",
 	"max-waiting-pops":                        "Bounds the pops that wait for messages; one more is told so. Default 100000.",
 	"max-waiting-pops-per-queue":              "Bounds those of a group that wait on the same queue, or on any queue of the same topic. Default 1024.",
+	"max-lite-subscriptions":                  "Bounds the lite topics that clients want, each counted for every client that wants it; one takes some 320 bytes of memory. RocketMQ's default is 100000. Default 1000000.",
 	"default-request-mode":                    "How clients that ask get the messages of a topic, PULL or POP, unless that was set for topic and group. Default PULL.",
 	"default-pop-share-queues":                "How many other clients of a group pop from the queues of each, with default-request-mode POP; -1 lets all pop from all. Default -1.",
 	"region-id":                               "Written into every message. Default DefaultRegion.",

@@ -36,5 +36,8 @@ func (h *Holds) KeepOrder(b *store.KeyBatch, u Use, o *Order) error {
 	return h.opts.Store.Keys().Apply(b, false)
 }
 
+// OrderRow is the key of the row that KeepOrder stores.
+func OrderRow(u Use) []byte { return orderKey(u) }
+
 // Batch starts a batch for Take or KeepOrder.
 func (h *Holds) Batch() *store.KeyBatch { return h.opts.Store.Keys().Batch() }

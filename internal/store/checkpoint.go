@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -193,43 +195,77 @@ func (s *Store) retire(q *queue) bool {
 // made again under this name starts with offset 0. What the log holds of it
 // stays there until its segment is removed, but is not found again.
 func (s *Store) Forget(topic string) error {
+	_, err := s.forget([]string{topic}, nil)
+	return err
+}
+
+// ForgetIdle is Forget of light queues, by their topics, that still end at these
+// offsets. It returns those that do not any more and are left.
+func (s *Store) ForgetIdle(ends map[string]mq.QueueOffset) (left []string, err error) {
+	return s.forget(slices.Sorted(maps.Keys(ends)), ends)
+}
+
+// forget drops the queues of topics, but for those that ends says end elsewhere.
+func (s *Store) forget(topics []string, ends map[string]mq.QueueOffset) (left []string, err error) {
 	s.index.Lock()
 	defer s.index.Unlock()
 	// Nobody may load a queue from blocks that are about to go.
-	stripe := s.table.stripe(topic)
-	stripe.Lock()
-	defer stripe.Unlock()
+	defer s.table.lockLoading(topics)()
 	b := s.rows.db.NewBatch()
-	kept, err := s.forgetLight(b, topic)
-	if err != nil {
-		return errors.Join(err, b.Close())
+	gone := int64(0) // light queues that had a block
+	for _, topic := range topics {
+		kept, err := s.forgetLight(topic)
+		if err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+		below, ok := s.abandon(s.table.ofTopic(topic), ends)
+		if !ok {
+			left = append(left, topic)
+			continue
+		}
+		gone += kept
+		if err := dropTopic(b, topic, below); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
 	}
-	below := s.abandon(s.table.ofTopic(topic))
-	lower := topicPrefix(topic)
-	err = b.DeleteRange(lower, prefixEnd(lower), nil)
-	if err == nil {
-		err = b.Set(forgottenKey(below, topic), nil, nil)
-	}
-	if err != nil {
-		return errors.Join(err, b.Close())
+	if gone > 0 {
+		if err := s.setLightRow(b, s.table.lights.kept-gone); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
 	}
 	if err := s.rows.apply(b, true); err != nil {
+		return nil, err
+	}
+	s.table.lights.gone(gone)
+	return left, nil
+}
+
+// dropTopic adds to b that nothing of a topic is left of what lies below a
+// position.
+func dropTopic(b *pebble.Batch, topic string, below mq.LogPos) error {
+	lower := topicPrefix(topic)
+	if err := b.DeleteRange(lower, prefixEnd(lower), nil); err != nil {
 		return err
 	}
-	s.table.lights.gone(kept)
-	return nil
+	return b.Set(forgottenKey(below, topic), nil, nil)
 }
 
 // abandon takes queues out of memory with all that is in them, and returns a
-// log position behind everything of them.
-func (s *Store) abandon(queues []*queue) mq.LogPos {
+// log position behind everything of them; false if one ends elsewhere than ends
+// says.
+func (s *Store) abandon(queues []*queue, ends map[string]mq.QueueOffset) (below mq.LogPos, ok bool) {
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range queues {
+		if end, said := ends[q.name.Topic]; said && q.next != end {
+			return 0, false
+		}
+	}
+	for _, q := range queues {
 		q.gone = true
 		s.table.removeLocked(q)
 	}
-	return s.mu.end
+	return s.mu.end, true
 }

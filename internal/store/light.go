@@ -134,9 +134,9 @@ func (s *Store) setLightRow(b *pebble.Batch, queues int64) error {
 	return b.Set([]byte{rowLights}, binary.BigEndian.AppendUint64(row, uint64(queues)), nil)
 }
 
-// forgetLight adds to b what the row says without a topic that is forgotten,
-// and returns by how many queues that is less.
-func (s *Store) forgetLight(b *pebble.Batch, topic string) (queues int64, err error) {
+// forgetLight returns how many light queues with a block a topic is that is
+// forgotten.
+func (s *Store) forgetLight(topic string) (queues int64, err error) {
 	if !mq.IsLight(topic) {
 		return 0, nil
 	}
@@ -144,7 +144,7 @@ func (s *Store) forgetLight(b *pebble.Batch, topic string) (queues int64, err er
 	if err != nil || hi == 0 {
 		return 0, err
 	}
-	return 1, s.setLightRow(b, s.table.lights.kept-1)
+	return 1, nil
 }
 
 // dropStep is how many light queues are dropped at a time.

@@ -280,6 +280,38 @@ func TestForgottenLightQueueIsCountedNoMore(t *testing.T) {
 	wantQueue(t, s, "T", "1 2")
 }
 
+// Light queues that are idle go together, but for those that got a message since
+// somebody looked; each that is new is told once.
+func TestIdleLightQueuesAreForgottenUnlessTheyGrew(t *testing.T) {
+	o := testOptions(nil)
+	var made []string
+	o.LightMade = func(topic string) { made = append(made, topic) }
+	s := mustOpen(t, o)
+	mustSend(t, s, inLight(message("T", 0, "1"), "%LMQ%a", "%LMQ%b", "%LMQ%c"))
+	if err := errors.Join(s.syncLog(), s.writeCheckpoint()); err != nil {
+		t.Fatal(err)
+	}
+	mustSend(t, s, inLight(message("T", 0, "2"), "%LMQ%b", "%LMQ%d"))
+	left, err := s.ForgetIdle(map[string]mq.QueueOffset{"%LMQ%a": 1, "%LMQ%b": 1, "%LMQ%c": 1, "%LMQ%d": 1, "%LMQ%none": 0})
+	if err != nil || !slices.Equal(left, []string{"%LMQ%b"}) {
+		t.Errorf("left are %q, %v", left, err)
+	}
+	if n := s.table.lights.number.Load(); n != 1 {
+		t.Errorf("there are %d light queues, want 1", n)
+	}
+	mustSend(t, s, inLight(message("T", 0, "3"), "%LMQ%a"))
+	if want := []string{"%LMQ%a", "%LMQ%b", "%LMQ%c", "%LMQ%d", "%LMQ%a"}; !slices.Equal(made, want) {
+		t.Errorf("made are %q, want %q", made, want)
+	}
+	mustClose(t, s)
+	checkVerified(t, o.FS, "idle")
+	s = mustOpen(t, o)
+	defer mustClose(t, s)
+	wantQueue(t, s, "%LMQ%a", "3")
+	wantQueue(t, s, "%LMQ%b", "1 2")
+	wantQueue(t, s, "%LMQ%d", "")
+}
+
 // BenchmarkAppendLight stores messages of 1 KiB, each in its own queue and in
 // some light ones, of which there are 1000. One operation is one message.
 func BenchmarkAppendLight(b *testing.B) {

@@ -88,6 +88,7 @@ func (s *Store) open() error {
 		return err
 	}
 	s.table = newTable(s.rows)
+	s.table.made = s.o.LightMade
 	row, err := s.rows.lightRow()
 	if err != nil {
 		return err

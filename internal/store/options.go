@@ -134,6 +134,11 @@ type Options struct {
 	// slice. Nil if nobody wants to know.
 	Appended func([]Appended)
 
+	// LightMade is told of a light queue that is new, before its first message
+	// is stored, and once more if the index is rebuilt. It may be that none is,
+	// and it must not call the store but for Keys. Nil if nobody wants to know.
+	LightMade func(topic string)
+
 	// LightsGone is told of light queues whose last message left the log; their
 	// names are those of their topics. It must not call the store's Forget. Nil if
 	// nobody wants to know.

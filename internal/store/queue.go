@@ -143,6 +143,7 @@ const loadStripes = 64
 type table struct {
 	rows   *rows
 	lights lights
+	made   func(topic string) // of a light queue that is new; may be nil
 
 	mu struct {
 		// RWMutex guards the maps. Store.mu may be taken while it is held.
@@ -208,11 +209,35 @@ func (t *table) load(name mq.Queue, create, accepted bool) (*queue, error) {
 	q.kept = isLight && kept
 	q.used.Store(true)
 	t.add(q)
+	if isLight && !kept && t.made != nil {
+		t.made(name.Topic)
+	}
 	return q, nil
 }
 
-func (t *table) stripe(topic string) *sync.Mutex {
-	return &t.loading[uint32(mq.JavaHash(topic))%loadStripes]
+func (t *table) stripe(topic string) *sync.Mutex { return &t.loading[t.stripeOf(topic)] }
+
+func (*table) stripeOf(topic string) uint32 { return uint32(mq.JavaHash(topic)) % loadStripes }
+
+// lockLoading keeps the queues of topics from being loaded until what it returns
+// is called.
+func (t *table) lockLoading(topics []string) (unlock func()) {
+	var set [loadStripes]bool
+	for _, topic := range topics {
+		set[t.stripeOf(topic)] = true
+	}
+	for i := range set {
+		if set[i] {
+			t.loading[i].Lock()
+		}
+	}
+	return func() {
+		for i := range set {
+			if set[i] {
+				t.loading[i].Unlock()
+			}
+		}
+	}
 }
 
 func (t *table) add(q *queue) {

@@ -242,3 +242,26 @@ type ProcessQueueInfo struct {
 	TransactionMinOffset int64 `json:"transactionMsgMinOffset"`
 	TryUnlockTimes       int64 `json:"tryUnlockTimes"`
 }
+
+// LiteSubscriptionBody is the body of LITE_SUBSCRIPTION_CTL.
+type LiteSubscriptionBody struct {
+	Subscriptions []LiteSubscription `json:"subscriptionSet"`
+}
+
+// LiteSubscription is what changes in the lite topics that a client wants.
+type LiteSubscription struct {
+	Action       string            `json:"action"` // PARTIAL_ADD, PARTIAL_REMOVE, COMPLETE_ADD, COMPLETE_REMOVE
+	ClientID     string            `json:"clientId"`
+	Group        string            `json:"group"`
+	Topic        string            `json:"topic"`
+	LiteTopics   []string          `json:"liteTopicSet"`
+	Version      int64             `json:"version"`
+	OffsetOption *LiteOffsetOption `json:"offsetOption,omitempty"`
+}
+
+// LiteOffsetOption says where a group goes on in lite topics that are new to the
+// client.
+type LiteOffsetOption struct {
+	Type  string `json:"type"` // POLICY, OFFSET, TAIL_N, TIMESTAMP
+	Value int64  `json:"value"`
+}

@@ -38,9 +38,7 @@ func (m messaging) AckMessage(ctx context.Context, req *rmq.AckMessageRequest) (
 	var at []int // of acks in the entries
 	for i, e := range req.Entries {
 		_, ack, err := m.inHand(ctx, topic, group, e.GetReceiptHandle(), true)
-		if e.GetLiteTopic() != "" {
-			err = errLite
-		}
+		ack.Lite = e.GetLiteTopic()
 		if err != nil {
 			states[i] = m.explain(err)
 			continue
@@ -71,13 +69,11 @@ func (m messaging) ChangeInvisibleDuration(ctx context.Context, req *rmq.ChangeI
 	if err := checkInvisible(d, 0); err != nil {
 		return nil, err
 	}
-	if req.GetLiteTopic() != "" {
-		return nil, errLite
-	}
 	h, ack, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), true)
 	if err != nil {
 		return nil, err
 	}
+	ack.Lite = req.GetLiteTopic()
 	receipt, err := m.broker.ChangeInvisible(ctx, ack, d, req.GetSuspend())
 	if err != nil {
 		return nil, notInHand(err)
@@ -90,13 +86,11 @@ func (m messaging) ForwardMessageToDeadLetterQueue(ctx context.Context, req *rmq
 	if err := checkConsumer(req.GetTopic(), req.GetGroup()); err != nil {
 		return nil, err
 	}
-	if req.GetLiteTopic() != "" {
-		return nil, errLite
-	}
 	_, ack, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), false)
 	if err != nil {
 		return nil, err
 	}
+	ack.Lite = req.GetLiteTopic()
 	if err := m.broker.Bury(ctx, ack); err != nil {
 		return nil, notInHand(err)
 	}

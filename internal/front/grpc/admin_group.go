@@ -147,7 +147,7 @@ func (o operating) ListConsumerConnection(ctx context.Context, req *rmq.ListCons
 		return nil, err
 	}
 	if req.GetLiteTopic() != "" {
-		return nil, errLite
+		return nil, errLiteAdmin
 	}
 	members, consumer, err := o.admin.Consumers(ctx, req.GetGroup().GetName())
 	if err != nil && !errors.Is(err, mq.ErrNotOnline) {
@@ -171,7 +171,7 @@ func (o operating) DescribeGroupAccumulation(ctx context.Context, req *rmq.Descr
 		return nil, err
 	}
 	if req.GetLiteTopic() != "" {
-		return nil, errLite
+		return nil, errLiteAdmin
 	}
 	stats, err := o.admin.ConsumeStats(ctx, req.GetGroup().GetName(), names(req.GetTopics()))
 	if err != nil {

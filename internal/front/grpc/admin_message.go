@@ -50,7 +50,7 @@ func (o operating) QueryMessage(ctx context.Context, req *rmq.ListMessageRequest
 	case *rmq.ListMessageRequest_MessageKey:
 		l.Key, l.Kind = key.MessageKey, mq.LookupKey
 	case *rmq.ListMessageRequest_LiteTopic:
-		return nil, errLite
+		return nil, errLiteAdmin
 	default:
 		return nil, refusef(rmq.Code_NOT_IMPLEMENTED, "messages are found by message_id or message_key only; name one of them")
 	}

@@ -328,15 +328,6 @@ func TestHealthAndReflectionAnswerWithoutAClientID(t *testing.T) {
 	}
 }
 
-func TestLiteTopicsAreRefusedWithAWordAboutThem(t *testing.T) {
-	r := newRig(t)
-	resp, err := r.SyncLiteSubscription(r.ctx("c"), &rmq.SyncLiteSubscriptionRequest{Topic: res("T"), Group: res("G")})
-	r.want(rmq.Code_NOT_IMPLEMENTED, resp.GetStatus(), err)
-	if !strings.Contains(resp.Status.Message, "lite topics") {
-		t.Errorf("%v", resp)
-	}
-}
-
 func TestOffsetsAreCommittedAndFound(t *testing.T) {
 	r := newRig(t)
 	q := &rmq.MessageQueue{Topic: res("T"), Id: 2, Broker: &rmq.Broker{Name: "b1"}}

@@ -41,6 +41,8 @@ type fake struct {
 	pops     []mq.PopRequest
 	pop      func(mq.PopRequest, func(mq.PopBatch, error)) // nil parks
 	parked   chan func(mq.PopBatch, error)
+	lites    []mq.LiteSubscription
+	litePops []mq.LitePopRequest
 	acked    []mq.Ack
 	buried   []mq.Ack
 	changed  []change
@@ -90,6 +92,21 @@ func (f *fake) Group(_ context.Context, name string) (mq.Group, error) {
 		return g, mq.ErrGroupNotFound
 	}
 	return g, nil
+}
+
+func (f *fake) SyncLite(_ context.Context, s mq.LiteSubscription) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lites = append(f.lites, s)
+	return f.err
+}
+
+func (f *fake) PopLite(_ context.Context, r mq.LitePopRequest, done func(mq.PopBatch, error)) {
+	f.mu.Lock()
+	f.litePops = append(f.litePops, r)
+	pop := f.pop
+	f.mu.Unlock()
+	pop(mq.PopRequest{}, done)
 }
 
 func (f *fake) Settings(context.Context) map[string]string { return f.settings }

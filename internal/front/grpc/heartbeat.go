@@ -22,13 +22,12 @@ func (m messaging) Heartbeat(ctx context.Context, req *rmq.HeartbeatRequest) (*r
 	group := ""
 	switch kind := c.settings().GetClientType(); kind {
 	case rmq.ClientType_PRODUCER:
-	case rmq.ClientType_PUSH_CONSUMER, rmq.ClientType_SIMPLE_CONSUMER, rmq.ClientType_PULL_CONSUMER:
+	case rmq.ClientType_PUSH_CONSUMER, rmq.ClientType_SIMPLE_CONSUMER, rmq.ClientType_PULL_CONSUMER,
+		rmq.ClientType_LITE_PUSH_CONSUMER, rmq.ClientType_LITE_SIMPLE_CONSUMER:
 		if err := checkGroup(req.GetGroup()); err != nil {
 			return nil, err
 		}
 		group = req.GetGroup().GetName()
-	case rmq.ClientType_LITE_PUSH_CONSUMER, rmq.ClientType_LITE_SIMPLE_CONSUMER:
-		return nil, errLite
 	default:
 		return nil, refusef(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, "the settings are of a client of type %v; want a producer, a push consumer or a simple consumer", kind)
 	}
@@ -52,6 +51,7 @@ func (m messaging) NotifyClientTermination(ctx context.Context, req *rmq.NotifyC
 	}
 	m.forget(c)
 	m.leave(c)
+	m.leaveLite(ctx, c)
 	m.giveUpRenewals(c.id)
 	return &rmq.NotifyClientTerminationResponse{Status: okay()}, nil
 }

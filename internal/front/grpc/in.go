@@ -138,7 +138,24 @@ func (s *Server) checkMessage(m *rmq.Message, most int32) error {
 	case p.GetBodyEncoding() > rmq.Encoding_GZIP:
 		return refusef(rmq.Code_BAD_REQUEST, "the body encoding %d is unknown; want IDENTITY or GZIP", p.GetBodyEncoding())
 	}
+	if err := checkLite(p); err != nil {
+		return err
+	}
 	return checkMessageGroup(p.GetMessageGroup())
+}
+
+// checkLite says what is wrong with the lite topic of a message.
+func checkLite(p *rmq.SystemProperties) error {
+	if p.LiteTopic == nil {
+		return nil
+	}
+	if err := mq.CheckLite(p.GetLiteTopic()); err != nil {
+		return err
+	}
+	if p.GetMessageGroup() != "" || p.DeliveryTimestamp != nil || p.Priority != nil || p.GetMessageType() == rmq.MessageType_TRANSACTION {
+		return refusef(rmq.Code_MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, "a message for a lite topic has no message group, delivery timestamp or priority, and is not transactional")
+	}
+	return nil
 }
 
 // checkMessageGroup says what is wrong with a message group.
@@ -220,6 +237,7 @@ func properties(m *rmq.Message, kind rmq.MessageType, by caller, born int64) []b
 	b = mq.AppendProperty(b, mq.PropUniqueKey, p.GetMessageId())
 	b = mq.AppendProperty(b, mq.PropProducerGroup, m.GetTopic().GetName())
 	b = mq.AppendProperty(b, mq.PropShardingKey, p.GetMessageGroup())
+	b = mq.AppendProperty(b, mq.PropLiteTopic, p.GetLiteTopic())
 	b = mq.AppendProperty(b, mq.PropTraceContext, p.GetTraceContext())
 	b = mq.AppendProperty(b, mq.PropBornTimestamp, strconv.FormatInt(born, 10))
 	host := p.GetBornHost()

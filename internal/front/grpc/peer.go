@@ -41,6 +41,13 @@ func (*client) Reply(context.Context, *mq.Send) error {
 	return fmt.Errorf("%w: the gRPC protocol has no replies; ask with a client of the remoting protocol", mq.ErrNotSupported)
 }
 
+// LiteEnded implements mq.Peer.
+func (c *client) LiteEnded(_, lite, _ string) {
+	c.tell(&rmq.TelemetryCommand{Command: &rmq.TelemetryCommand_NotifyUnsubscribeLiteCommand{
+		NotifyUnsubscribeLiteCommand: &rmq.NotifyUnsubscribeLiteCommand{LiteTopic: lite},
+	}})
+}
+
 // CheckTransaction implements mq.Peer. While clients have too much to read
 // already nobody is asked; the broker asks again.
 func (c *client) CheckTransaction(t mq.TransactionCheck) {

@@ -43,6 +43,7 @@ type receiving struct {
 	want    *want
 	tries   int32 // again; then a message goes to the dead letters
 	renew   bool
+	lite    bool // messages of lite topics
 }
 
 // ReceiveMessage serves one call.
@@ -100,13 +101,16 @@ func (r *receiving) prepare() error {
 	if err := r.readable(ctx); err != nil {
 		return err
 	}
+	if c := r.s.clients.find(r.by.clientID); c != nil {
+		r.lite = isLite(c.settings())
+	}
 	g := r.s.group(ctx, group.GetName())
 	r.tries = g.RetryMax
 	r.request = mq.PopRequest{
 		Group: group.GetName(), Topic: topic.GetName(), QueueID: -1, MaxMessages: int(min(max(req.GetBatchSize(), 1), mq.MaxPop)),
 		Invisible: invisible, Wait: wait,
-		FromEnd: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly, ByGroup: g.ConsumeOrderly && !r.s.o.OrderByQueue,
-		AttemptID: req.GetAttemptId(),
+		FromEnd: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly || r.lite,
+		ByGroup: g.ConsumeOrderly && !r.lite && !r.s.o.OrderByQueue, AttemptID: req.GetAttemptId(),
 	}
 	return r.room()
 }
@@ -193,7 +197,7 @@ func (r *receiving) serve() error {
 	defer cancel()
 	answer := make(chan popped, 1)
 	var left atomic.Bool // nobody waits for the answer any more
-	r.s.broker.Pop(ctx, r.request, func(b mq.PopBatch, err error) {
+	r.pop(ctx, func(b mq.PopBatch, err error) {
 		answer <- popped{b, err}
 		if left.Load() {
 			r.s.start(func() { r.abandon(answer) })
@@ -224,6 +228,18 @@ func (r *receiving) serve() error {
 		defer release(&p.batch)
 		return r.deliver(&p.batch)
 	})
+}
+
+// pop asks the broker.
+func (r *receiving) pop(ctx context.Context, done func(mq.PopBatch, error)) {
+	if !r.lite {
+		r.s.broker.Pop(ctx, r.request, done)
+		return
+	}
+	r.s.broker.PopLite(ctx, mq.LitePopRequest{
+		ClientID: r.by.clientID, Group: r.request.Group, Topic: r.request.Topic, MaxMessages: r.request.MaxMessages,
+		Invisible: r.request.Invisible, Wait: r.request.Wait, AttemptID: r.request.AttemptID,
+	}, done)
 }
 
 // abandon gives back what an answer that nobody waits for holds, if it is there
@@ -265,7 +281,7 @@ func (r *receiving) deliver(b *mq.PopBatch) error {
 	for i := range all {
 		m := r.message(&all[i])
 		if r.renew {
-			r.s.renewing.add(r.key(m.SystemProperties.GetReceiptHandle()), r.ack(all[i].receipt))
+			r.s.renewing.add(r.key(m.SystemProperties.GetReceiptHandle()), r.ack(all[i].receipt, all[i].lite))
 		}
 		if err := r.stream.Send(&rmq.ReceiveMessageResponse{Content: &rmq.ReceiveMessageResponse_Message{Message: m}}); err != nil {
 			r.s.renewing.take(r.key(m.SystemProperties.GetReceiptHandle()))
@@ -281,6 +297,7 @@ func (r *receiving) deliver(b *mq.PopBatch) error {
 type taken struct {
 	record  mq.Record
 	receipt mq.Receipt
+	lite    string // the lite topic, if any
 	tries   int32
 }
 
@@ -303,10 +320,10 @@ func (r *receiving) sort(all []mq.Popped) []taken {
 		}
 		switch {
 		case !r.want.takes(record.Properties):
-			passed = append(passed, r.ack(p.Receipt))
-		case record.ReconsumeTimes > r.tries && r.s.bury(ctx, r.ack(p.Receipt)):
+			passed = append(passed, r.ack(p.Receipt, p.Lite))
+		case record.ReconsumeTimes > r.tries && r.s.bury(ctx, r.ack(p.Receipt, p.Lite)):
 		default:
-			wanted = append(wanted, taken{record, p.Receipt, p.Tries})
+			wanted = append(wanted, taken{record, p.Receipt, p.Lite, p.Tries})
 		}
 	}
 	if len(passed) > 0 {
@@ -326,8 +343,8 @@ func (s *Server) bury(ctx context.Context, a mq.Ack) bool {
 }
 
 // ack names a message of this call.
-func (r *receiving) ack(receipt mq.Receipt) mq.Ack {
-	return mq.Ack{Group: r.request.Group, Topic: r.request.Topic, Receipt: receipt}
+func (r *receiving) ack(receipt mq.Receipt, lite string) mq.Ack {
+	return mq.Ack{Group: r.request.Group, Topic: r.request.Topic, Lite: lite, Receipt: receipt}
 }
 
 // key is what a handle of this call is renewed under.
@@ -348,7 +365,7 @@ func (r *receiving) message(t *taken) *rmq.Message {
 func (r *receiving) giveBackTaken(all []taken) {
 	list := make([]mq.Popped, 0, len(all))
 	for i := range all {
-		list = append(list, mq.Popped{Receipt: all[i].receipt})
+		list = append(list, mq.Popped{Receipt: all[i].receipt, Lite: all[i].lite})
 	}
 	r.giveBack(list)
 }
@@ -357,7 +374,7 @@ func (r *receiving) giveBackTaken(all []taken) {
 // try.
 func (r *receiving) giveBack(all []mq.Popped) {
 	for i := range all {
-		r.s.makeVisible(r.ack(all[i].Receipt))
+		r.s.makeVisible(r.ack(all[i].Receipt, all[i].Lite))
 	}
 }
 

@@ -22,6 +22,9 @@ const attributeType = "message.type"
 // typeMixed is the type of topics that take all ordinary ones.
 const typeMixed = "MIXED"
 
+// typeLite is the type of topics that have lite topics below them.
+const typeLite = "LITE"
+
 // QueryRoute answers with the topic's queues.
 func (m messaging) QueryRoute(ctx context.Context, req *rmq.QueryRouteRequest) (*rmq.QueryRouteResponse, error) {
 	if err := checkTopic(req.GetTopic()); err != nil {
@@ -119,7 +122,7 @@ func (s *Server) advertised() *rmq.Endpoints {
 }
 
 // QueryAssignment answers with one entry for all queues, or, for a group that
-// consumes in order, one for each.
+// consumes in order, one for each. Lite topics have an order of their own.
 func (m messaging) QueryAssignment(ctx context.Context, req *rmq.QueryAssignmentRequest) (*rmq.QueryAssignmentResponse, error) {
 	if err := checkTopic(req.GetTopic()); err != nil {
 		return nil, err
@@ -148,7 +151,7 @@ func (m messaging) QueryAssignment(ctx context.Context, req *rmq.QueryAssignment
 			Topic: req.Topic, Id: id, Permission: permission, Broker: broker,
 		}})
 	}
-	if !m.group(ctx, req.GetGroup().GetName()).ConsumeOrderly {
+	if !m.group(ctx, req.GetGroup().GetName()).ConsumeOrderly || t.Attributes[attributeType] == typeLite {
 		add(-1)
 		return resp, nil
 	}

@@ -75,10 +75,8 @@ func (s *Server) take(ctx context.Context, messages []*rmq.Message) ([]incoming,
 
 // checkKind says whether a topic takes messages of a type.
 func (s *Server) checkKind(t *mq.Topic, kind rmq.MessageType) error {
-	if kind == rmq.MessageType_LITE {
-		return errLite
-	}
-	if s.o.AnyType || t.Attributes[attributeType] == typeMixed || slices.Contains(acceptedTypes(t), kind) {
+	ordinary := kind != rmq.MessageType_LITE // others have no place in a topic without lite topics
+	if ordinary && (s.o.AnyType || t.Attributes[attributeType] == typeMixed) || slices.Contains(acceptedTypes(t), kind) {
 		return nil
 	}
 	return refusef(rmq.Code_MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,

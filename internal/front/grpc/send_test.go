@@ -102,11 +102,15 @@ func TestWhatIsWrongWithAMessageIsSaidWithTheProxysCode(t *testing.T) {
 		"long properties":   {rmq.Code_MESSAGE_PROPERTIES_TOO_LARGE, func(m *rmq.Message) { m.UserProperties = map[string]string{"k": long} }},
 		"recovery":          {rmq.Code_BAD_REQUEST, sys(func(p *rmq.SystemProperties) { p.OrphanedTransactionRecoveryDuration = durationpb.New(2 * time.Hour) })},
 		"negative priority": {rmq.Code_BAD_REQUEST, sys(func(p *rmq.SystemProperties) { p.Priority = proto.Int32(-1) })},
-		"lite":              {rmq.Code_NOT_IMPLEMENTED, sys(func(p *rmq.SystemProperties) { p.LiteTopic = proto.String("l") })},
-		"not gzip":          {rmq.Code_MESSAGE_CORRUPTED, sys(func(p *rmq.SystemProperties) { p.BodyEncoding = rmq.Encoding_GZIP })},
-		"system topic":      {rmq.Code_ILLEGAL_TOPIC, func(m *rmq.Message) { m.Topic = res(mq.TopicTransHalf) }},
-		"no topic":          {rmq.Code_ILLEGAL_TOPIC, func(m *rmq.Message) { m.Topic = nil }},
-		"missing topic":     {rmq.Code_TOPIC_NOT_FOUND, func(m *rmq.Message) { m.Topic = res("none") }},
+		"lite":              {rmq.Code_MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, sys(func(p *rmq.SystemProperties) { p.LiteTopic = proto.String("l") })},
+		"lite and group": {rmq.Code_MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, sys(func(p *rmq.SystemProperties) {
+			p.LiteTopic, p.MessageGroup = proto.String("l"), proto.String("g")
+		})},
+		"lite name":     {rmq.Code_ILLEGAL_LITE_TOPIC, sys(func(p *rmq.SystemProperties) { p.LiteTopic = proto.String("a b") })},
+		"not gzip":      {rmq.Code_MESSAGE_CORRUPTED, sys(func(p *rmq.SystemProperties) { p.BodyEncoding = rmq.Encoding_GZIP })},
+		"system topic":  {rmq.Code_ILLEGAL_TOPIC, func(m *rmq.Message) { m.Topic = res(mq.TopicTransHalf) }},
+		"no topic":      {rmq.Code_ILLEGAL_TOPIC, func(m *rmq.Message) { m.Topic = nil }},
+		"missing topic": {rmq.Code_TOPIC_NOT_FOUND, func(m *rmq.Message) { m.Topic = res("none") }},
 	} {
 		if got := r.send(message("T", "id", c.f)).Status; got.Code != c.code {
 			t.Errorf("%s: %v %q, want %v", what, got.Code, got.Message, c.code)

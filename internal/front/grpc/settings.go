@@ -109,6 +109,10 @@ func (s *Server) mergedSettings(ctx context.Context, from *rmq.Settings) *rmq.Se
 		of.Subscription.Fifo = &group.ConsumeOrderly
 		of.Subscription.ReceiveBatchSize = proto.Int32(receiveBatch)
 		of.Subscription.LongPollingTimeout = durationpb.New(longestPolling)
+		if isLite(from) {
+			of.Subscription.LiteSubscriptionQuota = proto.Int32(liteQuota(&group))
+			of.Subscription.MaxLiteTopicSize = proto.Int32(mq.MaxLiteTopic)
+		}
 		to.BackoffPolicy = backoff(&group)
 	}
 	return to
@@ -216,7 +220,7 @@ func (s *Server) consumer(kind rmq.ClientType, sub *rmq.Subscription) (mq.Consum
 		Group: sub.GetGroup().GetName(), Type: "CONSUME_PASSIVELY", Model: "CLUSTERING", FromWhere: "CONSUME_FROM_LAST_OFFSET",
 		Subscriptions: []mq.Subscription{},
 	}
-	if kind == rmq.ClientType_SIMPLE_CONSUMER || kind == rmq.ClientType_PULL_CONSUMER {
+	if kind == rmq.ClientType_SIMPLE_CONSUMER || kind == rmq.ClientType_LITE_SIMPLE_CONSUMER || kind == rmq.ClientType_PULL_CONSUMER {
 		c.Type = "CONSUME_ACTIVELY"
 	}
 	version := time.Now().UnixMilli()

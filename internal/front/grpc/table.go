@@ -19,7 +19,6 @@ type operation struct {
 }
 
 const (
-	noLite    = "lite topics are not there yet; answers NOT_IMPLEMENTED"
 	noForward = "answers NOT_IMPLEMENTED"
 )
 
@@ -27,9 +26,9 @@ const (
 var operations = []operation{
 	{messagingService + "QueryRoute", func(s *rmq.Status) any { return &rmq.QueryRouteResponse{Status: s} }, "the queues of a topic and what may be sent to them", ""},
 	{messagingService + "Heartbeat", func(s *rmq.Status) any { return &rmq.HeartbeatResponse{Status: s} }, "a client is alive", ""},
-	{messagingService + "SendMessage", func(s *rmq.Status) any { return &rmq.SendMessageResponse{Status: s} }, "messages of one topic", "messages for lite topics"},
+	{messagingService + "SendMessage", func(s *rmq.Status) any { return &rmq.SendMessageResponse{Status: s} }, "messages of one topic", ""},
 	{messagingService + "QueryAssignment", func(s *rmq.Status) any { return &rmq.QueryAssignmentResponse{Status: s} }, "the queues that a push consumer shall receive from", ""},
-	{messagingService + "ReceiveMessage", nil, "messages that nobody of the group has in hand", "messages of lite topics"},
+	{messagingService + "ReceiveMessage", nil, "messages that nobody of the group has in hand", ""},
 	{messagingService + "AckMessage", func(s *rmq.Status) any { return &rmq.AckMessageResponse{Status: s} }, "messages are done with", ""},
 	{messagingService + "ForwardMessageToDeadLetterQueue", func(s *rmq.Status) any { return &rmq.ForwardMessageToDeadLetterQueueResponse{Status: s} }, "a message goes to the dead letters", ""},
 	{messagingService + "PullMessage", nil, "messages of a queue from an offset on", ""},
@@ -41,7 +40,7 @@ var operations = []operation{
 	{messagingService + "NotifyClientTermination", func(s *rmq.Status) any { return &rmq.NotifyClientTerminationResponse{Status: s} }, "a client leaves", ""},
 	{messagingService + "ChangeInvisibleDuration", func(s *rmq.Status) any { return &rmq.ChangeInvisibleDurationResponse{Status: s} }, "a message in hand becomes visible at another time", ""},
 	{messagingService + "RecallMessage", func(s *rmq.Status) any { return &rmq.RecallMessageResponse{Status: s} }, "call a delayed message back", ""},
-	{messagingService + "SyncLiteSubscription", func(s *rmq.Status) any { return &rmq.SyncLiteSubscriptionResponse{Status: s} }, "which lite topics a client wants", noLite},
+	{messagingService + "SyncLiteSubscription", func(s *rmq.Status) any { return &rmq.SyncLiteSubscriptionResponse{Status: s} }, "which lite topics a client wants", ""},
 
 	{adminService + "ChangeLogLevel", nil, "the least that is logged", "the level is a setting of the process (log-level); the call fails with UNIMPLEMENTED"},
 	{adminService + "DescribeTopicStatus", func(s *rmq.Status) any { return &rmq.DescribeTopicStatusResponse{Status: s} }, "a topic's type and attributes", "description and time of creation, which are not kept"},

@@ -53,7 +53,7 @@ func (s *session) decodeAck(req *wire.Command) (mq.Ack, error) {
 		return mq.Ack{}, malformed(req, err)
 	}
 	if h.LiteTopic != "" {
-		return mq.Ack{}, noLiteTopics()
+		return liteMessage(req, h.ConsumerGroup, h.Topic, h.LiteTopic, h.Offset, h.ExtraInfo)
 	}
 	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
 	if a, ok := passingMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo); ok {
@@ -91,9 +91,18 @@ func noSuchOffset(q mq.Queue, offset int64, b *queueBounds) error {
 		offset, q.ID, q.Topic, b.lo, b.hi)
 }
 
-// noLiteTopics refuses a request that names a lite topic.
-func noLiteTopics() error {
-	return refusef(wire.CodeRequestCodeNotSupported, "lite topics are not supported by this broker; use a topic")
+// liteMessage is what a client says about a message of a lite topic. The queue
+// in the request is the parent's and says nothing.
+func liteMessage(req *wire.Command, group, topic, lite string, offset int64, receipt string) (mq.Ack, error) {
+	r, err := mq.ParseReceipt(receipt)
+	if err != nil {
+		return mq.Ack{}, malformed(req, err)
+	}
+	if offset < 0 {
+		return mq.Ack{}, badRequest("offset %d is illegal; take offset and receipt from one message", offset)
+	}
+	r.QueueID, r.Offset, r.Retry = 0, mq.QueueOffset(offset), mq.RetryNone
+	return mq.Ack{Group: group, Topic: topic, Lite: lite, Receipt: r}, nil
 }
 
 // poppedMessage is what a client says about a message that it popped. The queue

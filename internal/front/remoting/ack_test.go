@@ -102,7 +102,7 @@ func TestAcknowledgementsOfWhatCannotBeAreRefused(t *testing.T) {
 		"behind the end":  {func(h *wire.AckMessageRequest) { h.Offset = 101 }, wire.CodeNoMessage, "0 to 100"},
 		"negative offset": {func(h *wire.AckMessageRequest) { h.Offset = -1 }, wire.CodeNoMessage, "0 to 100"},
 		"no receipt":      {func(h *wire.AckMessageRequest) { h.ExtraInfo = "rubbish" }, wire.CodeSystemError, "receipt"},
-		"lite topic":      {func(h *wire.AckMessageRequest) { h.LiteTopic = "L" }, wire.CodeRequestCodeNotSupported, "lite"},
+		"lite offset":     {func(h *wire.AckMessageRequest) { h.LiteTopic, h.Offset = "L", -1 }, wire.CodeInvalidParameter, "offset"},
 	} {
 		h := ackOf("T", 1, 5, mq.RetryNone)
 		c.change(h)
@@ -240,12 +240,11 @@ func TestChangedInvisibleTimeAnswersWithTheNewPop(t *testing.T) {
 func TestChangesOfWhatCannotBeAreRefused(t *testing.T) {
 	r := ackRig(t)
 	for want, change := range map[wire.Code]func(*wire.ChangeMessageInvisibleTimeRequest){
-		wire.CodeTopicNotExist:           func(h *wire.ChangeMessageInvisibleTimeRequest) { h.Topic = "None" },
-		wire.CodeMessageIllegal:          func(h *wire.ChangeMessageInvisibleTimeRequest) { h.QueueID = 9 },
-		wire.CodeNoMessage:               func(h *wire.ChangeMessageInvisibleTimeRequest) { h.Offset = 100 },
-		wire.CodeSystemError:             func(h *wire.ChangeMessageInvisibleTimeRequest) { h.ExtraInfo = "1 2" },
-		wire.CodeInvalidParameter:        func(h *wire.ChangeMessageInvisibleTimeRequest) { h.InvisibleTime = -1 },
-		wire.CodeRequestCodeNotSupported: func(h *wire.ChangeMessageInvisibleTimeRequest) { h.LiteTopic = "L" },
+		wire.CodeTopicNotExist:    func(h *wire.ChangeMessageInvisibleTimeRequest) { h.Topic = "None" },
+		wire.CodeMessageIllegal:   func(h *wire.ChangeMessageInvisibleTimeRequest) { h.QueueID = 9 },
+		wire.CodeNoMessage:        func(h *wire.ChangeMessageInvisibleTimeRequest) { h.Offset = 100 },
+		wire.CodeSystemError:      func(h *wire.ChangeMessageInvisibleTimeRequest) { h.ExtraInfo = "1 2" },
+		wire.CodeInvalidParameter: func(h *wire.ChangeMessageInvisibleTimeRequest) { h.InvisibleTime = -1 },
 	} {
 		h := changeOf(5)
 		change(h)

@@ -18,28 +18,12 @@ func changeInvisible(s *session, req *wire.Command) (*wire.Command, error) {
 	if err := h.DecodeFields(req.Fields); err != nil {
 		return nil, malformed(req, err)
 	}
-	if h.LiteTopic != "" {
-		return nil, noLiteTopics()
-	}
-	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
-	a, passing := passingMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo)
-	if !passing {
-		b, err := s.poppedFrom(q)
-		if err != nil {
-			return nil, err
-		}
-		if mq.QueueOffset(h.Offset) < b.lo || mq.QueueOffset(h.Offset) >= b.hi {
-			return nil, noSuchOffset(q, h.Offset, &b)
-		}
-	}
 	if h.InvisibleTime < 0 || h.InvisibleTime > maxInvisible.Milliseconds() {
 		return nil, badRequest("a message is to be hidden for %d ms; ask for 0 to %d (invisibleTime)", h.InvisibleTime, maxInvisible.Milliseconds())
 	}
-	if !passing {
-		var err error
-		if a, err = poppedMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo); err != nil {
-			return nil, err
-		}
+	a, err := s.toChange(req, &h)
+	if err != nil {
+		return nil, err
 	}
 	r, err := s.h.broker.ChangeInvisible(s.ctx, a, time.Duration(h.InvisibleTime)*time.Millisecond, h.Suspend)
 	if errors.Is(err, mq.ErrNotFound) {
@@ -49,4 +33,23 @@ func changeInvisible(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, err
 	}
 	return ok(req, &wire.ChangeMessageInvisibleTimeResponse{PopTime: r.PopTime, InvisibleTime: r.Invisible, ReviveQid: r.Revive}, nil), nil
+}
+
+// toChange is the message that a request is about.
+func (s *session) toChange(req *wire.Command, h *wire.ChangeMessageInvisibleTimeRequest) (mq.Ack, error) {
+	if h.LiteTopic != "" {
+		return liteMessage(req, h.ConsumerGroup, h.Topic, h.LiteTopic, h.Offset, h.ExtraInfo)
+	}
+	q := mq.Queue{Topic: h.Topic, ID: h.QueueID}
+	if a, passing := passingMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo); passing {
+		return a, nil
+	}
+	b, err := s.poppedFrom(q)
+	if err != nil {
+		return mq.Ack{}, err
+	}
+	if mq.QueueOffset(h.Offset) < b.lo || mq.QueueOffset(h.Offset) >= b.hi {
+		return mq.Ack{}, noSuchOffset(q, h.Offset, &b)
+	}
+	return poppedMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo)
 }

@@ -97,6 +97,8 @@ var operations = []operation{
 	{wire.AckMessage, nil, gathered, consume, 0, "done with a popped message"},
 	{wire.BatchAckMessage, ackBatch, inOrder, consume, ackBody, "done with many"},
 	{wire.ChangeMessageInvisibleTime, changeInvisible, inOrder, consume, 0, "when a popped message is visible again"},
+	{wire.PopLiteMessage, popLite, decoded, consume, 0, "messages of lite topics that a client wants, waiting for some"},
+	{wire.LiteSubscriptionCtl, subscribeLite, inOrder, consume, listBody, "which lite topics clients want"},
 	{wire.PollingInfo, pollingInfo, beside, topicGet, 0, "how many pops wait"},
 	{wire.PopRollback, popRollback, beside, clusterWrite, 0, "answers that there is nothing to move"},
 	{wire.QueryAssignment, queryAssignment, beside, consume, smallBody, "which queues a client shall consume, and how"},

@@ -52,6 +52,8 @@ type fake struct {
 	pops     []mq.PopRequest
 	pop      popAnswer
 	notice   mq.PopStatus
+	lites    []mq.LiteSubscription
+	litePops []mq.LitePopRequest
 	acks     [][]mq.Ack
 	popErr   error // of what is done to popped messages
 }
@@ -226,6 +228,25 @@ func (f *fake) Pull(_ context.Context, r mq.PullRequest, done func(mq.Batch, err
 	f.mu.Lock()
 	f.parked = append(f.parked, done)
 	f.mu.Unlock()
+}
+
+func (f *fake) SyncLite(_ context.Context, s mq.LiteSubscription) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lites = append(f.lites, s)
+	return f.err
+}
+
+func (f *fake) PopLite(_ context.Context, r mq.LitePopRequest, done func(mq.PopBatch, error)) {
+	f.mu.Lock()
+	f.litePops = append(f.litePops, r)
+	pop, err := f.pop, f.err
+	f.mu.Unlock()
+	if pop == nil {
+		done(mq.PopBatch{Status: mq.PopNothing, PopTime: 1000, Release: func() {}}, err)
+		return
+	}
+	done(pop(mq.PopRequest{}))
 }
 
 func offsetKey(group string, q mq.Queue) string { return fmt.Sprintf("%s/%s/%d", group, q.Topic, q.ID) }

@@ -1,7 +1,8 @@
 package remoting
 
 // What the broker asks of a client, on the client's own connection:
-// CHECK_TRANSACTION_STATE (39), NOTIFY_CONSUMER_IDS_CHANGED (40), RESET_CONSUMER_CLIENT_OFFSET (220) and, on
+// CHECK_TRANSACTION_STATE (39), NOTIFY_CONSUMER_IDS_CHANGED (40), RESET_CONSUMER_CLIENT_OFFSET (220),
+// NOTIFY_UNSUBSCRIBE_LITE (200073) and, on
 // behalf of an operator, GET_CONSUMER_STATUS_FROM_CLIENT (221),
 // GET_CONSUMER_RUNNING_INFO (307), CONSUME_MESSAGE_DIRECTLY (309).
 
@@ -42,6 +43,11 @@ func (s *session) CheckTransaction(c mq.TransactionCheck) {
 		Topic: c.Topic, TranStateTableOffset: int64(c.Offset), CommitLogOffset: int64(c.Pos),
 		MsgID: c.UniqueKey, TransactionID: c.UniqueKey, OffsetMsgID: c.OffsetID,
 	}, c.Record)
+}
+
+// LiteEnded implements mq.Peer.
+func (s *session) LiteEnded(group, lite, clientID string) {
+	s.tell(wire.NotifyUnsubscribeLite, &wire.NotifyUnsubscribeLiteRequest{LiteTopic: lite, ConsumerGroup: group, ClientID: clientID}, nil)
 }
 
 // tell sends a request that has no answer. A client that cannot be reached is

@@ -50,6 +50,12 @@ func (p *pop) found(b mq.PopBatch) *wire.Command {
 	}
 	resp := p.request.Reply(wire.CodeSuccess, &h)
 	resp.Remark = "FOUND"
+	p.attach(resp, b)
+	return resp
+}
+
+// attach puts the messages into an answer.
+func (p *pop) attach(resp *wire.Command, b mq.PopBatch) {
 	resp.Chunks = make([][]byte, len(b.Messages))
 	size := 0
 	for i := range b.Messages {
@@ -64,7 +70,6 @@ func (p *pop) found(b mq.PopBatch) *wire.Command {
 		}
 		s.unhold(size)
 	}
-	return resp
 }
 
 // record is a message as the client gets it. One of a retry topic that cannot

@@ -5,7 +5,7 @@
 // clients' scenarios have the same names. Topics and groups are there already;
 // the name server is not asked.
 
-const { Producer, PushConsumer, SimpleConsumer, FilterExpression, ConsumeResult } = require('rocketmq-client-nodejs');
+const { LitePushConsumerImpl, Producer, PushConsumer, SimpleConsumer, FilterExpression, ConsumeResult, OffsetOption } = require('rocketmq-client-nodejs');
 const { FilterType, TransactionResolution } = require('rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb');
 const { eventually, main, same, sleep } = require('./frame');
 
@@ -35,6 +35,16 @@ const simple = (c, filter = FilterExpression.SUB_ALL) => started(c, new SimpleCo
 const push = (c, consume) => started(c, new PushConsumer(options(c, {
   consumerGroup: c.group, subscriptions: new Map([[ c.topic, FilterExpression.SUB_ALL ]]), messageListener: { consume },
 })));
+
+// At its start the client says without waiting that it wants no lite topic. What it says right after that can reach the server
+// before it, and then holds only when the client says everything again half a minute later.
+async function lite(c, consume) {
+  const consumer = await started(c, new LitePushConsumerImpl(options(c, {
+    consumerGroup: c.group, bindTopic: c.topic, messageListener: { consume },
+  })));
+  await sleep(1000);
+  return consumer;
+}
 
 const message = (topic, body, more) => ({ topic, body: Buffer.from(body), ...more });
 
@@ -350,6 +360,45 @@ async function transactionCheck(c) {
 }
 
 /** The client looks at what the route says a topic takes, so the server's own check is not reached. */
+/** Messages come from the lite topics that are wanted, in order in each, and once more if one fails. */
+async function liteTopics(c) {
+  const p = await producer(c, c.topic);
+  const send = (liteTopic, body) => p.send(message(c.topic, body, { liteTopic }));
+  for (let i = 0; i < 3; i++) for (const name of 'abc') await send(name, `${name}-${i}`);
+  const inbox = new Inbox();
+  let failed = 0;
+  const consumer = await lite(c, m => {
+    if (bodyOf(m) === 'a-1' && failed++ === 0) return ConsumeResult.FAILURE;
+    return inbox.take(m);
+  });
+  await consumer.subscribeLite('a');
+  await consumer.subscribeLite('c', OffsetOption.MAX_OFFSET);
+  const want = [ 'a-0', 'a-1', 'a-2' ];
+  await inbox.awaitExactly(want, 60);
+  inOrder(inbox.got);
+  for (const m of inbox.got) same(m.liteTopic, 'a', 'lite topic');
+  await consumer.unsubscribeLite('a');
+  await send('a', 'a-3');
+  await send('c', 'c-3');
+  await inbox.awaitExactly([ ...want, 'c-3' ], 30);
+}
+
+/** Of a lite topic that another client takes over no more messages come; this client does not listen to being told so. */
+async function liteExclusive(c) {
+  const p = await producer(c, c.topic);
+  const send = body => p.send(message(c.topic, body, { liteTopic: 'a' }));
+  const [ first, second ] = [ new Inbox(), new Inbox() ];
+  const one = await lite(c, first.take);
+  await one.subscribeLite('a');
+  await send('1');
+  await first.awaitExactly([ '1' ], 30);
+  const other = await lite(c, second.take);
+  await other.subscribeLite('a');
+  await send('2');
+  await second.awaitExactly([ '2' ], 30);
+  await first.awaitExactly([ '1' ], 1);
+}
+
 async function typeRefused(c) {
   const p = await producer(c, c.topic);
   await refused(() => p.send(message(c.topic, 'normal')));
@@ -372,6 +421,8 @@ main({
   tag_filter: tagFilter,
   sql_filter: sqlFilter,
   priority,
+  lite: liteTopics,
+  lite_exclusive: liteExclusive,
   push: pushed,
   fifo,
   fifo_dead_letter: fifoDeadLetter,

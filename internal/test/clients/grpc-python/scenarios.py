@@ -11,8 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from frame import eventually, main, same
-from rocketmq import (ClientConfiguration, ConsumeResult, Credentials, FilterExpression, Message, MessageListener,
-                      Producer, PushConsumer, SimpleConsumer, TransactionChecker, TransactionResolution)
+from rocketmq import (ClientConfiguration, ConsumeResult, Credentials, FilterExpression, LitePushConsumer, Message,
+                      MessageListener, Producer, PushConsumer, SimpleConsumer, TransactionChecker, TransactionResolution)
 from rocketmq.grpc_protocol import FilterType
 from rocketmq.v5.exception import InternalErrorException
 
@@ -392,6 +392,34 @@ def transaction_check(c):
     inbox.await_exactly(["yes"], 20)
 
 
+def lite(c):
+    """Messages come from the lite topics that are wanted, in order in each, and once more if one fails."""
+    p = producer(c, c.topic)
+    for i in range(3):
+        for name in "ab":
+            p.send(message(c.topic, f"{name}-{i:04d}", lite_topic=name))
+    inbox, failed = Inbox(), Inbox()
+
+    class Listener(MessageListener):
+        def consume(self, m):
+            if body_of(m) == "a-0001" and not failed.all():
+                failed.take(m)
+                return ConsumeResult.FAILURE
+            return inbox.take(m)
+
+    consumer = started(c, LitePushConsumer(configuration(c), c.group, c.topic, Listener(), consumption_thread_count=4))
+    consumer.subscribe_lite("a")
+    want = ["a-0000", "a-0001", "a-0002"]
+    inbox.await_exactly(want, 60)
+    for m in inbox.all():
+        same(m.lite_topic, "a", "lite topic")
+    consumer.unsubscribe_lite("a")
+    p.send(message(c.topic, "a-0003", lite_topic="a"))
+    consumer.subscribe_lite("c")
+    p.send(message(c.topic, "c-0003", lite_topic="c"))
+    inbox.await_exactly(want + ["c-0003"], 30)
+
+
 def type_refused(c):
     """The client looks at what the route says a topic takes, so the server's own check is not reached."""
     p = producer(c, c.topic, c.topic + "_DELAY", c.topic + "_NORMAL")
@@ -410,7 +438,7 @@ def missing_topic(c):
 SCENARIOS = {f.__name__: f for f in (
     send_receive_ack, change_invisible, simple_dead_letter, long_poll_wakes, tag_filter, sql_filter, priority,
     fifo, fifo_dead_letter, retry_to_dead_letter,
-    delay, delay_recall, transaction, transaction_check, type_refused, missing_topic)}
+    delay, delay_recall, transaction, transaction_check, lite, type_refused, missing_topic)}
 SCENARIOS["push"] = pushed
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import org.apache.rocketmq.client.apis.ClientConfiguration;
 import org.apache.rocketmq.client.apis.ClientServiceProvider;
 import org.apache.rocketmq.client.apis.consumer.FilterExpression;
 import org.apache.rocketmq.client.apis.consumer.MessageListener;
+import org.apache.rocketmq.client.apis.consumer.LitePushConsumer;
 import org.apache.rocketmq.client.apis.consumer.PushConsumer;
 import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
 import org.apache.rocketmq.client.apis.message.MessageBuilder;
@@ -81,6 +82,11 @@ final class Dial {
         return closed(PROVIDER.newPushConsumerBuilder().setClientConfiguration(configuration).setConsumerGroup(group)
                 .setConsumptionThreadCount(4).setSubscriptionExpressions(Map.of(topic, FilterExpression.SUB_ALL))
                 .setMessageListener(listener).build());
+    }
+
+    LitePushConsumer lite(String group, String topic, MessageListener listener) throws Exception {
+        return closed(PROVIDER.newLitePushConsumerBuilder().setClientConfiguration(configuration).setConsumerGroup(group)
+                .bindTopic(topic).setConsumptionThreadCount(4).setMessageListener(listener).build());
     }
 
     static MessageBuilder message(String topic, String body) {

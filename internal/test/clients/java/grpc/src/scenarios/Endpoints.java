@@ -48,6 +48,8 @@ public final class Endpoints {
         d.put("fifo_dead_letter", Listening::fifoToDeadLetters);
         d.put("fifo_one_group_fails", Listening::oneGroupFails);
         d.put("retry_to_dead_letter", Listening::toDeadLetters);
+        d.put("lite", Lite::push);
+        d.put("lite_exclusive", Lite::exclusive);
 
         d.put("delay", Publishing::delay);
         d.put("delay_recall", Publishing::recall);
