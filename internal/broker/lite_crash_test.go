@@ -84,3 +84,32 @@ func (r *rig) afterCrash(after *rig, seed uint64, names []string, done map[strin
 		}
 	}
 }
+
+// A power cut that takes messages but not the note that they are done with must
+// not hide those that lie in their places afterwards.
+func TestAPlaceBehindWhatTheLogLostGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := vfs.NewCrashableMem()
+		r := start(t, Options{}, fs)
+		defer r.stop()
+		r.liteTopic("-1")
+		r.lite("x", "kept")
+		r.wants("a", nil, mq.LiteSet, "x")
+		r.acks(r.takes("a", "kept").acks...)
+		pass(5 * time.Second)
+		for i := range 3 {
+			r.lite("x", fmt.Sprint("lost ", i))
+		}
+		r.acks(r.takes("a", "lost 0", "lost 1", "lost 2").acks...)
+		r.liteGroup("H") // which syncs the rows, and not the log
+		after := start(t, Options{}, fs.CrashClone(vfs.CrashCloneCfg{}))
+		defer after.stop()
+		wantStrings(t, "after the power cut", after.bodies(mq.LiteQueue("P", "x"), 0), "kept")
+		after.lite("x", "new")
+		after.wants("a", nil, mq.LiteSet, "x")
+		for range 4 {
+			after.lite("x", "more")
+		}
+		after.acks(after.takes("a", "new", "more", "more", "more", "more").acks...)
+	})
+}

@@ -80,9 +80,6 @@ func NewRegistry[W comparable]() *Registry[W] {
 // Subscriptions is how many there are.
 func (r *Registry[W]) Subscriptions() int { return r.subs }
 
-// Clients is how many clients have subscriptions or wait.
-func (r *Registry[W]) Clients() int { return len(r.clients) }
-
 // Seen notes that a client is alive at a time, in Unix milliseconds.
 func (r *Registry[W]) Seen(m Member, now int64, limits Limits) error {
 	_, err := r.client(m, now, limits)

@@ -144,8 +144,8 @@ func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
 		s.add(fmt.Sprint("c", i%7), fmt.Sprint("q", i%13))
 		s.Hold(fmt.Sprint("q", i%13), "G", int64(i))
 	}
-	if s.Subscriptions() != 91 || s.Clients() != 7 {
-		t.Errorf("%d subscriptions of %d clients", s.Subscriptions(), s.Clients())
+	if s.Subscriptions() != 91 || len(s.clients) != 7 {
+		t.Errorf("%d subscriptions of %d clients", s.Subscriptions(), len(s.clients))
 	}
 	if gone := s.Expire(1); len(gone) != 7 {
 		t.Errorf("%d clients are gone", len(gone))
