@@ -111,6 +111,12 @@ final class Consuming {
         Inbox inbox = new Inbox();
         DefaultMQPushConsumer consumer = c.consume(c.group(), c.topic(), inbox);
         inbox.awaitExactly(before, 30);
+        var admin = c.admin();
+        // A client commits without waiting for an answer, also when it stops.
+        Check.eventually(20, "offsets committed", () -> {
+            consumer.getDefaultMQPushConsumerImpl().persistConsumerOffset();
+            return admin.examineConsumeStats(c.group(), c.topic()).computeTotalDiff() == 0;
+        });
         consumer.shutdown();
         Set<String> behind = c.send(producer, c.topic(), "behind", 40);
         Inbox second = new Inbox();
