@@ -171,7 +171,7 @@ func (b *Broker) handOver(w *waiting, batch mq.PopBatch) {
 		for i := range records {
 			records[i] = batch.Messages[i].Record
 		}
-		t.Deliver(w.pop.request.Group, records)
+		t.Deliver(w.pop.request.Group, w.pop.request.Topic, records)
 	}
 	w.pop.answer(batch, nil)
 }

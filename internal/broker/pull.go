@@ -226,7 +226,7 @@ func (b *Broker) answer(p *progress, r *mq.PullRequest, batch mq.Batch, done fun
 		b.stats.getTotal.add(int64(batch.Count))
 		b.stats.getFound.add(1)
 		if t := b.opts().Tracer; t != nil {
-			t.Deliver(r.Group, batch.Data)
+			t.Deliver(r.Group, r.Queue.Topic, batch.Data)
 		}
 	} else {
 		b.stats.getMissed.add(1)
