@@ -58,8 +58,10 @@ func (s *Store) open() error {
 	lock, err := fs.Lock(fs.PathJoin(dir, lockFile))
 	if why := barred(err); why != "" && !errors.Is(err, syscall.EAGAIN) {
 		return fmt.Errorf("store: %s cannot be opened: %s: %w", dir, why, err)
+	} else if errors.Is(err, syscall.EAGAIN) {
+		return fmt.Errorf("%s is in use by another process; stop that process or choose another directory", dir)
 	} else if err != nil {
-		return fmt.Errorf("store: %s is in use by another process; stop that process or choose another directory: %w", dir, err)
+		return fmt.Errorf("%s is in use by another process; stop that process or choose another directory: %w", dir, err)
 	}
 	s.lock = lock
 	if err := s.mark(); err != nil {
