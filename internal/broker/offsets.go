@@ -132,7 +132,10 @@ func (o *offsets) progress(u use) *progress {
 // claim is progress for clients: names of light topics and groups need no
 // configuration, so those of which an offset is kept are counted up to a limit.
 func (o *offsets) claim(u use, limit int) (*progress, error) {
-	if p := o.find(u); p != nil || !u.light() {
+	if p := o.find(u); p != nil {
+		return p, nil
+	}
+	if !u.light() {
 		return o.progress(u), nil
 	}
 	o.mu.Lock()
@@ -149,7 +152,10 @@ func (o *offsets) claim(u use, limit int) (*progress, error) {
 // look is the progress of a group that has only looked at a queue. That of a
 // light name without an offset is not in the table and keeps nothing.
 func (o *offsets) look(u use) *progress {
-	if p := o.find(u); p != nil || !u.light() {
+	if p := o.find(u); p != nil {
+		return p
+	}
+	if !u.light() {
 		return o.progress(u)
 	}
 	p := o.newProgress(u)
