@@ -165,6 +165,7 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 		o.Flags().StringVarP(w.value, w.name, w.letter, "", w.usage)
 		o.Flags().Lookup(w.name).Hidden = !o.old
 	}
+	o.ValidArgsFunction = o.door.completeWanted(wants)
 	o.RunE = func(c *cobra.Command, args []string) error {
 		for _, w := range wants {
 			if *w.value == "" && len(args) > 0 {

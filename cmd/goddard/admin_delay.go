@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/admin"
@@ -17,8 +18,11 @@ func delayList(s spelling) *cobra.Command {
 	f := o.Flags()
 	f.StringVar(&from, "from", "", "only those due at this `TIME` or later, such as 2026-01-31T08:00:00Z (default: now)")
 	f.DurationVar(&within, "within", 0, "only those due within this time from then")
-	f.Int32Var(&q.Limit, "limit", 100, "at most this many of each broker")
+	f.Int32Var(&q.Limit, "limit", 100, "at most this many of each broker; 0 for the default")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if q.Limit < 0 {
+			return fmt.Errorf("--limit %d: want 0 or more", q.Limit)
+		}
 		start := time.Now()
 		if from != "" {
 			at, _, err := parseMoment(from, start)

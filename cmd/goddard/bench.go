@@ -130,8 +130,8 @@ func newBenchPop(o *benchOptions) *cobra.Command {
 		Short: "Pop a topic over and over, and acknowledge each message",
 		Long: `Pop a topic over and over, and acknowledge each message by itself. The topic must
 hold messages: goddard bench produce fills it. A new consumer group begins
-whenever one has had the whole topic; the groups goddard-bench-pop-… stay on the
-broker.`,
+whenever one has had the whole topic; the groups goddard-bench-pop-… are deleted
+in the end.`,
 		Example: `  goddard bench pop
   goddard bench pop --topic orders --max 1 --in-flight 16`,
 		Args: cobra.NoArgs,

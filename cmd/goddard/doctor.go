@@ -214,16 +214,18 @@ func (d *doctor) limits() {
 // addresses asks the name servers, as clients from every side would.
 func (d *doctor) addresses(ctx context.Context) {
 	asked := d.c.Namesrvs
-	running := false
+	running, mute := false, false
 	if len(asked) == 0 {
 		for _, host := range d.clientSides() {
 			asked = append(asked, net.JoinHostPort(host, strconv.Itoa(d.c.NamesrvPort)))
 		}
 	}
 	for _, addr := range asked {
-		running = d.ask(ctx, addr) || running
+		answers, listens := d.ask(ctx, addr, !mute || len(d.c.Namesrvs) > 0)
+		running, mute = running || answers, mute || listens && !answers
 	}
-	if len(d.c.Namesrvs) > 0 {
+	// A server that is there and not understood has the ports.
+	if len(d.c.Namesrvs) > 0 || mute && !running {
 		return
 	}
 	if running {
@@ -259,27 +261,29 @@ func (d *doctor) clientSides() []string {
 }
 
 // ask asks one name server for brokers and dials each. It reports whether the
-// name server answered.
-func (d *doctor) ask(ctx context.Context, namesrv string) bool {
+// name server answered, or something else listens there, which it finds fault
+// with if told to.
+func (d *doctor) ask(ctx context.Context, namesrv string, blame bool) (answers, listens bool) {
 	secure, err := d.door.config()
 	if err != nil {
 		d.find(bad, err.Error(), "")
-		return false
+		return false, false
 	}
 	cluster, err := admin.Dial(admin.Options{Namesrvs: []string{namesrv}, Timeout: dialTime, TLS: secure})
 	if err != nil {
 		d.find(bad, err.Error(), "")
-		return false
+		return false, false
 	}
 	defer cluster.Close()
 	brokers, err := cluster.Brokers(ctx)
 	if err != nil {
-		if may := hint(err); may != "" {
+		may := hint(err)
+		if may != "" && blame {
 			d.find(bad, fmt.Sprintf("something listens at %s and does not answer: %v%s", namesrv, err, may), "")
-		} else if len(d.c.Namesrvs) > 0 {
+		} else if may == "" && len(d.c.Namesrvs) > 0 {
 			d.find(bad, fmt.Sprintf("the name server %s does not answer: %v", namesrv, err), "start it, correct -n, or open the port in firewalls")
 		}
-		return false
+		return false, may != ""
 	}
 	if len(brokers) == 0 {
 		d.find(poor, "the name server "+namesrv+" knows no broker", "start one with `goddard broker -n "+namesrv+"`")
@@ -293,7 +297,7 @@ func (d *doctor) ask(ctx context.Context, namesrv string) bool {
 		}
 		d.find(good, what+", which can be reached from here", "")
 	}
-	return true
+	return true, true
 }
 
 // grpc dials the port of the running server that gRPC clients use.

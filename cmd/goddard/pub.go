@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type pubOptions struct {
 	properties []string
 	delayLevel int
 	delay      time.Duration
+	priority   int
 	count      int
 	group      string
 	quiet      bool
@@ -48,7 +50,8 @@ func newPub() *cobra.Command {
   goddard pub hello --tag paid --key order-7 --property region=eu '{"order":7}'
   goddard pub reports "once at nine" --delay 2h30m
   seq 1000 | goddard pub numbers -q`,
-		Args: topicAndBody,
+		Args:              topicAndBody,
+		ValidArgsFunction: o.door.completeTopic,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topic = args[0]
 			if o.fromInput = len(args) == 1; !o.fromInput {
@@ -64,6 +67,7 @@ func newPub() *cobra.Command {
 	f.StringArrayVar(&o.properties, "property", nil, "a property as name=value; may be repeated")
 	f.IntVar(&o.delayLevel, "delay-level", 0, "deliver later: 1 is 1s, 2 is 5s, up to 18, 2h")
 	f.DurationVar(&o.delay, "delay", 0, "deliver this much later, to the millisecond")
+	f.IntVar(&o.priority, "priority", -1, "priority of the message, from 0; the broker puts it into the queue of that number")
 	f.IntVar(&o.count, "count", 1, "send BODY this many times")
 	f.StringVar(&o.group, "group", "goddard-pub", "producer group")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only a summary")
@@ -85,6 +89,9 @@ func (o *pubOptions) check() error {
 	}
 	if o.delayLevel != 0 && o.delay != 0 {
 		return errors.New("--delay and --delay-level both say when; give one of them")
+	}
+	if o.priority < -1 || o.priority > math.MaxInt32 {
+		return fmt.Errorf("--priority %d: want 0 or more, or -1 for none", o.priority)
 	}
 	if o.count < 1 {
 		return fmt.Errorf("--count %d: want 1 or more", o.count)
@@ -165,6 +172,9 @@ func (o *pubOptions) messageProperties() ([]byte, error) {
 	}
 	if o.delayLevel > 0 {
 		props = mq.AppendProperty(props, mq.PropDelay, strconv.Itoa(o.delayLevel))
+	}
+	if o.priority >= 0 {
+		props = mq.AppendProperty(props, mq.PropPriority, strconv.Itoa(o.priority))
 	}
 	if o.delay > 0 {
 		props = mq.AppendProperty(props, mq.PropTimerDelayMs, strconv.FormatInt(o.delay.Milliseconds(), 10))

@@ -35,7 +35,8 @@ offset of its consumer group: the next run goes on there, and several runs at
 the same time share the queues. To look without taking part, use goddard tail.`,
 		Example: `  goddard sub hello
   goddard sub orders --group audit --tag "paid || refunded" --from 2026-11-01T00:00:00Z --json`,
-		Args: oneTopic,
+		Args:              oneTopic,
+		ValidArgsFunction: o.door.completeTopic,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topic = args[0]
 			return o.run(cmd)

@@ -34,7 +34,8 @@ and key, and goes on with what is sent. It joins no group and commits nothing.`,
 		Example: `  goddard tail hello
   goddard tail hello -n 100 --follow=false
   goddard tail orders --from 10m --tag paid`,
-		Args: oneTopic,
+		Args:              oneTopic,
+		ValidArgsFunction: o.door.completeTopic,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topic = args[0]
 			return o.run(cmd)

@@ -47,10 +47,18 @@ func (c *Cluster) Delayed(ctx context.Context, of Target, q DelayedQuery) ([]Del
 		h.EndTime = q.Until.UnixMilli()
 	}
 	var all []Delayed
+	known := q.Topic == ""
 	for _, b := range brokers {
 		var found wire.DelayedMessages
 		if err := c.ask(ctx, b.Addr, wire.NewRequest(wire.GoddardListDelayed, &h), &found); err != nil {
 			return nil, err
+		}
+		if known = known || len(found.Messages) > 0; !known {
+			_, err := c.Topic(ctx, b.Addr, q.Topic)
+			if err != nil && !refusedWith(err, wire.CodeTopicNotExist) {
+				return nil, err
+			}
+			known = err == nil
 		}
 		for _, m := range found.Messages {
 			all = append(all, Delayed{
@@ -58,6 +66,9 @@ func (c *Cluster) Delayed(ctx context.Context, of Target, q DelayedQuery) ([]Del
 				ID: m.UniqueID, Keys: m.Keys, Tags: m.Tags, Size: m.Size, Handle: m.Handle,
 			})
 		}
+	}
+	if !known {
+		return nil, fmt.Errorf("topic %s: %w; `goddard admin topic list` shows those there are", q.Topic, mq.ErrTopicNotFound)
 	}
 	slices.SortStableFunc(all, func(a, b Delayed) int { return a.Due.Compare(b.Due) })
 	return all, nil

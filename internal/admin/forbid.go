@@ -2,16 +2,24 @@ package admin
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
+	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // ForbidTopic forbids a group to read a topic, or allows it again, on a target's
-// masters, which it returns.
+// masters, which it returns. What none of them has cannot be forbidden.
 func (c *Cluster) ForbidTopic(ctx context.Context, to Target, group, topic string, forbidden bool) ([]Broker, error) {
 	brokers, err := c.Masters(ctx, to)
 	if err != nil {
 		return nil, err
+	}
+	if forbidden {
+		if err := c.known(ctx, brokers, group, topic); err != nil {
+			return nil, err
+		}
 	}
 	for _, b := range brokers {
 		h := wire.UpdateAndGetGroupForbiddenRequest{Group: group, Topic: topic, Readable: wire.Some(!forbidden)}
@@ -20,6 +28,30 @@ func (c *Cluster) ForbidTopic(ctx context.Context, to Target, group, topic strin
 		}
 	}
 	return brokers, nil
+}
+
+// known says that no broker has a group, or a topic.
+func (c *Cluster) known(ctx context.Context, brokers []Broker, group, topic string) error {
+	hasGroup, hasTopic := mq.IsLight(group), false
+	for _, b := range brokers {
+		groups, err := c.groupsOf(ctx, b.Addr)
+		if err != nil {
+			return err
+		}
+		hasGroup = hasGroup || slices.ContainsFunc(groups, func(g mq.Group) bool { return g.Name == group })
+		_, err = c.Topic(ctx, b.Addr, topic)
+		if err != nil && !refusedWith(err, wire.CodeTopicNotExist) {
+			return err
+		}
+		hasTopic = hasTopic || err == nil
+	}
+	switch {
+	case !hasGroup:
+		return fmt.Errorf("group %s: %w; `goddard admin group list` shows those there are", group, mq.ErrGroupNotFound)
+	case !hasTopic:
+		return fmt.Errorf("topic %s: %w; `goddard admin topic list` shows those there are", topic, mq.ErrTopicNotFound)
+	}
+	return nil
 }
 
 // Cleaning by hand.

@@ -117,7 +117,11 @@ func (b *Broker) ResetOffsets(ctx context.Context, group, topic string, queue in
 	if !*b.opts().ServerSideReset {
 		return b.tellReset(group, topic, at, force, to)
 	}
-	if err := b.resetQueues(b.offsets.progress(use{group, topic}), to); err != nil {
+	p, err := b.offsets.claim(use{group, topic}, b.opts().MaxLightOffsets)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.resetQueues(p, to); err != nil {
 		return nil, err
 	}
 	b.parking.wakeGroup(group, topic)
@@ -189,7 +193,7 @@ func (b *Broker) resetTarget(q mq.Queue, at time.Time, offset *mq.QueueOffset) (
 
 // tellReset tells connected consumers where to go on.
 func (b *Broker) tellReset(group, topic string, at time.Time, force bool, to map[mq.Queue]mq.QueueOffset) (map[mq.Queue]mq.QueueOffset, error) {
-	p := b.offsets.progress(use{group, topic})
+	p := b.offsets.look(use{group, topic})
 	for q, target := range to {
 		if now := p.at(q.ID).committed; now != noOffset && target > now && !force {
 			to[q] = now

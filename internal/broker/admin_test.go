@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"bytes"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -347,7 +349,11 @@ func TestASettingThatIsNoLongerPossibleGivesWayToTheConfiguration(t *testing.T) 
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		row := `{"maxMessageSize":{"value":"-5","over":"4194304"},"gone":{"value":"1","over":"2"},"shortPollingTimeMills":{"value":"7","over":"1000"}}`
 		r.must(r.store.Keys().Set([]byte(keptRow), []byte(row), true))
-		r.restart(Options{})
+		var log bytes.Buffer
+		r.restart(Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if text := log.String(); strings.Contains(text, "configuration has changed") || !strings.Contains(text, "setting=maxMessageSize") || !strings.Contains(text, "settings=[gone]") {
+			t.Errorf("logged %s", text)
+		}
 		all := r.Settings(t.Context())
 		if all["maxMessageSize"] != "4194304" || all["shortPollingTimeMills"] != "7" || all[mq.SettingsKept] != `{"shortPollingTimeMills":"1000"}` {
 			t.Errorf("settings are %v", all)

@@ -263,6 +263,8 @@ func checkPassing(one *mq.Send, seen properties) error {
 		return nil
 	case seen.half || one.SysFlag&mq.FlagTransaction != 0:
 		return fmt.Errorf("%w: a transactional message is stored and cannot be delivered at most once; leave out %s = 0", mq.ErrMessageIllegal, mq.PropQoS)
+	case seen.lights != nil && mq.HasLightQueues(one.Topic):
+		return fmt.Errorf("%w: a message reaches the light queues that it names (%s) by being stored, and cannot be delivered at most once; leave out %s = 0", mq.ErrMessageIllegal, mq.PropMultiDispatch, mq.PropQoS)
 	case (seen.delay > 0 || seen.timer) && !strings.HasPrefix(one.Topic, mq.RetryPrefix):
 		return fmt.Errorf("%w: a delayed message is stored and cannot be delivered at most once; leave out %s = 0", mq.ErrMessageIllegal, mq.PropQoS)
 	}

@@ -189,10 +189,13 @@ func TestQualitiesThatCannotBeHadAreRefused(t *testing.T) {
 		mixed.More = []mq.Message{message("T", "y").Message}
 		odd := message("T", "x")
 		odd.More = []mq.Message{message("T", "y", mq.PropQoS, "7").Message}
+		lights := atMostOnce("T", "x")
+		lights.More = []mq.Message{atMostOnce("T", "y", mq.PropMultiDispatch, "%LMQ%a").Message}
 		for _, s := range []mq.Send{
 			message("T", "x", mq.PropQoS, "2"), message("T", "x", mq.PropQoS, "high"), mixed, odd,
 			atMostOnce("T", "x", mq.PropDelay, "1"), atMostOnce("T", "x", mq.PropTimerDelaySec, "1"),
 			atMostOnce("T", "x", mq.PropTransaction, "true", mq.PropProducerGroup, "P"),
+			atMostOnce("T", "x", mq.PropMultiDispatch, "%LMQ%a"), lights,
 		} {
 			r.wantErr(r.send(s)[0].Err, mq.ErrMessageIllegal)
 		}

@@ -1,10 +1,13 @@
 package broker
 
 import (
+	"bytes"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
 
+	"github.com/goddardmq/goddard/internal/dedup"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -90,5 +93,24 @@ func TestTopicAndGroupKeepTheirAttributesThroughChanges(t *testing.T) {
 		}
 		topic.Attributes = map[string]string{"+message.type": "MIXED"}
 		r.must(r.PutTopic(t.Context(), topic))
+	})
+}
+
+// An earlier version may have taken it.
+func TestAnUnusableAttributeDoesNotKeepTheBrokerFromStarting(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.once("T", "60")
+		bad := mq.Topic{Name: "T", ReadQueues: 2, WriteQueues: 2, Perm: 6, Attributes: map[string]string{dedup.Attribute: "soon"}}
+		r.must(r.setJSON(topicRows+"T", bad))
+		var log bytes.Buffer
+		r.restart(Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if text := log.String(); !strings.Contains(text, "topic=T attribute="+dedup.Attribute) || !strings.Contains(text, "topic update T --attributes -"+dedup.Attribute) {
+			t.Errorf("logged %s", text)
+		}
+		r.sent(keyed("T", "k", "1"))
+		r.sent(keyed("T", "k", "2"))
+		wantStrings(t, "without a window", r.bodies("T", 0), "1", "2")
+		r.many("T")
+		r.once("T", "60")
 	})
 }

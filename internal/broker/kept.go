@@ -26,7 +26,8 @@ func (b *Broker) loadKept() error {
 	if err := scanJSON(b, keptRow, func(_ string, k mq.KeptSettings) { stored = k }); err != nil {
 		return err
 	}
-	holds, gone := stored.Hold(b.kept.configured)
+	holds, changed, unknown := stored.Hold(b.kept.configured)
+	gone := len(changed) + len(unknown)
 	for _, key := range slices.Sorted(maps.Keys(holds)) {
 		next := b.opts().Options
 		err := next.change(map[string]string{key: holds[key].Value})
@@ -34,9 +35,9 @@ func (b *Broker) loadKept() error {
 			err = b.store.Change(next.Store)
 		}
 		if err != nil {
-			b.opts().Log.Warn("a setting that was changed while the broker ran is no longer possible; what is configured is in force", "error", err)
+			b.opts().Log.Warn("a setting that was changed while the broker ran is no longer possible; what is configured is in force", "setting", key, "error", err)
 			delete(holds, key)
-			gone = append(gone, key)
+			gone++
 			continue
 		}
 		b.live.Store(newLive(next))
@@ -46,10 +47,15 @@ func (b *Broker) loadKept() error {
 		b.opts().Log.Info("settings that were changed while the broker ran go before its configuration; `goddard admin broker config reset` undoes them",
 			"settings", holds)
 	}
-	if len(gone) == 0 {
+	if len(changed) > 0 {
+		b.opts().Log.Info("the configuration has changed since these settings were, and goes before them", "settings", changed)
+	}
+	if len(unknown) > 0 {
+		b.opts().Log.Warn("settings that were changed while the broker ran are none of this version, and are dropped", "settings", unknown)
+	}
+	if gone == 0 {
 		return nil
 	}
-	b.opts().Log.Info("the configuration has changed since these settings were, and goes before them", "settings", gone)
 	return b.storeKeptLocked()
 }
 

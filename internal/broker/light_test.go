@@ -172,3 +172,39 @@ func TestOffsetsInLightQueuesGoWithTheirMessages(t *testing.T) {
 		}
 	})
 }
+
+// Anybody can make up light names: looking leaves nothing, and offsets are counted.
+func TestLightNamesDoNotFillTheTableOfOffsets(t *testing.T) {
+	bubble(t, Options{MaxLightOffsets: 2}, func(t *testing.T, r *rig) {
+		r.topic("T", 1)
+		one, two := mq.Queue{Topic: "%LMQ%1"}, mq.Queue{Topic: "T"}
+		r.sent(message("T", "x", mq.PropMultiDispatch, "%LMQ%1"))
+		for range 10 {
+			for _, q := range []mq.Queue{one, two, {Topic: "%LMQ%none"}} {
+				if p := <-r.pull(mq.PullRequest{Group: "%LMQ%g", Queue: q, MaxMessages: 1}); p.err != nil {
+					t.Fatal(p.err)
+				}
+			}
+		}
+		if n := len(r.offsets.all(use.light)); n != 0 {
+			t.Errorf("pulls left %d entries", n)
+		}
+		r.must(r.SetOffset(t.Context(), "%LMQ%g", one, 1))
+		r.must(r.SetOffset(t.Context(), "%LMQ%g", two, 1))
+		r.must(r.SetOffset(t.Context(), "%LMQ%g", two, 0))
+		full := r.SetOffset(t.Context(), "%LMQ%h", one, 1)
+		r.wantErr(full, mq.ErrLightQuota)
+		if !strings.Contains(full.Error(), "max-light-offsets") {
+			t.Error(full)
+		}
+		to := mq.QueueOffset(1)
+		r.wantErr((<-r.pull(mq.PullRequest{Group: "%LMQ%h", Queue: one, Commit: &to})).err, mq.ErrLightQuota)
+		_, err := r.Offset(t.Context(), "%LMQ%h", one)
+		r.wantErr(err, mq.ErrNotFound)
+		r.restart(Options{MaxLightOffsets: 2})
+		r.wantErr(r.SetOffset(t.Context(), "%LMQ%h", one, 1), mq.ErrLightQuota)
+		r.must(r.SetOffset(t.Context(), "G", two, 1))
+		r.must(r.DeleteTopic(t.Context(), one.Topic))
+		r.must(r.SetOffset(t.Context(), "%LMQ%h", two, 1))
+	})
+}

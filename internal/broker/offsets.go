@@ -31,7 +31,8 @@ type offsets struct {
 	// a row of one offset is written.
 	mu struct {
 		sync.RWMutex
-		uses map[use]*progress
+		uses   map[use]*progress
+		lights int // uses with a light name
 	}
 }
 
@@ -125,8 +126,58 @@ func (o *offsets) progress(u use) *progress {
 	if p := o.mu.uses[u]; p != nil {
 		return p
 	}
+	return o.addLocked(u)
+}
+
+// claim is progress for clients: names of light topics and groups need no
+// configuration, so those of which an offset is kept are counted up to a limit.
+func (o *offsets) claim(u use, limit int) (*progress, error) {
+	if p := o.find(u); p != nil {
+		return p, nil
+	}
+	if !u.light() {
+		return o.progress(u), nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.mu.uses[u]; p != nil {
+		return p, nil
+	}
+	if o.mu.lights >= limit {
+		return nil, fmt.Errorf("%w: offsets of %d pairs of a light group or topic and its counterpart are kept; raise max-light-offsets, or delete groups that are gone", mq.ErrLightQuota, o.mu.lights)
+	}
+	return o.addLocked(u), nil
+}
+
+// look is the progress of a group that has only looked at a queue. That of a
+// light name without an offset is not in the table and keeps nothing.
+func (o *offsets) look(u use) *progress {
+	if p := o.find(u); p != nil {
+		return p
+	}
+	if !u.light() {
+		return o.progress(u)
+	}
+	p := o.newProgress(u)
+	p.mu.deleted = true
+	return p
+}
+
+func (o *offsets) addLocked(u use) *progress {
+	p := o.newProgress(u)
+	o.mu.uses[u] = p
+	if u.light() {
+		o.mu.lights++
+	}
+	return p
+}
+
+// light reports whether nobody has to configure the group or the topic.
+func (u use) light() bool { return mq.IsLight(u.topic) || mq.IsLight(u.group) }
+
+func (o *offsets) newProgress(u use) *progress {
 	key := u.topic + "@" + u.group
-	if mq.IsLight(u.topic) || mq.IsLight(u.group) {
+	if u.light() {
 		key = mq.LitePrefix // all of them together, as with their topics
 	}
 	p := &progress{
@@ -134,7 +185,6 @@ func (o *offsets) progress(u use) *progress {
 		ackNums: o.stats.counter(statGroupAckNums, key),
 	}
 	p.mu.queues = map[int32]position{}
-	o.mu.uses[u] = p
 	return p
 }
 
@@ -348,6 +398,9 @@ func (o *offsets) delete(match func(use) bool) error {
 		p.mu.Unlock()
 		row := offsetRow(u.group, mq.Queue{Topic: u.topic})
 		delete(o.mu.uses, u)
+		if u.light() {
+			o.mu.lights--
+		}
 		if mq.IsLight(u.topic) {
 			batch.Delete(row) // it has one queue
 			continue
@@ -412,7 +465,11 @@ func (b *Broker) SetOffset(_ context.Context, group string, q mq.Queue, to mq.Qu
 	if err := checkQueue(t, q.ID); err != nil {
 		return err
 	}
-	return b.commit(b.offsets.progress(use{group, q.Topic}), q.ID, to)
+	p, err := b.offsets.claim(use{group, q.Topic}, b.opts().MaxLightOffsets)
+	if err != nil {
+		return err
+	}
+	return b.commit(p, q.ID, to)
 }
 
 // checkQueue says that a queue id is outside the topic.
@@ -467,7 +524,10 @@ func (b *Broker) CloneOffsets(_ context.Context, from, to, topic string) error {
 	if source == nil {
 		return fmt.Errorf("%w: group %s has no offsets in topic %s", mq.ErrNotFound, from, topic)
 	}
-	target := b.offsets.progress(use{to, topic})
+	target, err := b.offsets.claim(use{to, topic}, b.opts().MaxLightOffsets)
+	if err != nil {
+		return err
+	}
 	for id, at := range source.committed() {
 		if err := b.offsets.commit(target, id, at); err != nil {
 			return err

@@ -50,6 +50,12 @@ type Options struct {
 	// false, for there each costs a file; here it costs rows. Default true.
 	LightQueues *bool `conf:"light-queues" rocketmq:"enableLmq" live:"true"`
 
+	// MaxLightOffsets bounds the pairs of a group and a topic whose offsets are
+	// kept and of which one has a light name (%LMQ%…), for such names need no
+	// configuration; each takes some 600 bytes of memory, and a row. One more is
+	// refused. Default 1000000.
+	MaxLightOffsets int `conf:"max-light-offsets" live:"true"`
+
 	// MessageTypeCheck says whether a message must be of the type that its topic's
 	// attribute message.type says, NORMAL if there is none. RocketMQ's proxy does
 	// this by default, its broker never. Default false.
@@ -244,6 +250,7 @@ func (o Options) withDefaults() Options {
 	setPointer(&o.AutoCreateTopic, true)
 	setDefault(&o.TopicQueues, 8)
 	setPointer(&o.LightQueues, true)
+	setDefault(&o.MaxLightOffsets, 1_000_000)
 	setPointer(&o.AutoCreateGroup, true)
 	setDefault(&o.MaxMessageSize, 4<<20)
 	setDefault(&o.MaxTopicLength, mq.MaxTopicName)
@@ -343,6 +350,7 @@ func (o Options) Validate() error {
 	check(o.TransactionCheckMax >= 1 && o.TransactionCheckMax <= 1_000_000, "transaction-check-max = %d: want 1 to 1000000", o.TransactionCheckMax)
 	check(o.MaxPendingTransactions >= 1, "max-pending-transactions = %d: want 1 or more", o.MaxPendingTransactions)
 	check(o.MaxDedupKeys >= 1, "max-dedup-keys = %d: want 1 or more", o.MaxDedupKeys)
+	check(o.MaxLightOffsets >= 1, "max-light-offsets = %d: want 1 or more", o.MaxLightOffsets)
 	check(o.ShortPolling > 0, "short-polling = %v: want more than 0", o.ShortPolling)
 	check(o.MaxPullMessages >= 1, "max-pull-messages = %d: want 1 or more", o.MaxPullMessages)
 	check(o.MaxWaitingPulls >= 1, "max-waiting-pulls = %d: want 1 or more", o.MaxWaitingPulls)

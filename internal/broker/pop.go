@@ -171,7 +171,7 @@ func (b *Broker) handOver(w *waiting, batch mq.PopBatch) {
 		for i := range records {
 			records[i] = batch.Messages[i].Record
 		}
-		t.Deliver(w.pop.request.Group, records)
+		t.Deliver(w.pop.request.Group, w.pop.request.Topic, records)
 	}
 	w.pop.answer(batch, nil)
 }
@@ -287,7 +287,9 @@ func (b *Broker) newPopping(r *mq.PopRequest, look bool) (*popping, error) {
 		o := popOrder{*x.live.PriorityOrderAsc, *x.live.RetryFirst, x.live.RetryFirstPriority}
 		x.in = o.visits(t, g, r.Ordered, func(percent int) bool { return rand.IntN(100) < percent })
 	}
-	x.p = b.offsets.progress(use{r.Group, r.Topic})
+	if x.p, err = b.offsets.claim(use{r.Group, r.Topic}, x.live.MaxLightOffsets); err != nil {
+		return nil, err
+	}
 	x.most.messages, x.most.bytes = r.MaxMessages, x.live.Store.MaxReadBytes
 	x.batch.PopTime, x.batch.Invisible = time.Now().UnixMilli(), r.Invisible.Milliseconds()
 	return x, nil

@@ -85,11 +85,18 @@ func (b *Broker) pull(r *mq.PullRequest) (*progress, mq.Batch, error) {
 	if err := b.mayPull(r); err != nil {
 		return nil, mq.Batch{}, err
 	}
-	p := b.offsets.progress(use{r.Group, r.Queue.Topic})
-	if r.Commit != nil && *r.Commit >= 0 {
-		if err := b.commit(p, r.Queue.ID, *r.Commit); err != nil {
-			return nil, mq.Batch{}, err
-		}
+	u := use{r.Group, r.Queue.Topic}
+	if r.Commit == nil || *r.Commit < 0 {
+		p := b.offsets.look(u)
+		batch, err := b.read(p, r, nil)
+		return p, batch, err
+	}
+	p, err := b.offsets.claim(u, b.opts().MaxLightOffsets)
+	if err == nil {
+		err = b.commit(p, r.Queue.ID, *r.Commit)
+	}
+	if err != nil {
+		return nil, mq.Batch{}, err
 	}
 	batch, err := b.read(p, r, nil)
 	return p, batch, err
@@ -219,7 +226,7 @@ func (b *Broker) answer(p *progress, r *mq.PullRequest, batch mq.Batch, done fun
 		b.stats.getTotal.add(int64(batch.Count))
 		b.stats.getFound.add(1)
 		if t := b.opts().Tracer; t != nil {
-			t.Deliver(r.Group, batch.Data)
+			t.Deliver(r.Group, r.Queue.Topic, batch.Data)
 		}
 	} else {
 		b.stats.getMissed.add(1)

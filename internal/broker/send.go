@@ -289,8 +289,8 @@ func (b *Broker) checkMore(live *live, one *mq.Send, t *topic, safely qos) error
 			return fmt.Errorf("%w: the properties of message %d of the batch have %d bytes, at most %d are allowed", mq.ErrMessageIllegal, i+2, len(m.Properties), mq.MaxPropertiesSize)
 		}
 		seen := examine(m.Properties)
-		if seen.qos == qosWrong {
-			return checkPassing(one, seen)
+		if err := checkPassing(one, seen); err != nil {
+			return err
 		}
 		if (seen.qos == qosZero) != (safely == qosZero) {
 			return fmt.Errorf("%w: some messages of the batch have %s = 0 and some have not; send them apart", mq.ErrMessageIllegal, mq.PropQoS)

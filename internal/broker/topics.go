@@ -96,7 +96,11 @@ func (b *Broker) loadTopics() error {
 	err = scanJSON(b, topicRows, func(name string, t mq.Topic) {
 		made := b.newTopic(t)
 		var err error
-		made.once, err = b.single(&t)
+		if made.once, err = b.single(&t); errors.Is(err, mq.ErrInvalid) {
+			b.opts().Log.Warn("an attribute of a topic is unusable and has no effect; set it again or remove it", "topic", name, "attribute", dedup.Attribute,
+				"command", fmt.Sprintf("goddard admin topic update %s --attributes -%s", name, dedup.Attribute), "error", err)
+			err = nil
+		}
 		errs = append(errs, err)
 		b.topics.table.add(name, made)
 		b.limitTopic(name, t.Attributes)

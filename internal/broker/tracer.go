@@ -17,8 +17,10 @@ type Tracer interface {
 	// of them is final and they are still in place; otherwise nil.
 	Send(sends []mq.Send, began time.Time) (done func())
 	// Deliver is told of stored records, one behind the other in each slice,
-	// that a member of a group is about to be given.
-	Deliver(group string, records [][]byte)
+	// that a member of a group is about to be given, who read them from a topic;
+	// one may lie in another, which is the topic's retry topic or has it as a
+	// light queue.
+	Deliver(group, from string, records [][]byte)
 	// Commit is told that a group has all messages of a queue behind it that
 	// lie before an offset.
 	Commit(group string, q mq.Queue, to mq.QueueOffset)

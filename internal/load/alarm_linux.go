@@ -16,7 +16,7 @@ type alarm struct{ f *os.File }
 func newAlarm() (*alarm, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("load: no timer: %w", err)
+		return nil, fmt.Errorf("no timer: %w", err)
 	}
 	return &alarm{os.NewFile(uintptr(fd), "timer")}, nil
 }

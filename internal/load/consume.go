@@ -75,7 +75,7 @@ func (c Consume) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	}
 	if len(ms) == 0 {
 		finish()
-		return nil, errors.New("load: topic " + c.Topic + " is empty; fill it with `goddard bench produce --topic " + c.Topic + "`")
+		return nil, errors.New("topic " + c.Topic + " is empty; fill it with `goddard bench produce --topic " + c.Topic + "`")
 	}
 	return measure(ctx, &c.Common, "consume", ms, stop, wg.Wait)
 }

@@ -24,7 +24,7 @@ type E2E struct {
 func (e E2E) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	e.setDefaults()
 	if e.Size < 8 || e.Rate <= 0 {
-		return nil, errors.New("load: size must be at least 8 and rate above 0")
+		return nil, errors.New("size must be at least 8 and rate above 0")
 	}
 	producer, err := remote.Dial(o)
 	if err != nil {

@@ -41,7 +41,7 @@ type Pop struct {
 func (p Pop) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	p.setDefaults()
 	if p.Max < 0 || p.Max > mq.MaxPop || p.Connections < 0 || p.InFlight < 0 {
-		return nil, fmt.Errorf("load: a pop takes 1 to %d messages, on a connection at least", mq.MaxPop)
+		return nil, fmt.Errorf("a pop takes 1 to %d messages, on a connection at least", mq.MaxPop)
 	}
 	p.Max, p.Connections, p.InFlight = orDefault(p.Max, mq.MaxPop), orDefault(p.Connections, 2), orDefault(p.InFlight, 4)
 	ctx, fail := context.WithCancelCause(ctx)
@@ -51,6 +51,7 @@ func (p Pop) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	finish := func() { stop(); wg.Wait() }
 	g := &popGroup{prefix: fmt.Sprintf("goddard-bench-pop-%d", time.Now().UnixMilli())}
 	var ms meters
+	conns := map[string]*rpc.Conn{} // one to each broker
 	for range p.Connections {
 		cluster, err := remote.Dial(o)
 		if err != nil {
@@ -69,6 +70,7 @@ func (p Pop) Run(ctx context.Context, o remote.Options) (*Report, error) {
 				finish()
 				return nil, err
 			}
+			conns[q.Addr] = conn
 			m := newMeter()
 			ms = append(ms, m)
 			for range p.InFlight {
@@ -77,7 +79,30 @@ func (p Pop) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			}
 		}
 	}
-	return measure(ctx, &p.Common, "pop", ms, stop, wg.Wait)
+	report, err := measure(ctx, &p.Common, "pop", ms, stop, wg.Wait)
+	return report, errors.Join(err, g.forget(context.WithoutCancel(ctx), conns))
+}
+
+// forgetTime bounds how long the deletion of the groups may take.
+const forgetTime = 30 * time.Second
+
+// forget deletes all groups that popped, when none does any more.
+func (g *popGroup) forget(ctx context.Context, conns map[string]*rpc.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, forgetTime)
+	defer cancel()
+	for addr, conn := range conns {
+		for n := range g.number.Load() + 1 {
+			h := &wire.DeleteSubscriptionGroupRequest{GroupName: g.nameOf(n), CleanOffset: true}
+			resp, err := conn.Call(ctx, wire.NewRequest(wire.DeleteSubscriptionGroup, h))
+			if err == nil && resp.Code != wire.CodeSuccess {
+				err = &remote.ResponseError{Addr: addr, Request: wire.DeleteSubscriptionGroup, Code: resp.Code, Remark: resp.Remark}
+			}
+			if err != nil {
+				return fmt.Errorf("groups %s-%d to %d remain on %s; `goddard admin group delete` deletes them: %w", g.prefix, n, g.number.Load(), addr, err)
+			}
+		}
+	}
+	return nil
 }
 
 func orDefault(n, or int) int {
@@ -105,7 +130,7 @@ func filledBrokers(ctx context.Context, c *remote.Cluster, topic string) ([]remo
 		}
 	}
 	if len(brokers) == 0 {
-		return nil, errors.New("load: topic " + topic + " is empty; fill it with `goddard bench produce --topic " + topic + "`")
+		return nil, errors.New("topic " + topic + " is empty; fill it with `goddard bench produce --topic " + topic + "`")
 	}
 	return brokers, nil
 }
@@ -120,8 +145,10 @@ type popGroup struct {
 // name is the group's name and its number.
 func (g *popGroup) name() (string, int64) {
 	n := g.number.Load()
-	return fmt.Sprintf("%s-%d", g.prefix, n), n
+	return g.nameOf(n), n
 }
+
+func (g *popGroup) nameOf(n int64) string { return fmt.Sprintf("%s-%d", g.prefix, n) }
 
 // A popper has one pop in flight at a time.
 type popper struct {
@@ -164,9 +191,10 @@ func (p *popper) run() {
 	}
 }
 
-// call sends a request and waits for the answer.
+// call sends a request and waits for the answer, also when the run is over: a
+// pop that the broker sees later would make its group again.
 func (p *popper) call(cmd *wire.Command) (*wire.Command, error) {
-	ctx, cancel := context.WithTimeout(p.running, 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.running), 30*time.Second)
 	defer cancel()
 	return p.conn.Call(ctx, cmd)
 }

@@ -33,7 +33,7 @@ func (p Produce) Run(ctx context.Context, o remote.Options) (*Report, error) {
 		p.Timeout = 5 * time.Second
 	}
 	if p.Size < 0 || p.Connections < 1 || p.InFlight < 1 || p.Batch < 1 {
-		return nil, errors.New("load: size must be 0 or more, connections, in-flight and batch 1 or more")
+		return nil, errors.New("size must be 0 or more, connections, in-flight and batch 1 or more")
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)

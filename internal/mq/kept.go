@@ -40,17 +40,21 @@ func (k KeptSettings) With(wanted, configured map[string]string) KeptSettings {
 }
 
 // Hold is what of k holds under a configuration, and the names, sorted, of what
-// does not: the configuration has changed since.
-func (k KeptSettings) Hold(configured map[string]string) (holds KeptSettings, gone []string) {
+// does not: of changed the configuration says something else since, and unknown
+// are no settings.
+func (k KeptSettings) Hold(configured map[string]string) (holds KeptSettings, changed, unknown []string) {
 	holds = KeptSettings{}
 	for _, key := range slices.Sorted(maps.Keys(k)) {
-		if text, known := configured[key]; known && text == k[key].Over {
+		switch text, known := configured[key]; {
+		case !known:
+			unknown = append(unknown, key)
+		case text != k[key].Over:
+			changed = append(changed, key)
+		default:
 			holds[key] = k[key]
-		} else {
-			gone = append(gone, key)
 		}
 	}
-	return holds, gone
+	return holds, changed, unknown
 }
 
 // String is the value of SettingsKept.

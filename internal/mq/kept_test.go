@@ -18,11 +18,11 @@ func TestKeptSettingsHoldUntilTheConfigurationSaysSomethingElse(t *testing.T) {
 	if got := k.String(); got != `{"a":"1","c":"3"}` {
 		t.Errorf("shown as %s", got)
 	}
-	holds, gone := k.Hold(map[string]string{"a": "1", "b": "2", "c": "4"})
-	if !maps.Equal(holds, KeptSettings{"a": {"10", "1"}}) || !slices.Equal(gone, []string{"c"}) {
-		t.Errorf("holds %v, gone %v", holds, gone)
+	holds, changed, unknown := k.Hold(map[string]string{"a": "1", "b": "2", "c": "4"})
+	if !maps.Equal(holds, KeptSettings{"a": {"10", "1"}}) || !slices.Equal(changed, []string{"c"}) || unknown != nil {
+		t.Errorf("holds %v, changed %v, unknown %v", holds, changed, unknown)
 	}
-	if holds, gone = k.Hold(nil); len(holds) != 0 || len(gone) != 2 {
-		t.Errorf("without settings: holds %v, gone %v", holds, gone)
+	if holds, changed, unknown = k.Hold(nil); len(holds) != 0 || changed != nil || len(unknown) != 2 {
+		t.Errorf("without settings: holds %v, changed %v, unknown %v", holds, changed, unknown)
 	}
 }

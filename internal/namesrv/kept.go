@@ -30,13 +30,14 @@ func (s *settings) open(o *Options) error {
 	if err != nil {
 		return err
 	}
-	holds, gone := stored.Hold(s.configured)
+	holds, changed, unknown := stored.Hold(s.configured)
+	gone := len(changed) + len(unknown)
 	for _, key := range slices.Sorted(maps.Keys(holds)) {
 		next := *o
 		if err := next.change(map[string]string{key: holds[key].Value}); err != nil {
-			o.Log.Warn("a setting that was changed while the name server ran is no longer possible; what is configured is in force", "error", err)
+			o.Log.Warn("a setting that was changed while the name server ran is no longer possible; what is configured is in force", "setting", key, "error", err)
 			delete(holds, key)
-			gone = append(gone, key)
+			gone++
 			continue
 		}
 		*o = next
@@ -46,10 +47,15 @@ func (s *settings) open(o *Options) error {
 		o.Log.Info("settings that were changed while the name server ran go before its configuration; `goddard admin namesrv config reset` undoes them",
 			"settings", holds)
 	}
-	if len(gone) == 0 {
+	if len(changed) > 0 {
+		o.Log.Info("the configuration has changed since these settings were, and goes before them", "settings", changed)
+	}
+	if len(unknown) > 0 {
+		o.Log.Warn("settings that were changed while the name server ran are none of this version, and are dropped", "settings", unknown)
+	}
+	if gone == 0 {
 		return nil
 	}
-	o.Log.Info("the configuration has changed since these settings were, and goes before them", "settings", gone)
 	return s.write(holds)
 }
 

@@ -62,7 +62,10 @@ func (l *link) run(ctx context.Context) {
 
 // report logs a change of state, once.
 func (l *link) report(err error) {
-	state, log := "", l.r.options.Log.With("name_server", l.server.String(), "addr", l.addr)
+	state, log := "", l.r.options.Log.With("name_server", l.server.String())
+	if l.addr != l.server.String() {
+		log = log.With("addr", l.addr)
+	}
 	if err != nil {
 		state = err.Error()
 	}

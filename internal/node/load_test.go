@@ -84,7 +84,7 @@ func TestUnknownKeysAreWarnedAboutByName(t *testing.T) {
 
 func TestBadValuesSayWhatIsAllowed(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
-		{"listenPort=many", `:1: listenPort = "many": want a whole number`},
+		{"listenPort=many", `:1: listenPort = "many": want a port, 1 to 65535`},
 		{"log-level=loud", `:1: log-level = "loud": `},
 		{"authenticationEnabled=true", `:1: authenticationEnabled = "true": this release checks no credentials`},
 		{"brokerRole=SLAVE", `:1: brokerRole = "SLAVE": this release runs single masters only`},

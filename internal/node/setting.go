@@ -4,6 +4,7 @@ package node
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -65,6 +66,9 @@ func walk(t reflect.Type, where string, path []int, all []Setting) []Setting {
 func (s Setting) set(c *Config, text string, java bool) error {
 	v := reflect.ValueOf(c).Elem().FieldByIndex(s.index)
 	if err := parseInto(v, strings.TrimSpace(text), javaUnit(s.Java), java); err != nil {
+		if want := s.wantPort(); want != "" {
+			return errors.New(want)
+		}
 		return err
 	}
 	if err := s.checkZero(v); err != nil {
@@ -74,6 +78,17 @@ func (s Setting) set(c *Config, text string, java bool) error {
 		v.SetBool(!v.Bool())
 	}
 	return nil
+}
+
+// wantPort is what a setting that is a port wants; empty for others.
+func (s Setting) wantPort() string {
+	switch {
+	case s.Name == "fast-port" || s.Name == "grpc-port":
+		return "want a port, 1 to 65535, or -1 for none"
+	case s.Name == "port" || strings.HasSuffix(s.Name, "-port"):
+		return "want a port, 1 to 65535"
+	}
+	return ""
 }
 
 // checkZero refuses a zero that would silently mean the default.

@@ -54,6 +54,7 @@ var docs = map[string]string{
 	"default-topic-queues":        "How many queues a topic created by sending has at most; the client may ask for fewer. Default 8.",
 	"mixed-message-type":          "Whether a topic may have the message.type MIXED, which takes messages of every type. Default false.",
 	"light-queues":                "Whether messages may name light queues (topics %LMQ%…) that they shall lie in too, and whether those can be read. RocketMQ's default is false, for there each costs a file; here it costs rows. Default true.",
+	"max-light-offsets":           "Bounds the pairs of a group and a topic whose offsets are kept and of which one has a light name (%LMQ%…), for such names need no configuration; each takes some 600 bytes of memory, and a row. One more is refused. Default 1000000.",
 	"message-type-check":          "Whether a message must be of the type that its topic's attribute message.type says, NORMAL if there is none. RocketMQ's proxy does this by default, its broker never. Default false.",
 	"auto-create-group":           "Whether a consumer group that does not exist is created when a client first uses it. Default true.",
 	"max-message-size":            "Bounds a message's body, and the sum of a batch's, in bytes. Default 4 MiB.",

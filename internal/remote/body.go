@@ -32,17 +32,17 @@ func Body(r *mq.Record) ([]byte, error) {
 	}
 	in, err := open()
 	if err != nil {
-		return nil, fmt.Errorf("remote: body at offset %d: %w", r.QueueOffset, err)
+		return nil, fmt.Errorf("body at offset %d: %w", r.QueueOffset, err)
 	}
 	if c, ok := in.(interface{ Close() }); ok {
 		defer c.Close()
 	}
 	body, err := io.ReadAll(io.LimitReader(in, maxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("remote: body at offset %d: %w", r.QueueOffset, err)
+		return nil, fmt.Errorf("body at offset %d: %w", r.QueueOffset, err)
 	}
 	if len(body) > maxBody {
-		return nil, fmt.Errorf("remote: body at offset %d: unpacked it has more than %d MiB", r.QueueOffset, maxBody>>20)
+		return nil, fmt.Errorf("body at offset %d: unpacked it has more than %d MiB", r.QueueOffset, maxBody>>20)
 	}
 	return body, nil
 }

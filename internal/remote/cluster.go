@@ -71,7 +71,7 @@ type Queue struct {
 // Dial prepares a Cluster; connections are made when they are first needed.
 func Dial(o Options) (*Cluster, error) {
 	if len(o.NameServers) == 0 {
-		return nil, errors.New("remote: no name server; give one with -n host:9876")
+		return nil, errors.New("no name server; give one with -n host:9876")
 	}
 	if o.ClientID == "" {
 		host, err := os.Hostname()
@@ -175,7 +175,7 @@ func (c *Cluster) askRoute(ctx context.Context, topic string) (*wire.TopicRouteD
 		resp, err := c.call(ctx, addr, wire.NewRequest(wire.GetRouteInfoByTopic,
 			&wire.GetRouteInfoByTopicRequest{Topic: topic, AcceptStandardJsonOnly: true}))
 		if refused, ok := errors.AsType[*ResponseError](err); ok && refused.Code == wire.CodeTopicNotExist {
-			return nil, fmt.Errorf("remote: topic %s: %w", topic, mq.ErrTopicNotFound)
+			return nil, fmt.Errorf("topic %s: %w", topic, mq.ErrTopicNotFound)
 		}
 		if err != nil {
 			last = err
@@ -183,11 +183,11 @@ func (c *Cluster) askRoute(ctx context.Context, topic string) (*wire.TopicRouteD
 		}
 		data := new(wire.TopicRouteData)
 		if err := wire.DecodeBody(resp.Body, data); err != nil {
-			return nil, fmt.Errorf("remote: route of %s from %s: %w", topic, addr, err)
+			return nil, fmt.Errorf("route of %s from %s: %w", topic, addr, err)
 		}
 		return data, nil
 	}
-	return nil, fmt.Errorf("remote: no name server of %s answered: %w", strings.Join(c.o.NameServers, ";"), last)
+	return nil, fmt.Errorf("no name server of %s answered: %w", strings.Join(c.o.NameServers, ";"), last)
 }
 
 // WriteQueues lists the queues of a topic that can be written to, sorted. For
@@ -200,7 +200,7 @@ func (c *Cluster) WriteQueues(ctx context.Context, topic string) ([]Queue, error
 		// most this many queues.
 		limit = DefaultQueues
 		if data, err = c.Route(ctx, mq.TopicDefault); errors.Is(err, mq.ErrTopicNotFound) {
-			return nil, fmt.Errorf("remote: %w: %s, and name servers know no broker that creates topics on first use; create it with `goddard admin topic create %s`",
+			return nil, fmt.Errorf("%w: %s, and name servers know no broker that creates topics on first use; create it with `goddard admin topic create %s`",
 				mq.ErrTopicNotFound, topic, topic)
 		}
 	}
@@ -217,7 +217,7 @@ func (c *Cluster) ReadQueues(ctx context.Context, topic string) ([]Queue, error)
 	data, err := c.Route(ctx, topic)
 	if mq.IsLight(topic) && errors.Is(err, mq.ErrTopicNotFound) {
 		if data, err = c.Route(ctx, mq.TopicDefault); errors.Is(err, mq.ErrTopicNotFound) {
-			return nil, fmt.Errorf("remote: name servers know no route to the light queue %s, and no broker that creates topics on first use, by which it could be found", topic)
+			return nil, fmt.Errorf("name servers know no route to the light queue %s, and no broker that creates topics on first use, by which it could be found", topic)
 		}
 		if err == nil {
 			return queues(data, topic, mq.PermRead, func(wire.QueueData) int32 { return 1 })
@@ -256,10 +256,10 @@ func queues(data *wire.TopicRouteData, topic string, perm int32, count func(wire
 		if perm == mq.PermRead {
 			state = "not readable"
 		}
-		return nil, fmt.Errorf("remote: topic %s is %s: %w; `goddard admin topic perm %s --perm 6` allows both", topic, state, mq.ErrDenied, topic)
+		return nil, fmt.Errorf("topic %s is %s: %w; `goddard admin topic perm %s --perm 6` allows both", topic, state, mq.ErrDenied, topic)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("remote: topic %s has no queue that can be used on a running broker; see `goddard admin topic route %s`", topic, topic)
+		return nil, fmt.Errorf("topic %s has no queue that can be used on a running broker; see `goddard admin topic route %s`", topic, topic)
 	}
 	slices.SortFunc(all, func(a, b Queue) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.ID, b.ID))

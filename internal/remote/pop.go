@@ -66,17 +66,17 @@ func DecodePopped(q Queue, resp *wire.Command) (Popped, error) {
 	}
 	var h wire.PopMessageResponse
 	if err := h.DecodeFields(resp.Fields); err != nil {
-		return out, fmt.Errorf("remote: answer of %s to a pop: %w", q.Addr, err)
+		return out, fmt.Errorf("answer of %s to a pop: %w", q.Addr, err)
 	}
 	out.Rest = h.RestNum
 	for rest := resp.Body; len(rest) > 0; {
 		rec, tail, err := mq.DecodeRecord(rest)
 		if err != nil {
-			return out, fmt.Errorf("remote: message from %s: %w", q.Addr, err)
+			return out, fmt.Errorf("message from %s: %w", q.Addr, err)
 		}
 		receipt, err := receiptOf(&h, q.Broker, &rec)
 		if err != nil {
-			return out, fmt.Errorf("remote: answer of %s to a pop: %w", q.Addr, err)
+			return out, fmt.Errorf("answer of %s to a pop: %w", q.Addr, err)
 		}
 		out.Records, out.Receipts = append(out.Records, rec), append(out.Receipts, receipt)
 		rest = tail

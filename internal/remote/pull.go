@@ -90,7 +90,7 @@ func DecodePulled(addr string, resp *wire.Command) (Pulled, error) {
 	}
 	var h wire.PullMessageResponse
 	if err := h.DecodeFields(resp.Fields); err != nil {
-		return out, fmt.Errorf("remote: answer of %s to a pull: %w", addr, err)
+		return out, fmt.Errorf("answer of %s to a pull: %w", addr, err)
 	}
 	out.Next, out.Min, out.Max = mq.QueueOffset(h.NextBeginOffset), mq.QueueOffset(h.MinOffset), mq.QueueOffset(h.MaxOffset)
 	if out.Status != mq.PullFound {
@@ -99,7 +99,7 @@ func DecodePulled(addr string, resp *wire.Command) (Pulled, error) {
 	for rest := resp.Body; len(rest) > 0; {
 		rec, tail, err := mq.DecodeRecord(rest)
 		if err != nil {
-			return out, fmt.Errorf("remote: message from %s: %w", addr, err)
+			return out, fmt.Errorf("message from %s: %w", addr, err)
 		}
 		out.Records = append(out.Records, rec)
 		rest = tail

@@ -51,7 +51,7 @@ func (c *Cluster) Send(ctx context.Context, q Queue, group string, m *mq.Message
 // SendRequest is the request that stores m in q.
 func SendRequest(q Queue, group string, m *mq.Message) (*wire.Command, error) {
 	if len(m.Properties) > mq.MaxPropertiesSize {
-		return nil, fmt.Errorf("remote: properties have %d bytes, at most %d fit", len(m.Properties), mq.MaxPropertiesSize)
+		return nil, fmt.Errorf("properties have %d bytes, at most %d fit", len(m.Properties), mq.MaxPropertiesSize)
 	}
 	cmd := wire.NewRequest(wire.SendMessageV2, &wire.SendMessageV2Request{
 		ProducerGroup: group, Topic: q.Topic, DefaultTopic: mq.TopicDefault, DefaultTopicQueueNums: DefaultQueues,
@@ -69,7 +69,7 @@ func SendBatchRequest(q Queue, group string, ms []mq.Message) (*wire.Command, er
 	var body []byte
 	for i := range ms {
 		if len(ms[i].Properties) > mq.MaxPropertiesSize {
-			return nil, fmt.Errorf("remote: properties of message %d have %d bytes, at most %d fit", i, len(ms[i].Properties), mq.MaxPropertiesSize)
+			return nil, fmt.Errorf("properties of message %d have %d bytes, at most %d fit", i, len(ms[i].Properties), mq.MaxPropertiesSize)
 		}
 		body = wire.AppendBatchMessage(body, wire.BatchMessage{Flag: ms[i].Flag, Body: ms[i].Body, Properties: ms[i].Properties})
 	}
@@ -98,7 +98,7 @@ func DecodeSent(q Queue, resp *wire.Command) (Sent, error) {
 	}
 	var h wire.SendMessageResponse
 	if err := h.DecodeFields(resp.Fields); err != nil {
-		return Sent{}, fmt.Errorf("remote: answer of %s to a send: %w", q.Addr, err)
+		return Sent{}, fmt.Errorf("answer of %s to a send: %w", q.Addr, err)
 	}
 	q.ID = h.QueueID
 	return Sent{Queue: q, Offset: mq.QueueOffset(h.QueueOffset), OffsetMsgID: h.MsgID, Status: status}, nil

@@ -22,9 +22,9 @@ type CorruptError struct {
 // Error names the file, the place and the command to run.
 func (e *CorruptError) Error() string {
 	if e.Offset < 0 {
-		return fmt.Sprintf("store: %s is corrupt: %s; stop the broker and run `goddard store verify`", e.File, e.Reason)
+		return fmt.Sprintf("%s is corrupt: %s; stop the broker and run `goddard store verify`", e.File, e.Reason)
 	}
-	return fmt.Sprintf("store: %s is corrupt at log position %d: %s; stop the broker and run `goddard store verify`", e.File, e.Offset, e.Reason)
+	return fmt.Sprintf("%s is corrupt at log position %d: %s; stop the broker and run `goddard store verify`", e.File, e.Offset, e.Reason)
 }
 
 // writeError explains why bytes could not be written or space not be set

@@ -103,7 +103,7 @@ func (r *rows) blocks(q mq.Queue) (*blockIter, error) {
 	lower := queuePrefix(q)
 	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: prefixEnd(lower)})
 	if err != nil {
-		return nil, fmt.Errorf("store: reading the queue index: %w", err)
+		return nil, fmt.Errorf("reading the queue index: %w", err)
 	}
 	return &blockIter{it, q}, nil
 }
@@ -120,7 +120,7 @@ func (b *blockIter) last() mq.QueueOffset { return lastOffset(b.it.Key()) }
 func (b *blockIter) head() (blockHead, error) {
 	v, err := b.it.ValueAndErr()
 	if err != nil {
-		return blockHead{}, fmt.Errorf("store: reading the queue index: %w", err)
+		return blockHead{}, fmt.Errorf("reading the queue index: %w", err)
 	}
 	h, _, err := decodeHead(v)
 	if err != nil {
@@ -140,7 +140,7 @@ func (b *blockIter) first() (mq.QueueOffset, error) {
 func (b *blockIter) entries(dst []entry) (mq.QueueOffset, []entry, error) {
 	v, err := b.it.ValueAndErr()
 	if err != nil {
-		return 0, dst, fmt.Errorf("store: reading the queue index: %w", err)
+		return 0, dst, fmt.Errorf("reading the queue index: %w", err)
 	}
 	n := len(dst)
 	if dst, err = decodeBlock(dst, v); err != nil {

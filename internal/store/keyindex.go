@@ -52,7 +52,7 @@ func (s *Store) openKeys() error {
 	end := lo
 	it, err := s.rows.db.NewIter(&pebble.IterOptions{LowerBound: []byte{rowKeyBlock}, UpperBound: []byte{rowKeyBlock + 1}})
 	if err != nil {
-		return fmt.Errorf("store: reading the key index: %w", err)
+		return fmt.Errorf("reading the key index: %w", err)
 	}
 	if it.Last() {
 		head, herr := headAt(it)
@@ -78,7 +78,7 @@ func headAt(it *pebble.Iterator) (keyHead, error) {
 	}
 	value, err := it.ValueAndErr()
 	if err != nil {
-		return keyHead{}, fmt.Errorf("store: reading the key index: %w", err)
+		return keyHead{}, fmt.Errorf("reading the key index: %w", err)
 	}
 	head, err := decodeKeyHead(start, value)
 	if err != nil {
@@ -242,7 +242,7 @@ func (s *Store) trimKeys(b *pebble.Batch, start mq.LogPos) error {
 func (r *rows) scanHeads(before mq.LogPos, each func(keyHead) error) error {
 	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: keyRow(0, 0), UpperBound: keyRow(before, 0)})
 	if err != nil {
-		return fmt.Errorf("store: reading the key index: %w", err)
+		return fmt.Errorf("reading the key index: %w", err)
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		start, _, err := parseKeyRow(it.Key())

@@ -129,7 +129,7 @@ func (r *rows) get(key []byte) ([]byte, error) {
 		return nil, mq.ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store: reading the key store: %w", err)
+		return nil, fmt.Errorf("reading the key store: %w", err)
 	}
 	return slices.Clone(value), closer.Close()
 }
@@ -141,7 +141,7 @@ func (r *rows) has(key []byte) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("store: reading the key store: %w", err)
+		return false, fmt.Errorf("reading the key store: %w", err)
 	}
 	return true, closer.Close()
 }
@@ -150,7 +150,7 @@ func (r *rows) has(key []byte) (bool, error) {
 func (r *rows) scan(lower, upper []byte, f func(key, value []byte) error) error {
 	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
-		return fmt.Errorf("store: reading the key store: %w", err)
+		return fmt.Errorf("reading the key store: %w", err)
 	}
 	for it.First(); it.Valid(); it.Next() {
 		value, err := it.ValueAndErr()
@@ -178,7 +178,7 @@ func (r *rows) apply(b *pebble.Batch, sync bool) error {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("store: writing the key store: %w", err)
+		return fmt.Errorf("writing the key store: %w", err)
 	}
 	return nil
 }

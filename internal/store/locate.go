@@ -179,7 +179,7 @@ func (s *Store) Queues(topic string) ([]int32, error) {
 	lower := topicPrefix(topic)
 	it, err := s.rows.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: prefixEnd(lower)})
 	if err != nil {
-		return nil, fmt.Errorf("store: reading the queue index: %w", err)
+		return nil, fmt.Errorf("reading the queue index: %w", err)
 	}
 	for ok := it.First(); ok; {
 		id := binary.BigEndian.Uint32(it.Key()[len(lower):])

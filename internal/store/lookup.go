@@ -97,7 +97,7 @@ func (l *lookup) run() error {
 	it, err := l.s.rows.db.NewIter(&pebble.IterOptions{LowerBound: []byte{rowKeyBlock}, UpperBound: []byte{rowKeyBlock + 1}})
 	k.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("store: reading the key index: %w", err)
+		return fmt.Errorf("reading the key index: %w", err)
 	}
 	l.res.IndexedTo, l.res.IndexedAt = head.end, head.lastTime
 	err = l.search(it, head, open)
@@ -161,7 +161,7 @@ func (l *lookup) block(it *pebble.Iterator) (older bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("store: reading the key index: %w", err)
+		return false, fmt.Errorf("reading the key index: %w", err)
 	}
 	l.found, err = findInBucket(l.found[:0], value, l.hash)
 	if err = errors.Join(err, closer.Close()); err != nil {

@@ -50,16 +50,18 @@ func Open(o Options) (*Store, error) {
 func (s *Store) open() error {
 	fs, dir := s.o.FS, s.o.Dir
 	if err := fs.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("store: the data directory cannot be made: %w", err)
+		return fmt.Errorf("the data directory cannot be made: %w", err)
 	}
 	if err := ours(fs, dir); err != nil {
 		return err
 	}
 	lock, err := fs.Lock(fs.PathJoin(dir, lockFile))
 	if why := barred(err); why != "" && !errors.Is(err, syscall.EAGAIN) {
-		return fmt.Errorf("store: %s cannot be opened: %s: %w", dir, why, err)
+		return fmt.Errorf("%s cannot be opened: %s: %w", dir, why, err)
+	} else if errors.Is(err, syscall.EAGAIN) {
+		return fmt.Errorf("%s is in use by another process; stop that process or choose another directory", dir)
 	} else if err != nil {
-		return fmt.Errorf("store: %s is in use by another process; stop that process or choose another directory: %w", dir, err)
+		return fmt.Errorf("%s is in use by another process; stop that process or choose another directory: %w", dir, err)
 	}
 	s.lock = lock
 	if err := s.mark(); err != nil {
@@ -82,7 +84,7 @@ func (s *Store) open() error {
 		Dir: fs.PathJoin(dir, logDir), Size: s.o.SegmentSize, Ahead: s.ahead, FS: fs,
 	})
 	if err != nil {
-		return fmt.Errorf("store: opening the commit log in %s: %w", dir, err)
+		return fmt.Errorf("opening the commit log in %s: %w", dir, err)
 	}
 	if s.rows, err = openRows(fs, fs.PathJoin(dir, stateDir), s.log, false); err != nil {
 		return err
@@ -112,7 +114,7 @@ func (s *Store) open() error {
 func ours(fs vfs.FS, dir string) error {
 	names, err := fs.List(dir)
 	if err != nil {
-		return fmt.Errorf("store: the data directory cannot be read: %w", err)
+		return fmt.Errorf("the data directory cannot be read: %w", err)
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
 		return name == lockFile || name == "lost+found" || strings.HasPrefix(name, markerFile)
@@ -124,7 +126,7 @@ func ours(fs vfs.FS, dir string) error {
 		return nil
 	}
 	slices.Sort(names)
-	return fmt.Errorf("store: %s holds %q but no message store; choose an empty directory, or move its files away", dir, names[0])
+	return fmt.Errorf("%s holds %q but no message store; choose an empty directory, or move its files away", dir, names[0])
 }
 
 // rocketmqs reports whether a directory looks like a commit log: it holds
@@ -159,13 +161,13 @@ func (s *Store) readMark() error {
 	}
 	var size int64
 	if _, err := fmt.Sscanf(string(text), markerFormat, &size); err != nil {
-		return fmt.Errorf("store: %s is %q, which this version does not know; open the directory with the version that made it", path, text)
+		return fmt.Errorf("%s is %q, which this version does not know; open the directory with the version that made it", path, text)
 	}
 	if s.o.SegmentSize == 0 {
 		s.o.SegmentSize = size
 	}
 	if s.o.SegmentSize != size {
-		return fmt.Errorf("store: the log in %s was made with segments of %d bytes, not %d; set segment-size (mappedFileSizeCommitLog) to %d",
+		return fmt.Errorf("the log in %s was made with segments of %d bytes, not %d; set segment-size (mappedFileSizeCommitLog) to %d",
 			s.o.Dir, size, s.o.SegmentSize, size)
 	}
 	return nil
@@ -193,7 +195,7 @@ func (s *Store) writeMark() error {
 		err = s.o.FS.Rename(temporary, path)
 	}
 	if err != nil {
-		return fmt.Errorf("store: the data directory is not writable: %w", err)
+		return fmt.Errorf("the data directory is not writable: %w", err)
 	}
 	return nil
 }
@@ -241,9 +243,9 @@ func openRows(fs vfs.FS, dir string, log *slog.Logger, readOnly bool) (*rows, er
 		CompactionConcurrencyRange: func() (int, int) { return 1, 1 },
 	})
 	if why := barred(err); why != "" {
-		return nil, fmt.Errorf("store: the key store in %s cannot be opened: %s: %w", dir, why, err)
+		return nil, fmt.Errorf("the key store in %s cannot be opened: %s: %w", dir, why, err)
 	} else if err != nil {
-		return nil, fmt.Errorf("store: the key store in %s cannot be opened; restore it from a copy, or move it away: the index is then rebuilt from the log, but topics, groups and consumer offsets are lost: %w", dir, err)
+		return nil, fmt.Errorf("the key store in %s cannot be opened; restore it from a copy, or move it away: the index is then rebuilt from the log, but topics, groups and consumer offsets are lost: %w", dir, err)
 	}
 	return &rows{db: db, wal: wal}, nil
 }
@@ -285,7 +287,7 @@ func (s *Store) recover() error {
 		return err
 	}
 	if err := s.seg.Cut(int64(end)); err != nil {
-		return fmt.Errorf("store: clearing the commit log behind its end: %w", err)
+		return fmt.Errorf("clearing the commit log behind its end: %w", err)
 	}
 	s.setEnd(end)
 	if end > from || rebuild {
@@ -324,7 +326,7 @@ func (s *Store) resumeAt() (from mq.LogPos, rebuild bool, err error) {
 	ck, err := decodeCheckpoint(row)
 	switch {
 	case len(s.seg.Files()) == 0 && (err != nil || ck.pos > 0):
-		return 0, false, fmt.Errorf("store: %s is empty, but the queue index has followed a log up to position %d; mount the volume that the log lies on, or restore the log from a copy; to begin anew without its messages choose an empty directory",
+		return 0, false, fmt.Errorf("%s is empty, but the queue index has followed a log up to position %d; mount the volume that the log lies on, or restore the log from a copy; to begin anew without its messages choose an empty directory",
 			s.o.FS.PathJoin(s.o.Dir, logDir), ck.pos)
 	case err != nil:
 		s.log.Warn("the checkpoint of the queue index is unreadable, the index is rebuilt", "log_end", hi, "error", err)

@@ -89,7 +89,7 @@ func (sc *scanner) window(n int) ([]byte, error) {
 	win := sc.buf[:min(int64(len(sc.buf)), room)]
 	got, err := sc.log.ReadAt(win, sc.pos)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, segment.ErrOutside) {
-		return nil, fmt.Errorf("store: reading the commit log: %w", err)
+		return nil, fmt.Errorf("reading the commit log: %w", err)
 	}
 	sc.at, sc.win = sc.pos, win[:got]
 	return sc.win, nil

@@ -51,7 +51,7 @@ func (s *Store) Change(o Options) error {
 	next.MaxLightQueues = o.MaxLightQueues
 	next.DiskMaxUsed, next.DiskForceClean, next.DiskStopWrites = o.DiskMaxUsed, o.DiskForceClean, o.DiskStopWrites
 	if next.Retention == 0 || next.Reserve == 0 || next.DiskMaxUsed == 0 || next.DiskForceClean == 0 || next.DiskStopWrites == 0 || next.MaxLightQueues == 0 {
-		return errors.New("store: retention, the number of light queues and the disk settings must be more than 0")
+		return errors.New("retention, the number of light queues and the disk settings must be more than 0")
 	}
 	if err := next.Validate(); err != nil {
 		return fmt.Errorf("store: %w", err)

@@ -61,7 +61,7 @@ func Dump(fs vfs.FS, dir string, from mq.LogPos, each func(*mq.Record) error) (R
 func openLog(fs vfs.FS, dir string) (*segment.Log, error) {
 	s := &Store{o: Options{Dir: dir, FS: fs}}
 	if _, err := fs.Stat(fs.PathJoin(dir, logDir)); err != nil {
-		return nil, fmt.Errorf("store: %s holds no commit log: %w", dir, err)
+		return nil, fmt.Errorf("%s holds no commit log: %w", dir, err)
 	}
 	if err := s.readMark(); err != nil && !errors.Is(err, errNotExist) {
 		return nil, err
@@ -71,7 +71,7 @@ func openLog(fs vfs.FS, dir string) (*segment.Log, error) {
 	}
 	l, err := segment.Open(segment.Options{Dir: fs.PathJoin(dir, logDir), Size: s.o.SegmentSize, FS: fs, ReadOnly: true})
 	if err != nil {
-		return nil, fmt.Errorf("store: opening the commit log in %s: %w", dir, err)
+		return nil, fmt.Errorf("opening the commit log in %s: %w", dir, err)
 	}
 	return l, nil
 }
@@ -206,7 +206,7 @@ func lockForVerify(fs vfs.FS, dir string) (unlock func() error, err error) {
 	if why == "" {
 		why = "a broker is using this directory; stop it first"
 	}
-	return nil, fmt.Errorf("store: %s cannot be verified: %s: %w", dir, why, err)
+	return nil, fmt.Errorf("%s cannot be verified: %s: %w", dir, why, err)
 }
 
 const (

@@ -1,6 +1,10 @@
 package timer
 
-import "github.com/goddardmq/goddard/internal/mq"
+import (
+	"time"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
 
 // skew is how far ahead of the clock a store time may lie. One further ahead
 // says that the clock was set back: how long its message has rested cannot be
@@ -16,6 +20,15 @@ const (
 	firstBackoff = 100
 	maxBackoff   = 5000
 )
+
+// maxSleep is how late what is due may be noticed after the clock was set
+// forward, in milliseconds.
+const maxSleep = 10_000
+
+// pause is how long to sleep when something is due at a time.
+func pause(at, now int64) time.Duration {
+	return time.Duration(max(0, min(at-now, maxSleep))) * time.Millisecond
+}
 
 // An op is what the core asks for.
 type op uint8

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -49,12 +50,25 @@ type Timer struct {
 	results          chan result
 	held             []mq.Batch // what was last read of a level, while it is delivered
 	progress         []atomic.Int64
+
+	// behind are, by level, the offsets of messages that are done with and lie
+	// behind one that is not.
+	behind []map[mq.QueueOffset]bool
 }
 
 // A result is the end of a delivery.
 type result struct {
 	level, count int
-	err          error // why the message behind count was not delivered
+	err          error            // why the message behind count was not delivered
+	behind       []mq.QueueOffset // of that one, and done with
+	lost         []lost
+}
+
+// A lost message can never be stored in the topic that it is meant for.
+type lost struct {
+	at    mq.QueueOffset
+	topic string
+	err   error
 }
 
 // New reads how far each level is. Nothing is delivered before Run.
@@ -71,7 +85,7 @@ func New(o Options) (*Timer, error) {
 	}
 	t := &Timer{
 		opts: o, wake: make(chan struct{}, 1), results: make(chan result, n),
-		held: make([]mq.Batch, n), progress: make([]atomic.Int64, n),
+		held: make([]mq.Batch, n), progress: make([]atomic.Int64, n), behind: make([]map[mq.QueueOffset]bool, n),
 	}
 	delays, progress := make([]int64, n), make([]mq.QueueOffset, n)
 	for i, d := range o.Levels {
@@ -120,7 +134,7 @@ func (t *Timer) Run(ctx context.Context) error {
 	for {
 		t.perform()
 		if at := t.core.sleep(); at != 0 {
-			alarm.Reset(time.Until(time.UnixMilli(at)))
+			alarm.Reset(pause(at, time.Now().UnixMilli()))
 		} else {
 			alarm.Stop()
 		}
@@ -211,6 +225,9 @@ func (t *Timer) deliver(a action) {
 			break
 		}
 		d.count++
+		if t.behind[a.level][r.QueueOffset] {
+			continue
+		}
 		s, err := due(r)
 		if err != nil {
 			t.opts.Log.Warn("a delayed message says not where to go and is passed over",
@@ -218,7 +235,7 @@ func (t *Timer) deliver(a action) {
 			continue
 		}
 		d.sends = append(d.sends, s)
-		d.index = append(d.index, d.count-1)
+		d.index, d.at = append(d.index, d.count-1), append(d.at, r.QueueOffset)
 	}
 	if len(d.sends) == 0 {
 		t.results <- result{level: a.level, count: d.count}
@@ -232,18 +249,29 @@ type delivery struct {
 	level, count int
 	sends        []mq.Send
 	index        []int // of each send among the count messages
+	at           []mq.QueueOffset
 }
 
 // result counts what was delivered up to the first message that is worth
 // another try. Those that can never be stored are passed over.
 func (d *delivery) result(b *mq.SendBatch) result {
+	r := result{level: d.level, count: d.count}
 	for i := range b.Sends {
 		err := b.Sends[i].Err
-		if err != nil && !errors.Is(err, mq.ErrMessageIllegal) && !errors.Is(err, mq.ErrMessageTooLarge) {
-			return result{level: d.level, count: d.index[i], err: err}
+		switch {
+		case errors.Is(err, mq.ErrMessageIllegal), errors.Is(err, mq.ErrMessageTooLarge):
+			r.lost = append(r.lost, lost{d.at[i], b.Sends[i].Topic, err})
+		case err != nil:
+			if r.err == nil {
+				r.count, r.err = d.index[i], err
+			}
+			continue
+		}
+		if r.err != nil {
+			r.behind = append(r.behind, d.at[i])
 		}
 	}
-	return result{level: d.level, count: d.count}
+	return r
 }
 
 // due is the message as it goes to the topic it is meant for: as it lies, with
@@ -263,10 +291,30 @@ func due(r mq.Record) (mq.Send, error) {
 // settle hands the end of a delivery to the core.
 func (t *Timer) settle(r result) {
 	t.drop(r.level)
+	for _, l := range r.lost {
+		t.opts.Log.Error("a delayed message cannot be stored in its topic and is passed over",
+			"level", r.level+1, "offset", l.at, "topic", l.topic, "error", l.err)
+	}
+	t.settleBehind(r)
 	if r.err != nil {
 		t.opts.Log.Warn("cannot deliver a delayed message; trying again", "level", r.level+1, "error", r.err)
 	}
 	t.core.delivered(r.level, time.Now().UnixMilli(), r.count, r.err != nil)
+}
+
+// settleBehind notes what is done with behind a failure, and forgets what the
+// level's progress passes.
+func (t *Timer) settleBehind(r result) {
+	done := t.behind[r.level]
+	next := t.core.levels[r.level].first + mq.QueueOffset(r.count)
+	maps.DeleteFunc(done, func(at mq.QueueOffset, _ bool) bool { return at < next })
+	if done == nil && r.behind != nil {
+		done = map[mq.QueueOffset]bool{}
+		t.behind[r.level] = done
+	}
+	for _, at := range r.behind {
+		done[at] = true
+	}
 }
 
 // finish waits for the deliveries in flight and keeps their progress.

@@ -1,10 +1,13 @@
 package timer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,7 +28,8 @@ type rig struct {
 
 	mu struct {
 		sync.Mutex
-		failures int // how many appends of the timer still fail
+		failures int            // how many appends of the timer still fail
+		refuse   map[string]int // how often a message with this body still does
 		batches  [][]string
 	}
 }
@@ -79,7 +83,22 @@ func (r *rig) append(b *mq.SendBatch) {
 		}
 	}
 	r.mu.batches = append(r.mu.batches, bodies)
+	var some mq.SendBatch
+	for i := range b.Sends {
+		if r.mu.refuse[bodies[i]] > 0 {
+			r.mu.refuse[bodies[i]]--
+			b.Sends[i].Err = mq.ErrBusy
+		}
+		if b.Sends[i].Err == nil {
+			some.Sends = append(some.Sends, b.Sends[i])
+		}
+	}
 	r.mu.Unlock()
+	if len(some.Sends) < len(b.Sends) && !fail {
+		some.Done = func(*mq.SendBatch) { b.Done(b) }
+		r.store.Append(&some)
+		return
+	}
 	if fail {
 		b.Done(b)
 		return
@@ -258,14 +277,54 @@ func TestParseLevels(t *testing.T) {
 }
 
 func TestResultStopsAtWhatIsWorthAnotherTry(t *testing.T) {
-	d := &delivery{level: 1, count: 4, index: []int{0, 2, 3}}
+	d := &delivery{level: 1, count: 4, index: []int{0, 2, 3}, at: []mq.QueueOffset{10, 12, 13}}
 	b := &mq.SendBatch{Sends: make([]mq.Send, 3)}
 	b.Sends[0].Err = fmt.Errorf("%w: it is", mq.ErrMessageTooLarge)
 	if r := d.result(b); r.err != nil || r.count != 4 {
 		t.Errorf("result is %+v, want all four", r)
+	} else if len(r.lost) != 1 || r.lost[0].at != 10 {
+		t.Errorf("lost %+v, want offset 10", r.lost)
 	}
 	b.Sends[1].Err = mq.ErrDiskFull
-	if r := d.result(b); !errors.Is(r.err, mq.ErrDiskFull) || r.count != 2 {
+	if r := d.result(b); !errors.Is(r.err, mq.ErrDiskFull) || r.count != 2 || !slices.Equal(r.behind, []mq.QueueOffset{13}) {
 		t.Errorf("result is %+v, want two and disk full", r)
+	}
+}
+
+func TestWhatWasDeliveredBehindAFailureIsNotDeliveredAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, vfs.NewMem())
+		defer stop()
+		r.mu.refuse = map[string]int{"b": 2, "d": 3}
+		for _, body := range []string{"a", "b", "c", "d", "e"} {
+			r.delay(1, body)
+		}
+		pass(time.Minute)
+		r.want("a", "c", "e", "b", "d")
+		if len(r.timer.behind[0]) != 0 || r.timer.Progress(0) != 5 {
+			t.Errorf("progress is %d, noted behind it are %v", r.timer.Progress(0), r.timer.behind[0])
+		}
+	})
+}
+
+func TestAMessageThatCanNeverBeStoredIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, vfs.NewMem())
+		stop()
+		var log bytes.Buffer
+		r.timer.opts.Log = slog.New(slog.NewTextHandler(&log, nil))
+		r.timer.core.levels[0].first = 7
+		r.timer.settle(result{level: 0, count: 1, lost: []lost{{7, "T", mq.ErrMessageTooLarge}}})
+		if !strings.Contains(log.String(), "level=1 offset=7 topic=T") {
+			t.Errorf("logged %q", log.String())
+		}
+	})
+}
+
+func TestAClockSetForwardIsNoticedSoon(t *testing.T) {
+	for at, want := range map[int64]time.Duration{3_600_000: 10 * time.Second, 1_500: 500 * time.Millisecond, 900: 0} {
+		if got := pause(at, 1000); got != want {
+			t.Errorf("due at %d: sleeps %v, want %v", at, got, want)
+		}
 	}
 }

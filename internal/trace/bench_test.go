@@ -103,7 +103,7 @@ func BenchmarkTold(b *testing.B) {
 			})
 		})
 		b.Run(fmt.Sprintf("deliveries %g%%", ratio*100), func(b *testing.B) {
-			tell(b, tr, fill, func() { tr.Deliver("G", records) })
+			tell(b, tr, fill, func() { tr.Deliver("G", "T", records) })
 		})
 	}
 }

@@ -32,6 +32,8 @@ type part struct {
 	err string
 	// duplicate says that it was sent before and stored then.
 	duplicate bool
+	// passed says that a delivery is not held until it is acknowledged.
+	passed bool
 }
 
 // describe copies what is written of a message.

@@ -146,6 +146,9 @@ func (w *writer) deliver(e *event) {
 		if whole != nil {
 			s.Links = append(s.Links, &tracepb.Span_Link{TraceId: whole.TraceId, SpanId: whole.SpanId, Flags: localFlags})
 		}
+		if p.passed {
+			continue
+		}
 		w.hands.put(held{hand: hand{e.group, mq.Queue{Topic: p.topic, ID: p.queue}}, at: p.offset, part: *p, span: id})
 	}
 }

@@ -490,3 +490,21 @@ func TestEachMessageOfABatchHasItsOwnSpans(t *testing.T) {
 		}
 	})
 }
+
+// An acknowledgement names the light queue, where the message has another offset.
+func TestDeliveriesFromLightQueuesAreNotHeld(t *testing.T) {
+	bubble(t, 0, func(t *testing.T, r *rig) {
+		r.send(message("T", "1", "traceparent", traceparent, mq.PropMultiDispatch, "%LMQ%a"))
+		r.pull("%LMQ%a", 0)
+		r.pull("%LMQ%a", 1)
+		want(t, r.written(), "- > send T", "send T > store T", "send T > deliver T")
+		if n := r.tracer.holding.Load(); n != 0 {
+			t.Errorf("%d deliveries are held", n)
+		}
+		r.pull("T", 0)
+		r.pull("T", 1)
+		if n := len(r.written()); n != 5 || r.tracer.holding.Load() != 0 {
+			t.Errorf("%d spans, %d deliveries held", n, r.tracer.holding.Load())
+		}
+	})
+}

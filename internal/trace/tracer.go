@@ -170,7 +170,7 @@ func groupOf(topic string) string {
 }
 
 // Deliver is part of broker.Tracer.
-func (t *Tracer) Deliver(group string, records [][]byte) {
+func (t *Tracer) Deliver(group, from string, records [][]byte) {
 	var e *event
 	count := 0
 	for _, data := range records {
@@ -189,6 +189,8 @@ func (t *Tracer) Deliver(group string, records [][]byte) {
 				e = &event{op: opDeliver, group: clip(group), began: time.Now()}
 				e.ended = e.began
 			}
+			// An acknowledgement names the light queue and the offset there.
+			p.passed = mq.IsLight(from) && !mq.IsLight(p.topic) && !strings.HasPrefix(p.topic, mq.RetryPrefix)
 			e.parts = append(e.parts, p)
 		}
 	}

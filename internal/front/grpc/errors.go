@@ -22,7 +22,7 @@ var conditions = []condition{
 	{mq.ErrMessageIllegal, rmq.Code_BAD_REQUEST, "check its properties and its size"},
 	{mq.ErrLiteTopic, rmq.Code_ILLEGAL_LITE_TOPIC, "name it with at most 64 letters, digits, - and _"},
 	{mq.ErrLiteQuota, rmq.Code_LITE_SUBSCRIPTION_QUOTA_EXCEEDED, "want fewer lite topics, or raise the group's attribute lite.sub.client.quota, or max-lite-subscriptions"},
-	{mq.ErrLightQuota, rmq.Code_LITE_TOPIC_QUOTA_EXCEEDED, "raise max-light-queues (maxLmqConsumeQueueNum), or use fewer lite topics"},
+	{mq.ErrLightQuota, rmq.Code_LITE_TOPIC_QUOTA_EXCEEDED, "raise max-light-queues (maxLmqConsumeQueueNum) or max-light-offsets, or use fewer lite topics"},
 	{mq.ErrBusy, rmq.Code_TOO_MANY_REQUESTS, "try again a little later, or send more slowly"},
 	{mq.ErrDiskFull, rmq.Code_INTERNAL_SERVER_ERROR, "free disk space or shorten retention; reading goes on"},
 	{mq.ErrUnavailable, rmq.Code_INTERNAL_SERVER_ERROR, "try again later, or another broker"},

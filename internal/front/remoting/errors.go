@@ -28,7 +28,7 @@ var conditions = []condition{
 	{mq.ErrInvalid, wire.CodeInvalidParameter, "check the request's fields"},
 	{mq.ErrLiteTopic, wire.CodeMessageIllegal, "name it with at most 64 letters, digits, - and _"},
 	{mq.ErrLiteQuota, wire.CodeLiteSubscriptionQuotaExceeded, "want fewer lite topics, or raise the group's attribute lite.sub.client.quota, or maxLiteSubscriptionCount"},
-	{mq.ErrLightQuota, wire.CodeLMQQuotaExceeded, "raise maxLmqConsumeQueueNum, or use fewer light queues"},
+	{mq.ErrLightQuota, wire.CodeLMQQuotaExceeded, "raise maxLmqConsumeQueueNum or max-light-offsets, or use fewer light queues"},
 	{mq.ErrOffsetOutOfRange, wire.CodeSystemError, "ask for the queue's first and last offset"},
 	{mq.ErrReply, wire.CodeSystemError, "the client that asked has gone, or has connected to another broker"},
 	{mq.ErrTransaction, wire.CodeSystemError, "name a half message that is not ended, and its producer group"},
