@@ -2,11 +2,13 @@ package grpc
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -151,5 +153,14 @@ func TestAnAcknowledgementUsesTheLatestReceipt(t *testing.T) {
 	latest, ok := rig.server.renewing.take(key)
 	if !ok || latest.Invisible != 60000 {
 		t.Errorf("latest %+v", latest)
+	}
+}
+
+func TestFiltersCanBeCompared(t *testing.T) {
+	for kind, text := range map[rmq.FilterType]string{rmq.FilterType_TAG: "a || b", rmq.FilterType_SQL: "a = 'b'"} {
+		w, err := newFilters(false).of(&rmq.FilterExpression{Type: kind, Expression: text})
+		if err != nil || !reflect.TypeOf(w.filter).Comparable() {
+			t.Errorf("%s: %T, %v", text, w.filter, err)
+		}
 	}
 }
