@@ -15,6 +15,7 @@ import (
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
+	"github.com/goddardmq/goddard/internal/store"
 )
 
 // A popped is the answer to a pop.
@@ -637,5 +638,63 @@ func TestAPopThatWaitsForAQueueInOrderKeepsToTheSteadyClock(t *testing.T) {
 	// Round(0) takes the reading of the steady clock away.
 	if at := r.parking.mu.deadlines[0].deadline; at == at.Round(0) {
 		t.Errorf("it waits until %v, whatever the clock is set to", at)
+	}
+}
+
+func TestGroupsWhoseRetryTopicsAreNamedAlikeAreWokenEach(t *testing.T) {
+	q, a, b := newPopQueues(), &waiting{pop: new(popWaiting)}, &waiting{pop: new(popWaiting)}
+	a.pop.request = mq.PopRequest{Group: "a", Topic: "b_c"}
+	b.pop.request = mq.PopRequest{Group: "a_b", Topic: "c"}
+	alike := mq.RetryTopicPop("a", "b_c")
+	for _, w := range []*waiting{a, b} {
+		r := &w.pop.request
+		w.pop.retries = [2]string{mq.RetryTopicPop(r.Group, r.Topic), mq.RetryTopicPopV2(r.Group, r.Topic)}
+		q.add(w)
+	}
+	if len(q.retries[alike]) != 2 {
+		t.Fatalf("%d groups wait for %s, want both", len(q.retries[alike]), alike)
+	}
+	q.remove(a)
+	if all := q.retries[alike]; len(all) != 1 || all[0].first(-1, unordered) != b {
+		t.Errorf("%d groups wait for %s, want the other", len(all), alike)
+	}
+	if q.remove(b); len(q.retries) != 0 {
+		t.Errorf("nobody waits, and %v is left", q.retries)
+	}
+}
+
+// A strict filter counts how often it was asked and wants nothing.
+type strict struct{ asked *int }
+
+func (f strict) Match(int64) bool { *f.asked++; return false }
+
+func TestAMessageIsShownToFewFilters(t *testing.T) {
+	park := func(asked ...*int) *parking {
+		p := newParking(1)
+		for _, n := range asked {
+			w := &waiting{ctx: t.Context(), pop: new(popWaiting)}
+			w.pop.request = mq.PopRequest{Group: "G", Topic: "T", QueueID: -1, Filter: strict{n}}
+			p.parkPop(w, 1000, 1000)
+		}
+		return p
+	}
+	m := []store.Appended{{Queue: mq.Queue{Topic: "T"}}}
+	n := new(int)
+	p := park(slices.Repeat([]*int{n}, 500)...)
+	if p.appended(m); *n != 1 || p.pops.Load() != 500 {
+		t.Errorf("one filter was asked %d times, %d pops wait", *n, p.pops.Load())
+	}
+	many := make([]*int, 500)
+	for i := range many {
+		many[i] = new(int)
+	}
+	p = park(many...)
+	p.appended(m)
+	total := 0
+	for _, n := range many {
+		total += *n
+	}
+	if total != maxRefusals || p.pops.Load() != 499 {
+		t.Errorf("%d filters were asked, %d pops wait; want that one looks for itself", total, p.pops.Load())
 	}
 }

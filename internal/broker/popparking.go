@@ -32,12 +32,37 @@ func (w *popWaiting) wants(m *store.Appended) bool {
 		(w.matcher == nil || w.matcher.MatchProperties(mq.RecordProperties(m.Record)))
 }
 
+// maxRefusals bounds the filters of a group that a message is shown to while its
+// sender waits.
+const maxRefusals = 32
+
+// refusals are the filters of a group's pops that do not want a message.
+type refusals struct {
+	all [maxRefusals]mq.Filter
+	n   int
+}
+
+// wants is that of w, asked once for each filter. Where too many others do not
+// want the message, w has to look for itself.
+func (r *refusals) wants(w *popWaiting, m *store.Appended) bool {
+	f := w.request.Filter
+	switch {
+	case f != nil && slices.Contains(r.all[:r.n], f):
+		return false
+	case r.n == maxRefusals || w.wants(m):
+		return true
+	}
+	r.all[r.n] = f
+	r.n++
+	return false
+}
+
 // popQueues are the pops that wait, the first to wait first: by topic and
 // group, and by the topics of what comes back to a group.
 type popQueues struct {
 	topics  map[string]map[string]*popGroup
-	retries map[string]*popGroup
-	parked  uint64 // so far
+	retries map[string][]*popGroup // one name may be of several groups
+	parked  uint64                 // so far
 }
 
 // A popGroup is the pops of a group that wait for a topic, by the queue that
@@ -47,7 +72,7 @@ type popGroup struct {
 }
 
 func newPopQueues() popQueues {
-	return popQueues{topics: map[string]map[string]*popGroup{}, retries: map[string]*popGroup{}}
+	return popQueues{topics: map[string]map[string]*popGroup{}, retries: map[string][]*popGroup{}}
 }
 
 func (q *popQueues) group(u use) *popGroup { return q.topics[u.topic][u.group] }
@@ -62,7 +87,7 @@ func (q *popQueues) add(w *waiting) {
 		}
 		q.topics[u.topic][u.group] = g
 		for _, name := range w.pop.retries {
-			q.retries[name] = g
+			q.retries[name] = append(q.retries[name], g)
 		}
 	}
 	q.parked++
@@ -85,7 +110,11 @@ func (q *popQueues) remove(w *waiting) {
 		return
 	}
 	for _, name := range w.pop.retries {
-		delete(q.retries, name)
+		all := q.retries[name]
+		i := slices.Index(all, g)
+		if q.retries[name] = slices.Delete(all, i, i+1); len(all) == 1 {
+			delete(q.retries, name)
+		}
 	}
 	if delete(q.topics[u.topic], u.group); len(q.topics[u.topic]) == 0 {
 		delete(q.topics, u.topic)
@@ -159,11 +188,13 @@ func (p *parking) wakePopsLocked(m *store.Appended) {
 	if p.pops.Load() == 0 {
 		return
 	}
-	if g := p.mu.pops.retries[m.Queue.Topic]; g != nil {
+	// Making one ready may take its group out.
+	for _, g := range slices.Clone(p.mu.pops.retries[m.Queue.Topic]) {
 		p.readyLocked(g.first(-1, unordered))
 	}
 	for _, g := range p.mu.pops.topics[m.Queue.Topic] {
-		p.readyLocked(g.first(m.Queue.ID, func(w *waiting) bool { return w.pop.wants(m) }))
+		var asked refusals
+		p.readyLocked(g.first(m.Queue.ID, func(w *waiting) bool { return asked.wants(w.pop, m) }))
 	}
 }
 

@@ -19,7 +19,8 @@ type PullRequest struct {
 	Commit *QueueOffset
 }
 
-// A Filter decides by a message's tag code, which the queue index holds.
+// A Filter decides by a message's tag code, which the queue index holds. Filters
+// can be compared; those that are equal decide alike.
 type Filter interface {
 	// Match reports whether a message with this tag code may be wanted. False
 	// positives are allowed (the client compares the tag itself), false

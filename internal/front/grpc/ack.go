@@ -34,22 +34,23 @@ func (m messaging) AckMessage(ctx context.Context, req *rmq.AckMessageRequest) (
 	}
 	topic, group := req.GetTopic().GetName(), req.GetGroup().GetName()
 	states := make([]*rmq.Status, len(req.Entries))
+	var all []held
 	var acks []mq.Ack
 	var at []int // of acks in the entries
 	for i, e := range req.Entries {
-		_, ack, err := m.inHand(ctx, topic, group, e.GetReceiptHandle(), true)
-		ack.Lite = e.GetLiteTopic()
+		h, err := m.inHand(ctx, topic, group, e.GetReceiptHandle(), true)
+		h.ack.Lite = e.GetLiteTopic()
 		if err != nil {
 			states[i] = m.explain(err)
 			continue
 		}
 		states[i] = okay()
-		acks, at = append(acks, ack), append(at, i)
+		all, acks, at = append(all, h), append(acks, h.ack), append(at, i)
 	}
 	if len(acks) > 0 {
 		for i, err := range m.broker.Ack(ctx, acks) {
 			if err != nil && i < len(at) {
-				states[at[i]] = m.explain(notInHand(err))
+				states[at[i]] = m.explain(m.notDone(all[i], err))
 			}
 		}
 	}
@@ -69,14 +70,14 @@ func (m messaging) ChangeInvisibleDuration(ctx context.Context, req *rmq.ChangeI
 	if err := checkInvisible(d, 0); err != nil {
 		return nil, err
 	}
-	h, ack, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), true)
+	h, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), true)
 	if err != nil {
 		return nil, err
 	}
-	ack.Lite = req.GetLiteTopic()
-	receipt, err := m.broker.ChangeInvisible(ctx, ack, d, req.GetSuspend())
+	h.ack.Lite = req.GetLiteTopic()
+	receipt, err := m.broker.ChangeInvisible(ctx, h.ack, d, req.GetSuspend())
 	if err != nil {
-		return nil, notInHand(err)
+		return nil, m.notDone(h, err)
 	}
 	return &rmq.ChangeInvisibleDurationResponse{Status: okay(), ReceiptHandle: handle{receipt, h.pos}.String()}, nil
 }
@@ -86,43 +87,66 @@ func (m messaging) ForwardMessageToDeadLetterQueue(ctx context.Context, req *rmq
 	if err := checkConsumer(req.GetTopic(), req.GetGroup()); err != nil {
 		return nil, err
 	}
-	_, ack, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), false)
+	h, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), false)
 	if err != nil {
 		return nil, err
 	}
-	ack.Lite = req.GetLiteTopic()
-	if err := m.broker.Bury(ctx, ack); err != nil {
-		return nil, notInHand(err)
+	h.ack.Lite = req.GetLiteTopic()
+	if err := m.broker.Bury(ctx, h.ack); err != nil {
+		return nil, m.notDone(h, err)
 	}
 	return &rmq.ForwardMessageToDeadLetterQueueResponse{Status: okay()}, nil
 }
 
-// notInHand is the status for a message that its receipt does not name any
-// more.
-func notInHand(err error) error {
+// notInHand reports whether a receipt does not name a message any more.
+func notInHand(err error) bool {
 	for _, unknown := range []error{mq.ErrNotFound, mq.ErrInvalid, mq.ErrMessageIllegal, mq.ErrOffsetOutOfRange, mq.ErrQueueOutOfRange} {
 		if errors.Is(err, unknown) {
-			return refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "%v", err)
+			return true
 		}
 	}
-	return err
+	return false
 }
 
-// inHand is what a client's handle names; the server renews it no longer. inTime
-// says that a handle that comes too late is refused.
-func (s *Server) inHand(ctx context.Context, topic, group, text string, inTime bool) (handle, mq.Ack, error) {
-	h, err := parseHandle(text)
+// A held message is what a client's handle names.
+type held struct {
+	handle
+	ack     mq.Ack
+	key     renewalKey
+	was     renewal
+	renewed bool // until now, as was says
+}
+
+// inHand is what a client's handle names. The server does not renew it any more,
+// unless notDone is told of a failure. inTime says that a handle that comes too
+// late is refused.
+func (s *Server) inHand(ctx context.Context, topic, group, text string, inTime bool) (held, error) {
+	p, err := parseHandle(text)
+	h := held{handle: p, key: renewalKey{callerOf(ctx).clientID, group, text}}
 	if err != nil {
-		return h, mq.Ack{}, err
+		return h, err
 	}
 	if h.Broker != s.o.Name {
-		return h, mq.Ack{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "the receipt is of broker %.60s and this is %s; send it to the server that the message came from", h.Broker, s.o.Name)
+		return h, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "the receipt is of broker %.60s and this is %s; send it to the server that the message came from", h.Broker, s.o.Name)
 	}
-	if latest, renewed := s.renewing.take(renewalKey{callerOf(ctx).clientID, group, text}); renewed {
-		h.Receipt = latest
+	if h.was, h.renewed = s.renewing.take(h.key); h.renewed {
+		h.Receipt = h.was.ack.Receipt
 	}
 	if inTime && h.expired(time.Now()) {
-		return h, mq.Ack{}, errExpired(h)
+		return h, errExpired(h.handle)
 	}
-	return h, mq.Ack{Group: group, Topic: topic, Receipt: h.Receipt}, nil
+	h.ack = mq.Ack{Group: group, Topic: topic, Receipt: h.Receipt}
+	return h, nil
+}
+
+// notDone is the status for a message of which the broker refused something. One
+// that is still in hand is renewed on.
+func (s *Server) notDone(h held, err error) error {
+	if notInHand(err) {
+		return refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "%v", err)
+	}
+	if h.renewed {
+		s.renewing.putBack(h.key, h.was)
+	}
+	return err
 }

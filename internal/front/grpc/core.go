@@ -52,13 +52,21 @@ func newRenewals(limit int) *renewals {
 // full reports whether there is no room for more.
 func (r *renewals) full() bool { return len(r.all) >= r.limit }
 
-// add begins with a message.
-func (r *renewals) add(key renewalKey, a mq.Ack) {
+// add begins with a message; false if there is no room.
+func (r *renewals) add(key renewalKey, a mq.Ack) bool {
+	if r.full() {
+		return false
+	}
 	r.all[key] = &renewal{ack: a, received: a.Receipt.PopTime}
+	return true
 }
 
-// due returns what is to be done at a time, in Unix milliseconds. Every renewal
-// ordered must be reported by renewed or notRenewed.
+// putBack goes on with one that was taken. Its room may be taken: then there is
+// one more.
+func (r *renewals) putBack(key renewalKey, was renewal) { r.all[key] = &was }
+
+// due returns what is to be done at a time, in Unix milliseconds. Of every renewal
+// begin is asked whether it is still wanted.
 func (r *renewals) due(now int64) []order {
 	var orders []order
 	for key, one := range r.all {
@@ -70,10 +78,20 @@ func (r *renewals) due(now int64) []order {
 			orders = append(orders, order{key: key, ack: one.ack, giveUp: true})
 			continue
 		}
-		one.busy = true
 		orders = append(orders, order{key: key, ack: one.ack, extend: extension(one.times)})
 	}
 	return orders
+}
+
+// begin says that an order is being carried out; it must be reported by renewed
+// or notRenewed. False if it is not wanted any more.
+func (r *renewals) begin(key renewalKey) bool {
+	one := r.all[key]
+	if one == nil || one.busy {
+		return false
+	}
+	one.busy = true
+	return true
 }
 
 // renewed says that an order was carried out, and the receipt that replaces the
@@ -98,18 +116,18 @@ func (r *renewals) notRenewed(key renewalKey, gone bool) {
 	}
 }
 
-// take ends a renewal and returns the message's latest receipt. One that is busy
-// cannot be taken.
-func (r *renewals) take(key renewalKey) (latest mq.Receipt, ok, busy bool) {
+// take ends a renewal and returns it, with the message's latest receipt. One that
+// is busy cannot be taken.
+func (r *renewals) take(key renewalKey) (was renewal, ok, busy bool) {
 	one := r.all[key]
 	switch {
 	case one == nil:
-		return latest, false, false
+		return was, false, false
 	case one.busy:
-		return latest, false, true
+		return was, false, true
 	}
 	delete(r.all, key)
-	return one.ack.Receipt, true, false
+	return *one, true, false
 }
 
 // takeClient ends the renewals of a client, but for those that are busy, and

@@ -2,11 +2,13 @@ package grpc
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -36,8 +38,8 @@ func renewalScript(t *testing.T, steps []step) {
 		case "failing":
 			failing[what] = !failing[what]
 		case "take":
-			latest, ok, busy := r.take(key(what))
-			got = fmt.Sprintf("%v until %d, busy %v", ok, latest.Due()/1000, busy)
+			was, ok, busy := r.take(key(what))
+			got = fmt.Sprintf("%v until %d, busy %v", ok, was.ack.Receipt.Due()/1000, busy)
 		case "leave":
 			got = fmt.Sprint(len(r.takeClient(what)))
 		case "":
@@ -56,6 +58,9 @@ func due(r *renewals, now int64, failing map[string]bool) string {
 		switch {
 		case o.giveUp:
 			all = append(all, o.key.handle+" given up")
+			continue
+		case !r.begin(o.key):
+			all = append(all, o.key.handle+" not wanted")
 			continue
 		case failing[o.key.handle]:
 			r.notRenewed(o.key, false)
@@ -125,7 +130,7 @@ func TestARenewalThatIsUnderWayCannotBeTaken(t *testing.T) {
 	r := newRenewals(1)
 	key := renewalKey{"a", "G", "h"}
 	r.add(key, mq.Ack{Receipt: mq.Receipt{PopTime: 0, Invisible: 60000}})
-	if !r.full() || len(r.due(55000)) != 1 || len(r.due(56000)) != 0 {
+	if !r.full() || len(r.due(55000)) != 1 || !r.begin(key) || r.begin(key) || len(r.due(56000)) != 0 {
 		t.Error("it is ordered once, and there is no room for others")
 	}
 	if _, ok, busy := r.take(key); ok || !busy {
@@ -148,8 +153,81 @@ func TestAnAcknowledgementUsesTheLatestReceipt(t *testing.T) {
 	if c := rig.fake.changed; len(c) != 1 || c[0].d != time.Minute {
 		t.Fatalf("renewed %+v", c)
 	}
-	latest, ok := rig.server.renewing.take(key)
+	was, ok := rig.server.renewing.take(key)
+	latest := was.ack.Receipt
 	if !ok || latest.Invisible != 60000 {
 		t.Errorf("latest %+v", latest)
+	}
+}
+
+func TestAMessageWhoseAcknowledgementFailsIsRenewedOn(t *testing.T) {
+	rig := newRig(t)
+	h := inHand(5 * time.Second)
+	key := renewalKey{"c", "G", h.String()}
+	rig.talk("c", consumer("G", 2, "T"))
+	rig.server.renewing.add(key, mq.Ack{Group: "G", Topic: "T", Receipt: h.Receipt})
+	ack := func(fails error) *rmq.Status {
+		rig.fake.look(func() { rig.fake.err = fails })
+		resp, err := rig.AckMessage(rig.ctx("c"), &rmq.AckMessageRequest{
+			Topic: res("T"), Group: res("G"), Entries: []*rmq.AckMessageEntry{{ReceiptHandle: h.String()}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.Entries[0].Status
+	}
+	if s := ack(mq.ErrBusy); s.Code == rmq.Code_OK || !rig.server.renewing.has(key) {
+		t.Errorf("the broker is busy: %v, and the message is not renewed", s)
+	}
+	if s := ack(mq.ErrNotFound); s.Code != rmq.Code_INVALID_RECEIPT_HANDLE || rig.server.renewing.has(key) {
+		t.Errorf("nothing is in hand: %v, and it is renewed", s)
+	}
+	rig.server.renewing.add(key, mq.Ack{Group: "G", Topic: "T", Receipt: h.Receipt})
+	if s := ack(nil); s.Code != rmq.Code_OK || rig.server.renewing.has(key) {
+		t.Errorf("acknowledged: %v, and it is renewed", s)
+	}
+}
+
+// has reports whether a message is renewed.
+func (r *renewing) has(key renewalKey) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.core.all[key] != nil
+}
+
+func TestAnAcknowledgementDoesNotWaitForTheRenewalOfOthers(t *testing.T) {
+	rig := newRig(t)
+	rig.talk("c", consumer("G", 2, "T"))
+	keys := map[mq.QueueOffset]renewalKey{}
+	for i := range mq.QueueOffset(2) {
+		h := inHand(5 * time.Second)
+		h.Offset = i
+		keys[i] = renewalKey{"c", "G", h.String()}
+		rig.server.renewing.add(keys[i], mq.Ack{Group: "G", Topic: "T", Receipt: h.Receipt})
+	}
+	begun, goOn, done := make(chan mq.QueueOffset), make(chan bool), make(chan bool)
+	rig.fake.changing = func(a mq.Ack) { begun <- a.Receipt.Offset; <-goOn }
+	go func() {
+		rig.server.renew(rig.ctx("c"), time.Now())
+		close(done)
+	}()
+	first := <-begun
+	if _, ok := rig.server.renewing.take(keys[1-first]); !ok { // waits without end if it is held up
+		t.Error("the other is not renewed")
+	}
+	close(goOn)
+	<-done
+	rig.fake.changing = nil
+	if n := len(rig.fake.changed); n != 1 {
+		t.Errorf("%d were renewed, want what is still in hand", n)
+	}
+}
+
+func TestFiltersCanBeCompared(t *testing.T) {
+	for kind, text := range map[rmq.FilterType]string{rmq.FilterType_TAG: "a || b", rmq.FilterType_SQL: "a = 'b'"} {
+		w, err := newFilters(false).of(&rmq.FilterExpression{Type: kind, Expression: text})
+		if err != nil || !reflect.TypeOf(w.filter).Comparable() {
+			t.Errorf("%s: %T, %v", text, w.filter, err)
+		}
 	}
 }

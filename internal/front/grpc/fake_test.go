@@ -46,7 +46,8 @@ type fake struct {
 	acked    []mq.Ack
 	buried   []mq.Ack
 	changed  []change
-	gone     bool // nothing is in hand
+	changing func(mq.Ack) // told first, if not nil
+	gone     bool         // nothing is in hand
 	released int
 	offsets  map[string]mq.QueueOffset
 	pull     mq.Batch
@@ -181,10 +182,16 @@ func (f *fake) Ack(_ context.Context, acks []mq.Ack) []error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.acked = append(f.acked, acks...)
+	if f.err != nil {
+		return slices.Repeat([]error{f.err}, len(acks))
+	}
 	return nil
 }
 
 func (f *fake) ChangeInvisible(_ context.Context, a mq.Ack, d time.Duration, suspend bool) (mq.Receipt, error) {
+	if f.changing != nil {
+		f.changing(a)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.changed = append(f.changed, change{a, d, suspend})

@@ -115,7 +115,8 @@ func tagWant(expression string) (*want, error) {
 		return nil, fmt.Errorf("%w: it names %d tags, at most %d are allowed", mq.ErrSubscription, len(codes), maxTags)
 	}
 	slices.Sort(codes)
-	w.filter = slices.Compact(codes)
+	codes = slices.Compact(codes)
+	w.filter = &codes
 	return w, nil
 }
 
@@ -132,8 +133,8 @@ func (w *want) takes(props []byte) bool {
 type tagCodes []int64
 
 // Match implements mq.Filter.
-func (c tagCodes) Match(code int64) bool {
-	_, found := slices.BinarySearch(c, code)
+func (c *tagCodes) Match(code int64) bool {
+	_, found := slices.BinarySearch(*c, code)
 	return found
 }
 

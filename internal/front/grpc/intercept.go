@@ -168,6 +168,19 @@ const (
 // as it is: the stream has no room for a status.
 var errStalled = status.Errorf(codes.DeadlineExceeded, "the client has not read the stream for %v; read faster, or ask for fewer messages at a time", writeTimeout)
 
+// reserve takes a share of MaxUnread for size bytes, which may go beyond it once.
+func (s *Server) reserve(size int64) error {
+	for {
+		n := s.unread.Load()
+		if n >= s.o.MaxUnread {
+			return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d bytes of messages wait for clients to read them; read faster, or raise grpc-max-unread", n)
+		}
+		if s.unread.CompareAndSwap(n, n+size) {
+			return nil
+		}
+	}
+}
+
 // within runs write, which writes size bytes to a stream, and gives up if the
 // client does not take them in time. The stream ends then, by which write learns
 // of it: it returns later.

@@ -56,7 +56,10 @@ func (m messaging) pull(req *rmq.PullMessageRequest, stream pullStream) (next mq
 		for _, chunk := range p.Data {
 			size += int64(len(chunk))
 		}
-		m.unread.Add(size)
+		if err := m.reserve(size); err != nil {
+			releasePulled(&p)
+			return r.From, err
+		}
 		return p.Next, m.within(size, func() error {
 			defer m.unread.Add(-size)
 			defer releasePulled(&p)
@@ -110,8 +113,8 @@ func (s *Server) pullRequest(ctx context.Context, req *rmq.PullMessageRequest) (
 	if err != nil {
 		return mq.PullRequest{}, nil, err
 	}
-	if n := s.unread.Load(); n >= s.o.MaxUnread {
-		return mq.PullRequest{}, nil, refusef(rmq.Code_TOO_MANY_REQUESTS, "%d bytes of messages wait for clients to read them; read faster, or raise grpc-max-unread", n)
+	if err := s.reserve(0); err != nil {
+		return mq.PullRequest{}, nil, err
 	}
 	wait := min(max(req.GetLongPollingTimeout().AsDuration(), 0), longestPolling)
 	if left, bounded := remaining(ctx); bounded {

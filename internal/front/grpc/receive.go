@@ -132,16 +132,21 @@ func (r *receiving) readable(ctx context.Context) error {
 
 // room says whether the server can take more messages in hand for clients.
 func (r *receiving) room() error {
-	if n := r.s.unread.Load(); n >= r.s.o.MaxUnread {
-		return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d bytes of messages wait for clients to read them; read faster, or raise grpc-max-unread", n)
+	if err := r.s.reserve(0); err != nil {
+		return err
 	}
 	if r.renew && r.s.clients.find(r.by.clientID) == nil {
 		return refusef(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, "cannot find client settings for this client, without which its messages are not renewed: send them on the telemetry stream first")
 	}
 	if r.renew && r.s.renewing.full() {
-		return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d messages in hand are renewed already; acknowledge them, or raise grpc-max-renewals", r.s.o.MaxRenewals)
+		return r.noRenewal()
 	}
 	return nil
+}
+
+// noRenewal is the refusal of what the server cannot renew.
+func (r *receiving) noRenewal() error {
+	return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d messages in hand are renewed already; acknowledge them, or raise grpc-max-renewals", r.s.o.MaxRenewals)
 }
 
 // polling is how long the call may wait.
@@ -222,7 +227,11 @@ func (r *receiving) serve() error {
 	for i := range p.batch.Messages {
 		size += int64(len(p.batch.Messages[i].Record))
 	}
-	r.s.unread.Add(size)
+	if err := r.s.reserve(size); err != nil { // there was room when the call began
+		r.giveBack(p.batch.Messages)
+		release(&p.batch)
+		return err
+	}
 	return r.s.within(size, func() error {
 		defer r.s.unread.Add(-size)
 		defer release(&p.batch)
@@ -274,23 +283,38 @@ func (r *receiving) deliver(b *mq.PopBatch) error {
 	if len(all) == 0 {
 		return refusef(rmq.Code_MESSAGE_NOT_FOUND, "no match message")
 	}
+	all = r.renewed(all)
+	if len(all) == 0 {
+		return r.noRenewal()
+	}
 	if err := r.status(okay()); err != nil {
 		r.giveBackTaken(all)
 		return err
 	}
 	for i := range all {
 		m := r.message(&all[i])
-		if r.renew {
-			r.s.renewing.add(r.key(m.SystemProperties.GetReceiptHandle()), r.ack(all[i].receipt, all[i].lite))
-		}
 		if err := r.stream.Send(&rmq.ReceiveMessageResponse{Content: &rmq.ReceiveMessageResponse_Message{Message: m}}); err != nil {
-			r.s.renewing.take(r.key(m.SystemProperties.GetReceiptHandle()))
 			r.giveBackTaken(all[i:])
 			return err
 		}
 	}
 	r.s.counts[messagingService+"ReceiveMessage"].messages.Add(int64(len(all)))
 	return nil
+}
+
+// renewed begins to renew messages, if the call wants that, and returns those that
+// there is room for. The others are visible again.
+func (r *receiving) renewed(all []taken) []taken {
+	if !r.renew {
+		return all
+	}
+	for i := range all {
+		if !r.s.renewing.add(r.key(all[i].handle().String()), r.ack(all[i].receipt, all[i].lite)) {
+			r.giveBackTaken(all[i:])
+			return all[:i]
+		}
+	}
+	return all
 }
 
 // A taken message is one to be delivered.
@@ -300,6 +324,9 @@ type taken struct {
 	lite    string // the lite topic, if any
 	tries   int32
 }
+
+// handle is what its client knows it by.
+func (t *taken) handle() handle { return handle{t.receipt, t.record.Pos} }
 
 // sort returns the messages that are to be delivered. Those that only looked
 // wanted are acknowledged, those that were tried too often become dead letters.
@@ -356,15 +383,18 @@ func (r *receiving) key(handle string) renewalKey {
 func (r *receiving) message(t *taken) *rmq.Message {
 	m := outgoing(&t.record, r.req.GetMessageQueue().GetTopic())
 	p := m.SystemProperties
-	p.ReceiptHandle = proto.String(handle{t.receipt, t.record.Pos}.String())
+	p.ReceiptHandle = proto.String(t.handle().String())
 	p.InvisibleDuration = durationpb.New(time.Duration(t.receipt.Invisible) * time.Millisecond)
 	return m
 }
 
-// giveBackTaken makes messages visible again.
+// giveBackTaken makes messages visible again, which are not renewed any more.
 func (r *receiving) giveBackTaken(all []taken) {
 	list := make([]mq.Popped, 0, len(all))
 	for i := range all {
+		if was, ok := r.s.renewing.take(r.key(all[i].handle().String())); ok {
+			all[i].receipt = was.ack.Receipt
+		}
 		list = append(list, mq.Popped{Receipt: all[i].receipt, Lite: all[i].lite})
 	}
 	r.giveBack(list)

@@ -7,6 +7,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -378,4 +379,49 @@ func TestAMessageAtMostOnceIsReceivedAndAcknowledgedLikeOthers(t *testing.T) {
 	if a := r.fake.acked; len(a) != 1 || a[0].Receipt != receipt {
 		t.Errorf("the broker was told %+v, want %+v", a, receipt)
 	}
+}
+
+func TestCallsThatAreWokenTogetherKeepToTheLimits(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.MaxUnread, o.MaxRenewals = 1<<20, 3 })
+	r.fake.topic("T", "NORMAL")
+	r.talk("c", consumer("G", rmq.ClientType_SIMPLE_CONSUMER, "T"))
+	wake := func(change func(*rmq.ReceiveMessageRequest), meanwhile func()) *rmq.ReceiveMessageResponse {
+		stream, err := r.ReceiveMessage(r.ctx("c"), wanted(change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := <-r.fake.parked
+		meanwhile()
+		done(r.fake.batch(stored("T", 0, "0", nil, 0, 0), stored("T", 1, "1", nil, 0, 0)), nil)
+		in, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = stream.Recv()
+		}
+		return in
+	}
+	in := wake(func(*rmq.ReceiveMessageRequest) {}, func() { r.server.unread.Add(1 << 20) })
+	r.want(rmq.Code_TOO_MANY_REQUESTS, in.GetStatus(), nil)
+	r.eventually("both are visible again", func() bool { return len(r.fake.changed) == 2 && r.fake.released == 1 })
+	r.server.unread.Add(-1 << 20)
+
+	renew := func(req *rmq.ReceiveMessageRequest) { req.AutoRenew = true }
+	fill := func(n int) {
+		for i := range n {
+			r.server.renewing.add(renewalKey{"other", "G", fmt.Sprint(i)}, mq.Ack{Receipt: mq.Receipt{PopTime: time.Now().UnixMilli(), Invisible: 60000}})
+		}
+	}
+	in = wake(renew, func() { fill(2) }) // there is room for one of two
+	r.want(rmq.Code_OK, in.GetStatus(), nil)
+	r.eventually("the other is visible again", func() bool { return len(r.fake.changed) == 3 })
+	if !r.server.renewing.full() || len(r.server.renewing.core.all) != 3 {
+		t.Errorf("%d messages are renewed, want 3", len(r.server.renewing.core.all))
+	}
+	r.server.renewing.core.takeClient("other")
+	r.server.renewing.core.takeClient("c")
+	in = wake(renew, func() { fill(3) })
+	r.want(rmq.Code_TOO_MANY_REQUESTS, in.GetStatus(), nil)
+	r.eventually("both are visible again", func() bool { return len(r.fake.changed) == 5 })
 }

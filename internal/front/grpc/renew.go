@@ -33,22 +33,29 @@ func (r *renewing) full() bool {
 	return r.core.full()
 }
 
-// add begins with a message.
-func (r *renewing) add(key renewalKey, a mq.Ack) {
+// add begins with a message; false if there is no room.
+func (r *renewing) add(key renewalKey, a mq.Ack) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.core.add(key, a)
+	return r.core.add(key, a)
+}
+
+// putBack goes on with one that was taken.
+func (r *renewing) putBack(key renewalKey, was renewal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.core.putBack(key, was)
 }
 
 // take ends a renewal, having waited for the broker if it is just being carried
-// out, and returns the latest receipt; false if there is none.
-func (r *renewing) take(key renewalKey) (mq.Receipt, bool) {
+// out, and returns it with the latest receipt; false if there is none.
+func (r *renewing) take(key renewalKey) (renewal, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		latest, ok, busy := r.core.take(key)
+		was, ok, busy := r.core.take(key)
 		if !busy {
-			return latest, ok
+			return was, ok
 		}
 		r.idle.Wait()
 	}
@@ -64,6 +71,12 @@ func (s *Server) renew(ctx context.Context, now time.Time) {
 		if o.giveUp {
 			s.log.Info("a message is not renewed any longer; it is delivered again", "group", o.ack.Group, "topic", o.ack.Topic, "client", o.key.client)
 			s.makeVisible(o.ack)
+			continue
+		}
+		r.mu.Lock()
+		wanted := r.core.begin(o.key)
+		r.mu.Unlock()
+		if !wanted {
 			continue
 		}
 		latest, err := s.broker.ChangeInvisible(context.WithoutCancel(ctx), o.ack, o.extend, true)

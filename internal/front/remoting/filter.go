@@ -29,8 +29,8 @@ const (
 type tagCodes []int64
 
 // Match implements mq.Filter.
-func (c tagCodes) Match(code int64) bool {
-	_, found := slices.BinarySearch(c, code)
+func (c *tagCodes) Match(code int64) bool {
+	_, found := slices.BinarySearch(*c, code)
 	return found
 }
 
@@ -150,5 +150,6 @@ func tagFilter(expression string) (mq.Filter, error) {
 		return nil, fmt.Errorf("%w: it names %d tags, at most %d are allowed", mq.ErrSubscription, len(codes), maxTags)
 	}
 	slices.Sort(codes)
-	return slices.Compact(codes), nil
+	codes = slices.Compact(codes)
+	return &codes, nil
 }
