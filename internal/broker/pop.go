@@ -499,18 +499,14 @@ func (x *popping) start(s source) (mq.QueueOffset, error) {
 	return x.begin(s, lo, hi), nil
 }
 
-// youngQueue is how many messages a queue may hold, of which none is gone yet,
-// for every group to begin at its first message, as those that pull do.
-const youngQueue = 1 << 20
-
 // begin is where a group begins that has no offset.
 func (x *popping) begin(s source, lo, hi mq.QueueOffset) mq.QueueOffset {
-	return beginAt(x.r.FromEnd && s.kind == mq.RetryNone, lo, hi)
+	return beginAt(x.r.FromEnd && s.kind == mq.RetryNone, s.p.topic, lo, hi)
 }
 
-// beginAt is begin in a queue of these bounds.
-func beginAt(fromEnd bool, lo, hi mq.QueueOffset) mq.QueueOffset {
-	if !fromEnd || lo <= 0 && hi <= youngQueue {
+// beginAt is begin in a queue of a topic that has these bounds.
+func beginAt(fromEnd bool, topic string, lo, hi mq.QueueOffset) mq.QueueOffset {
+	if !fromEnd || mq.Young(topic, lo, hi) {
 		return lo
 	}
 	return hi

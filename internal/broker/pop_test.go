@@ -252,16 +252,19 @@ func TestABuriedMessageIsADeadLetterAndNotInHand(t *testing.T) {
 func TestAGroupWithoutOffsetBeginsAsItAsksUnlessTheQueueIsYoung(t *testing.T) {
 	for _, c := range []struct {
 		fromEnd      bool
+		topic        string
 		lo, hi, want mq.QueueOffset
 	}{
-		{false, 3, 9, 3},
-		{true, 3, 9, 9},
-		{true, 0, youngQueue + 1, youngQueue + 1},
-		{true, 0, youngQueue, 0},
-		{true, 0, 0, 0},
+		{false, "T", 3, 9, 3},
+		{true, "T", 3, 9, 9},
+		{true, "T", 0, mq.YoungQueue + 1, mq.YoungQueue + 1},
+		{true, "T", 0, mq.YoungQueue, 0},
+		{true, "T", 0, 0, 0},
+		{true, "%LMQ%T", 3, 9, 3},
+		{true, "%LMQ%T", 3, mq.YoungQueue + 4, mq.YoungQueue + 4},
 	} {
-		if got := beginAt(c.fromEnd, c.lo, c.hi); got != c.want {
-			t.Errorf("from the end %v in %d to %d: begins at %d, want %d", c.fromEnd, c.lo, c.hi, got, c.want)
+		if got := beginAt(c.fromEnd, c.topic, c.lo, c.hi); got != c.want {
+			t.Errorf("from the end %v of %s in %d to %d: begins at %d, want %d", c.fromEnd, c.topic, c.lo, c.hi, got, c.want)
 		}
 	}
 	bubble(t, Options{}, func(t *testing.T, r *rig) {

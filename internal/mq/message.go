@@ -8,6 +8,18 @@ type LogPos int64
 // A QueueOffset numbers the messages of one queue, from 0.
 type QueueOffset int64
 
+// YoungQueue is how many messages a young queue holds at most.
+const YoungQueue = 1 << 20
+
+// Young reports whether a queue that holds lo to hi has few messages and has lost
+// none, so that a group without an offset begins at its first message whatever it
+// is set to. RocketMQ asks whether that is in memory. Of a light queue it cannot
+// be told by the first offset, for few begin at 0, and offsets of groups go when
+// it is empty: what it has is taken for all it ever had.
+func Young(topic string, lo, hi QueueOffset) bool {
+	return (lo <= 0 || IsLight(topic)) && hi-lo <= YoungQueue
+}
+
 // A Queue is one queue of a topic on one broker.
 type Queue struct {
 	Topic string

@@ -115,6 +115,11 @@ func ownCertificate(dir string, names []string, log *slog.Logger) (*certificate,
 	}
 	ca, caKey, err := readPair(filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile))
 	fresh := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !fresh && (empty(filepath.Join(dir, caFile)) || empty(filepath.Join(dir, caKeyFile))) {
+		log.Warn("the certificate authority lost its files in a crash and is made anew; clients that check certificates have to trust the new one",
+			"directory", dir)
+		fresh = true
+	}
 	if fresh {
 		if ca, caKey, err = makeAuthority(dir); err == nil {
 			log.Info("made a certificate authority, which clients that check certificates have to trust", "certificate", filepath.Join(dir, caFile))
@@ -132,6 +137,12 @@ func ownCertificate(dir string, names []string, log *slog.Logger) (*certificate,
 		log.Info("made a certificate", "certificate", cert, "names", names)
 	}
 	return openCertificate(cert, key, log)
+}
+
+// empty reports whether a file is there and holds nothing.
+func empty(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Size() == 0
 }
 
 // memoryCertificate is one that lies nowhere.
@@ -259,7 +270,13 @@ func writePair(cert, key string, der []byte, private *ecdsa.PrivateKey) error {
 
 // writeWhole writes a file under another name and gives it its own then.
 func writeWhole(name string, mode fs.FileMode, data []byte) error {
-	if err := os.WriteFile(name+".new", data, mode); err != nil {
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	// A power cut must not leave the name without what it names.
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(name+".new", name)

@@ -259,6 +259,7 @@ func TestAChangedTimeIsKept(t *testing.T) {
 func TestWhatIsOnItsWayBackIsNotChanged(t *testing.T) {
 	inTime(t, func(t *testing.T, d *hand) {
 		p := d.take(time.Second, d.put(2)...)
+		d.mu.Lock()
 		d.mu.meanwhile = func() {
 			now := time.Now().UnixMilli()
 			if err := d.holds.Change(p[0], now, now+9000, false); !errors.Is(err, mq.ErrNotFound) {
@@ -269,6 +270,7 @@ func TestWhatIsOnItsWayBackIsNotChanged(t *testing.T) {
 			}
 			d.ack(1, p[1])
 		}
+		d.mu.Unlock()
 		pass(time.Second)
 		d.want(0, "0", "1")
 	})
@@ -298,7 +300,9 @@ func TestClaimedHoldsWaitForTheirClaim(t *testing.T) {
 
 func TestFailuresAreTriedAgainMoreSlowly(t *testing.T) {
 	inTime(t, func(t *testing.T, d *hand) {
+		d.mu.Lock()
 		d.mu.fail = mq.ErrDiskFull
+		d.mu.Unlock()
 		d.take(time.Second, d.put(2000)...)
 		pass(time.Minute)
 		d.mu.Lock()
@@ -319,11 +323,15 @@ func TestFailuresAreTriedAgainMoreSlowly(t *testing.T) {
 func TestWhatCannotComeBackIsLetGo(t *testing.T) {
 	inTime(t, func(t *testing.T, d *hand) {
 		m := d.put(2)
+		d.mu.Lock()
 		d.mu.refuse = fmt.Errorf("%w: no such group", ErrGone)
+		d.mu.Unlock()
 		d.take(time.Second, m[0])
 		pass(time.Second)
 		d.want(0)
+		d.mu.Lock()
 		d.mu.refuse, d.mu.fail = nil, mq.ErrMessageTooLarge
+		d.mu.Unlock()
 		d.take(time.Second, m[1])
 		pass(time.Second)
 		d.want(0)

@@ -110,7 +110,7 @@ func TestQueryConsumerOffset(t *testing.T) {
 		"unknown, asked for none":   {offset: -1, hi: 10, zero: no},
 		"unknown, empty queue":      {offset: -1},
 		"unknown, queue has lost":   {offset: -1, lo: 1, hi: 10},
-		"unknown, no longer young":  {offset: -1, hi: youngQueue + 1},
+		"unknown, no longer young":  {offset: -1, hi: mq.YoungQueue + 1},
 		"known, asked for none too": {offset: 0, zero: no, want: "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestAGroupWithoutAnOffsetBeginsAtTheFirstMessageOfALightQueue(t *testing.T)
 	}
 	r.fake.lo = 502
 	r.want(wire.CodeQueryNotFound, r.call(wire.QueryConsumerOffset, ask, ""))
-	r.fake.lo, r.fake.hi = 500, 501+youngQueue
+	r.fake.lo, r.fake.hi = 500, 501+mq.YoungQueue
 	r.want(wire.CodeQueryNotFound, r.call(wire.QueryConsumerOffset, ask, ""))
 }
 

@@ -12,12 +12,6 @@ import (
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
-// youngQueue is how many messages a queue may hold for a group without an
-// offset to be sent to its beginning. RocketMQ asks whether the first message
-// is in memory; a queue that is no longer young makes the client decide, by the
-// place that its consumer is set to begin at.
-const youngQueue = 1 << 20
-
 // queryConsumerOffset answers with the group's offset. Without one, it is that
 // of the first message if the queue is young, else the client decides.
 func queryConsumerOffset(s *session, req *wire.Command) (*wire.Command, error) {
@@ -37,17 +31,10 @@ func queryConsumerOffset(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, refusef(wire.CodeQueryNotFound, "group %s has no offset in queue %d of %s and asked not to get 0", h.ConsumerGroup, h.QueueID, h.Topic)
 	}
 	lo, hi, err := s.h.broker.Bounds(s.ctx, q)
-	if err == nil && young(h.Topic, lo, hi) {
+	if err == nil && hi > max(0, lo) && mq.Young(h.Topic, lo, hi) {
 		return ok(req, &wire.QueryConsumerOffsetResponse{Offset: int64(max(0, lo))}, nil), nil
 	}
 	return nil, refusef(wire.CodeQueryNotFound, "group %s has no offset in queue %d of %s; the client begins where it is set to", h.ConsumerGroup, h.QueueID, h.Topic)
-}
-
-// young reports whether a queue has few messages and has lost none. Of a light
-// queue that cannot be told by its first offset, for few begin at 0, and offsets
-// of groups go when it is empty: what it has is taken for all it ever had.
-func young(topic string, lo, hi mq.QueueOffset) bool {
-	return (lo <= 0 || mq.IsLight(topic)) && hi > max(0, lo) && hi-lo <= youngQueue
 }
 
 // updateConsumerOffset commits an offset.
