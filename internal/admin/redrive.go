@@ -157,6 +157,12 @@ func (r *redriving) batch(ctx context.Context, q *deadQueue, letters []*DeadLett
 }
 
 func (r *redriving) some(ctx context.Context, q *deadQueue, letters []*DeadLetter, to string) error {
+	for _, l := range letters {
+		if lite, ok := mq.Property(l.Record.Properties, mq.PropLiteTopic); ok && r.To == ToRetry {
+			return fmt.Errorf("%w: dead letter %s is of the lite topic %s of %s, and consumers of lite topics read no retry topic; use --to %s, which reaches every group that wants it",
+				mq.ErrInvalid, l.ID, lite, l.Origin, ToOrigin)
+		}
+	}
 	if r.DryRun {
 		for _, l := range letters {
 			m := Revive(l, to)

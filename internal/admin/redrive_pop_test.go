@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -92,5 +93,17 @@ func TestADeadLetterOfAPoppingGroupIsPoppedAgain(t *testing.T) {
 	page, err := c.DeadLetters(t.Context(), "g", DeadLetterFilter{Handled: true}, "", 10)
 	if n := len(page.Letters); err != nil || n != 2 {
 		t.Errorf("%d letters were sent, %v", n, err)
+	}
+}
+
+func TestADeadLetterOfALiteTopicGoesToNoRetryTopic(t *testing.T) {
+	letter := &DeadLetter{Group: "g", Origin: "orders", ID: "ID"}
+	letter.Record.Properties = mq.AppendProperty(nil, mq.PropLiteTopic, "session-1")
+	for to, refused := range map[string]bool{ToRetry: true, ToOrigin: false} {
+		r := &redriving{Redrive: Redrive{Group: "g", To: to, DryRun: true}}
+		err := r.some(t.Context(), nil, []*DeadLetter{letter}, Destination(letter, to))
+		if errors.Is(err, mq.ErrInvalid) != refused {
+			t.Errorf("to %q: %v", to, err)
+		}
 	}
 }
