@@ -130,6 +130,9 @@ func TestAPopThatFindsNothingWaitsForMessagesNotForItsShare(t *testing.T) {
 		}
 		r.fillQueue("T", 3)
 		a, b := <-first, <-second
+		if a.after > b.after { // whichever began to wait first
+			a, b = b, a
+		}
 		if len(a.bodies) != 1 || a.after != 3*time.Second || len(b.bodies) != 1 || b.after != 4*time.Second {
 			t.Errorf("%q after %v, %q after %v", a.bodies, a.after, b.bodies, b.after)
 		}
