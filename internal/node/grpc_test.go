@@ -149,22 +149,22 @@ func TestTheFirstStartMakesACertificateThatLaterStartsKeep(t *testing.T) {
 func TestOnlyFilesThatACrashEmptiedAreMadeAnew(t *testing.T) {
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
-	make := func() error { _, err := ownCertificate(dir, []string{"localhost"}, log); return err }
+	open := func() error { _, err := ownCertificate(dir, []string{"localhost"}, log); return err }
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(dir, caFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := make(); err != nil {
+	if err := open(); err != nil {
 		t.Fatal(err)
 	}
 	write("")
-	if err := make(); err != nil {
+	if err := open(); err != nil {
 		t.Errorf("with an empty file: %v", err)
 	}
 	write("somebody's own")
-	if err := make(); err == nil {
+	if err := open(); err == nil {
 		t.Error("what somebody put there was overwritten")
 	}
 }

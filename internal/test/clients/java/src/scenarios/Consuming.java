@@ -111,17 +111,23 @@ final class Consuming {
         Inbox inbox = new Inbox();
         DefaultMQPushConsumer consumer = c.consume(c.group(), c.topic(), inbox);
         inbox.awaitExactly(before, 30);
-        var admin = c.admin();
-        // A client commits without waiting for an answer, also when it stops.
-        Check.eventually(20, "offsets committed", () -> {
-            consumer.getDefaultMQPushConsumerImpl().persistConsumerOffset();
-            return admin.examineConsumeStats(c.group(), c.topic()).computeTotalDiff() == 0;
-        });
+        commit(c, consumer);
         consumer.shutdown();
         Set<String> behind = c.send(producer, c.topic(), "behind", 40);
         Inbox second = new Inbox();
         c.consume(c.group(), c.topic(), second);
         second.awaitExactly(behind, 30);
+    }
+
+    /** Clients commit without waiting for an answer, also when they stop or give a queue away. */
+    static void commit(Case c, DefaultMQPushConsumer... consumers) throws Exception {
+        var admin = c.admin();
+        Check.eventually(20, "offsets committed", () -> {
+            for (DefaultMQPushConsumer consumer : consumers) {
+                consumer.getDefaultMQPushConsumerImpl().persistConsumerOffset();
+            }
+            return admin.examineConsumeStats(c.group(), c.topic()).computeTotalDiff() == 0;
+        });
     }
 
     static int owned(DefaultMQPushConsumer consumer, String topic) {
@@ -141,6 +147,7 @@ final class Consuming {
         Check.eventually(40, "one member has all queues", () -> owned(first, c.topic()) == 4);
         a.awaitExactly(c.send(producer, c.topic(), "alone", 20), 20);
         a.clear();
+        commit(c, first);
 
         DefaultMQPushConsumer second = c.consume(c.group(), c.topic(), b);
         Check.eventually(40, "two members have two queues each", () -> owned(first, c.topic()) == 2 && owned(second, c.topic()) == 2);
@@ -157,6 +164,7 @@ final class Consuming {
             Check.that(!queues.contains(m.getQueueId()), "queue %d was consumed by both", m.getQueueId());
         }
         a.clear();
+        commit(c, first, second);
         second.shutdown();
         Check.eventually(40, "the one who stayed has all queues", () -> owned(first, c.topic()) == 4);
         a.awaitExactly(c.send(producer, c.topic(), "again", 20), 20);

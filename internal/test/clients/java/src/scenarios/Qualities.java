@@ -269,11 +269,12 @@ final class Qualities {
     /** A group with 20 messages a second: slower, complete, without errors. */
     static void slowPush(Case c, boolean orderly) throws Exception {
         c.createTopic(c.topic(), 2);
-        Set<String> bodies = c.send(c.producer(), c.topic(), "slow", 120);
         Inbox inbox = new Inbox();
+        DefaultMQPushConsumer first = start(c, inbox, orderly, 0);
+        DefaultMQPushConsumer second = start(c, inbox, orderly, 0);
+        Check.eventually(40, "a queue each", () -> Consuming.owned(first, c.topic()) == 1 && Consuming.owned(second, c.topic()) == 1);
         long from = System.nanoTime();
-        start(c, inbox, orderly, 0);
-        start(c, inbox, orderly, 0);
+        Set<String> bodies = c.send(c.producer(), c.topic(), "slow", 120);
         Check.eventually(30, "the first message", () -> inbox.size() > 0);
         long begun = System.nanoTime();
         inbox.awaitExactly(bodies, 60);

@@ -245,7 +245,7 @@ final class Transactions {
         for (int i = 2; i < 90; i += 3) {
             committed.add(String.format("pending-%02d", i));
         }
-        inbox.await(committed, 60);
+        inbox.await(committed, 100);
         Thread.sleep(4000);
         Check.same(inbox.distinct(), committed, "received bodies");
         c.note((inbox.size() - committed.size()) + " delivered again; asked " + listener.checked.size() + " times");
