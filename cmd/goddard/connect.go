@@ -35,8 +35,8 @@ func (d *door) registerTLS(f *pflag.FlagSet) {
 	f.BoolVar(&d.peers.TLS, "tls", false, "connect by TLS")
 	f.StringVar(&d.peers.CA, "tls-ca", "", "`FILE` of certificates to trust, in PEM form; implies --tls (default: those of this system)")
 	f.BoolVar(&d.peers.SkipVerify, "tls-skip-verify", false, "believe any certificate; implies --tls")
-	f.StringVar(&d.peers.Cert, "tls-cert", "", "`FILE` with a certificate to show to servers that ask for one; implies --tls")
-	f.StringVar(&d.peers.Key, "tls-key", "", "`FILE` with the private key of --tls-cert")
+	f.StringVar(&d.peers.Cert, "tls-client-cert", "", "`FILE` with a certificate to show to servers that ask for one; implies --tls")
+	f.StringVar(&d.peers.Key, "tls-client-key", "", "`FILE` with the private key of --tls-client-cert")
 }
 
 // config is how to encrypt; nil means not to.
@@ -44,7 +44,7 @@ func (d *door) config() (*tls.Config, error) {
 	p := d.peers
 	p.TLS = p != (gate.Peers{})
 	if (p.Cert == "") != (p.Key == "") {
-		return nil, errors.New("--tls-cert and --tls-key go together; give both or neither")
+		return nil, errors.New("--tls-client-cert and --tls-client-key go together; give both or neither")
 	}
 	return p.Config()
 }
