@@ -31,6 +31,30 @@ type Door struct {
 	From  []netip.Prefix
 }
 
+// HTTP is the door for a server that speaks HTTP/1.1 alone.
+func (d *Door) HTTP() *Door {
+	h := *d
+	if h.TLS == nil {
+		return &h
+	}
+	speak := func(c *tls.Config) *tls.Config {
+		c = c.Clone()
+		c.NextProtos = []string{"http/1.1"}
+		return c
+	}
+	h.TLS = speak(h.TLS)
+	if choose := h.TLS.GetConfigForClient; choose != nil {
+		h.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			c, err := choose(hello)
+			if c == nil || err != nil {
+				return c, err
+			}
+			return speak(c), nil
+		}
+	}
+	return &h
+}
+
 // A Guest is a connection whose first bytes have been looked at.
 type Guest struct {
 	// Remote is the client's address: the one that its proxy named, or else the
