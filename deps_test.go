@@ -16,9 +16,9 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate, front/grpc/rmq;
+NONE                          < mq, wire, segment, rate, door, front/grpc/rmq;
 mq                            < filter, lite;
-mq, wire                      < rpc;
+mq, wire, door                < rpc;
 mq, segment                   < store;
 store                         < timer, txn, pop, dedup;
 rpc                           < namesrv;
@@ -26,8 +26,8 @@ mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter               < front/remoting;
-mq, filter, front/grpc/rmq    < front/grpc;
-mq                            < front/web;
+mq, filter, door, front/grpc/rmq < front/grpc;
+mq, door                      < front/web;
 mq, rpc, filter, remote       < admin;
 mq, broker                    < trace;
 broker, trace, namesrv, front/remoting, front/grpc, front/web < node;

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
 	"github.com/goddardmq/goddard/internal/front/web"
@@ -27,6 +29,8 @@ import (
 type Node struct {
 	c         Config
 	handler   *frontDoor
+	door      *door.Door
+	peers     *tls.Config  // how name servers and brokers elsewhere are reached; nil: without TLS
 	listener  *rpc.Server  // of the broker
 	fast      *rpc.Server  // nil if there is none
 	grpc      *grpc.Server // nil if there is none
@@ -60,7 +64,7 @@ func New(c Config) (*Node, error) {
 
 // open is the list of parts.
 func (n *Node) open() error {
-	if err := n.loadTLS(); err != nil {
+	if err := n.openDoor(); err != nil {
 		return err
 	}
 	if n.c.Role != RoleNamesrv {
@@ -138,7 +142,7 @@ func (n *Node) openTracer() error {
 // openNamesrv opens the name server.
 func (n *Node) openNamesrv() error {
 	o := n.c.Namesrv
-	o.Listen, o.Port, o.RPC, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.c.Log
+	o.Listen, o.Port, o.RPC, o.TLS, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.peers, n.c.Log
 	if o.KVConfigPath == "" && n.c.FS == nil {
 		o.KVConfigPath = filepath.Join(n.c.Data, "kvConfig.json")
 		if n.c.Role == RoleAll {
@@ -177,7 +181,7 @@ func (n *Node) introduce() error {
 		return nil
 	}
 	o := n.c.Registrar
-	o.NameServers = strings.Join(n.c.Namesrvs, ";")
+	o.NameServers, o.RPC = strings.Join(n.c.Namesrvs, ";"), rpc.ClientOptions{TLS: n.peers}
 	o.Cluster, o.Name, o.Port, o.Advertised, o.Topics, o.Log = cluster, name, port, n.c.Advertise, n.topics, n.c.Log
 	r, err := namesrv.NewRegistrar(o)
 	if err != nil {
