@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/namesrv"
@@ -93,6 +94,9 @@ type Config struct {
 
 	// GRPC says how RocketMQ 5's gRPC clients are treated.
 	GRPC grpc.Options
+
+	// Auth says who must prove what.
+	Auth auth.Options
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options
@@ -219,6 +223,9 @@ func (c Config) Validate() error {
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("tls-cert and tls-key go together; give both or neither")
+	}
+	if err := c.Auth.Validate(); err != nil {
+		return err
 	}
 	if c.Role == RoleNamesrv {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
@@ -29,6 +30,7 @@ type Node struct {
 	fast      *rpc.Server  // nil if there is none
 	grpc      *grpc.Server // nil if there is none
 	broker    *broker.Broker
+	access    *auth.Access
 	tracer    *trace.Tracer // nil if no spans are written
 	namesrv   *namesrv.Server
 	local     *namesrv.Local
@@ -106,9 +108,13 @@ func (n *Node) openBroker() error {
 	}
 	n.broker = b
 	n.warnOfJavaTopics()
+	if err := n.openAccess(); err != nil {
+		return err
+	}
 	settings := b.Settings(context.Background())
 	front, err := remoting.New(remoting.Options{
-		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false", Log: n.c.Log,
+		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false",
+		Access: n.access, Cluster: settings["brokerClusterName"], Log: n.c.Log,
 	})
 	if err != nil {
 		return err
@@ -245,6 +251,9 @@ func (n *Node) Close() error {
 	if n.tracer != nil {
 		errs = append(errs, n.tracer.Close())
 	}
+	if n.access != nil {
+		errs = append(errs, n.access.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -287,7 +296,7 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	parts := n.parts()
-	errs := make([]error, len(parts)+1)
+	errs := make([]error, len(parts)+2)
 	cancels := make([]context.CancelFunc, len(parts))
 	ended := make([]chan struct{}, len(parts))
 	endTracing := n.startTracing(ctx)
@@ -319,6 +328,9 @@ func (n *Node) Run(ctx context.Context) error {
 	wg.Wait()
 	if n.broker != nil {
 		errs[len(parts)] = n.broker.Close()
+	}
+	if n.access != nil {
+		errs[len(parts)+1] = n.access.Close()
 	}
 	return errors.Join(errs...)
 }

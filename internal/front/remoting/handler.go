@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -33,6 +34,11 @@ type Options struct {
 	// TraceOff tells producers that traces are not wanted. Default false.
 	TraceOff bool
 
+	// Access says who may do what, and Cluster is the name of the cluster among
+	// what can be allowed. Nil lets everybody do everything.
+	Access  *auth.Access
+	Cluster string
+
 	// NoPropertyFilter refuses subscriptions by SQL-92 expressions. Default
 	// false.
 	NoPropertyFilter bool
@@ -50,6 +56,7 @@ type Handler struct {
 	region      []byte
 	traceOn     []byte
 	noSelectors bool
+	guard       *guard // nil if nobody is asked who they are
 	log         *slog.Logger
 	table       map[wire.Code]*operation
 }
@@ -75,7 +82,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		broker: o.Broker, admin: o.Admin, name: o.Name, storeHost: o.StoreHost,
 		region: []byte(o.Region), traceOn: strconv.AppendBool(nil, !o.TraceOff),
-		noSelectors: o.NoPropertyFilter, log: o.Log, table: map[wire.Code]*operation{},
+		noSelectors: o.NoPropertyFilter, guard: newGuard(o.Access, o.Cluster), log: o.Log, table: map[wire.Code]*operation{},
 	}
 	for i := range operations {
 		h.table[operations[i].code] = &operations[i]
@@ -113,6 +120,12 @@ func (s *session) serve(req *wire.Command) {
 		s.handOver()
 		s.refuse(req, notSupported(req.Code))
 		return
+	}
+	if s.h.guard != nil {
+		if err := s.admit(req, op); err != nil {
+			s.refuse(req, err)
+			return
+		}
 	}
 	if op.run == gathered {
 		if op.code == wire.AckMessage {
