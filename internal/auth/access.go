@@ -276,5 +276,26 @@ func (a *Access) Explain(user string, need Need, from netip.Addr) Explanation {
 	return e
 }
 
+// String says what decides, as a sentence.
+func (e Explanation) String() string {
+	want := fmt.Sprintf("User:%s asks for %v on %v", e.User, e.Need.Actions, e.Need.Resource)
+	if e.From.IsValid() {
+		want += " from " + e.From.String()
+	}
+	switch e.Verdict.Reason {
+	case NoUser:
+		return want + ": there is no such user"
+	case Disabled:
+		return want + ": the user is disabled"
+	case SuperUser:
+		return want + ": the user is of the type Super, who may do everything"
+	case CustomEntry:
+		return want + ": the custom policy decides by \"" + e.Verdict.Entry.String() + "\", the narrowest resource of those that fit"
+	case DefaultEntry:
+		return want + ": no custom policy fits; the default policy decides by \"" + e.Verdict.Entry.String() + "\""
+	}
+	return want + ": no policy of the user fits, and what no policy allows is denied"
+}
+
 // logger is where the package says what an operator should read.
 func (a *Access) logger() *slog.Logger { return a.o.Log }

@@ -65,14 +65,15 @@ func (a *ACL) Texts() []PolicyText {
 		}
 		text := PolicyText{PolicyType: p.name}
 		for _, e := range p.entries {
-			text.Entries = append(text.Entries, e.text())
+			text.Entries = append(text.Entries, e.Text())
 		}
 		all = append(all, text)
 	}
 	return all
 }
 
-func (e Entry) text() EntryText {
+// Text is the entry as RocketMQ's tools write it.
+func (e Entry) Text() EntryText {
 	t := EntryText{Resource: e.Resource.String(), Actions: e.Actions.Names(), Decision: e.Decision.String()}
 	for _, p := range e.Sources {
 		t.SourceIPs = append(t.SourceIPs, sourceText(p))

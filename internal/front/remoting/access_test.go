@@ -2,6 +2,8 @@ package remoting
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -337,5 +339,96 @@ func TestAdmittingASendAllocatesNothing(t *testing.T) {
 	admit()
 	if n := testing.AllocsPerRun(1000, admit); n > 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestUsersAreManagedAsJavasToolsDo(t *testing.T) {
+	r := newGuardedRig(t)
+	do := func(want wire.Code, as rpc.Credentials, code wire.Code, h wire.Header, body string) string {
+		t.Helper()
+		resp := r.call(as, request(code, h, body))
+		if resp.Code != want {
+			t.Errorf("%v answered %v: %s", code, resp.Code.ResponseString(), resp.Remark)
+		}
+		return string(resp.Body) + resp.Remark
+	}
+	carol := &wire.AuthCreateUserRequest{Username: "carol"}
+	do(wire.CodeSuccess, asRoot, wire.AuthCreateUser, carol, `{"password":"carolsecret","userType":"Normal","username":"carol"}`)
+	do(wire.CodeInvalidParameter, asRoot, wire.AuthCreateUser, carol, `{"password":"carolsecret","username":"carol"}`)
+	asCarol := rpc.Credentials{AccessKey: "carol", SecretKey: "carolsecret"}
+	do(wire.CodeNoPermission, asCarol, wire.AuthCreateUser, &wire.AuthCreateUserRequest{Username: "dave"}, `{"password":"davesecret"}`)
+	if got := do(wire.CodeSuccess, asRoot, wire.AuthGetUser, carol, ""); got != `{"userStatus":"enable","userType":"Normal","username":"carol"}` {
+		t.Errorf("got %s", got)
+	}
+	if got := do(wire.CodeSuccess, asRoot, wire.AuthGetUser, &wire.AuthGetUserRequest{Username: "nobody"}, ""); got != "" {
+		t.Errorf("nobody is %s", got)
+	}
+	do(wire.CodeSuccess, asRoot, wire.AuthUpdateUser, carol, `{"userStatus":"disable"}`)
+	if got := do(wire.CodeSuccess, asRoot, wire.AuthListUser, &wire.AuthListUserRequest{Filter: "carol"}, ""); got != `[{"userStatus":"disable","userType":"Normal","username":"carol"}]` {
+		t.Errorf("listed %s", got)
+	}
+	do(wire.CodeNoPermission, asCarol, wire.AuthListUser, nil, "")
+	do(wire.CodeSuccess, asRoot, wire.AuthUpdateUser, carol, `{"userStatus":"enable","password":"othersecret"}`)
+	do(wire.CodeNoPermission, asCarol, wire.AuthListUser, nil, "")
+
+	subject := &wire.AuthCreateACLRequest{Subject: "User:carol"}
+	do(wire.CodeSuccess, asRoot, wire.AuthCreateACL, subject,
+		`{"subject":"User:carol","policies":[{"entries":[{"resource":"Topic:T*","actions":["PUB","sub"],"sourceIps":["10.0.0.0/8"],"decision":"ALLOW"}]}]}`)
+	do(wire.CodeSuccess, asRoot, wire.AuthUpdateACL, subject,
+		`{"policies":[{"policyType":"Default","entries":[{"resource":"*","actions":["All"],"decision":"Deny"}]}]}`)
+	want := `{"policies":[{"entries":[{"actions":["Pub","Sub"],"decision":"Allow","resource":"Topic:T*","sourceIps":["10.0.0.0/8"]}],"policyType":"Custom"},` +
+		`{"entries":[{"actions":["All"],"decision":"Deny","resource":"*"}],"policyType":"Default"}],"subject":"User:carol"}`
+	if got := do(wire.CodeSuccess, asRoot, wire.AuthGetACL, subject, ""); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := do(wire.CodeSuccess, asRoot, wire.AuthListACL, &wire.AuthListACLRequest{SubjectFilter: "carol", ResourceFilter: "Topic"}, ""); !strings.Contains(got, "Topic:T*") || strings.Contains(got, "Default") {
+		t.Errorf("listed %s", got)
+	}
+	explained := do(wire.CodeSuccess, asRoot, wire.GoddardExplainAccess, &wire.GoddardExplainAccessRequest{Username: "carol", Resource: "Topic:Tab", Actions: "Pub", SourceIP: "10.1.1.1"}, "")
+	if !strings.Contains(explained, `"allowed":true`) || !strings.Contains(explained, "Allow PUB|SUB on Topic:T* from 10.0.0.0/8") {
+		t.Errorf("explained by %s", explained)
+	}
+	do(wire.CodeSuccess, asRoot, wire.AuthDeleteACL, &wire.AuthDeleteACLRequest{Subject: "User:carol", Resource: "Topic:T*"}, "")
+	do(wire.CodeSuccess, asRoot, wire.AuthDeleteACL, &wire.AuthDeleteACLRequest{Subject: "User:carol"}, "")
+	do(wire.CodeInvalidParameter, asRoot, wire.AuthDeleteACL, &wire.AuthDeleteACLRequest{Subject: "User:carol"}, "")
+	do(wire.CodeSuccess, asRoot, wire.AuthDeleteUser, carol, "")
+	do(wire.CodeSuccess, asRoot, wire.AuthDeleteUser, carol, "")
+	for _, bad := range []string{
+		`{"policies":[]}`, `{"policies":[{"entries":[{"resource":"Topic:T","actions":["Any"],"decision":"Allow"}]}]}`,
+		`{"policies":[{"entries":[{"resource":"T","actions":["Pub"],"decision":"Allow"}]}]}`,
+		`{"policies":[{"entries":[{"resource":"Topic:T","actions":["Pub"],"decision":"Maybe"}]}]}`,
+		`{"policies":[{"entries":[{"resource":"Topic:T","actions":["Pub"],"decision":"Allow","sourceIps":["here"]}]}]}`,
+		`{"policies":[{"entries":[{"resource":"Topic:T","actions":["Pub"],"decision":"Allow"},{"resource":"Topic:T","actions":["Sub"],"decision":"Deny"}]}]}`,
+	} {
+		do(wire.CodeInvalidParameter, asRoot, wire.AuthCreateACL, &wire.AuthCreateACLRequest{Subject: "User:alice"}, bad)
+	}
+}
+
+// Whatever is refused or done, the audit log says who, what and how it ended, and
+// has no secret in it.
+func TestTheAuditLogHasNoSecrets(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.log")
+	r := newGuardedRig(t, func(o *auth.Options) { o.AuditLog = file })
+	r.call(asRoot, request(wire.AuthCreateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret"}`))
+	r.call(asRoot, request(wire.AuthUpdateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret","userStatus":"gone"}`))
+	r.call(asRoot, request(wire.AuthUpdateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret",}x`))
+	r.call(asRoot, request(wire.DeleteTopicInBroker, &wire.DeleteTopicInBrokerRequest{Topic: "T"}, ""))
+	r.call(asAlice, request(wire.DeleteTopicInBroker, &wire.DeleteTopicInBrokerRequest{Topic: "T"}, ""))
+	text, err := os.ReadFile(file)
+	r.must(err)
+	for _, want := range []string{
+		`"msg":"administered","logger":"audit","user":"root"`, "AUTH_CREATE_USER", "username=carol", `"msg":"denied"`, "User:alice has no permission", "DELETE_TOPIC_IN_BROKER",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the audit log lacks %s:\n%s", want, text)
+		}
+	}
+	for _, secret := range []string{"carolsecret", "rootsecret", "alicesecret", "token"} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("the audit log has the secret %s:\n%s", secret, text)
+		}
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its permissions are %v, %v", info.Mode(), err)
 	}
 }

@@ -49,6 +49,7 @@ const (
 	smallBody = 64 << 10
 	ackBody   = 1 << 20
 	listBody  = 8 << 20
+	aclBody   = 1 << 20
 	replyBody = 64 << 20
 )
 
@@ -148,6 +149,18 @@ var operations = []operation{
 
 	{wire.GoddardListMessageGroups, listMessageGroups, beside, topicConsumer, 0, "message groups that are parked or do not get on"},
 	{wire.GoddardSettleMessageGroup, settleMessageGroup, beside, groupSettle, 0, "park a message group, release it or bury what waits"},
+
+	{wire.AuthCreateUser, putUser, beside, clusterWrite, smallBody, "create a user"},
+	{wire.AuthUpdateUser, changeUser, beside, clusterWrite, smallBody, "change a user"},
+	{wire.AuthDeleteUser, deleteUser, beside, clusterWrite, 0, "delete a user and its policies"},
+	{wire.AuthGetUser, oneUser, beside, clusterGet, 0, "one user, without the password"},
+	{wire.AuthListUser, listUsers, beside, clusterGet, 0, "users, without their passwords"},
+	{wire.AuthCreateACL, putPolicies, beside, clusterWrite, aclBody, "add entries to a user's policies"},
+	{wire.AuthUpdateACL, putPolicies, beside, clusterWrite, aclBody, "the same"},
+	{wire.AuthDeleteACL, deletePolicies, beside, clusterWrite, 0, "delete one entry of a user's policies, or all"},
+	{wire.AuthGetACL, onePolicies, beside, clusterGet, 0, "a user's policies"},
+	{wire.AuthListACL, listPolicies, beside, clusterGet, 0, "policies of users"},
+	{wire.GoddardExplainAccess, explainAccess, beside, clusterGet, 0, "what decides about a request, and why"},
 
 	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
 	{wire.CloneGroupOffset, cloneOffsets, beside, groupClone, 0, "a group begins where another is"},

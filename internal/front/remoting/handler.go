@@ -56,6 +56,7 @@ type Handler struct {
 	region      []byte
 	traceOn     []byte
 	noSelectors bool
+	access      *auth.Access
 	guard       *guard // nil if nobody is asked who they are
 	log         *slog.Logger
 	table       map[wire.Code]*operation
@@ -82,7 +83,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		broker: o.Broker, admin: o.Admin, name: o.Name, storeHost: o.StoreHost,
 		region: []byte(o.Region), traceOn: strconv.AppendBool(nil, !o.TraceOff),
-		noSelectors: o.NoPropertyFilter, guard: newGuard(o.Access, o.Cluster), log: o.Log, table: map[wire.Code]*operation{},
+		noSelectors: o.NoPropertyFilter, access: o.Access, guard: newGuard(o.Access, o.Cluster), log: o.Log, table: map[wire.Code]*operation{},
 	}
 	for i := range operations {
 		h.table[operations[i].code] = &operations[i]
@@ -148,7 +149,7 @@ func (s *session) serve(req *wire.Command) {
 	switch op.run {
 	case beside:
 		own := req.Clone()
-		s.beside(func() { s.answer(own, op.serve) })
+		s.beside(func() { s.answer(own, op) })
 		return
 	case asking:
 		if s.asking.Add(1) > maxAsking {
@@ -157,17 +158,20 @@ func (s *session) serve(req *wire.Command) {
 			return
 		}
 		own := req.Clone()
-		if !s.start(func() { defer s.asking.Add(-1); s.answer(own, op.serve) }) {
+		if !s.start(func() { defer s.asking.Add(-1); s.answer(own, op) }) {
 			s.asking.Add(-1)
 		}
 		return
 	}
-	s.answer(req, op.serve)
+	s.answer(req, op)
 }
 
-// answer runs serve and replies with what it returns.
-func (s *session) answer(req *wire.Command, serve serveFunc) {
-	resp, err := serve(s, req)
+// answer runs what serves a request and replies with what it returns.
+func (s *session) answer(req *wire.Command, op *operation) {
+	resp, err := op.serve(s, req)
+	if s.h.access != nil && op.access.writes() {
+		s.h.access.Did(s.caller(req), req.Code.String(), err, what(req))
+	}
 	switch {
 	case err != nil:
 		s.refuse(req, err)

@@ -1,6 +1,7 @@
 package remoting
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/goddardmq/goddard/internal/auth"
@@ -14,6 +15,37 @@ type access struct {
 	needs []need
 	body  func(*demand) error
 	text  string // what body asks for
+}
+
+// writes reports whether an operation changes what operators look after, which
+// goes into the audit log.
+func (x *access) writes() bool {
+	for i := range x.needs {
+		if a := x.needs[i].actions; a == auth.Create || a == auth.Update || a == auth.Delete {
+			return true
+		}
+	}
+	return strings.Contains(x.text, "CREATE") || strings.Contains(x.text, "UPDATE") || strings.Contains(x.text, "DELETE")
+}
+
+// maxNoted is how much of a body the audit log has, in bytes.
+const maxNoted = 512
+
+// what says for the audit log what a request is about: its header, and the start
+// of its body unless that holds a password.
+func what(req *wire.Command) string {
+	var b strings.Builder
+	for i := range req.Fields {
+		switch f := &req.Fields[i]; string(f.Key) {
+		case fieldUser, fieldSignature, "SecurityToken":
+		default:
+			fmt.Fprintf(&b, "%s=%.200s ", f.Key, f.Value)
+		}
+	}
+	if len(req.Body) > 0 && req.Code != wire.AuthCreateUser && req.Code != wire.AuthUpdateUser {
+		fmt.Fprintf(&b, "%.*s", maxNoted, req.Body)
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // A need is one action, or any of several, on what a field of the header names.
