@@ -17,7 +17,7 @@ const modulePath = "github.com/goddardmq/goddard"
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
 NONE                          < mq, wire, segment, rate, door, front/grpc/rmq;
-mq                            < filter, lite;
+mq                            < filter, lite, auth;
 mq, wire, door                < rpc;
 mq, segment                   < store;
 store                         < timer, txn, pop, dedup;
@@ -25,12 +25,12 @@ rpc                           < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;
-mq, rpc, filter               < front/remoting;
-mq, filter, door, front/grpc/rmq < front/grpc;
+mq, rpc, filter, auth         < front/remoting;
+mq, filter, auth, door, front/grpc/rmq < front/grpc;
 mq, door                      < front/web;
 mq, rpc, filter, remote       < admin;
 mq, broker                    < trace;
-broker, trace, namesrv, front/remoting, front/grpc, front/web < node;
+broker, auth, trace, namesrv, front/remoting, front/grpc, front/web < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/front/grpc"
@@ -100,6 +101,8 @@ type Config struct {
 
 	// HTTP says how HTTP is served.
 	HTTP web.Options
+	// Auth says who must prove what.
+	Auth auth.Options
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options
@@ -231,6 +234,9 @@ func (c Config) Validate() error {
 		return err
 	}
 	if err := errors.Join(c.Door.Validate(), c.Peers.Validate()); err != nil {
+		return err
+	}
+	if err := c.Auth.Validate(); err != nil {
 		return err
 	}
 	if c.Role == RoleNamesrv {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/front/grpc"
@@ -36,6 +37,7 @@ type Node struct {
 	grpc      *grpc.Server // nil if there is none
 	http      *web.Server  // nil if there is none
 	broker    *broker.Broker
+	access    *auth.Access
 	tracer    *trace.Tracer // nil if no spans are written
 	namesrv   *namesrv.Server
 	local     *namesrv.Local
@@ -118,9 +120,13 @@ func (n *Node) openBroker() error {
 	}
 	n.broker = b
 	n.warnOfJavaTopics()
+	if err := n.openAccess(); err != nil {
+		return err
+	}
 	settings := b.Settings(context.Background())
 	front, err := remoting.New(remoting.Options{
-		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false", Log: n.c.Log,
+		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false",
+		Access: n.access, Cluster: settings["brokerClusterName"], Log: n.c.Log,
 	})
 	if err != nil {
 		return err
@@ -268,6 +274,9 @@ func (n *Node) Close() error {
 	if n.tracer != nil {
 		errs = append(errs, n.tracer.Close())
 	}
+	if n.access != nil {
+		errs = append(errs, n.access.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -313,7 +322,7 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	parts := n.parts()
-	errs := make([]error, len(parts)+1)
+	errs := make([]error, len(parts)+2)
 	cancels := make([]context.CancelFunc, len(parts))
 	ended := make([]chan struct{}, len(parts))
 	endTracing := n.startTracing(ctx)
@@ -347,6 +356,9 @@ func (n *Node) Run(ctx context.Context) error {
 	wg.Wait()
 	if n.broker != nil {
 		errs[len(parts)] = n.broker.Close()
+	}
+	if n.access != nil {
+		errs[len(parts)+1] = n.access.Close()
 	}
 	return errors.Join(errs...)
 }
