@@ -16,10 +16,10 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate, front/grpc/rmq;
+NONE                          < mq, wire, segment, rate, meter, front/grpc/rmq;
 mq                            < filter, lite;
-mq, wire                      < rpc;
-mq, segment                   < store;
+mq, wire, meter               < rpc;
+mq, segment, meter            < store;
 store                         < timer, txn, pop, dedup;
 rpc                           < namesrv;
 mq, rpc                       < remote;
@@ -29,7 +29,8 @@ mq, rpc, filter               < front/remoting;
 mq, filter, front/grpc/rmq    < front/grpc;
 mq, rpc, filter, remote       < admin;
 mq, broker                    < trace;
-broker, trace, namesrv, front/remoting, front/grpc < node;
+mq, wire, meter               < metrics;
+broker, trace, metrics, namesrv, front/remoting, front/grpc < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `

@@ -44,6 +44,9 @@ type progress struct {
 
 	turn atomic.Uint32 // queue that the next pop begins with
 
+	moved   atomic.Bool // a position has changed since backlog was made
+	backlog remembered  // of who is in EachBacklog
+
 	// popping guards what only pops need, which most groups never do. The lock
 	// of a queue is held while messages are taken from it, before mu.
 	popping struct {
@@ -195,6 +198,14 @@ func (p *progress) at(queue int32) position {
 	return p.atLocked(queue)
 }
 
+// setLocked makes a position known.
+func (p *progress) setLocked(queue int32, at position) {
+	p.mu.queues[queue] = at
+	if !p.moved.Load() {
+		p.moved.Store(true)
+	}
+}
+
 func (p *progress) atLocked(queue int32) position {
 	if at, ok := p.mu.queues[queue]; ok {
 		return at
@@ -231,7 +242,7 @@ func (o *offsets) commitWith(p *progress, queue int32, to mq.QueueOffset, b *sto
 		return fmt.Errorf("what group %s takes from topic %s cannot be noted: %w", p.group, p.topic, err)
 	}
 	delete(p.mu.unkept, queue)
-	p.mu.queues[queue] = at
+	p.setLocked(queue, at)
 	return nil
 }
 
@@ -289,7 +300,7 @@ func (p *progress) pulled(queue int32, next mq.QueueOffset) {
 	defer p.mu.Unlock()
 	at := p.atLocked(queue)
 	at.pulled = next
-	p.mu.queues[queue] = at
+	p.setLocked(queue, at)
 }
 
 // keepLocked writes the row of a position and then makes it known. On a full
@@ -306,7 +317,7 @@ func (o *offsets) keepLocked(p *progress, queue int32, at position) error {
 	} else if err != nil {
 		return err
 	}
-	p.mu.queues[queue] = at
+	p.setLocked(queue, at)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -52,6 +53,9 @@ type ServerOptions struct {
 	// connection and believes the address in it, so set it only where clients
 	// cannot connect but through a proxy. Default false.
 	ProxyProtocol bool `conf:"proxy-protocol"`
+
+	// Calls, if set, counts the answers and how long they took.
+	Calls *meter.Calls
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger
@@ -136,7 +140,7 @@ func Listen(addr string, h Handler, o ServerOptions) (*Server, error) {
 func newServer(ln net.Listener, h Handler, o ServerOptions) *Server {
 	s := &Server{options: o, handler: h, listener: ln, settings: settings{
 		idleTimeout: o.IdleTimeout, writeTimeout: o.WriteTimeout,
-		maxFrame: o.MaxFrame, writeBuffer: o.WriteBuffer, log: o.Log,
+		maxFrame: o.MaxFrame, writeBuffer: o.WriteBuffer, log: o.Log, calls: o.Calls,
 	}}
 	s.mu.conns = make(map[*Conn]struct{})
 	return s

@@ -224,9 +224,11 @@ func (s *Store) syncLog() error {
 		return fatal
 	}
 	if target > mq.LogPos(s.synced.Load()) {
+		began := time.Now()
 		if err := s.seg.Sync(); err != nil {
 			return s.syncFailed(err)
 		}
+		s.syncs.Observe(time.Since(began).Microseconds())
 		s.synced.Store(int64(target))
 	}
 	s.publish(s.takeSynced(target))

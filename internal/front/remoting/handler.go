@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -167,7 +168,10 @@ func (s *session) answer(req *wire.Command, serve serveFunc) {
 func (s *session) reply(req, resp *wire.Command) {
 	if !req.Oneway() {
 		s.conn.Reply(resp)
-	} else if resp.Release != nil {
+		return
+	}
+	s.conn.Answered(resp, 1, meter.ResultOneway)
+	if resp.Release != nil {
 		resp.Release()
 	}
 }
