@@ -26,11 +26,12 @@ mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter               < front/remoting;
-mq, filter, front/grpc/rmq    < front/grpc;
+mq, meter, filter, front/grpc/rmq < front/grpc;
+mq                            < front/web;
 mq, rpc, filter, remote       < admin;
 mq, broker                    < trace;
 mq, wire, meter               < metrics;
-broker, trace, metrics, namesrv, front/remoting, front/grpc < node;
+broker, trace, metrics, namesrv, front/remoting, front/grpc, front/web < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `
