@@ -128,7 +128,7 @@ func (b *Broker) load(o Options) error {
 	b.dedup = dedup.New(dedup.Options{
 		Store: b.store, Broker: o.Name, MaxKeys: func() int64 { return int64(b.opts().MaxDedupKeys) }, Log: o.Log,
 	})
-	b.offsets = newOffsets(b.store, b.stats, b.keepLater)
+	b.offsets = newOffsets(b.store, b.stats, &b.figures, b.keepLater)
 	if err := errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.loadModes(), b.offsets.load()); err != nil {
 		return err
 	}

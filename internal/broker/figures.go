@@ -17,6 +17,16 @@ type figures struct {
 	rejected [len(reasons)]atomic.Int64
 	expired  atomic.Int64 // popped messages that were stored again
 	dead     sync.Map     // of *atomic.Int64, by use
+
+	// going is held while a topic or the use of one goes and becomes part of gone,
+	// so that whoever looks sees it once. No lock is taken while it is held but
+	// those of tables.
+	going sync.RWMutex
+	gone  struct {
+		topics          topicCounters
+		messages, bytes atomic.Int64 // handed out
+	}
+
 	// How long changes of topics and of groups took, in milliseconds; those
 	// that failed and those that did not.
 	topicPuts, groupPuts [2]*meter.Histogram
@@ -169,7 +179,7 @@ func (b *Broker) Figures() meter.Figures {
 		Rejected: map[string]int64{}, WaitingPulls: b.parking.count.Load(), WaitingPops: b.parking.pops.Load(),
 		ThrottledPops: b.throttle.pops.Load(), InHand: b.holds.Total(), Halves: b.txn.Pending(),
 		LogStart: st.LogStart, LogEnd: st.LogEnd, LogSynced: st.LogSynced, Indexed: st.Checkpoint, LogFiles: st.LogFiles,
-		DiskTotal: disk.Total, DiskFree: disk.Free, Syncs: b.store.Syncs(), Expired: b.figures.expired.Load(),
+		DiskTotal: disk.Total, DiskFree: disk.Free, Syncs: b.store.Syncs(), Puts: b.store.Puts(), Expired: b.figures.expired.Load(),
 		TopicPuts: map[bool]*meter.Histogram{false: b.figures.topicPuts[0], true: b.figures.topicPuts[1]},
 		GroupPuts: map[bool]*meter.Histogram{false: b.figures.groupPuts[0], true: b.figures.groupPuts[1]},
 	}
@@ -195,10 +205,13 @@ func (b *Broker) EachTopic(f func(*meter.Topic)) {
 	var t meter.Topic
 	show := func(name string, c *topicCounters) {
 		s := c.special.Load()
-		if s == nil && c.putNums.calls.Load() == 0 {
+		if c.putNums != nil && s == nil && c.putNums.calls.Load() == 0 {
 			return
 		}
 		t = meter.Topic{Name: name, System: b.systemTopic(name), In: &c.in}
+		if c.putNums != nil {
+			t.Rate = b.stats.rate(c.putNums, 6)
+		}
 		if s != nil {
 			t.Special = meter.Special{
 				Commits: s.commits.Load(), Rollbacks: s.rollbacks.Load(), Finish: s.finish,
@@ -207,10 +220,49 @@ func (b *Broker) EachTopic(f func(*meter.Topic)) {
 		}
 		f(&t)
 	}
+	b.figures.going.RLock()
+	defer b.figures.going.RUnlock()
 	for name, v := range b.topics.table.all() {
 		show(name, v.topicCounters)
 	}
 	show(mq.LitePrefix, b.topics.light)
+	show("", &b.figures.gone.topics)
+}
+
+// EachEnd calls f for every topic but light queues, with a function that sums
+// up where its queues end.
+func (b *Broker) EachEnd(f func(topic string, end func() int64)) {
+	for name, t := range b.topics.table.all() {
+		f(name, func() int64 {
+			var sum int64
+			for id := range max(t.ReadQueues, t.WriteQueues) {
+				if _, hi, err := b.store.Bounds(mq.Queue{Topic: name, ID: id}); err == nil {
+					sum += int64(hi)
+				}
+			}
+			return sum
+		})
+	}
+}
+
+// retire removes a topic from the table and keeps what it counted.
+func (b *Broker) retire(t *topic) {
+	b.figures.going.Lock()
+	defer b.figures.going.Unlock()
+	b.topics.table.put(t.Name, nil)
+	gone := &b.figures.gone.topics
+	gone.in.Merge(&t.in)
+	s := t.special.Load()
+	if s == nil {
+		return
+	}
+	into := gone.specials()
+	into.commits.Add(s.commits.Load())
+	into.rollbacks.Add(s.rollbacks.Load())
+	into.timerIn.Add(s.timerIn.Load())
+	into.timerOut.Add(s.timerOut.Load())
+	into.finish.Merge(s.finish)
+	into.delay.Merge(s.delay)
 }
 
 // EachUse calls f for every group's use of a topic in which it was handed
@@ -218,6 +270,9 @@ func (b *Broker) EachTopic(f func(*meter.Topic)) {
 func (b *Broker) EachUse(f func(*meter.Use)) {
 	var u meter.Use
 	light := false
+	b.figures.going.RLock()
+	defer b.figures.going.RUnlock()
+	f(&meter.Use{Messages: b.figures.gone.messages.Load(), Bytes: b.figures.gone.bytes.Load()})
 	for _, p := range b.offsets.all(func(use) bool { return true }) {
 		if p.light() {
 			if light {
@@ -231,6 +286,7 @@ func (b *Broker) EachUse(f func(*meter.Use)) {
 		}
 		u.Messages, u.Bytes = p.getNums.sum.Load(), p.getSize.sum.Load()
 		if p.getNums.calls.Load() > 0 {
+			u.Rate = b.stats.rate(p.getNums, 6)
 			f(&u)
 		}
 	}
@@ -280,7 +336,7 @@ func (c *clients) alike() map[meter.Clients]int64 {
 	}
 	for group, g := range c.mu.consumers {
 		for _, m := range g.members {
-			all[meter.Clients{Group: group, Type: g.Type, Language: m.Language, Version: m.Version, Protocol: m.Protocol}]++
+			all[meter.Clients{Group: group, Type: g.Type, Model: g.Model, Language: m.Language, Version: m.Version, Protocol: m.Protocol}]++
 		}
 	}
 	return all

@@ -22,10 +22,11 @@ type use struct{ group, topic string }
 // offsets is how far each group is in each queue. The rows are written while
 // the progress is locked, so that they never go back.
 type offsets struct {
-	store *store.Store
-	keys  *store.Keys
-	stats *stats
-	later func(error) bool // whether a row that failed so may be written later
+	store   *store.Store
+	keys    *store.Keys
+	stats   *stats
+	figures *figures
+	later   func(error) bool // whether a row that failed so may be written later
 
 	// mu guards the table; it is taken before a progress's and not held while
 	// a row of one offset is written.
@@ -73,8 +74,8 @@ type position struct {
 	reset     mq.QueueOffset // where the next pull is sent
 }
 
-func newOffsets(st *store.Store, s *stats, later func(error) bool) *offsets {
-	o := &offsets{store: st, keys: st.Keys(), stats: s, later: later}
+func newOffsets(st *store.Store, s *stats, f *figures, later func(error) bool) *offsets {
+	o := &offsets{store: st, keys: st.Keys(), stats: s, figures: f, later: later}
 	o.mu.uses = map[use]*progress{}
 	return o
 }
@@ -397,12 +398,18 @@ func (o *offsets) deleteGroup(group string) error {
 }
 
 func (o *offsets) delete(match func(use) bool) error {
+	o.figures.going.Lock()
+	defer o.figures.going.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	batch := o.keys.Batch()
 	for u, p := range o.mu.uses {
 		if !match(u) {
 			continue
+		}
+		if !u.light() {
+			o.figures.gone.messages.Add(p.getNums.sum.Load())
+			o.figures.gone.bytes.Add(p.getSize.sum.Load())
 		}
 		p.mu.Lock()
 		p.mu.deleted = true

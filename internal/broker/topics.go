@@ -384,13 +384,14 @@ func (b *Broker) deleteTopic(name string) error {
 	b.topics.mu.Lock()
 	defer b.topicChanged(name)
 	defer b.topics.mu.Unlock()
-	known := b.topics.table.get(name) != nil
+	old := b.topics.table.get(name)
+	known := old != nil
 	if known {
 		if err := b.store.Keys().Delete([]byte(topicRows+name), true); err != nil {
 			return fmt.Errorf("topic %s cannot be deleted: %w", name, err)
 		}
 		delete(b.topics.mu.unkept, name)
-		b.topics.table.put(name, nil)
+		b.retire(old)
 		b.limitTopic(name, nil)
 		b.stats.forget(statTopicPutNums, name)
 		b.stats.forget(statTopicPutSize, name)

@@ -30,6 +30,7 @@ var (
 	SizeBounds   = []int64{1 << 10, 4 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20}                         // bytes
 	FinishBounds = []int64{5, 60, 600, 3600, 43200, 86400}                                                 // seconds
 	DelayBounds  = []int64{60, 600, 3600, 43200, 86400, 259200}                                            // seconds
+	PutBounds    = []int64{0, 10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000, 10000}                  // milliseconds
 	CreateBounds = []int64{10, 100, 1000, 3000, 5000}                                                      // milliseconds
 	RPCBounds    = []int64{1, 3, 5, 7, 10, 100, 1000, 2000, 3000}                                          // milliseconds
 	SyncBounds   = []int64{100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000} // microseconds
@@ -43,14 +44,25 @@ type Counts struct {
 
 // Count counts a message of a type and a size.
 func (c *Counts) Count(k Kind, size int64) {
-	h := c.sizes[k].Load()
-	if h == nil {
-		h = NewHistogram(SizeBounds)
-		if !c.sizes[k].CompareAndSwap(nil, h) {
-			h = c.sizes[k].Load()
+	if h := c.sizes[k].Load(); h != nil {
+		h.Observe(size)
+		return
+	}
+	c.histogram(k).Observe(size)
+}
+
+func (c *Counts) histogram(k Kind) *Histogram {
+	c.sizes[k].CompareAndSwap(nil, NewHistogram(SizeBounds))
+	return c.sizes[k].Load()
+}
+
+// Merge adds what other counts.
+func (c *Counts) Merge(other *Counts) {
+	for k := range Kinds {
+		if h := other.Sizes(k); h != nil {
+			c.histogram(k).Merge(h)
 		}
 	}
-	h.Observe(size)
 }
 
 // Sizes are those of the messages of a type; nil if there were none.
@@ -58,8 +70,9 @@ func (c *Counts) Sizes(k Kind) *Histogram { return c.sizes[k].Load() }
 
 // A Topic is what a broker counts of a topic.
 type Topic struct {
-	Name   string
-	System bool // the broker's own
+	Name   string  // empty for all together that are gone
+	System bool    // the broker's own
+	Rate   float64 // messages per second, over the last minute
 	In     *Counts
 	Special
 }
@@ -75,8 +88,9 @@ type Special struct {
 
 // A Use is what a broker counts of a group's use of a topic.
 type Use struct {
-	Group, Topic    string
-	Retry           bool // delivered again, or dead; Topic is the first if that is known
+	Group, Topic    string  // empty for all together that are gone
+	Rate            float64 // messages per second, over the last minute
+	Retry           bool    // delivered again, or dead; Topic is the first if that is known
 	System          bool
 	Messages, Bytes int64 // handed out
 }
@@ -110,6 +124,7 @@ type Clients struct {
 	Version  int32
 	Type     string // CONSUME_ACTIVELY, …; empty for producers
 	Protocol string // remoting, grpc
+	Model    string // CLUSTERING, BROADCASTING; empty for producers
 	Number   int64
 }
 
@@ -130,6 +145,7 @@ type Figures struct {
 	LogFiles                             int
 	DiskTotal, DiskFree                  int64      // bytes
 	Earliest                             time.Time  // when the oldest message was stored; zero if there is none
+	Puts                                 *Histogram // milliseconds that storing a batch took
 	Syncs                                *Histogram // microseconds
 
 	TimerLag     int64               // messages with a time of their own that are not indexed

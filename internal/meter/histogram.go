@@ -41,6 +41,17 @@ func (h *Histogram) Count() int64 {
 // Sum is the sum of all values.
 func (h *Histogram) Sum() int64 { return h.sum.Load() }
 
+// Merge adds what other counts, which has the same bounds or is nil.
+func (h *Histogram) Merge(other *Histogram) {
+	if other == nil {
+		return
+	}
+	for i := range h.counts {
+		h.counts[i].Add(other.counts[i].Load())
+	}
+	h.sum.Add(other.sum.Load())
+}
+
 // A Distribution is a histogram at a time.
 type Distribution struct {
 	Bounds []int64

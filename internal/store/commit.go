@@ -175,6 +175,7 @@ func (s *Store) soilLocked(q *queue) {
 // accept fills in where the messages of a flight lie.
 func (s *Store) accept(f *flight, now time.Time) {
 	s.stats.add(f, now)
+	s.puts.Observe(now.Sub(f.began).Milliseconds())
 	var res *mq.SendResult
 	last := int32(-1)
 	for i := range f.recs {

@@ -40,7 +40,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Store{o: o, log: o.Log, wantSpace: make(chan struct{}, 1), wantSync: make(chan struct{}, 1), syncs: meter.NewHistogram(meter.SyncBounds)}
+	s := &Store{o: o, log: o.Log, wantSpace: make(chan struct{}, 1), wantSync: make(chan struct{}, 1), syncs: meter.NewHistogram(meter.SyncBounds), puts: meter.NewHistogram(meter.PutBounds)}
 	s.mu.idle = sync.NewCond(&s.mu.Mutex)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.shut())

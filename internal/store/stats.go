@@ -46,6 +46,9 @@ func (c *counters) add(f *flight, now time.Time) {
 // Syncs is how long syncing the log took each time, in microseconds.
 func (s *Store) Syncs() *meter.Histogram { return s.syncs }
 
+// Puts is how long batches took from Append to Done, in milliseconds.
+func (s *Store) Puts() *meter.Histogram { return s.puts }
+
 // Stats returns the counters and where the ends of the log are.
 func (s *Store) Stats() Stats {
 	s.stats.mu.Lock()

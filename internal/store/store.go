@@ -29,6 +29,7 @@ type Store struct {
 	readers readers
 	stats   counters
 	syncs   *meter.Histogram // microseconds that syncing the log took
+	puts    *meter.Histogram // milliseconds from Append to Done
 	// appended is scratch memory of publish.
 	appended []Appended
 
