@@ -316,28 +316,38 @@ func (b *Broker) EachDead(f func(*meter.Dead)) {
 	}
 }
 
-// EachClients calls f for connections that are alike, with their number.
+// EachClients calls f for connections that are alike, with their number; those of
+// a group one after the other. The Clients are valid until f returns.
 func (b *Broker) EachClients(f func(*meter.Clients)) {
-	for kind, n := range b.clients.alike() {
-		kind.Number = n
-		f(&kind)
+	all := b.clients.alike()
+	for i := range all {
+		f(&all[i])
 	}
 }
 
 // alike counts connections by what they have in common.
-func (c *clients) alike() map[meter.Clients]int64 {
-	all := map[meter.Clients]int64{}
+func (c *clients) alike() (all []meter.Clients) {
+	alike := map[meter.Clients]int64{}
+	take := func() {
+		for kind, n := range alike {
+			kind.Number = n
+			all = append(all, kind)
+		}
+		clear(alike)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, peers := range c.mu.producers {
 		for _, conn := range peers {
-			all[meter.Clients{Language: conn.Language, Version: conn.Version, Protocol: conn.Protocol}]++
+			alike[meter.Clients{Language: conn.Language, Version: conn.Version, Protocol: conn.Protocol}]++
 		}
 	}
+	take()
 	for group, g := range c.mu.consumers {
 		for _, m := range g.members {
-			all[meter.Clients{Group: group, Type: g.Type, Model: g.Model, Language: m.Language, Version: m.Version, Protocol: m.Protocol}]++
+			alike[meter.Clients{Group: group, Type: g.Type, Model: g.Model, Language: m.Language, Version: m.Version, Protocol: m.Protocol}]++
 		}
+		take()
 	}
 	return all
 }

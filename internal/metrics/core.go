@@ -41,7 +41,8 @@ type shelf[K comparable] struct {
 	now     time.Time
 	rest    int // how many have no place
 	sum     []int64
-	wanting []candidate[K] // the busiest of them
+	wanting []candidate[K] // the busiest of them, and a few more
+	floor   float64        // who is not busier is not among them
 }
 
 // A member has series of its own.
@@ -65,7 +66,7 @@ func newShelf[K comparable](limit int, tenure time.Duration) *shelf[K] {
 
 // begin starts a round.
 func (s *shelf[K]) begin(now time.Time) {
-	s.now, s.rest, s.wanting = now, 0, s.wanting[:0]
+	s.now, s.rest, s.wanting, s.floor = now, 0, s.wanting[:0], 0
 	s.round++
 	clear(s.sum)
 }
@@ -122,17 +123,21 @@ func (s *shelf[K]) show(m *member, values []int64) {
 
 // want remembers the busiest of those without a place.
 func (s *shelf[K]) want(key K, busy float64) {
-	c := candidate[K]{key, busy}
-	if busy <= 0 {
+	if busy <= s.floor {
 		return
 	}
-	if len(s.wanting) < swaps {
-		s.wanting = append(s.wanting, c)
-		return
+	s.wanting = append(s.wanting, candidate[K]{key, busy})
+	if len(s.wanting) == 4*swaps {
+		s.cut()
 	}
-	least := slices.MinFunc(s.wanting, func(a, b candidate[K]) int { return cmp.Compare(a.busy, b.busy) })
-	if least.busy < busy {
-		s.wanting[slices.Index(s.wanting, least)] = c
+}
+
+// cut leaves the busiest of those that want a place, in order.
+func (s *shelf[K]) cut() {
+	slices.SortFunc(s.wanting, func(a, b candidate[K]) int { return cmp.Compare(b.busy, a.busy) })
+	if len(s.wanting) > swaps {
+		s.wanting = s.wanting[:swaps]
+		s.floor = s.wanting[swaps-1].busy
 	}
 }
 
@@ -176,7 +181,7 @@ func (s *shelf[K]) swap() {
 		}
 	}
 	slices.SortFunc(free, func(a, b place) int { return cmp.Compare(a.busy, b.busy) })
-	slices.SortFunc(s.wanting, func(a, b candidate[K]) int { return cmp.Compare(b.busy, a.busy) })
+	s.cut()
 	for i, c := range s.wanting {
 		if i == len(free) || c.busy < lead*free[i].busy {
 			return

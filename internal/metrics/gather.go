@@ -200,6 +200,12 @@ func (g *gathering) uses() {
 			return
 		}
 		key := useKey{u.Group, u.Topic, u.Retry}
+		if !u.Retry {
+			if shown, ok := s.add(key, []int64{u.Messages, u.Bytes}, u.Rate); ok {
+				g.use(u, shown)
+			}
+			return
+		}
 		h := all[key]
 		if h == nil {
 			h = &handed{Use: *u}
@@ -211,16 +217,19 @@ func (g *gathering) uses() {
 	})
 	for key, h := range all {
 		if shown, ok := s.add(key, h.values[:], h.rate); ok {
-			labels := []string{h.Topic, h.Group, strconv.FormatBool(h.System), strconv.FormatBool(h.Retry)}
-			g.add(messagesOut, shown[0], labels...)
-			g.add(throughputOut, shown[1], labels...)
+			g.use(&h.Use, shown)
 		}
 	}
 	g.rest("uses", s.rest)
 	if rest := s.end(); len(rest) == 2 && rest[0] > 0 {
-		g.add(messagesOut, rest[0], other, other, "false", "false")
-		g.add(throughputOut, rest[1], other, other, "false", "false")
+		g.use(&meter.Use{Group: other, Topic: other}, rest)
 	}
+}
+
+func (g *gathering) use(u *meter.Use, values []int64) {
+	labels := []string{u.Topic, u.Group, strconv.FormatBool(u.System), strconv.FormatBool(u.Retry)}
+	g.add(messagesOut, values[0], labels...)
+	g.add(throughputOut, values[1], labels...)
 }
 
 // dead is what groups gave up.
@@ -238,37 +247,31 @@ func (g *gathering) dead() {
 	}
 }
 
+// A clientKind is what connections have in common beside their group.
+type clientKind struct{ language, version, mode, protocol string }
+
 // clients is who is connected.
 func (g *gathering) clients() {
-	type kind struct{ language, version, mode, protocol string }
-	groups, rest := map[string]map[kind]int64{}, map[kind]int64{}
+	s := g.m.consumers
+	s.begin(g.now)
+	rest := map[clientKind]int64{}
+	group, shown := "", false
 	g.m.parts.Broker.EachClients(func(c *meter.Clients) {
-		k := kind{strings.ToLower(c.Language), strings.ToLower(wire.VersionName(c.Version)), consumeMode(c.Type), c.Protocol}
+		k := clientKind{strings.ToLower(c.Language), strings.ToLower(wire.VersionName(c.Version)), consumeMode(c.Type), c.Protocol}
 		if c.Group == "" {
 			g.add(producerConns, c.Number, k.language, k.version, k.protocol)
 			return
 		}
-		if groups[c.Group] == nil {
-			groups[c.Group] = map[kind]int64{}
+		if c.Group != group {
+			group = c.Group
+			_, shown = s.add(group, nil, float64(c.Number))
 		}
-		groups[c.Group][k] += c.Number
+		if !shown {
+			rest[k] += c.Number
+			return
+		}
+		g.add(consumerConns, c.Number, group, k.language, k.version, k.mode, k.protocol, strconv.FormatBool(systemGroup(group)))
 	})
-	s := g.m.consumers
-	s.begin(g.now)
-	for group, kinds := range groups {
-		var all int64
-		for _, n := range kinds {
-			all += n
-		}
-		_, ok := s.add(group, nil, float64(all))
-		for k, n := range kinds {
-			if ok {
-				g.add(consumerConns, n, group, k.language, k.version, k.mode, k.protocol, strconv.FormatBool(systemGroup(group)))
-			} else {
-				rest[k] += n
-			}
-		}
-	}
 	g.rest("consumers", s.rest)
 	s.end()
 	for k, n := range rest {
@@ -360,6 +363,9 @@ func (g *gathering) calls() {
 	}
 	g.add(proxyUp, 1, "local")
 	g.m.parts.GRPC(func(call string, began, refused int64, took *meter.Histogram) {
+		if began == 0 {
+			return
+		}
 		g.add(grpcCalls, began, call)
 		g.add(grpcRefused, refused, call)
 		g.distribute(grpcLatency, took.Read(), call)

@@ -77,7 +77,7 @@ func New(o Options, p Parts) (*Metrics, error) {
 	}
 	o = o.WithDefaults()
 	m := &Metrics{
-		o: o, parts: p, topics: newShelf[string](o.MaxSeries, tenure), sizes: newShelf[string](max(1, o.MaxSeries/4), tenure),
+		o: o, parts: p, topics: newShelf[string](o.MaxSeries, tenure), sizes: newShelf[string](max(1, o.MaxSeries/8), tenure),
 		uses: newShelf[useKey](o.MaxSeries, tenure), deaths: newShelf[useKey](o.MaxSeries, tenure),
 		consumers: newShelf[string](o.MaxSeries, 0), lags: newShelf[useKey](o.MaxSeries, 0),
 		exporter: newShelves(o.MaxSeries),

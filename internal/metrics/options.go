@@ -54,7 +54,7 @@ type Options struct {
 	Label string `conf:"metrics-label" rocketmq:"metricsLabel"`
 
 	// MaxSeries bounds the topics, and the groups in topics, that have series of
-	// their own in each family, and a quarter of it those of histograms; the
+	// their own in each family, and an eighth of it those of histograms; the
 	// others are summed as _other. RocketMQ's default is 50000. Default 1000.
 	MaxSeries int `conf:"metrics-max-series" rocketmq:"metricsOtelCardinalityLimit"`
 

@@ -45,7 +45,7 @@ var docs = map[string]string{
 	"metrics-logging-exporter-interval": "How often they are written to the log. Default 10s.",
 	"metrics-in-delta":                  "Sends to the collector what counters and histograms gained since the last time, instead of what they are. Default false.",
 	"metrics-label":                     "Labels for everything that is shown, as name:value, separated by commas. Default none.",
-	"metrics-max-series":                "Bounds the topics, and the groups in topics, that have series of their own in each family, and a quarter of it those of histograms; the others are summed as _other. RocketMQ's default is 50000. Default 1000.",
+	"metrics-max-series":                "Bounds the topics, and the groups in topics, that have series of their own in each family, and an eighth of it those of histograms; the others are summed as _other. RocketMQ's default is 50000. Default 1000.",
 	"segment-size":                      "The size of a commit log file in bytes, at most 1 GiB. It is fixed when Dir is first used; opening Dir with another size is an error. Default: what Dir was made with, 1 GiB for a new one.",
 	"flush":                             "What Append waits for. Default ASYNC_FLUSH, as in RocketMQ: an acknowledged message can be lost if the machine, not the process, dies within flush-interval.",
 	"flush-interval":                    "The longest time a written byte stays unsynced under ASYNC_FLUSH, and the time between checkpoints. Default 500ms.",
