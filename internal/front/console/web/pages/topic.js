@@ -71,7 +71,7 @@ function Queues({ name }) {
       { name: 'min', label: t('offset.min'), kind: 'number', sort: (q) => q.min, cell: (q) => number(q.min) },
       { name: 'max', label: t('offset.max'), kind: 'number', sort: (q) => q.max, cell: (q) => number(q.max) },
       { name: 'messages', label: t('nav.messages'), kind: 'number', sort: (q) => q.messages, cell: (q) => number(q.messages) },
-      { name: 'last', label: t('topic.last'), kind: 'time', sort: (q) => q.last_update ?? '', cell: (q) => html`<${When} at=${q.last_update} />` },
+      { name: 'last', label: t('topic.last'), kind: 'tight', sort: (q) => q.last_update ?? '', cell: (q) => html`<${When} at=${q.last_update} />` },
     ]} />`}<//><//>`;
 }
 

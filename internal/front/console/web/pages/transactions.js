@@ -31,7 +31,7 @@ export default function Transactions() {
       { name: 'topic', label: t('topic'), cell: (m) => html`<a href=${link(['topics', m.topic])}>${m.topic}</a>` },
       { name: 'group', label: t('half.group'), cell: (m) => m.group },
       { name: 'state', label: t('state'), cell: (m) => m.given_up ? html`<${Badge} kind="bad">${t('half.givenup')}<//>` : html`<${Badge} kind="warn">${t('half.pending')}<//>` },
-      { name: 'born', label: t('message.born'), kind: 'time', cell: (m) => html`<${Ago} at=${m.born} />` },
+      { name: 'born', label: t('message.born'), kind: 'tight', cell: (m) => html`<${Ago} at=${m.born} />` },
       { name: 'checks', label: t('half.checks'), kind: 'number', cell: (m) => number(m.checks) },
       { name: 'size', label: t('size'), kind: 'number', cell: (m) => size(m.size) },
       { name: 'broker', label: t('broker'), cell: (m) => `${m.broker} · ${m.queue}` },
