@@ -27,9 +27,10 @@ remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter               < front/remoting;
 mq, filter, front/grpc/rmq    < front/grpc;
+mq                            < front/web;
 mq, rpc, filter, remote       < admin;
 mq, broker                    < trace;
-broker, trace, namesrv, front/remoting, front/grpc < node;
+broker, trace, namesrv, front/remoting, front/grpc, front/web < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `

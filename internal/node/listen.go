@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/goddardmq/goddard/internal/front/grpc"
+	"github.com/goddardmq/goddard/internal/front/web"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -91,6 +92,21 @@ func (n *Node) listenGRPC(name string) error {
 	n.grpc, err = grpc.Listen(hostPort(n.c.Listen, n.c.GRPCPort), o)
 	if err != nil {
 		return listenError("gRPC protocol", n.c.Listen, n.c.GRPCPort, "grpc-port", err)
+	}
+	return nil
+}
+
+// listenHTTP opens the port for HTTP.
+func (n *Node) listenHTTP() error {
+	if n.c.HTTPPort < 0 || n.c.Role == RoleNamesrv && n.c.HTTPPort == 0 {
+		return nil
+	}
+	o := n.c.HTTP
+	o.Ready, o.TLS, o.TLSOnly, o.Drain, o.Log = n.ready, n.c.RPC.TLS, n.c.RPC.TLSOnly, n.c.RPC.Drain, n.c.Log
+	var err error
+	n.http, err = web.Listen(hostPort(n.c.Listen, n.c.HTTPPort), o)
+	if err != nil {
+		return listenError("HTTP", n.c.Listen, n.c.HTTPPort, "http-port", err)
 	}
 	return nil
 }

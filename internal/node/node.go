@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
+	"github.com/goddardmq/goddard/internal/front/web"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
@@ -28,11 +30,14 @@ type Node struct {
 	listener  *rpc.Server  // of the broker
 	fast      *rpc.Server  // nil if there is none
 	grpc      *grpc.Server // nil if there is none
+	http      *web.Server  // nil if there is none
 	broker    *broker.Broker
 	tracer    *trace.Tracer // nil if no spans are written
 	namesrv   *namesrv.Server
 	local     *namesrv.Local
 	registrar *namesrv.Registrar
+
+	serving atomic.Bool // from the start of all parts until the first stops
 
 	// announcing is held while the name server in this process is told of a topic.
 	announcing sync.Mutex
@@ -80,6 +85,9 @@ func (n *Node) open() error {
 		if err := n.openNamesrv(); err != nil {
 			return err
 		}
+	}
+	if err := n.listenHTTP(); err != nil {
+		return err
 	}
 	if n.broker == nil {
 		return nil
@@ -219,6 +227,14 @@ func (n *Node) GRPCAddr() netip.AddrPort {
 	return n.grpc.Addr()
 }
 
+// HTTPAddr is where HTTP is answered; not valid if it is not.
+func (n *Node) HTTPAddr() netip.AddrPort {
+	if n.http == nil {
+		return netip.AddrPort{}
+	}
+	return n.http.Addr()
+}
+
 // Data is the data directory.
 func (n *Node) Data() string { return n.c.Data }
 
@@ -233,6 +249,9 @@ func (n *Node) Close() error {
 	}
 	if n.grpc != nil {
 		errs = append(errs, n.grpc.Close())
+	}
+	if n.http != nil {
+		errs = append(errs, n.http.Close())
 	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
@@ -274,6 +293,9 @@ func (n *Node) parts() []part {
 	if n.grpc != nil {
 		all = append(all, part{name: "gRPC listener", run: n.grpc.Run, first: true})
 	}
+	if n.http != nil {
+		all = append(all, part{name: "HTTP listener", run: n.http.Run})
+	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})
 	}
@@ -305,7 +327,9 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		})
 	}
+	n.serving.Store(true)
 	<-ctx.Done()
+	n.serving.Store(false)
 	n.c.Log.Info("stopping")
 	if n.local != nil {
 		n.local.Leave()
