@@ -57,7 +57,7 @@ function Consumption({ groups }) {
   return html`<${Table} label=${t('message.groups')} id=${(g) => g.group} rows=${groups} empty=${html`<${Empty} icon="groups" title=${t('topic.nogroups')}>${t('message.nogroups')}<//>`} columns=${[
     { name: 'group', label: t('group'), kind: 'main', cell: (g) => html`<a href=${link(['groups', g.group])}>${g.group}</a>` },
     { name: 'state', label: t('state'), cell: (g) => html`<${Badge} kind=${stateKinds[g.state] ?? ''}>${t('consumed.' + g.state)}<//>` },
-    { name: 'text', label: '', cell: (g) => html`<small>${g.text}</small>` },
+    { name: 'text', label: t('message.why'), cell: (g) => html`<small>${g.text}</small>` },
   ]} />`;
 }
 

@@ -43,7 +43,7 @@ export function History({ title, params, names, range = '1h', tall }) {
   const live = useLive('/history', { ...params, range }, range === '15m' || range === '1h' ? 10000 : 60000);
   const all = live.data?.series.filter((s) => names.includes(s.name)).sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
   return html`<figure class=${'chart' + (tall ? ' tall' : '')}>
-    <figcaption><h3>${title}</h3>${all && html`<${Legend} series=${all} />`}</figcaption>
+    <figcaption><h2>${title}</h2>${all && html`<${Legend} series=${all} />`}</figcaption>
     ${all ? html`<${Plot} series=${all} title=${title} from=${live.data.from} to=${live.data.to} />` : live.error ? html`<${Fault} error=${live.error} again=${live.reload} />` : html`<${Wait} />`}
   </figure>`;
 }
@@ -73,11 +73,12 @@ function Plot({ series, title, from, to }) {
   useEffect(() => {
     let gone = false;
     let watcher;
+    const space = box.current;
     load().then((UPlot) => {
       if (gone) return;
-      plot.current = new UPlot(options(series, box.current, UPlot), align(series, from, to), box.current);
-      watcher = new ResizeObserver(() => plot.current?.setSize({ width: box.current.clientWidth, height: box.current.clientHeight }));
-      watcher.observe(box.current);
+      plot.current = new UPlot(options(series, space, UPlot), align(series, from, to), space);
+      watcher = new ResizeObserver(() => plot.current?.setSize({ width: space.clientWidth, height: space.clientHeight }));
+      watcher.observe(space);
     });
     return () => {
       gone = true;
