@@ -31,6 +31,7 @@ type tab struct {
 	mu       sync.Mutex // guards what follows, which the browser's events change
 	problems []string
 	requests map[network.RequestID]string
+	running  map[network.RequestID]bool
 	expected []string // parts of complaints that are meant to be
 }
 
@@ -54,7 +55,7 @@ func browse(t *testing.T, s *site) *tab {
 	t.Cleanup(end)
 	ctx, end = chromedp.NewContext(ctx)
 	t.Cleanup(end)
-	b := &tab{t: t, ctx: ctx, site: s, requests: map[network.RequestID]string{}}
+	b := &tab{t: t, ctx: ctx, site: s, requests: map[network.RequestID]string{}, running: map[network.RequestID]bool{}}
 	b.must(chromedp.Do(ctx))
 	b.must(chromedp.Listen(ctx, b.hear))
 	for _, enable := range []cdp.Command[cdp.Empty, cdp.Empty]{log.Enable} {
@@ -93,10 +94,15 @@ func (b *tab) hear(event any) {
 	case *network.EventRequestWillBeSent:
 		b.mu.Lock()
 		b.requests[e.RequestID] = e.Request.Method + " " + strings.TrimPrefix(e.Request.URL, b.site.url)
+		b.running[e.RequestID] = true
 		b.mu.Unlock()
 		if !strings.HasPrefix(e.Request.URL, b.site.url) && !strings.HasPrefix(e.Request.URL, "data:") && !strings.HasPrefix(e.Request.URL, "about:") {
 			b.complain("asks elsewhere: " + e.Request.URL)
 		}
+	case *network.EventLoadingFinished:
+		b.ended(e.RequestID)
+	case *network.EventLoadingFailed:
+		b.ended(e.RequestID)
 	case *network.EventResponseReceived:
 		if e.Response.Status >= 400 {
 			b.mu.Lock()
@@ -105,6 +111,26 @@ func (b *tab) hear(event any) {
 			b.complain(fmt.Sprintf("answer %d: %s", e.Response.Status, what))
 		}
 	}
+}
+
+func (b *tab) ended(id network.RequestID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.running, id)
+}
+
+// waiting is how many requests of the page are without an answer; a live tail
+// never ends.
+func (b *tab) waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for id := range b.running {
+		if !strings.Contains(b.requests[id], "/tail") {
+			n++
+		}
+	}
+	return n
 }
 
 func (b *tab) complain(text string) {
@@ -179,6 +205,8 @@ func (b *tab) open(hash string) {
 
 func (b *tab) settled() {
 	b.t.Helper()
+	b.holds("the page is drawn", `document.querySelector('main h1') && !document.querySelector('.wait')`)
+	until(b.t, "all requests are answered", func() bool { return b.waiting() == 0 })
 	b.holds("the page is drawn", `document.querySelector('main h1') && !document.querySelector('.wait')`)
 }
 

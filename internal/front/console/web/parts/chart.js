@@ -36,6 +36,14 @@ function colour(name) {
 }
 
 const powers = Array.from({ length: 50 }, (_, n) => 2 ** n);
+const wholes = Array.from({ length: 15 }, (_, n) => [1, 2, 5].map((d) => d * 10 ** n)).flat();
+
+// steps are what an axis may count in: bytes by powers of two, things in wholes.
+function steps(unit) {
+  if (unit.startsWith('bytes')) return { incrs: powers };
+  return ['messages', 'count'].includes(unit) ? { incrs: wholes } : {};
+}
+
 const colours = ['c1', 'c2', 'c3', 'c4'];
 
 // History is a chart of series that the server keeps, by the range in use.
@@ -122,7 +130,7 @@ function options(series, box, UPlot) {
     scales: { x: { time: true }, y: { range: (u, lo, hi) => [0, share ? 1 : Math.max(hi * 1.15, 1)] } },
     axes: [
       { stroke: muted, grid: { show: false }, ticks: { show: false }, font: '11px system-ui', size: 24, space: 70, values: (u, at) => at.map((x) => hour(x * 1000)) },
-      { stroke: muted, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: '11px system-ui', size: 50, space: 28, ...(series[0].unit.startsWith('bytes') && { incrs: powers }), values: (u, all) => all.map((v) => axis(v)) },
+      { stroke: muted, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: '11px system-ui', size: 50, space: 28, ...steps(series[0].unit), values: (u, all) => all.map((v) => axis(v)) },
     ],
     series: [{}, ...series.map((s, i) => ({
       label: s.name, stroke: colour(colours[i]), width: 1.5, spanGaps: false,
