@@ -16,7 +16,7 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate, front/grpc/rmq;
+NONE                          < mq, wire, segment, rate, front/grpc/rmq, front/console/web;
 mq                            < filter, lite;
 mq, wire                      < rpc;
 mq, segment                   < store;
@@ -29,8 +29,9 @@ mq, rpc, filter               < front/remoting;
 mq, filter, front/grpc/rmq    < front/grpc;
 mq                            < front/web;
 mq, rpc, filter, remote       < admin;
+admin, front/console/web      < front/console;
 mq, broker                    < trace;
-broker, trace, namesrv, front/remoting, front/grpc, front/web < node;
+broker, trace, namesrv, front/remoting, front/grpc, front/web, front/console < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `

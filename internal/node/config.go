@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/web"
 	"github.com/goddardmq/goddard/internal/namesrv"
@@ -102,6 +103,9 @@ type Config struct {
 
 	// HTTP says how HTTP is served.
 	HTTP web.Options
+
+	// Console says what the web console on the HTTP port shows.
+	Console console.Options
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options

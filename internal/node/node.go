@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
 	"github.com/goddardmq/goddard/internal/front/web"
@@ -27,10 +28,11 @@ import (
 type Node struct {
 	c         Config
 	handler   *frontDoor
-	listener  *rpc.Server  // of the broker
-	fast      *rpc.Server  // nil if there is none
-	grpc      *grpc.Server // nil if there is none
-	http      *web.Server  // nil if there is none
+	listener  *rpc.Server      // of the broker
+	fast      *rpc.Server      // nil if there is none
+	grpc      *grpc.Server     // nil if there is none
+	http      *web.Server      // nil if there is none
+	console   *console.Console // nil if there is none
 	broker    *broker.Broker
 	tracer    *trace.Tracer // nil if no spans are written
 	namesrv   *namesrv.Server
@@ -87,6 +89,9 @@ func (n *Node) open() error {
 		}
 	}
 	if err := n.listenHTTP(); err != nil {
+		return err
+	}
+	if err := n.openConsole(); err != nil {
 		return err
 	}
 	if n.broker == nil {
@@ -253,6 +258,9 @@ func (n *Node) Close() error {
 	if n.http != nil {
 		errs = append(errs, n.http.Close())
 	}
+	if n.console != nil {
+		errs = append(errs, n.console.Close())
+	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
 		end()
@@ -295,6 +303,9 @@ func (n *Node) parts() []part {
 	}
 	if n.http != nil {
 		all = append(all, part{name: "HTTP listener", run: n.http.Run})
+	}
+	if n.console != nil { // ends live tails before the listener waits for them
+		all = append(all, part{name: "console", run: n.console.Run})
 	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})

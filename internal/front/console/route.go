@@ -69,9 +69,7 @@ func (c *Console) handler() http.Handler {
 			status: http.StatusNotFound, Code: "not_found", Text: "there is no " + r.Method + " " + shortened(r.URL.Path), Fix: "docs/CONSOLE-API.md lists what there is",
 		})
 	})
-	if c.o.Pages != nil {
-		mux.Handle("/", c.o.Pages)
-	}
+	mux.Handle("/", c.pages)
 	return c.guard(mux)
 }
 
