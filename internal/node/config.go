@@ -15,6 +15,7 @@ import (
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/web"
 	"github.com/goddardmq/goddard/internal/metrics"
@@ -107,6 +108,9 @@ type Config struct {
 
 	// Metrics says which metrics are shown, and to whom.
 	Metrics metrics.Options
+
+	// Console says what the web console on the HTTP port shows.
+	Console console.Options
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options

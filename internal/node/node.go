@@ -16,6 +16,7 @@ import (
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
 	"github.com/goddardmq/goddard/internal/front/web"
@@ -40,6 +41,7 @@ type Node struct {
 	http      *web.Server      // nil if there is none
 	prom      *web.Server      // of metrics alone; nil if there is none
 	metrics   *metrics.Metrics // nil if none are shown
+	console   *console.Console // nil if there is none
 	broker    *broker.Broker
 	access    *auth.Access
 	tracer    *trace.Tracer // nil if no spans are written
@@ -103,6 +105,9 @@ func (n *Node) open() error {
 		return err
 	}
 	if err := n.openMetrics(); err != nil {
+		return err
+	}
+	if err := n.openConsole(); err != nil {
 		return err
 	}
 	if n.broker == nil {
@@ -277,6 +282,9 @@ func (n *Node) Close() error {
 	if n.prom != nil {
 		errs = append(errs, n.prom.Close())
 	}
+	if n.console != nil {
+		errs = append(errs, n.console.Close())
+	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
 		end()
@@ -325,6 +333,9 @@ func (n *Node) parts() []part {
 	}
 	if n.prom != nil {
 		all = append(all, part{name: "metrics listener", run: n.prom.Run})
+	}
+	if n.console != nil { // ends live tails before the listener waits for them
+		all = append(all, part{name: "console", run: n.console.Run})
 	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})
