@@ -76,7 +76,7 @@ const (
 )
 
 // operations is the table. A code that is not in it answers
-// REQUEST_CODE_NOT_SUPPORTED.
+// REQUEST_CODE_NOT_SUPPORTED; refused says why for those that tools send.
 var operations = []operation{
 	{wire.SendMessage, nil, gathered, topicPub, 0, "store a message"},
 	{wire.SendMessageV2, nil, gathered, topicPub, 0, "store a message; short header names"},
@@ -148,6 +148,7 @@ var operations = []operation{
 	{wire.UpdateBrokerConfig, putSettings, beside, clusterWrite, smallBody, "change settings"},
 	{wire.GetBrokerConfig, getSettings, beside, clusterGet, 0, "all settings"},
 	{wire.GetBrokerRuntimeInfo, runtimeInfo, beside, clusterGet, 0, "figures for brokerStatus"},
+	{wire.GetBrokerHAStatus, haStatus, beside, clusterGet, 0, "that there are no slaves, and where the log ends"},
 	{wire.ViewBrokerStatsData, viewStats, beside, clusterGet, 0, "one counter"},
 
 	{wire.GetTopicStatsInfo, topicStats, beside, topicGet, 0, "what a topic's queues hold"},
