@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -120,12 +121,11 @@ func (s spelling) operation(short, example string) *operation {
 	f := o.Flags()
 	o.door.register(f, "n")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for each answer")
-	letter := "o"
 	if s.old {
-		letter = ""
 		f.SetNormalizeFunc(fromMqadmin)
+	} else {
+		o.out.register(f, "o")
 	}
-	o.out.register(f, letter)
 	return o
 }
 
@@ -133,6 +133,13 @@ func (s spelling) operation(short, example string) *operation {
 func (o *operation) targets() {
 	o.Flags().StringVarP(&o.target.Cluster, "cluster", "c", "", "all masters of this `CLUSTER` (default: of the only one)")
 	o.Flags().StringVarP(&o.target.Addr, "broker", "b", "", "only the broker at this `ADDRESS`, host:port")
+}
+
+// ignored adds flags of mqadmin's that mean nothing here, but may be typed.
+func (o *operation) ignored(name, letter, usage string) {
+	if o.old {
+		o.Flags().StringP(name, letter, "", usage)
+	}
 }
 
 // letter is the flag letter of mqadmin where ours would clash with another of
@@ -165,6 +172,13 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 		o.Flags().StringVarP(w.value, w.name, w.letter, "", w.usage)
 		o.Flags().Lookup(w.name).Hidden = !o.old
 	}
+	if o.old { // what mqadmin has an -o for keeps it
+		letter := "o"
+		if o.Flags().ShorthandLookup(letter) != nil {
+			letter = ""
+		}
+		o.out.register(o.Flags(), letter)
+	}
 	o.ValidArgsFunction = o.door.completeWanted(wants)
 	o.RunE = func(c *cobra.Command, args []string) error {
 		for _, w := range wants {
@@ -193,7 +207,20 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 }
 
 // print writes the result as the operator wants it.
-func (o *operation) print(v any, t *table) error { return o.out.print(o.OutOrStdout(), v, t) }
+func (o *operation) print(v any, t view) error { return o.out.print(o.OutOrStdout(), v, t) }
+
+// heading is where a line above the result goes: nowhere if that is JSON.
+func (o *operation) heading() io.Writer {
+	if o.out == asJSON {
+		return io.Discard
+	}
+	return o.OutOrStdout()
+}
+
+// said says what was done in mqadmin's words, or as v.
+func (o *operation) said(v any, format string, args ...any) error {
+	return o.print(v, o.sheet().line(format, args...))
+}
 
 // done says what was done, as a sentence or as v.
 func (o *operation) done(v any, format string, args ...any) error {
