@@ -65,14 +65,19 @@ func clusterList(s spelling) *cobra.Command {
 		o.Flags().IntVarP(&interval, "interval", "i", 0, "again every so many `SECONDS`, until interrupted")
 	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
-		return every(ctx, time.Duration(interval)*time.Second, func() error { return printCluster(ctx, o, c, cluster, totals) })
+		rounds := 0
+		if interval <= 0 {
+			rounds = 1
+		}
+		return every(ctx, time.Duration(interval)*time.Second, rounds, func() error { return printCluster(ctx, o, c, cluster, totals) })
 	})
 }
 
-// every does something once, or again and again with pauses until ctx ends.
-func every(ctx context.Context, pause time.Duration, do func() error) error {
-	for {
-		if err := do(); err != nil || pause <= 0 {
+// every does something so many times with pauses between, or until ctx ends if
+// rounds is 0.
+func every(ctx context.Context, pause time.Duration, rounds int, do func() error) error {
+	for done := 1; ; done++ {
+		if err := do(); err != nil || done == rounds {
 			return err
 		}
 		select {
@@ -152,14 +157,18 @@ func rate(text string) string {
 func brokerStatus(s spelling) *cobra.Command {
 	o := s.operation("Show what brokers say about themselves", "goddard admin broker status")
 	o.targets()
-	return o.run(func(ctx context.Context, c *admin.Cluster) error { return printBrokers(ctx, o, c, "", c.BrokerStatus, statusSheet) })
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		return printBrokers(ctx, o, c, "", c.BrokerStatus, statusSheet)
+	})
 }
 
 func brokerConfigGet(s spelling) *cobra.Command {
 	o := s.operation("Show the settings of running brokers", "goddard admin broker config get\n  goddard admin broker config get retention")
 	o.targets()
 	var key string
-	return o.run(func(ctx context.Context, c *admin.Cluster) error { return printBrokers(ctx, o, c, key, c.BrokerConfig, settingsSheet) },
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		return printBrokers(ctx, o, c, key, c.BrokerConfig, settingsSheet)
+	},
 		wanted{"key", "", "KEY", &key})
 }
 
