@@ -44,6 +44,7 @@ func newRoot() *cobra.Command {
 		newNamesrv(),
 		newBroker(),
 		newAdmin(),
+		newConfig(),
 		newDoctor(),
 		newStore(),
 		newPub(),

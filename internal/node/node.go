@@ -23,16 +23,18 @@ import (
 
 // A Node is a server: the parts of its role, open and not yet started.
 type Node struct {
-	c         Config
-	handler   *frontDoor
-	listener  *rpc.Server  // of the broker
-	fast      *rpc.Server  // nil if there is none
-	grpc      *grpc.Server // nil if there is none
-	broker    *broker.Broker
-	tracer    *trace.Tracer // nil if no spans are written
-	namesrv   *namesrv.Server
-	local     *namesrv.Local
-	registrar *namesrv.Registrar
+	c Config
+	// configured is what the settings were at the start, as running servers write them.
+	configured map[string]string
+	handler    *frontDoor
+	listener   *rpc.Server  // of the broker
+	fast       *rpc.Server  // nil if there is none
+	grpc       *grpc.Server // nil if there is none
+	broker     *broker.Broker
+	tracer     *trace.Tracer // nil if no spans are written
+	namesrv    *namesrv.Server
+	local      *namesrv.Local
+	registrar  *namesrv.Registrar
 
 	// announcing is held while the name server in this process is told of a topic.
 	announcing sync.Mutex
@@ -46,7 +48,7 @@ func New(c Config) (*Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{c: c, handler: &frontDoor{}}
+	n := &Node{c: c, handler: &frontDoor{}, configured: configured(c)}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -92,6 +94,7 @@ func (n *Node) openBroker() error {
 	o := n.c.Broker
 	host := n.storeHost()
 	o.Version, o.RocketMQVersion, o.Log = n.c.Version, wire.VersionName(wire.VersionCurrent), n.c.Log
+	o.LogLevel, o.Level = n.c.LogLevel, n.c.Level
 	o.OnTopicChanged, o.TopicRoute = n.topicChanged, n.topicQueues
 	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
 	if n.c.Trace.Endpoint != "" {
@@ -139,6 +142,10 @@ func (n *Node) openNamesrv() error {
 	}
 	if o.SettingsPath == "" && n.c.FS == nil {
 		o.SettingsPath = filepath.Join(filepath.Dir(o.KVConfigPath), "namesrvSettings.json")
+	}
+	if n.c.Role == RoleNamesrv {
+		o.LogLevel, o.Level = n.c.LogLevel, n.c.Level
+		o.Settings = n.settings
 	}
 	s, err := namesrv.New(o)
 	if err != nil {

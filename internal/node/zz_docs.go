@@ -13,6 +13,7 @@ var docs = map[string]string{
 	"advertise":                   "The host or address that clients are given for the broker. Default: the address by which the asking client reached this machine; towards a name server elsewhere, the address from which this machine reaches that.",
 	"namesrv":                     "The name servers that the broker registers with, host:port, separated by semicolons, beside the one in the same process. A broker by itself reads NAMESRV_ADDR in the environment as well. Default none.",
 	"log-level":                   "The least that is logged: debug, info, warn or error. Default info.",
+	"log-format":                  "How lines of the log are written: text, as key=value, or json, an object each. The keys are the same. Default text.",
 	"tls-cert":                    "A file with the certificate chain in PEM form, which is read again when it changes. With it and tls-key clients may use TLS on every port; tls-only makes them. Default none: then gRPC clients get a certificate that the server makes itself, in the folder tls of the data directory.",
 	"tls-key":                     "The private key of tls-cert, not encrypted. Default none.",
 	"idle-timeout":                "How long a connection may go without traffic, and how long a frame may take from its first byte to its last. Default 120s.",
