@@ -27,11 +27,12 @@ remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter               < front/remoting;
 mq, filter, front/grpc/rmq    < front/grpc;
-mq, rpc, filter, remote       < admin;
+mq, filter                    < explain;
+mq, rpc, filter, remote, explain < admin;
 mq, broker                    < trace;
 broker, trace, namesrv, front/remoting, front/grpc < node;
 node                          < goddard;
-node, admin, remote, load     < cmd/goddard;
+node, admin, explain, remote, load < cmd/goddard;
 `
 
 // A front end cannot see the engine, the engine cannot see a protocol, and so

@@ -46,6 +46,7 @@ func newRoot() *cobra.Command {
 		newAdmin(),
 		newConfig(),
 		newDoctor(),
+		newExplain(),
 		newStore(),
 		newPub(),
 		newSub(),
