@@ -16,7 +16,7 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate, front/grpc/rmq;
+NONE                          < mq, wire, segment, rate, front/grpc/rmq, doctor;
 mq                            < filter, lite;
 mq, wire                      < rpc;
 mq, segment                   < store;
@@ -32,7 +32,7 @@ mq, rpc, filter, remote, explain < admin;
 mq, broker                    < trace;
 broker, trace, namesrv, front/remoting, front/grpc < node;
 node                          < goddard;
-node, admin, explain, remote, load < cmd/goddard;
+node, admin, explain, doctor, remote, load < cmd/goddard;
 `
 
 // A front end cannot see the engine, the engine cannot see a protocol, and so

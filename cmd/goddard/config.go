@@ -83,10 +83,10 @@ that cannot be used is an error; what has no effect is a warning, and with
 			if err := conf.Validate(); err != nil {
 				return err
 			}
-			if strict && s.warnings > 0 {
-				return fmt.Errorf("%d settings have no effect", s.warnings)
+			if strict && len(s.warned) > 0 {
+				return fmt.Errorf("%d settings have no effect", len(s.warned))
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "ok: %d settings, %d warnings\n", len(conf.Origins), s.warnings)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "ok: %d settings, %d warnings\n", len(conf.Origins), len(s.warned))
 			return err
 		},
 	}

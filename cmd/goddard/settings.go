@@ -14,10 +14,10 @@ import (
 // settings are the flags of a command that starts something: -c for a file,
 // and one flag for each setting of docs/CONFIG.md.
 type settings struct {
-	file     string
-	flags    map[string]string
-	plain    bool // no letters but -c, which the command has other uses for
-	warnings int  // what load found to have no effect
+	file   string
+	flags  map[string]string
+	plain  bool           // no letters but -c, which the command has other uses for
+	warned []node.Warning // what load found to have no effect
 }
 
 // register adds the flags. Those named are shown by --help, the others work
@@ -39,7 +39,7 @@ func (s *settings) register(c *cobra.Command, shown ...string) {
 // load reads file, environment and flags, and warns on w about what has no effect.
 func (s *settings) load(role node.Role, w io.Writer) (node.Config, error) {
 	c, warnings, err := node.Load(node.Source{Role: role, File: s.file, Env: os.Environ(), Flags: s.flags})
-	s.warnings = len(warnings)
+	s.warned = warnings
 	for _, warning := range warnings {
 		fmt.Fprintf(w, "warning: %v\n", warning)
 	}
