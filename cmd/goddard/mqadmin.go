@@ -45,6 +45,12 @@ func mqadminCommands() []*cobra.Command {
 		kvDelete(mqadmin("deleteKvConfig")),
 		namesrvConfigGet(mqadmin("getNamesrvConfig")),
 		namesrvConfigSet(mqadmin("updateNamesrvConfig")),
+		liteStatus(mqadmin("getBrokerLiteInfo")),
+		liteParent(mqadmin("getParentTopicInfo")),
+		liteTopic(mqadmin("getLiteTopicInfo")),
+		liteClient(mqadmin("getLiteClientInfo")),
+		liteGroup(mqadmin("getLiteGroupInfo")),
+		liteLook(mqadmin("triggerLiteDispatch")),
 		sendMessage(),
 	}
 }
@@ -100,4 +106,10 @@ var oldFlags = map[string]string{
 	"lastKey":                      "after",
 	"index":                        "from",
 	"popShareQueueNum":             "share",
+	"parentTopic":                  "parent",
+	"liteTopic":                    "lite",
+	"clientId":                     "client",
+	"showDetail":                   "detail",
+	"showClientId":                 "clients",
+	"topK":                         "top",
 }

@@ -64,14 +64,3 @@ func (b *Broker) liteHasMore(u pop.Use) (bool, error) {
 	at, err := b.liteAt(u)
 	return max(at, lo) < hi, err
 }
-
-// eachLite calls f with the light queues of a parent's lite topics.
-func (b *Broker) eachLite(parent string, f func(name string) error) error {
-	prefix := mq.LiteQueue(parent, "")
-	return b.store.Keys().Scan([]byte(liteDueRows), func(key, _ []byte) error {
-		if name := liteOf(key); strings.HasPrefix(name, prefix) {
-			return f(name)
-		}
-		return nil
-	})
-}

@@ -142,7 +142,7 @@ func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
 	s := newScript(t)
 	for i := range 100 {
 		s.add(fmt.Sprint("c", i%7), fmt.Sprint("q", i%13))
-		s.Hold(fmt.Sprint("q", i%13), "G", int64(i))
+		s.Hold(fmt.Sprint("q", i%13), "G", int64(i), 1)
 	}
 	if s.Subscriptions() != 91 || len(s.clients) != 7 {
 		t.Errorf("%d subscriptions of %d clients", s.Subscriptions(), len(s.clients))

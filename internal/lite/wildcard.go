@@ -1,6 +1,9 @@
 package lite
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -196,4 +199,59 @@ func (r *Registry[W]) LookAgain(group, client string) (woken []W) {
 		}
 	}
 	return woken
+}
+
+// Stats are figures of a registry.
+type Stats struct {
+	Subscriptions int
+	Held          int // queues of which a group has something in hand
+	Ready         int // clients for which there may be something
+}
+
+// Stats looks at every client.
+func (r *Registry[W]) Stats() Stats {
+	s := Stats{Subscriptions: r.subs, Held: len(r.alarms)}
+	for _, c := range r.clients {
+		if c.hasReady() {
+			s.Ready++
+		}
+	}
+	return s
+}
+
+// Subscribers are who wants a light queue, which is one of the parent's. A group
+// that wants all is one member, of the client "*".
+func (r *Registry[W]) Subscribers(name, parent string) (all []Member) {
+	if q := r.queues[name]; q != nil {
+		for _, l := range q.lines {
+			for _, s := range l.subs {
+				all = append(all, s.client.Member)
+			}
+		}
+	}
+	for group := range r.crowds[parent] {
+		all = append(all, Member{group, "*"})
+	}
+	slices.SortFunc(all, func(a, b Member) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Client, b.Client)) })
+	return all
+}
+
+// Wants is what a client wants, at most limit of it, how much that is, and when
+// the client was seen. Of one that wants all it is the parent and group, with @.
+func (r *Registry[W]) Wants(m Member, limit int) (names []string, count int, seen int64, ok bool) {
+	c := r.clients[m]
+	if c == nil {
+		return nil, 0, 0, false
+	}
+	if c.crowd != nil {
+		return []string{c.crowd.parent + "@" + m.Group}, 1, c.seen, true
+	}
+	for name := range c.subs {
+		if len(names) >= limit {
+			break
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, len(c.subs), c.seen, true
 }

@@ -13,6 +13,7 @@ type Stats struct {
 	TotalTime  time.Duration // from Append to Done, over all batches
 	MaxTime    time.Duration
 	Queues     int   // in memory
+	Lights     int64 // light queues
 	LogStart   int64 // position of the oldest byte kept
 	LogEnd     int64 // position behind the last readable byte
 	LogSynced  int64
@@ -44,7 +45,7 @@ func (s *Store) Stats() Stats {
 	s.stats.mu.Lock()
 	st := s.stats.mu.Stats
 	s.stats.mu.Unlock()
-	st.Queues = s.table.size()
+	st.Queues, st.Lights = s.table.size(), s.table.lights.number.Load()
 	st.LogStart = s.seg.Start()
 	st.LogEnd = s.committed.Load()
 	st.LogSynced = s.synced.Load()
