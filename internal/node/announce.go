@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -52,6 +53,16 @@ func (n *Node) topicQueues(ctx context.Context, topic string) (map[string]int32,
 type announcer struct {
 	mq.Admin
 	n *Node
+}
+
+// Settings are the broker's, and the port for gRPC clients, by which other nodes
+// find it.
+func (a announcer) Settings(ctx context.Context) map[string]string {
+	all := a.Admin.Settings(ctx)
+	if at := a.n.GRPCAddr(); at.IsValid() {
+		all[grpcPortKey] = strconv.Itoa(int(at.Port()))
+	}
+	return all
 }
 
 // PutTopic creates or changes a topic and tells the name servers. One that

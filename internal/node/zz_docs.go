@@ -23,6 +23,7 @@ var docs = map[string]string{
 	"drain-timeout":               "How long stopping may take before the connections are closed on requests that are being answered. Default 3s.",
 	"tls-only":                    "Refuses plain connections. Default false.",
 	"proxy-protocol":              "Accepts a PROXY header of version 1 or 2 in front of a connection and believes the address in it, so set it only where clients cannot connect but through a proxy. Default false.",
+	"grpc-advertise":              "The host or host:port that gRPC clients are given for the broker: that of a load balancer, if all nodes of a cluster say the same. Default the host of advertise or, without that, what the client dialled.",
 	"grpc-tls":                    "How clients may connect: both takes TLS and plaintext on the same port, only wants TLS, off wants plaintext. Default both.",
 	"grpc-max-message":            "The longest request and answer in bytes; a call with several messages must fit. RocketMQ's default is 130 MiB. Default 16 MiB, or what max-message-size needs.",
 	"grpc-max-connections":        "How many connections are open at most; further ones are closed at once. Default 16384.",
