@@ -186,6 +186,7 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 		o.out.register(o.Flags(), letter)
 	}
 	o.ValidArgsFunction = o.door.completeWanted(wants)
+	o.completeFlags(wants)
 	o.RunE = func(c *cobra.Command, args []string) error {
 		for _, w := range wants {
 			if *w.value == "" && len(args) > 0 {

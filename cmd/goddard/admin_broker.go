@@ -169,7 +169,7 @@ func brokerConfigGet(s spelling) *cobra.Command {
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		return printBrokers(ctx, o, c, key, c.BrokerConfig, settingsSheet)
 	},
-		wanted{"key", "", "KEY", &key})
+		wanted{"key", "", "SETTING", &key})
 }
 
 func brokerConfigSet(s spelling) *cobra.Command {
@@ -205,5 +205,5 @@ configuration says something else than at this moment.`
 			return o.print(brokers, s)
 		}
 		return o.done(brokers, "%s = %s on %s", key, value, names(brokers))
-	}, wanted{"key", "k", "KEY", &key}, wanted{"value", "v", "VALUE", &value})
+	}, wanted{"key", "k", "SETTING", &key}, wanted{"value", "v", "VALUE", &value})
 }
