@@ -52,8 +52,8 @@ func decodeTrace(text, id, host string) []traced {
 }
 
 func newTraced(kind, group, host, at, cost, ok string) traced {
-	t := traced{Type: kind, Group: group, Host: host, Status: "failed", Millis: number(cost)}
-	if ms := number(at); ms > 0 {
+	t := traced{Type: kind, Group: group, Host: host, Status: "failed", Millis: admin.Whole(cost)}
+	if ms := admin.Whole(at); ms > 0 {
 		t.At = time.UnixMilli(ms)
 	}
 	if good, err := strconv.ParseBool(ok); err == nil && good {
