@@ -51,7 +51,7 @@ func progressOf(stats *wire.ConsumeStats) []Progress {
 	for q, s := range stats.Offsets {
 		all = append(all, Progress{
 			Topic: q.Topic, Broker: q.BrokerName, Queue: q.QueueID, End: s.BrokerOffset, Committed: s.ConsumerOffset,
-			Lag: s.BrokerOffset - s.ConsumerOffset, InFlight: s.PullOffset - s.ConsumerOffset, Last: moment(s.LastTimestamp),
+			Lag: s.BrokerOffset - s.ConsumerOffset, InFlight: max(0, s.PullOffset-s.ConsumerOffset), Last: moment(s.LastTimestamp),
 		})
 	}
 	return all

@@ -1,30 +1,54 @@
 package admin
 
 import (
-	"cmp"
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
-// RunningInfo is what a consumer says that it is doing, asked of it through a
-// broker that it is connected to; with stacks it says where its threads are too.
+// RunningInfo asks a member of a group, through a broker that it is connected
+// to, what it is doing; with stacks it says where its threads are too. gRPC
+// clients cannot be asked.
 func (c *Cluster) RunningInfo(ctx context.Context, of Target, group, client string, stacks bool) (*wire.ConsumerRunningInfo, error) {
+	info := new(wire.ConsumerRunningInfo)
+	err := c.throughAny(ctx, of, group, client, func(b Broker) error {
+		h := &wire.GetConsumerRunningInfoRequest{ConsumerGroup: group, ClientID: client, JstackEnable: stacks}
+		return c.ask(ctx, b.Addr, wire.NewRequest(wire.GetConsumerRunningInfo, h), info)
+	})
+	return info, err
+}
+
+// throughAny asks the masters that a client is connected to, until one answers.
+func (c *Cluster) throughAny(ctx context.Context, of Target, group, client string, ask func(Broker) error) error {
 	brokers, err := c.allMasters(ctx, of)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var first error
+	var last error
 	for _, b := range brokers {
-		info := new(wire.ConsumerRunningInfo)
-		h := &wire.GetConsumerRunningInfoRequest{ConsumerGroup: group, ClientID: client, JstackEnable: stacks}
-		if err = c.ask(ctx, b.Addr, wire.NewRequest(wire.GetConsumerRunningInfo, h), info); err == nil {
-			return info, nil
+		members, err := c.Consumers(ctx, Target{Addr: b.Addr}, group)
+		if errors.Is(err, mq.ErrNotOnline) {
+			continue
 		}
-		first = cmp.Or(first, err)
+		if err != nil {
+			return err
+		}
+		for _, m := range members.Clients {
+			if m.ID != client {
+				continue
+			}
+			if last = ask(b); last == nil || ctx.Err() != nil {
+				return last
+			}
+		}
 	}
-	return nil, first
+	if last == nil {
+		last = fmt.Errorf("client %s of group %s: %w", client, group, mq.ErrNotOnline)
+	}
+	return last
 }
 
 // HoldersOf says which client of a group has which queue, by what the clients

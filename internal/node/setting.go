@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/auth"
 )
 
 // A Setting is one tagged field of Config or of a part's Options.
@@ -83,7 +85,7 @@ func (s Setting) set(c *Config, text string, java bool) error {
 // wantPort is what a setting that is a port wants; empty for others.
 func (s Setting) wantPort() string {
 	switch {
-	case s.Name == "fast-port" || s.Name == "grpc-port":
+	case s.Name == "fast-port" || s.Name == "grpc-port" || s.Name == "http-port":
 		return "want a port, 1 to 65535, or -1 for none"
 	case s.Name == "port" || strings.HasSuffix(s.Name, "-port"):
 		return "want a port, 1 to 65535"
@@ -108,6 +110,12 @@ func (s Setting) get(c Config) string {
 		return ""
 	}
 	return format(v)
+}
+
+// secret reports whether the setting's value in c is one that nobody may see.
+func (s Setting) secret(c Config) bool {
+	_, ok := reflect.ValueOf(&c).Elem().FieldByIndex(s.index).Interface().(auth.Secret)
+	return ok
 }
 
 // javaUnit is what one counts in a RocketMQ key that means a time.
