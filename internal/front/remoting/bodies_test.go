@@ -26,6 +26,10 @@ var bodies = map[wire.Code]string{
 	wire.UpdateAndCreateSubscriptionGroup:     `{"groupName":"G","retryMaxTimes":3,"groupRetryPolicy":{"type":"CUSTOMIZED","customizedRetryPolicy":{"next":[1000]}}}`,
 	wire.UpdateAndCreateSubscriptionGroupList: `{"groupConfigList":[{"groupName":"G"}]}`,
 	wire.DeleteSubscriptionGroupList:          `{"groupNameList":["G"],"cleanOffset":true}`,
+	wire.AuthCreateUser:                       `{"username":"u","password":"secret","userType":"Normal","userStatus":"enable"}`,
+	wire.AuthUpdateUser:                       `{"username":"u","password":"secret"}`,
+	wire.AuthCreateACL:                        `{"subject":"User:u","policies":[{"policyType":"Custom","entries":[{"resource":"Topic:T","actions":["Pub"],"sourceIps":["10.0.0.0/8"],"decision":"Allow"}]}]}`,
+	wire.AuthUpdateACL:                        `{"subject":"User:u","policies":[{"policyType":"Custom","entries":[{"resource":"Topic:T","actions":["Pub"],"decision":"Allow"}]}]}`,
 	wire.UpdateBrokerConfig:                   "brokerPermission=6\nmaxMessageSize=4194304\n",
 }
 
