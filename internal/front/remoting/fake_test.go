@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
-	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // storeHost is the broker's address in message ids.
