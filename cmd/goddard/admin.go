@@ -99,14 +99,16 @@ func onlySubcommands(c *cobra.Command) {
 type spelling struct {
 	use     string
 	aliases []string
-	old     bool // mqadmin's name and flags
+	old     bool   // mqadmin's name and flags
+	example string // of those flags
 }
 
 // ours spells a command our way.
 func ours(use string, aliases ...string) spelling { return spelling{use: use, aliases: aliases} }
 
-// mqadmin spells a command as mqadmin's users know it.
-func mqadmin(name string) spelling { return spelling{use: name, old: true} }
+// mqadmin spells a command as mqadmin's users know it; example is flags to show
+// in its help.
+func mqadmin(name, example string) spelling { return spelling{use: name, old: true, example: example} }
 
 // An operation is a command on a cluster while it is put together.
 type operation struct {
@@ -118,12 +120,12 @@ type operation struct {
 	target  admin.Target
 }
 
-// operation starts a command: what it does, an example, and examples of it under
-// mqadmin's name. The flags all operations share are there; run is given later.
-func (s spelling) operation(short, example string, old ...string) *operation {
+// operation starts a command: what it does, and an example of it under our name.
+// The flags all operations share are there; run is given later.
+func (s spelling) operation(short, example string) *operation {
 	o := &operation{spelling: s, Command: &cobra.Command{Use: s.use, Aliases: s.aliases, Short: short, Hidden: s.old}}
 	if o.Example = "  " + example; s.old {
-		o.Example = "  " + strings.Join(old, "\n  ")
+		o.Example = strings.TrimRight("  goddard admin "+o.Name()+" -n 127.0.0.1:9876 "+s.example, " ")
 	}
 	f := o.Flags()
 	o.door.register(f, "n")
@@ -187,6 +189,7 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 		o.out.register(o.Flags(), letter)
 	}
 	o.ValidArgsFunction = o.door.completeWanted(wants)
+	o.completeFlags(wants)
 	o.RunE = func(c *cobra.Command, args []string) error {
 		for _, w := range wants {
 			if *w.value == "" && len(args) > 0 {

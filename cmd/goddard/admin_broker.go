@@ -132,16 +132,7 @@ func printCluster(ctx context.Context, o *operation, c *admin.Cluster, cluster s
 // between is how far a counter went from one status key to another; 0 if it does
 // not say.
 func between(status map[string]string, from, to string) int64 {
-	return number(status[to]) - number(status[from])
-}
-
-// number is a text as a number; 0 if it is none.
-func number(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
+	return admin.Whole(status[to]) - admin.Whole(status[from])
 }
 
 // rate is the rate of the last ten seconds; brokers write three spans.
@@ -169,7 +160,7 @@ func brokerConfigGet(s spelling) *cobra.Command {
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		return printBrokers(ctx, o, c, key, c.BrokerConfig, settingsSheet)
 	},
-		wanted{"key", "", "KEY", &key})
+		wanted{"key", "", "SETTING", &key})
 }
 
 func brokerConfigSet(s spelling) *cobra.Command {
@@ -205,5 +196,5 @@ configuration says something else than at this moment.`
 			return o.print(brokers, s)
 		}
 		return o.done(brokers, "%s = %s on %s", key, value, names(brokers))
-	}, wanted{"key", "k", "KEY", &key}, wanted{"value", "v", "VALUE", &value})
+	}, wanted{"key", "k", "SETTING", &key}, wanted{"value", "v", "VALUE", &value})
 }

@@ -40,8 +40,7 @@ func (o *operation) export(dir, name string, v any) error {
 }
 
 func exportMetadata(s spelling) *cobra.Command {
-	o := s.operation("Write topics and groups to a file", "goddard admin export metadata --dir backup",
-		"goddard admin exportMetadata -n 127.0.0.1:9876 -c DefaultCluster -f backup")
+	o := s.operation("Write topics and groups to a file", "goddard admin export metadata --dir backup")
 	o.targets()
 	var dir string
 	var topics, groups bool
@@ -69,8 +68,7 @@ func exportMetadata(s spelling) *cobra.Command {
 }
 
 func exportConfigs(s spelling) *cobra.Command {
-	o := s.operation("Write the settings of a cluster's brokers to a file", "goddard admin export configs DefaultCluster --dir backup",
-		"goddard admin exportConfigs -n 127.0.0.1:9876 -c DefaultCluster -f backup")
+	o := s.operation("Write the settings of a cluster's brokers to a file", "goddard admin export configs DefaultCluster --dir backup")
 	var dir, cluster string
 	o.folder(&dir)
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
@@ -83,8 +81,7 @@ func exportConfigs(s spelling) *cobra.Command {
 }
 
 func exportMetrics(s spelling) *cobra.Command {
-	o := s.operation("Write what a cluster's brokers do to a file", "goddard admin export metrics DefaultCluster --dir backup",
-		"goddard admin exportMetrics -n 127.0.0.1:9876 -c DefaultCluster -f backup")
+	o := s.operation("Write what a cluster's brokers do to a file", "goddard admin export metrics DefaultCluster --dir backup")
 	var dir, cluster string
 	o.folder(&dir)
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
@@ -99,8 +96,7 @@ func exportMetrics(s spelling) *cobra.Command {
 // exportPopRecord has Java's brokers move what is popped back into files; ours
 // answer that there is nothing to move.
 func exportPopRecord(s spelling) *cobra.Command {
-	o := s.operation("Have brokers move what is popped from their key-value store to files", "goddard admin export pop-records",
-		"goddard admin exportPopRecord -n 127.0.0.1:9876 -b 127.0.0.1:10911")
+	o := s.operation("Have brokers move what is popped from their key-value store to files", "goddard admin export pop-records")
 	o.Long = o.Short + `,
 for RocketMQ's brokers of earlier versions. Our brokers have nothing to move.`
 	o.targets()

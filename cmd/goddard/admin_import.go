@@ -15,7 +15,7 @@ import (
 const maxImport = 8 << 20
 
 func topicImport(s spelling) *cobra.Command {
-	o := s.operation("Create or change the topics in a file", "goddard admin topic import topics.json", "goddard admin updateTopicList -n 127.0.0.1:9876 -c DefaultCluster -f topics.json")
+	o := s.operation("Create or change the topics in a file", "goddard admin topic import topics.json")
 	o.Long = `Create or change the topics in a file, a JSON array of RocketMQ's TopicConfig:
 
   [{"topicName": "orders", "readQueueNums": 8, "writeQueueNums": 8, "perm": 6}]
@@ -38,7 +38,7 @@ the topics before the one at fault are there.`
 }
 
 func groupImport(s spelling) *cobra.Command {
-	o := s.operation("Create or change the consumer groups in a file", "goddard admin group import groups.json", "goddard admin updateSubGroupList -n 127.0.0.1:9876 -c DefaultCluster -f groups.json")
+	o := s.operation("Create or change the consumer groups in a file", "goddard admin group import groups.json")
 	o.Long = `Create or change the consumer groups in a file, a JSON array of RocketMQ's
 SubscriptionGroupConfig:
 

@@ -184,5 +184,5 @@ func namesrvConfigSet(s spelling) *cobra.Command {
 			return o.said(map[string]string{key: value}, "update name server config success![%s]\n%s : %s", strings.Join(nameServers(o.door.namesrv), ", "), key, value)
 		}
 		return o.done(map[string]string{key: value}, "%s = %s", key, value)
-	}, wanted{"key", "k", "KEY", &key}, wanted{"value", "v", "VALUE", &value})
+	}, wanted{"key", "k", "NAMESRV-SETTING", &key}, wanted{"value", "v", "VALUE", &value})
 }

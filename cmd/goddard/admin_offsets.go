@@ -114,6 +114,12 @@ ago, milliseconds since 1970, 2026-01-31T08:00:00Z or, in local time,
 		switch {
 		case offset >= 0:
 			r.Offset = &offset
+			if at != "" { // counts for nothing, but mqadmin wants one
+				var err error
+				if r.At, r.Latest, err = parseMoment(at, time.Now()); err != nil {
+					return err
+				}
+			}
 		case at == "":
 			return fmt.Errorf("--time or --offset is missing; try --time earliest")
 		default:

@@ -75,8 +75,7 @@ func (r *reading) scan(ctx context.Context, c *admin.Cluster, q admin.PlacedQueu
 
 // messagePrint is mqadmin's printMsg.
 func messagePrint(s spelling) *cobra.Command {
-	o := s.operation("Print the messages of a topic", "goddard admin message print orders --expression paid",
-		"goddard admin printMsg -n 127.0.0.1:9876 -t orders")
+	o := s.operation("Print the messages of a topic", "goddard admin message print orders --expression paid")
 	r := reading{body: true}
 	r.register(o, true)
 	o.truth(&r.body, "body", o.letter("d"), "also the bodies")
@@ -130,8 +129,7 @@ func (o *operation) emitted(all []shownMessage) error {
 
 // queuePrint is mqadmin's printMsgByQueue.
 func queuePrint(s spelling) *cobra.Command {
-	o := s.operation("Print or count the messages of one queue", "goddard admin message queue orders --broker-name broker-a --queue 0 --print true",
-		"goddard admin printMsgByQueue -n 127.0.0.1:9876 -t orders -a broker-a -i 0 -p true")
+	o := s.operation("Print or count the messages of one queue", "goddard admin message queue orders --broker-name broker-a --queue 0 --print true")
 	var r reading
 	var broker string
 	var queue int32
@@ -186,8 +184,7 @@ func queuePrint(s spelling) *cobra.Command {
 
 // messageRead is mqadmin's consumeMessage.
 func messageRead(s spelling) *cobra.Command {
-	o := s.operation("Print the first messages of a topic or of one queue", "goddard admin message read orders --count 5",
-		"goddard admin consumeMessage -n 127.0.0.1:9876 -t orders -b broker-a -i 0 -c 5")
+	o := s.operation("Print the first messages of a topic or of one queue", "goddard admin message read orders --count 5")
 	o.Long = o.Short + `. No group's progress changes.`
 	r := reading{body: true}
 	var broker, group string
@@ -252,8 +249,7 @@ func messageRead(s spelling) *cobra.Command {
 
 // messageAt is mqadmin's queryMsgByOffset.
 func messageAt(s spelling) *cobra.Command {
-	o := s.operation("Show the message at an offset of a queue", "goddard admin message at orders --broker-name broker-a --queue 0 --offset 0",
-		"goddard admin queryMsgByOffset -n 127.0.0.1:9876 -t orders -b broker-a -i 0 -o 0")
+	o := s.operation("Show the message at an offset of a queue", "goddard admin message at orders --broker-name broker-a --queue 0 --offset 0")
 	var topic, route, broker, format string
 	var queue int32
 	var offset int64

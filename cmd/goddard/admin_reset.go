@@ -29,7 +29,7 @@ the one with this key, or all.`
 			}
 		}
 		return o.reset(done)
-	}, wanted{"key", "", "KEY", &key})
+	}, wanted{"key", "", "SETTING", &key})
 }
 
 func namesrvConfigReset(s spelling) *cobra.Command {
@@ -43,7 +43,7 @@ says: the one with this key, or all.`
 			return err
 		}
 		return o.reset(done)
-	}, wanted{"key", "", "KEY", &key})
+	}, wanted{"key", "", "NAMESRV-SETTING", &key})
 }
 
 // reset prints what was set, by server.

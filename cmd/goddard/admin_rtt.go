@@ -78,8 +78,7 @@ func average(all []trial) float64 {
 
 // topicRTT is mqadmin's checkMsgSendRT.
 func topicRTT(s spelling) *cobra.Command {
-	o := s.operation("Measure how long sending to a topic takes", "goddard admin topic rtt orders --amount 10",
-		"goddard admin checkMsgSendRT -n 127.0.0.1:9876 -t orders -a 10")
+	o := s.operation("Measure how long sending to a topic takes", "goddard admin topic rtt orders --amount 10")
 	o.Long = o.Short + `, message by message over its queues in turn. The
 messages stay in the topic.`
 	var p volley
@@ -112,8 +111,7 @@ messages stay in the topic.`
 
 // brokerTry is mqadmin's sendMsgStatus.
 func brokerTry(s spelling) *cobra.Command {
-	o := s.operation("Send messages to a broker and show how long each takes", "goddard admin broker try broker-a --count 3",
-		"goddard admin sendMsgStatus -n 127.0.0.1:9876 -b broker-a -c 3")
+	o := s.operation("Send messages to a broker and show how long each takes", "goddard admin broker try broker-a --count 3")
 	o.Long = o.Short + `. They go to
 the topic that is named after the broker, and stay there.`
 	var broker string
@@ -163,8 +161,7 @@ type brokerRTT struct {
 
 // clusterRTT is mqadmin's clusterRT.
 func clusterRTT(s spelling) *cobra.Command {
-	o := s.operation("Measure how long sending to each broker takes, again and again", "goddard admin cluster rtt --amount 10 --rounds 1",
-		"goddard admin clusterRT -n 127.0.0.1:9876 -c DefaultCluster -a 10 --rounds 1")
+	o := s.operation("Measure how long sending to each broker takes, again and again", "goddard admin cluster rtt --amount 10 --rounds 1")
 	o.Long = o.Short + `. The
 messages go to topics that are named after the brokers, and stay there.`
 	var p volley

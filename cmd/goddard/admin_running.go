@@ -18,8 +18,7 @@ import (
 
 // groupRunning is mqadmin's consumerStatus.
 func groupRunning(s spelling) *cobra.Command {
-	o := s.operation("Show what the clients of a group are doing", "goddard admin group running billing",
-		"goddard admin consumerStatus -n 127.0.0.1:9876 -g billing")
+	o := s.operation("Show what the clients of a group are doing", "goddard admin group running billing")
 	o.Long = o.Short + `, asked of them. Only consumers of
 RocketMQ's own protocol answer.`
 	var group, client, dir string
@@ -142,8 +141,7 @@ func troubles(info *wire.ConsumerRunningInfo, now time.Time) []string {
 
 // topicShare is mqadmin's allocateMQ.
 func topicShare(s spelling) *cobra.Command {
-	o := s.operation("Show how clients would share the queues of a topic", "goddard admin topic share orders --clients 10.0.0.1,10.0.0.2",
-		"goddard admin allocateMQ -n 127.0.0.1:9876 -t orders -i 10.0.0.1,10.0.0.2")
+	o := s.operation("Show how clients would share the queues of a topic", "goddard admin topic share orders --clients 10.0.0.1,10.0.0.2")
 	o.Long = o.Short + `, if they do as
 RocketMQ's clients do unless told otherwise.`
 	var topic, clients string

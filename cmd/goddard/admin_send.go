@@ -14,7 +14,7 @@ import (
 
 // sendMessage is mqadmin's command for one message; ours is `goddard pub`.
 func sendMessage(s spelling) *cobra.Command {
-	o := s.operation("Send a message", "", `goddard admin sendMessage -n 127.0.0.1:9876 -t orders -p "hello" -c paid -k order-7`)
+	o := s.operation("Send a message", "")
 	var topic, body, keys, tag, broker string
 	var queue int32
 	f := o.Flags()

@@ -15,8 +15,7 @@ import (
 
 // topicStats is mqadmin's statsAll.
 func topicStats(s spelling) *cobra.Command {
-	o := s.operation("Show what comes and goes of each topic, by the groups that read it", "goddard admin topic stats --topic orders",
-		"goddard admin statsAll -n 127.0.0.1:9876 -t orders")
+	o := s.operation("Show what comes and goes of each topic, by the groups that read it", "goddard admin topic stats --topic orders")
 	var topic string
 	var active bool
 	o.Flags().StringVarP(&topic, "topic", "t", "", "only this `TOPIC`")
@@ -64,8 +63,7 @@ func topicStats(s spelling) *cobra.Command {
 
 // brokerProgress is mqadmin's brokerConsumeStats.
 func brokerProgress(s spelling) *cobra.Command {
-	o := s.operation("Show how far all groups of a broker are", "goddard admin broker progress --broker 127.0.0.1:10911",
-		"goddard admin brokerConsumeStats -n 127.0.0.1:9876 -b 127.0.0.1:10911")
+	o := s.operation("Show how far all groups of a broker are", "goddard admin broker progress --broker 127.0.0.1:10911")
 	var addr string
 	var least, wait int64
 	var ordered bool
@@ -92,8 +90,7 @@ func brokerProgress(s spelling) *cobra.Command {
 
 // groupWatch is mqadmin's startMonitoring.
 func groupWatch(s spelling) *cobra.Command {
-	o := s.operation("Report again and again what groups have not consumed", "goddard admin group watch --rounds 1",
-		"goddard admin startMonitoring -n 127.0.0.1:9876 --rounds 1")
+	o := s.operation("Report again and again what groups have not consumed", "goddard admin group watch --rounds 1")
 	o.Long = o.Short + `: messages in
 all, in the queue with most, and how long the next one has waited. A group
 without a client is reported too. mqadmin writes this to a log file.`
@@ -139,7 +136,7 @@ func report(ctx context.Context, o *operation, c *admin.Cluster) error {
 
 // brokerHA is mqadmin's haStatus.
 func brokerHA(s spelling) *cobra.Command {
-	o := s.operation("Show how far the slaves of brokers are", "goddard admin broker ha", "goddard admin haStatus -n 127.0.0.1:9876 -b 127.0.0.1:10911")
+	o := s.operation("Show how far the slaves of brokers are", "goddard admin broker ha")
 	o.Long = o.Short + `. Brokers of ours have none.`
 	o.targets()
 	var interval int

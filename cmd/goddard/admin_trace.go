@@ -52,8 +52,8 @@ func decodeTrace(text, id, host string) []traced {
 }
 
 func newTraced(kind, group, host, at, cost, ok string) traced {
-	t := traced{Type: kind, Group: group, Host: host, Status: "failed", Millis: number(cost)}
-	if ms := number(at); ms > 0 {
+	t := traced{Type: kind, Group: group, Host: host, Status: "failed", Millis: admin.Whole(cost)}
+	if ms := admin.Whole(at); ms > 0 {
 		t.At = time.UnixMilli(ms)
 	}
 	if good, err := strconv.ParseBool(ok); err == nil && good {
@@ -64,8 +64,7 @@ func newTraced(kind, group, host, at, cost, ok string) traced {
 
 // messageTrace is mqadmin's queryMsgTraceById.
 func messageTrace(s spelling) *cobra.Command {
-	o := s.operation("Show what clients traced of a message", "goddard admin message trace 0A0101010000000000000000000000AA",
-		"goddard admin queryMsgTraceById -n 127.0.0.1:9876 -i 0A0101010000000000000000000000AA")
+	o := s.operation("Show what clients traced of a message", "goddard admin message trace 0A0101010000000000000000000000AA")
 	o.Long = o.Short + `: who sent it and who consumed it, by the unique id
 that its producer gave it. Clients trace if they are told to when they are made.`
 	if s.old {

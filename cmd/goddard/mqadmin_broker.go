@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/admin"
 )
 
 // statusSheet prints what brokers say about themselves.
@@ -71,26 +71,16 @@ func clusterSheet(o *operation, all []listedBroker) *sheet {
 			return fmt.Sprintf("%s,%sms", cmp.Or(st[what+"ThreadPoolQueueSize"], "N"), cmp.Or(st[what+"ThreadPoolQueueHeadWaitTimeMills"], "N"))
 		}
 		hour := 0.0
-		if at := number(st["earliestMessageTimeStamp"]); at > 0 {
+		if at := admin.Whole(st["earliestMessageTimeStamp"]); at > 0 {
 			hour = time.Since(time.UnixMilli(at)).Hours()
 		}
 		s.row(b.Cluster, b.Name, b.ID, b.Addr, st["brokerVersionDesc"],
-			fmt.Sprintf("%9.2f(%s)", decimal(st["putTps"]), load("send")),
-			fmt.Sprintf("%9.2f(%s|%s)", decimal(st["getTransferredTps"]), load("pull"), load("ack")),
-			fmt.Sprintf("%d-%d(%.1fw, %.1f, %.1f)", number(st["timerReadBehind"]), number(st["timerOffsetBehind"]),
-				float64(number(st["timerCongestNum"]))/10000, decimal(st["timerEnqueueTps"]), decimal(st["timerDequeueTps"])),
-			st["pageCacheLockTimeMills"], fmt.Sprintf("%2.2f", hour), fmt.Sprintf("%.4f", decimal(st["commitLogDiskRatio"])),
+			fmt.Sprintf("%9.2f(%s)", admin.FirstRate(st["putTps"]), load("send")),
+			fmt.Sprintf("%9.2f(%s|%s)", admin.FirstRate(st["getTransferredTps"]), load("pull"), load("ack")),
+			fmt.Sprintf("%d-%d(%.1fw, %.1f, %.1f)", admin.Whole(st["timerReadBehind"]), admin.Whole(st["timerOffsetBehind"]),
+				float64(admin.Whole(st["timerCongestNum"]))/10000, admin.FirstRate(st["timerEnqueueTps"]), admin.FirstRate(st["timerDequeueTps"])),
+			st["pageCacheLockTimeMills"], fmt.Sprintf("%2.2f", hour), fmt.Sprintf("%.4f", admin.FirstRate(st["commitLogDiskRatio"])),
 			st["brokerActive"] == "true")
 	}
 	return s
-}
-
-// decimal is the first number of a text; 0 if there is none.
-func decimal(text string) float64 {
-	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
-	n, err := strconv.ParseFloat(word, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

@@ -115,6 +115,9 @@ func changePerm(ctx context.Context, o *operation, c *admin.Cluster, topic strin
 func clustersSheet(o *operation, all []placedTopic) *sheet {
 	s := o.sheet().table("%-20s  %-64s  %-64s", "#Cluster Name", "#Topic", "#Consumer Group")
 	for _, p := range all {
+		if strings.HasPrefix(p.Topic, mq.RetryPrefix) || strings.HasPrefix(p.Topic, mq.DLQPrefix) {
+			continue
+		}
 		for _, cluster := range p.Clusters {
 			for _, group := range p.Groups {
 				s.row(cluster, p.Topic, group)

@@ -98,11 +98,11 @@ func (c *Cluster) brokerMetrics(ctx context.Context, b Broker) (BrokerMetrics, e
 	one.Quota = Quota{
 		Disk: map[string]string{"commitLogDiskRatio": status["commitLogDiskRatio"], "consumeQueueDiskRatio": status["consumeQueueDiskRatio"]},
 		Rates: map[string]float64{
-			"normalInTps": firstRate(status["putTps"]), "normalOutTps": firstRate(status["getTransferredTps"]), "transInTps": half, "scheduleInTps": delayed,
+			"normalInTps": FirstRate(status["putTps"]), "normalOutTps": FirstRate(status["getTransferredTps"]), "transInTps": half, "scheduleInTps": delayed,
 		},
 		Day: map[string]int64{
-			"normalOneDayInNum":  whole(status["msgPutTotalTodayMorning"]) - whole(status["msgPutTotalYesterdayMorning"]),
-			"normalOneDayOutNum": whole(status["msgGetTotalTodayMorning"]) - whole(status["msgGetTotalYesterdayMorning"]),
+			"normalOneDayInNum":  Whole(status["msgPutTotalTodayMorning"]) - Whole(status["msgPutTotalYesterdayMorning"]),
+			"normalOneDayOutNum": Whole(status["msgGetTotalTodayMorning"]) - Whole(status["msgGetTotalYesterdayMorning"]),
 			"transOneDayInNum":   halfDay, "scheduleOneDayInNum": delayedDay,
 		},
 		AverageSize: status["putMessageAverageSize"], Topics: len(meta.Topics), Groups: len(meta.Groups),
@@ -122,9 +122,9 @@ func (c *Cluster) brokerMetrics(ctx context.Context, b Broker) (BrokerMetrics, e
 	return one, nil
 }
 
-// firstRate is the rate of the last ten seconds; brokers write three spans. It
-// is 0 where there is none.
-func firstRate(text string) float64 {
+// FirstRate is the rate of the last ten seconds in a broker's status, which has
+// three spans; also any other decimal of it. It is 0 where there is none.
+func FirstRate(text string) float64 {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	n, err := strconv.ParseFloat(word, 64)
 	if err != nil {
@@ -133,8 +133,8 @@ func firstRate(text string) float64 {
 	return n
 }
 
-// whole is a text as a number; 0 if it is none.
-func whole(text string) int64 {
+// Whole is a whole number in a broker's status; 0 where there is none.
+func Whole(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return 0

@@ -222,15 +222,21 @@ func judge(t *testing.T, server, client, scenario, failure string) {
 // mqadmin runs one command of the published tool and returns what it prints.
 func (c *client) mqadmin(tb testing.TB, args string) string {
 	tb.Helper()
-	c.tell(tb, "admin "+args)
+	return c.ask(tb, "admin "+args)
+}
+
+// ask sends a line about mqadmin and returns what the tool printed.
+func (c *client) ask(tb testing.TB, line string) string {
+	tb.Helper()
+	c.tell(tb, line)
 	select {
 	case e, ok := <-c.events:
 		if !ok {
-			tb.Fatalf("%s ended during %s", c.name, args)
+			tb.Fatalf("%s ended during %s", c.name, line)
 		}
 		return e.Output
 	case <-time.After(time.Minute):
-		tb.Fatalf("no answer to %s after a minute", args)
+		tb.Fatalf("no answer to %s after a minute", line)
 		return ""
 	}
 }

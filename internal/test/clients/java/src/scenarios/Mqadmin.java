@@ -2,11 +2,21 @@ package scenarios;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.commons.cli.Option;
+import org.apache.commons.cli.Options;
 import org.apache.rocketmq.tools.command.MQAdminStartup;
+import org.apache.rocketmq.tools.command.SubCommand;
 
 /** Runs commands of the published mqadmin in this process and returns what they print. */
 final class Mqadmin {
+    /** For how long a command that goes on for ever is watched, in milliseconds. */
+    private static final long WATCHED = 3000;
+
     String run(String[] args) throws Exception {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         PrintStream to = new PrintStream(bytes, true, StandardCharsets.UTF_8);
@@ -21,5 +31,48 @@ final class Mqadmin {
             System.setErr(err);
         }
         return bytes.toString(StandardCharsets.UTF_8);
+    }
+
+    /** Runs a command that does not end by itself and returns what it has printed until it is interrupted. */
+    String watch(String[] args) throws Exception {
+        StringBuilder printed = new StringBuilder();
+        Thread running = new Thread(() -> {
+            try {
+                printed.append(run(args));
+            } catch (Exception e) {
+                printed.append(e);
+            }
+        });
+        running.start();
+        Thread.sleep(WATCHED);
+        running.interrupt();
+        running.join();
+        int interrupted = printed.indexOf("org.apache.rocketmq.tools.command.SubCommandException");
+        return interrupted < 0 ? printed.toString() : printed.substring(0, interrupted);
+    }
+
+    /** Lists all commands with their options, in the form of cmd/goddard/testdata/mqadmin-5.5.0.flags. */
+    String commands() throws Exception {
+        MQAdminStartup.initCommand();
+        Field field = MQAdminStartup.class.getDeclaredField("SUB_COMMANDS");
+        field.setAccessible(true);
+        Map<String, String> all = new LinkedHashMap<>();
+        for (Object each : (List<?>) field.get(null)) {
+            SubCommand command = (SubCommand) each;
+            StringBuilder lines = new StringBuilder();
+            for (Object o : command.buildCommandlineOptions(new Options()).getOptions()) {
+                Option option = (Option) o;
+                lines.append(" ");
+                if (option.getOpt() != null) {
+                    lines.append(" -").append(option.getOpt());
+                }
+                lines.append(" --").append(option.getLongOpt().trim().replace(' ', '_'));
+                lines.append(option.hasArg() ? " arg" : "").append(option.isRequired() ? " required" : "").append("\n");
+            }
+            all.put(command.commandName(), lines.toString());
+        }
+        StringBuilder text = new StringBuilder();
+        all.forEach((name, lines) -> text.append(name).append("\n").append(lines));
+        return text.toString();
     }
 }

@@ -75,6 +75,12 @@ public final class Scenarios {
                 case "admin":
                     print("admin", "\"output\":" + quote(mqadmin.run(line.substring("admin ".length()).split(" "))));
                     break;
+                case "watch":
+                    print("admin", "\"output\":" + quote(mqadmin.watch(line.substring("watch ".length()).split(" "))));
+                    break;
+                case "commands":
+                    print("admin", "\"output\":" + quote(mqadmin.commands()));
+                    break;
                 default:
                     throw new IllegalArgumentException(line);
             }
