@@ -123,7 +123,7 @@ var (
 	connections    = own("goddard_connections", "", Gauge, []string{"listener"}, "Open connections.")
 	grpcCalls      = own("goddard_grpc_calls_total", "", Counter, []string{"call"}, "gRPC calls that began.")
 	grpcRefused    = own("goddard_grpc_calls_refused_total", "", Counter, []string{"call"}, "gRPC calls that were refused, before any answer.")
-	grpcLatency    = own("goddard_grpc_call_latency", "milliseconds", Histogram, []string{"call"}, "How long gRPC calls took that have one answer; those that wait for messages stream.")
+	grpcLatency    = &definition{name: "goddard_grpc_call_latency", unit: "seconds", kind: Histogram, labels: []string{"call"}, origin: ofGoddard, scale: 1e-3, help: "How long gRPC calls took that have one answer; those that wait for messages stream."}
 	fsync          = &definition{name: "goddard_fsync_latency", unit: "seconds", kind: Histogram, origin: ofGoddard, scale: 1e-6, help: "How long syncing the log took."}
 	diskFree       = own("goddard_disk_free_bytes", "bytes", Gauge, nil, "Bytes free on the disk below the data directory.")
 	diskSize       = own("goddard_disk_size_bytes", "bytes", Gauge, nil, "Size of the disk below the data directory.")
