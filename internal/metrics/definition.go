@@ -76,7 +76,7 @@ var (
 	messageSize   = define("rocketmq_message_size", "", Histogram, []string{"topic", "message_type", "is_system"}, "Sizes of the messages stored, in bytes, as they lie in the log.")
 	messagesOut   = define("rocketmq_messages_out_total", "", Counter, byOut, "Messages handed to consumers.")
 	throughputOut = define("rocketmq_throughput_out_total", "", Counter, byOut, "Bytes of messages handed to consumers.")
-	topicCreate   = define("rocketmq_topic_create_execution_time", "milliseconds", Histogram, []string{"invocation_status"}, "How long operators' changes of topics took.")
+	topicCreate   = define("rocketmq_topic_create_execution_time", "milliseconds", Histogram, []string{"invocation_status", "is_system"}, "How long operators' changes of topics took.")
 	groupCreate   = define("rocketmq_consumer_group_create_execution_time", "milliseconds", Histogram, []string{"invocation_status"}, "How long operators' changes of groups took.")
 
 	producerConns = define("rocketmq_producer_connections", "", Gauge, []string{"language", "version", "protocol_type"}, "Connections of producers.")

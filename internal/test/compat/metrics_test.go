@@ -42,11 +42,11 @@ func TestMetricsLookLikeRocketMQs(t *testing.T) {
 			skip(t, "no Java client")
 		}
 		c.run(t, observedScenarios...)
-		shapes[m.Name()] = scraped(t, cluster.Metrics) // while the clients are connected
+		shapes[m.Name()] = scraped(t, cluster.Metrics)
 		for _, s := range observedScenarios {
 			c.report(t, m.Name(), s)
+			merge(shapes[m.Name()], scraped(t, cluster.Metrics)) // while the clients of others are connected
 		}
-		merge(shapes[m.Name()], scraped(t, cluster.Metrics))
 	}
 	seen := map[metricDifference]bool{}
 	theirs, ours := shapes["rocketmq-"+against.OriginalVersion], shapes["goddard"]
