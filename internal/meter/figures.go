@@ -155,6 +155,6 @@ type Figures struct {
 	TimerBehind  time.Duration         // since the first of them was stored
 	TimerOverdue time.Duration         // since what is due next was due
 	Expired      int64                 // popped messages that were not acknowledged in time and stored again
-	TopicPuts    map[Change]*Histogram // milliseconds that creating or changing a topic took, by success
+	TopicPuts    map[Change]*Histogram // milliseconds that creating or changing a topic took
 	GroupPuts    map[Change]*Histogram // likewise of groups
 }
