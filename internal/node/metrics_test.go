@@ -1,14 +1,20 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -90,5 +96,57 @@ func TestNoMetricsAreShownIfTheyAreDisabled(t *testing.T) {
 	n, _ := started(t, c)
 	if _, status := got(t, fmt.Sprintf("http://%v/metrics", n.HTTPAddr())); status != http.StatusNotFound {
 		t.Errorf("/metrics answers %d, want 404", status)
+	}
+}
+
+// What a gRPC client has in its hands is behind and in flight, as with pops.
+func TestTheBacklogOfAGRPCGroupIsShown(t *testing.T) {
+	n, _ := started(t, inMemory(RoleAll))
+	createTopic(t, n.BrokerAddr(), "T")
+	c, ctx := dialled(t, n, nil), grpcContext(t)
+	topic := &rmq.Resource{Name: "T"}
+	for _, id := range []string{"01AA", "01AB", "01AC"} {
+		sent, err := c.SendMessage(ctx, &rmq.SendMessageRequest{Messages: []*rmq.Message{{
+			Topic: topic, Body: []byte("hello"), SystemProperties: &rmq.SystemProperties{MessageId: id, BornTimestamp: timestamppb.Now()},
+		}}})
+		if err != nil || sent.Status.Code != rmq.Code_OK {
+			t.Fatalf("sent: %v, %v", sent, err)
+		}
+	}
+	stream, err := c.ReceiveMessage(ctx, &rmq.ReceiveMessageRequest{
+		Group: &rmq.Resource{Name: "G"}, MessageQueue: &rmq.MessageQueue{Topic: topic, Id: -1}, BatchSize: 1,
+		InvisibleDuration: durationpb.New(time.Minute), LongPollingTimeout: durationpb.New(5 * time.Second),
+	})
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	text, _ := got(t, fmt.Sprintf("http://%v/metrics", n.HTTPAddr()))
+	sum := func(family string) (sum int) {
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, family+"{") && strings.Contains(line, `consumer_group="G"`) && strings.Contains(line, `is_retry="false"`) {
+				v, err := strconv.Atoi(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]))
+				if err != nil {
+					t.Error(err)
+				}
+				sum += v
+			}
+		}
+		return sum
+	}
+	if hand := sum("rocketmq_consumer_inflight_messages"); hand != 1 {
+		t.Errorf("%d are in flight, want 1", hand)
+	}
+	if out := sum("rocketmq_messages_out_total"); out != 1 {
+		t.Errorf("%d were handed out, want 1", out)
+	}
+	// A queue in which the group has not been counts nothing, as with RocketMQ.
+	if lag, ready := sum("rocketmq_consumer_lag_messages"), sum("rocketmq_consumer_ready_messages"); lag != ready+1 {
+		t.Errorf("the group is %d behind and %d are ready", lag, ready)
+	}
+	if !strings.Contains(text, `goddard_grpc_calls_total{call="SendMessage"`) {
+		t.Error("the calls are not counted")
 	}
 }
