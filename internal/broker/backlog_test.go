@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/meter"
@@ -12,6 +13,7 @@ import (
 // backlog is how far group G is behind in T, or with what came back to it.
 func (r *rig) backlog(retry bool) meter.Backlog {
 	r.Helper()
+	synctest.Wait() // what is under way is done
 	var found meter.Backlog
 	err := r.EachBacklog(context.Background(), func(b *meter.Backlog) {
 		if b.Group == "G" && b.Topic == "T" && b.Retry == retry {

@@ -29,11 +29,11 @@ type figures struct {
 
 	// How long changes of topics and of groups took, in milliseconds; those
 	// that failed and those that did not.
-	topicPuts, groupPuts [2]*meter.Histogram
+	topicPuts, groupPuts [len(changes)]*meter.Histogram
 }
 
 func (f *figures) init() {
-	for i := range 2 {
+	for i := range changes {
 		f.topicPuts[i], f.groupPuts[i] = meter.NewHistogram(meter.CreateBounds), meter.NewHistogram(meter.CreateBounds)
 	}
 }
@@ -161,13 +161,27 @@ func (b *Broker) countDead(group, topic string) {
 	n.(*atomic.Int64).Add(1)
 }
 
+// changes are the kinds of changes, in the order of figures.topicPuts.
+var changes = [...]meter.Change{{}, {OK: true}, {System: true}, {OK: true, System: true}}
+
 // timed counts how long a change took that began at began and failed with err.
-func timed(h *[2]*meter.Histogram, began time.Time, err error) {
+func timed(h *[len(changes)]*meter.Histogram, system bool, began time.Time, err error) {
 	i := 0
 	if err == nil {
 		i = 1
 	}
+	if system {
+		i += 2
+	}
 	h[i].Observe(time.Since(began).Milliseconds())
+}
+
+func byChange(h *[len(changes)]*meter.Histogram) map[meter.Change]*meter.Histogram {
+	all := map[meter.Change]*meter.Histogram{}
+	for i, c := range changes {
+		all[c] = h[i]
+	}
+	return all
 }
 
 // Figures are those of the broker as a whole.
@@ -180,8 +194,7 @@ func (b *Broker) Figures() meter.Figures {
 		ThrottledPops: b.throttle.pops.Load(), InHand: b.holds.Total(), Halves: b.txn.Pending(),
 		LogStart: st.LogStart, LogEnd: st.LogEnd, LogSynced: st.LogSynced, Indexed: st.Checkpoint, LogFiles: st.LogFiles,
 		DiskTotal: disk.Total, DiskFree: disk.Free, Syncs: b.store.Syncs(), Puts: b.store.Puts(), Expired: b.figures.expired.Load(),
-		TopicPuts: map[bool]*meter.Histogram{false: b.figures.topicPuts[0], true: b.figures.topicPuts[1]},
-		GroupPuts: map[bool]*meter.Histogram{false: b.figures.groupPuts[0], true: b.figures.groupPuts[1]},
+		TopicPuts: byChange(&b.figures.topicPuts), GroupPuts: byChange(&b.figures.groupPuts),
 	}
 	f.ThrottledPulls = b.throttle.count.Load() - f.ThrottledPops
 	f.DedupKeys, f.DedupDuplicates = b.dedup.Size()

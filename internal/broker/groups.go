@@ -148,7 +148,7 @@ func (b *Broker) Group(_ context.Context, name string) (mq.Group, error) {
 // changes.
 func (b *Broker) PutGroup(_ context.Context, g mq.Group) (err error) {
 	began := time.Now()
-	defer func() { timed(&b.figures.groupPuts, began, err) }()
+	defer func() { timed(&b.figures.groupPuts, false, began, err) }()
 	if light, err := b.putLight("group", g.Name, g.Attributes); light {
 		return err
 	}

@@ -318,7 +318,7 @@ func (b *Broker) Topic(_ context.Context, name string) (mq.Topic, error) {
 // changes. Fewer queues than before hide messages but delete none.
 func (b *Broker) PutTopic(_ context.Context, t mq.Topic) (err error) {
 	began := time.Now()
-	defer func() { timed(&b.figures.topicPuts, began, err) }()
+	defer func() { timed(&b.figures.topicPuts, b.systemTopic(t.Name), began, err) }()
 	if t.FilterType == "" {
 		t.FilterType = singleTag
 	}

@@ -9,7 +9,7 @@ import (
 
 // maxCalls bounds the different calls that are told apart: all that there are,
 // many times over.
-const maxCalls = 4096
+const maxCalls = 1024
 
 // A Result says what became of an answer.
 type Result uint8

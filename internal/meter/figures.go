@@ -128,6 +128,9 @@ type Clients struct {
 	Number   int64
 }
 
+// A Change is what became of creating or changing something.
+type Change struct{ OK, System bool }
+
 // Figures are those of a broker as a whole.
 type Figures struct {
 	Permission                  int32
@@ -148,10 +151,10 @@ type Figures struct {
 	Puts                                 *Histogram // milliseconds that storing a batch took
 	Syncs                                *Histogram // microseconds
 
-	TimerLag     int64               // messages with a time of their own that are not indexed
-	TimerBehind  time.Duration       // since the first of them was stored
-	TimerOverdue time.Duration       // since what is due next was due
-	Expired      int64               // popped messages that were not acknowledged in time and stored again
-	TopicPuts    map[bool]*Histogram // milliseconds that creating or changing a topic took, by success
-	GroupPuts    map[bool]*Histogram // likewise of groups
+	TimerLag     int64                 // messages with a time of their own that are not indexed
+	TimerBehind  time.Duration         // since the first of them was stored
+	TimerOverdue time.Duration         // since what is due next was due
+	Expired      int64                 // popped messages that were not acknowledged in time and stored again
+	TopicPuts    map[Change]*Histogram // milliseconds that creating or changing a topic took
+	GroupPuts    map[Change]*Histogram // likewise of groups
 }

@@ -76,7 +76,7 @@ var (
 	messageSize   = define("rocketmq_message_size", "", Histogram, []string{"topic", "message_type", "is_system"}, "Sizes of the messages stored, in bytes, as they lie in the log.")
 	messagesOut   = define("rocketmq_messages_out_total", "", Counter, byOut, "Messages handed to consumers.")
 	throughputOut = define("rocketmq_throughput_out_total", "", Counter, byOut, "Bytes of messages handed to consumers.")
-	topicCreate   = define("rocketmq_topic_create_execution_time", "milliseconds", Histogram, []string{"invocation_status"}, "How long operators' changes of topics took.")
+	topicCreate   = define("rocketmq_topic_create_execution_time", "milliseconds", Histogram, []string{"invocation_status", "is_system"}, "How long operators' changes of topics took.")
 	groupCreate   = define("rocketmq_consumer_group_create_execution_time", "milliseconds", Histogram, []string{"invocation_status"}, "How long operators' changes of groups took.")
 
 	producerConns = define("rocketmq_producer_connections", "", Gauge, []string{"language", "version", "protocol_type"}, "Connections of producers.")
@@ -123,7 +123,7 @@ var (
 	connections    = own("goddard_connections", "", Gauge, []string{"listener"}, "Open connections.")
 	grpcCalls      = own("goddard_grpc_calls_total", "", Counter, []string{"call"}, "gRPC calls that began.")
 	grpcRefused    = own("goddard_grpc_calls_refused_total", "", Counter, []string{"call"}, "gRPC calls that were refused, before any answer.")
-	grpcLatency    = own("goddard_grpc_call_latency", "milliseconds", Histogram, []string{"call"}, "How long gRPC calls took that have one answer; those that wait for messages stream.")
+	grpcLatency    = &definition{name: "goddard_grpc_call_latency", unit: "seconds", kind: Histogram, labels: []string{"call"}, origin: ofGoddard, scale: 1e-3, help: "How long gRPC calls took that have one answer; those that wait for messages stream."}
 	fsync          = &definition{name: "goddard_fsync_latency", unit: "seconds", kind: Histogram, origin: ofGoddard, scale: 1e-6, help: "How long syncing the log took."}
 	diskFree       = own("goddard_disk_free_bytes", "bytes", Gauge, nil, "Bytes free on the disk below the data directory.")
 	diskSize       = own("goddard_disk_size_bytes", "bytes", Gauge, nil, "Size of the disk below the data directory.")

@@ -44,11 +44,11 @@ func (g *gathering) whole() {
 	g.add(inHand, f.InHand)
 	g.add(expired, f.Expired)
 	g.add(halves, f.Halves, other)
-	for ok, h := range f.TopicPuts {
-		g.distribute(topicCreate, h.Read(), status(ok))
+	for c, h := range f.TopicPuts {
+		g.distribute(topicCreate, h.Read(), status(c.OK), strconv.FormatBool(c.System))
 	}
-	for ok, h := range f.GroupPuts {
-		g.distribute(groupCreate, h.Read(), status(ok))
+	for c, h := range f.GroupPuts {
+		g.distribute(groupCreate, h.Read(), status(c.OK))
 	}
 	g.disk(&f)
 	g.add(timerLag, f.TimerLag, storageType, storageMedium)

@@ -144,12 +144,11 @@ func scrape(t testing.TB, m *Metrics) string {
 
 func TestAScrapeSaysWhatRocketMQsWould(t *testing.T) {
 	text := scrape(t, serve(t, Options{Label: "instance_id:i1, zone:z"}, newFake(1, 1)))
-	const common = `cluster="DefaultCluster",`
-	const tail = `instance_id="i1",message_type="normal",node_id="broker-a",node_type="broker",otel_scope_name="broker-meter",topic="orders-of-region-000000",zone="z"`
+	const tail = `cluster="DefaultCluster",instance_id="i1",is_system="false",message_type="normal",node_id="broker-a",node_type="broker",otel_scope_name="broker-meter",topic="orders-of-region-000000",zone="z"`
 	for _, want := range []string{
-		`rocketmq_messages_in_total{` + common + `is_system="false",` + tail + `} 1`,
-		`rocketmq_throughput_in_total{` + common + `is_system="false",` + tail + `} 100`,
-		`rocketmq_message_size_bucket{` + common + `is_system="false",` + tail + `,le="1024"} 1`,
+		`rocketmq_messages_in_total{` + tail + `} 1`,
+		`rocketmq_throughput_in_total{` + tail + `} 100`,
+		`rocketmq_message_size_bucket{` + tail + `,le="1024"} 1`,
 		`rocketmq_consumer_lag_messages{cluster="DefaultCluster",consumer_group="billing-group-000000",instance_id="i1",is_retry="false",is_system="false",node_id="broker-a",node_type="broker",otel_scope_name="broker-meter",topic="orders-of-region-000000",zone="z"} 0`,
 		`request_code="send_message_v2",response_code="success",result="success",zone="z",le="5"} 2`,
 		`rocketmq_storage_size_bytes{cluster="DefaultCluster",instance_id="i1",node_id="broker-a",node_type="broker",otel_scope_name="broker-meter",storage_medium="disk",storage_type="local",zone="z"} 60`,

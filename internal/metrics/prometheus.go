@@ -70,14 +70,25 @@ func (m *Metrics) labelsOf(d *definition) []*dto.LabelPair {
 	if d.origin == ofExporter {
 		return nil
 	}
-	for _, p := range m.common {
-		if p.name == "node_type" && d.origin == ofProxy {
-			p.value = "proxy"
-		}
+	for _, p := range m.commonOf(d) {
 		all = append(all, label(p.name, p.value))
 	}
 	if d.origin != ofGoddard {
 		all = append(all, label("otel_scope_name", scope))
+	}
+	return all
+}
+
+// commonOf are the labels that all values of a family have in every format.
+func (m *Metrics) commonOf(d *definition) []pair {
+	if d.origin != ofProxy {
+		return m.common
+	}
+	all := slices.Clone(m.common)
+	for i := range all {
+		if all[i].name == "node_type" {
+			all[i].value = "proxy"
+		}
 	}
 	return all
 }

@@ -36,6 +36,11 @@ suite unit make -s unit
 suite race make -s race
 suite fuzz make -s fuzz
 suite crash make -s crash
+if ! command -v promtool >/dev/null 2>&1 || ! command -v prometheus >/dev/null 2>&1; then
+	skip metrics "no prometheus and promtool on the PATH (Debian's package prometheus)"
+else
+	suite metrics make -s metrics
+fi
 if ! command -v java >/dev/null 2>&1; then
 	skip compat "no java on the PATH (needs a JDK 11 or newer and Maven)"
 elif ! command -v mvn >/dev/null 2>&1; then

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/test/otlp"
 )
 
 // exported sends one message's spans to an endpoint and ends.
@@ -32,25 +33,22 @@ func TestSpansReachACollectorByBothProtocols(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-token=secret")
 	t.Setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
 	t.Setenv("OTEL_SERVICE_NAME", "orders-broker")
-	c := newCollector(t)
-	for _, o := range []Options{{Endpoint: c.http}, {Endpoint: c.grpc, Protocol: "grpc"}} {
+	c := otlp.New(t)
+	for _, o := range []Options{{Endpoint: c.HTTP}, {Endpoint: c.GRPC, Protocol: "grpc"}} {
 		exported(t, o)
-		spans := c.spans()
-		want(t, spans, "- > send T", "send T > store T")
-		c.mu.Lock()
-		if got := strings.Join(c.mu.headers, ","); got != "secret" || c.mu.service != "orders-broker" || c.mu.zipped != (o.Protocol == "") {
-			t.Errorf("%s: headers %q, service %q, zipped %v", o.Endpoint, got, c.mu.service, c.mu.zipped)
+		r := c.Take()
+		want(t, r.Spans, "- > send T", "send T > store T")
+		if got := strings.Join(r.Headers, ","); got != "secret" || r.Service != "orders-broker" || r.Zipped != (o.Protocol == "") {
+			t.Errorf("%s: headers %q, service %q, zipped %v", o.Endpoint, got, r.Service, r.Zipped)
 		}
-		c.mu.spans = nil
-		c.mu.Unlock()
 	}
 }
 
 func TestSpansThatACollectorRefusesAreCountedAndLogged(t *testing.T) {
-	c := newCollector(t)
-	c.refuse = func(*http.Request) int { return http.StatusForbidden }
+	c := otlp.New(t)
+	c.Refuse = func(*http.Request) int { return http.StatusForbidden }
 	var log bytes.Buffer
-	tr, err := New(Options{Endpoint: c.http, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	tr, err := New(Options{Endpoint: c.HTTP, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

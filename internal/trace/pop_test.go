@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/test/otlp"
 )
 
 // pop pops from a topic for group G, hiding for ten seconds, and returns what
@@ -66,7 +67,7 @@ func TestPopsAreDeliveriesAndAcknowledgementsHangOnThem(t *testing.T) {
 			oneTrace(t, spans)
 			want(t, spans, "- > send T", "send T > store T", "send T > deliver T", "deliver T > ack T")
 			deliver := find(t, spans, "deliver T")
-			if got := attr(deliver.Attributes, "messaging.consumer.group.name"); got != "G" {
+			if got := otlp.Attribute(deliver.Attributes, "messaging.consumer.group.name"); got != "G" {
 				t.Errorf("the delivery is to group %q", got)
 			}
 		})
@@ -117,7 +118,7 @@ func TestAMessageAtMostOnceIsNotStored(t *testing.T) {
 		spans := r.written()[before:]
 		oneTrace(t, spans)
 		want(t, spans, "- > send T", "send T > deliver T", "deliver T > ack T")
-		if at := attr(find(t, spans, "send T").Attributes, "goddard.message.offset"); at != "" {
+		if at := otlp.Attribute(find(t, spans, "send T").Attributes, "goddard.message.offset"); at != "" {
 			t.Errorf("it lies at %s", at)
 		}
 	})
@@ -137,8 +138,8 @@ func TestADuplicateIsSentTwiceAndStoredOnce(t *testing.T) {
 		var of []string // the span of each send and store, of the message K
 		ids := map[string]bool{}
 		for _, s := range r.written() {
-			if attr(s.Attributes, "messaging.message.id") == "K" {
-				of = append(of, s.Name+" "+attr(s.Attributes, "goddard.message.duplicate"))
+			if otlp.Attribute(s.Attributes, "messaging.message.id") == "K" {
+				of = append(of, s.Name+" "+otlp.Attribute(s.Attributes, "goddard.message.duplicate"))
 				ids[id(s.SpanId)] = true
 			}
 		}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
+	"github.com/goddardmq/goddard/internal/test/otlp"
 )
 
 // A drawer is a client of OTLP that keeps what it is handed.
@@ -251,7 +253,7 @@ func TestSpansOfAMessageFormOneTreeBelowItsProducers(t *testing.T) {
 			"messaging.message.id": "K", "messaging.rocketmq.message.keys": "k1", "messaging.rocketmq.message.tag": "tag",
 			"messaging.message.body.size": "5", "messaging.rocketmq.message.type": "normal", "goddard.message.offset": "0",
 		} {
-			if got := attr(deliver.Attributes, key); got != value {
+			if got := otlp.Attribute(deliver.Attributes, key); got != value {
 				t.Errorf("%s is %q, want %q", key, got, value)
 			}
 		}
@@ -328,7 +330,7 @@ func TestDelayedAndTransactionalMessagesHaveSpansOfTheirOwn(t *testing.T) {
 			"- > send X", "send X > store X", "send X > commit X", "send X > deliver X",
 			"- > send Y", "send Y > store Y", "send Y > rollback Y")
 		for name, kind := range map[string]string{"send L": "delay", "release S": "delay", "commit X": "transaction"} {
-			if got := attr(find(t, spans, name).Attributes, "messaging.rocketmq.message.type"); got != kind {
+			if got := otlp.Attribute(find(t, spans, name).Attributes, "messaging.rocketmq.message.type"); got != kind {
 				t.Errorf("%s is of type %q, want %q", name, got, kind)
 			}
 		}
@@ -348,7 +350,7 @@ func TestAnswerWithSeveralMessagesLinksToWhatMadeThem(t *testing.T) {
 		if wanted := []string{id(find(t, spans, "send T").SpanId), theirSpan}; !slices.Equal(links, wanted) {
 			t.Errorf("links to %v, want %v", links, wanted)
 		}
-		if got := attr(whole.Attributes, "messaging.batch.message_count"); got != "2" {
+		if got := otlp.Attribute(whole.Attributes, "messaging.batch.message_count"); got != "2" {
 			t.Errorf("it held %s messages", got)
 		}
 	})
@@ -475,7 +477,7 @@ func TestEachMessageOfABatchHasItsOwnSpans(t *testing.T) {
 		traces := map[string][]string{}
 		for _, s := range r.written() {
 			if !strings.HasPrefix(s.Name, "receive") {
-				line := s.Name + " " + attr(s.Attributes, "messaging.message.id") + " " + attr(s.Attributes, "goddard.message.offset")
+				line := s.Name + " " + otlp.Attribute(s.Attributes, "messaging.message.id") + " " + otlp.Attribute(s.Attributes, "goddard.message.offset")
 				traces[id(s.TraceId)] = append(traces[id(s.TraceId)], line)
 			}
 		}
@@ -508,3 +510,5 @@ func TestDeliveriesFromLightQueuesAreNotHeld(t *testing.T) {
 		}
 	})
 }
+
+func id(b []byte) string { return hex.EncodeToString(b) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -51,7 +52,7 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	r.handler = h
-	server, err := rpc.Listen("127.0.0.1:0", tap{h, r.server}, rpc.ServerOptions{Drain: time.Second})
+	server, err := rpc.Listen("127.0.0.1:0", tap{h, r.server}, rpc.ServerOptions{Drain: time.Second, Calls: new(meter.Calls)})
 	if err != nil {
 		t.Fatal(err)
 	}

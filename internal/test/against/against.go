@@ -40,6 +40,8 @@ type Maker interface {
 	// Endpoints starts what Cluster starts and whatever it takes for clients of
 	// the gRPC protocol to be served at its GRPC address.
 	Endpoints(tb testing.TB) *Cluster
+	// Observed starts what Endpoints starts, with metrics at its Metrics address.
+	Observed(tb testing.TB) *Cluster
 	// NameServer starts a name server alone.
 	NameServer(tb testing.TB) *Server
 	// Broker starts a broker alone, registered at nameServer as brokerName.
@@ -53,6 +55,8 @@ type Cluster struct {
 	Broker     string
 	// GRPC is where Endpoints has clients of the gRPC protocol dial. It takes connections with and without TLS.
 	GRPC string
+	// Metrics is where Observed answers Prometheus, as a URL.
+	Metrics string
 
 	servers []*Server // in starting order; one if one process does it all
 }

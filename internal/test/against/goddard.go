@@ -26,9 +26,10 @@ func (goddard) Name() string { return "goddard" }
 // The arguments of the program, all in one place. The second port is two below
 // the first, that for gRPC clients lies between.
 
-func (g goddard) allInOne(dir string, nameServerPort, port int) []string {
+func (g goddard) allInOne(dir string, nameServerPort, port, http int) []string {
 	return []string{"-c", filepath.Join(dir, "broker.conf"), "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1",
-		"--namesrv-port", fmt.Sprint(nameServerPort), "--listen-port", fmt.Sprint(port), "--grpc-port", fmt.Sprint(port - 1), "--http-port", "-1"}
+		"--namesrv-port", fmt.Sprint(nameServerPort), "--listen-port", fmt.Sprint(port), "--grpc-port", fmt.Sprint(port - 1),
+		"--http-port", fmt.Sprint(http)}
 }
 
 func (g goddard) nameServer(port int) []string {
@@ -48,11 +49,25 @@ func (g goddard) conf(brokerName string) string {
 // Cluster implements Maker.
 func (g goddard) Cluster(tb testing.TB) *Cluster {
 	tb.Helper()
+	return g.cluster(tb, -1)
+}
+
+// Observed implements Maker.
+func (g goddard) Observed(tb testing.TB) *Cluster {
+	tb.Helper()
+	http := freePorts(tb, 1)
+	c := g.cluster(tb, http)
+	c.Metrics = fmt.Sprintf("http://127.0.0.1:%d/metrics", http)
+	return c
+}
+
+func (g goddard) cluster(tb testing.TB, http int) *Cluster {
+	tb.Helper()
 	dir := tb.TempDir()
 	ns, port := freePorts(tb, 1), freePorts(tb, 4)+2
 	mustWrite(tb, filepath.Join(dir, "broker.conf"), g.conf(BrokerName))
 	nameServer := fmt.Sprintf("127.0.0.1:%d", ns)
-	s := g.server("goddard", port, g.allInOne(dir, ns, port))
+	s := g.server("goddard", port, g.allInOne(dir, ns, port, http))
 	s.ready = func() error { return registered(nameServer, BrokerName, s.Addr) }
 	started(tb, s)
 	return &Cluster{NameServer: nameServer, Broker: s.Addr, GRPC: fmt.Sprintf("127.0.0.1:%d", port-1), servers: []*Server{s}}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -133,12 +134,33 @@ func (java) brokerConf(tb testing.TB, dir, nameServer, brokerName string) (port 
 // Endpoints implements Maker, with the proxy in local mode.
 func (j java) Endpoints(tb testing.TB) *Cluster {
 	tb.Helper()
+	return j.endpoints(tb, "", "")
+}
+
+// Observed implements Maker.
+func (j java) Observed(tb testing.TB) *Cluster {
+	tb.Helper()
+	port := freePorts(tb, 1)
+	c := j.endpoints(tb, fmt.Sprintf("metricsExporterType=PROM\nmetricsPromExporterHost=127.0.0.1\nmetricsPromExporterPort=%d\n", port),
+		`"metricsExporterType": "PROM",`)
+	c.Metrics = fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
+	return c
+}
+
+// endpoints starts broker and proxy in one process, with further settings.
+func (j java) endpoints(tb testing.TB, brokerSettings, proxySettings string) *Cluster {
+	tb.Helper()
 	ns := j.NameServer(tb)
 	dir := tb.TempDir()
 	port, conf := j.brokerConf(tb, dir, ns.Addr, BrokerName)
+	text, err := os.ReadFile(conf)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	mustWrite(tb, conf, string(text)+brokerSettings)
 	first := freePorts(tb, 2)
 	proxy := filepath.Join(dir, "rmq-proxy.json")
-	mustWrite(tb, proxy, fmt.Sprintf(javaProxyConf, ClusterName, ns.Addr, first, first+1))
+	mustWrite(tb, proxy, "{"+proxySettings+strings.TrimPrefix(fmt.Sprintf(javaProxyConf, ClusterName, ns.Addr, first, first+1), "{"))
 	s := &Server{
 		Addr:  fmt.Sprintf("127.0.0.1:%d", port),
 		name:  j.Name() + " broker and proxy",

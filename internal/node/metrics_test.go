@@ -1,0 +1,152 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/wire"
+)
+
+// got is the text behind a URL, and its status.
+func got(t *testing.T, url string) (string, int) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text), resp.StatusCode
+}
+
+func TestMetricsAreShownWithoutASetting(t *testing.T) {
+	n, _ := started(t, inMemory(RoleAll))
+	createTopic(t, n.BrokerAddr(), "T")
+	url := fmt.Sprintf("http://%v/metrics", n.HTTPAddr())
+	text, _ := got(t, url)
+	for _, want := range []string{
+		`rocketmq_topic_create_execution_time_milliseconds_count{cluster="DefaultCluster",invocation_status="success",is_system="false",`,
+		`protocol_type="remoting",request_code="update_and_create_topic",response_code="success",result="success"`,
+		`goddard_connections{cluster="DefaultCluster",listener="broker"`, `rocketmq_proxy_up{`, "go_goroutines",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s lacks %s", url, want)
+		}
+	}
+	if text, _ := got(t, url+"/exporter"); !strings.Contains(text, `rocketmq_producer_offset{broker=`) || !strings.Contains(text, `topic="T"} 0`) {
+		t.Errorf("%s/exporter says\n%s", url, text)
+	}
+}
+
+func TestAnAnswerThatWaitedCountsAsSuch(t *testing.T) {
+	n, _ := started(t, inMemory(RoleAll))
+	createTopic(t, n.BrokerAddr(), "T")
+	asked(t, n.BrokerAddr(), wire.NewRequest(wire.Notification, &wire.NotificationRequest{
+		ConsumerGroup: "G", Topic: "T", QueueID: -1, PollTime: 50, BornTime: time.Now().UnixMilli(),
+	}))
+	text, _ := got(t, fmt.Sprintf("http://%v/metrics", n.HTTPAddr()))
+	want := `is_long_polling="true",node_id="` + n.broker.Settings(t.Context())["brokerName"] +
+		`",node_type="broker",otel_scope_name="broker-meter",protocol_type="remoting",request_code="notification",response_code="success",result="success",le="1"} 0`
+	if !strings.Contains(text, want) {
+		t.Errorf("the scrape lacks %s", want)
+	}
+}
+
+// With RocketMQ's settings Prometheus finds metrics where RocketMQ has them.
+func TestMetricsHaveAPortOfTheirOwnIfThatIsSet(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	l.Close()
+	c, warnings, err := Load(Source{Settings: map[string]string{
+		"metricsExporterType": "PROM", "metricsPromExporterPort": fmt.Sprint(addr.Port), "metricsPromExporterHost": "127.0.0.1",
+		"metricsLabel": "instance_id:i", "metricsOtelCardinalityLimit": "50000", "metricGrpcExporterIntervalInMills": "60000",
+	}})
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	base := inMemory(RoleAll)
+	base.Metrics = c.Metrics
+	base.HTTPPort = -1
+	started(t, base)
+	if text, status := got(t, fmt.Sprintf("http://%v/metrics", addr)); status != 200 || !strings.Contains(text, `instance_id="i"`) {
+		t.Errorf("%d: %s", status, text)
+	}
+}
+
+func TestNoMetricsAreShownIfTheyAreDisabled(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Metrics.ExporterType = "DISABLE"
+	n, _ := started(t, c)
+	if _, status := got(t, fmt.Sprintf("http://%v/metrics", n.HTTPAddr())); status != http.StatusNotFound {
+		t.Errorf("/metrics answers %d, want 404", status)
+	}
+}
+
+// What a gRPC client has in its hands is behind and in flight, as with pops.
+func TestTheBacklogOfAGRPCGroupIsShown(t *testing.T) {
+	n, _ := started(t, inMemory(RoleAll))
+	createTopic(t, n.BrokerAddr(), "T")
+	c, ctx := dialled(t, n, nil), grpcContext(t)
+	topic := &rmq.Resource{Name: "T"}
+	for _, id := range []string{"01AA", "01AB", "01AC"} {
+		sent, err := c.SendMessage(ctx, &rmq.SendMessageRequest{Messages: []*rmq.Message{{
+			Topic: topic, Body: []byte("hello"), SystemProperties: &rmq.SystemProperties{MessageId: id, BornTimestamp: timestamppb.Now()},
+		}}})
+		if err != nil || sent.Status.Code != rmq.Code_OK {
+			t.Fatalf("sent: %v, %v", sent, err)
+		}
+	}
+	stream, err := c.ReceiveMessage(ctx, &rmq.ReceiveMessageRequest{
+		Group: &rmq.Resource{Name: "G"}, MessageQueue: &rmq.MessageQueue{Topic: topic, Id: -1}, BatchSize: 1,
+		InvisibleDuration: durationpb.New(time.Minute), LongPollingTimeout: durationpb.New(5 * time.Second),
+	})
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	text, _ := got(t, fmt.Sprintf("http://%v/metrics", n.HTTPAddr()))
+	sum := func(family string) (sum int) {
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, family+"{") && strings.Contains(line, `consumer_group="G"`) && strings.Contains(line, `is_retry="false"`) {
+				v, err := strconv.Atoi(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]))
+				if err != nil {
+					t.Error(err)
+				}
+				sum += v
+			}
+		}
+		return sum
+	}
+	if hand := sum("rocketmq_consumer_inflight_messages"); hand != 1 {
+		t.Errorf("%d are in flight, want 1", hand)
+	}
+	if out := sum("rocketmq_messages_out_total"); out != 1 {
+		t.Errorf("%d were handed out, want 1", out)
+	}
+	// A queue in which the group has not been counts nothing, as with RocketMQ.
+	if lag, ready := sum("rocketmq_consumer_lag_messages"), sum("rocketmq_consumer_ready_messages"); lag != ready+1 {
+		t.Errorf("the group is %d behind and %d are ready", lag, ready)
+	}
+	if !strings.Contains(text, `goddard_grpc_calls_total{call="SendMessage"`) {
+		t.Error("the calls are not counted")
+	}
+}
