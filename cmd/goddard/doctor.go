@@ -127,7 +127,7 @@ func (d *visit) config() {
 		d.find("config", bad, err.Error(), "correct it; docs/CONFIG.md lists what is allowed")
 	}
 	if len(d.c.Namesrvs) == 0 {
-		d.add(doctor.Exposure{Listens: d.c.Listen, TLSOnly: d.c.RPC.TLSOnly}.Judge()...)
+		d.add(doctor.Exposure{Listens: d.c.Listen, Asks: d.c.Auth.Authentication, Insecure: d.c.Auth.Insecure, TLSOnly: d.c.Door.Only}.Judge()...)
 	}
 }
 
@@ -138,7 +138,7 @@ func (d *visit) machine() {
 	if d.c.Advertise != "" {
 		host = doctor.ReadAddress(context.Background(), d.c.Advertise, d.c.Listen).Host
 	}
-	d.add(doctor.ReadCertificate(d.c.TLSCert, d.c.TLSKey, host).Judge(time.Now())...)
+	d.add(doctor.ReadCertificate(d.c.Door.Cert, d.c.Door.Key, host).Judge(time.Now())...)
 }
 
 // names looks up the hosts that the settings name.
@@ -365,7 +365,7 @@ func (d *visit) ports() {
 	for _, p := range []struct {
 		name string
 		port int
-	}{{"namesrv-port", d.c.NamesrvPort}, {"listen-port", d.c.ListenPort}, {"fast-port", d.c.FastPort}, {"grpc-port", d.c.GRPCPort}} {
+	}{{"namesrv-port", d.c.NamesrvPort}, {"listen-port", d.c.ListenPort}, {"fast-port", d.c.FastPort}, {"grpc-port", d.c.GRPCPort}, {"http-port", d.c.HTTPPort}} {
 		if p.port <= 0 {
 			continue
 		}

@@ -9,6 +9,12 @@ import (
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
+// PingNamesrv reports whether one name server answers.
+func (c *Cluster) PingNamesrv(ctx context.Context, addr string) error {
+	_, err := c.call(ctx, addr, wire.NewRequest(wire.GetBrokerClusterInfo, nil))
+	return err
+}
+
 // PutKV sets a value in the configuration of all name servers.
 func (c *Cluster) PutKV(ctx context.Context, namespace, key, value string) error {
 	return c.everyNamesrv(ctx, func() *wire.Command {

@@ -20,6 +20,7 @@ type Progress struct {
 	Committed int64     `json:"committed"`
 	Lag       int64     `json:"lag"`
 	Last      time.Time `json:"last,omitzero"` // store time of the last consumed message
+	Pulled    int64     `json:"-"`             // behind the last message that was handed out, at least Committed
 }
 
 // GroupProgress is how far a group is in all queues, or those of topic if it is
@@ -42,6 +43,7 @@ func (c *Cluster) GroupProgress(ctx context.Context, of Target, group, topic str
 			all = append(all, Progress{
 				Topic: q.Topic, Broker: q.BrokerName, Queue: q.QueueID, End: s.BrokerOffset, Committed: s.ConsumerOffset,
 				Lag: s.BrokerOffset - s.ConsumerOffset, Last: moment(s.LastTimestamp),
+				Pulled: max(s.PullOffset, s.ConsumerOffset),
 			})
 		}
 	}

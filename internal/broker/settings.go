@@ -43,6 +43,18 @@ func (b *Broker) Settings(context.Context) map[string]string {
 	return all
 }
 
+// Defaults are the broker's and the store's settings as they are if nobody sets
+// them, in the names of Settings, and which of them can change while it runs.
+func Defaults() (texts map[string]string, live map[string]bool) {
+	o := Options{}.WithDefaults()
+	o.Store = o.Store.WithDefaults()
+	live = map[string]bool{}
+	for f := range settings(reflect.ValueOf(&o).Elem()) {
+		live[settingName(f)] = f.Tag.Get("live") != ""
+	}
+	return textsOf(&o), live
+}
+
 // SetSettings changes settings, all or none. They go before what is configured
 // when the broker is started again.
 func (b *Broker) SetSettings(ctx context.Context, kv map[string]string) error {
@@ -183,9 +195,6 @@ func settingText(f reflect.StructField, v reflect.Value) string {
 			return ""
 		}
 		v = v.Elem()
-	}
-	if f.Tag.Get("secret") != "" && !v.IsZero() {
-		return "***"
 	}
 	if d, ok := v.Interface().(time.Duration); ok {
 		return strconv.FormatInt(int64(d/unitOf(f)), 10)

@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,6 +75,8 @@ type Options struct {
 
 	// Level is told of changes of LogLevel. Nil means that it cannot change here.
 	Level *slog.LevelVar
+	// TLS, if set, is how brokers are reached that have to be told of something.
+	TLS *tls.Config
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger

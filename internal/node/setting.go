@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/auth"
 )
 
 // A Setting is one tagged field of Config or of a part's Options.
@@ -56,7 +58,7 @@ func walk(t reflect.Type, where string, path []int, all []Setting) []Setting {
 			java, negated := strings.CutPrefix(f.Tag.Get("rocketmq"), "!")
 			all = append(all, Setting{
 				Name: name, Java: java, Owner: t.PkgPath(), Type: t.Name(), Field: f.Name, index: index, negated: negated,
-				Live: f.Tag.Get("live") != "", Secret: f.Tag.Get("secret") != "",
+				Live: f.Tag.Get("live") != "", Secret: f.Type == reflect.TypeFor[auth.Secret](),
 			})
 		} else if f.Type.Kind() == reflect.Struct {
 			all = walk(f.Type, where+f.Name+".", index, all)
@@ -87,7 +89,7 @@ func (s Setting) set(c *Config, text string, java bool) error {
 // wantPort is what a setting that is a port wants; empty for others.
 func (s Setting) wantPort() string {
 	switch {
-	case s.Name == "fast-port" || s.Name == "grpc-port":
+	case s.Name == "fast-port" || s.Name == "grpc-port" || s.Name == "http-port":
 		return "want a port, 1 to 65535, or -1 for none"
 	case s.Name == "port" || strings.HasSuffix(s.Name, "-port"):
 		return "want a port, 1 to 65535"
