@@ -16,9 +16,9 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate, door, meter, doctor, front/grpc/rmq, front/console/web;
+NONE                          < mq, wire, segment, rate, door, meter, front/grpc/rmq, front/console/web, doctor;
 mq                            < filter, lite, auth;
-rate                          < limit;
+mq, rate                      < limit;
 mq, wire, door, meter         < rpc;
 mq, segment, meter            < store;
 store                         < timer, txn, pop, dedup;

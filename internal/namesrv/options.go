@@ -66,6 +66,9 @@ type Options struct {
 	// RPC says how connections are treated.
 	RPC rpc.ServerOptions
 
+	// TLS, if set, is how brokers are reached that have to be told of something.
+	TLS *tls.Config
+
 	// Settings adds to the settings in force what else the process was
 	// configured with. Nil adds nothing.
 	Settings func(inForce map[string]string) map[string]string
@@ -75,8 +78,6 @@ type Options struct {
 
 	// Level is told of changes of LogLevel. Nil means that it cannot change here.
 	Level *slog.LevelVar
-	// TLS, if set, is how brokers are reached that have to be told of something.
-	TLS *tls.Config
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger

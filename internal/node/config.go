@@ -206,8 +206,8 @@ func (c Config) WithDefaults() Config {
 // Full is c with the defaults of all parts filled in as well.
 func (c Config) Full() Config {
 	c = c.WithDefaults()
-	c.RPC, c.GRPC, c.Broker, c.Trace = c.RPC.WithDefaults(), c.GRPC.WithDefaults(), c.Broker.WithDefaults(), c.Trace.WithDefaults()
-	c.Auth, c.Metrics, c.HTTP, c.Console = c.Auth.WithDefaults(), c.Metrics.WithDefaults(), c.HTTP.WithDefaults(), c.Console.WithDefaults()
+	c.RPC, c.GRPC, c.HTTP, c.Broker, c.Trace = c.RPC.WithDefaults(), c.GRPC.WithDefaults(), c.HTTP.WithDefaults(), c.Broker.WithDefaults(), c.Trace.WithDefaults()
+	c.Auth, c.Metrics, c.Console = c.Auth.WithDefaults(), c.Metrics.WithDefaults(), c.Console.WithDefaults()
 	c.Broker.Store, c.Namesrv, c.Registrar = c.Broker.Store.WithDefaults(), c.Namesrv.WithDefaults(), c.Registrar.WithDefaults()
 	return c
 }
@@ -267,14 +267,14 @@ func (c Config) Validate() error {
 	if err := c.frames(); err != nil {
 		return err
 	}
-	if c.LogFormat != LogText && c.LogFormat != LogJSON {
-		return fmt.Errorf("log-format = %q: want %s or %s", c.LogFormat, LogText, LogJSON)
-	}
 	if err := errors.Join(c.Door.Validate(), c.Peers.Validate()); err != nil {
 		return err
 	}
 	if err := c.Auth.Validate(); err != nil {
 		return err
+	}
+	if c.LogFormat != LogText && c.LogFormat != LogJSON {
+		return fmt.Errorf("log-format = %q: want %s or %s", c.LogFormat, LogText, LogJSON)
 	}
 	if c.Role == RoleNamesrv {
 		return c.Metrics.Validate()

@@ -167,7 +167,7 @@ var ignored = []struct {
 		statefulAuthenticationCacheMaxNum statefulAuthenticationCacheExpiredSecond statefulAuthorizationCacheMaxNum
 		statefulAuthorizationCacheExpiredSecond`},
 	{refused, "TLS is set up by tls-cert and tls-key, and enforced by tls-only = true; remove the key",
-		`tls.server.mode=disabled|permissive tls.server.keyPassword useTLS=false tls.client.keyPassword`},
+		`tls.server.mode=disabled|permissive tls.server.keyPassword useTLS=false`},
 	{quiet, "a certificate that a client shows is always checked by tls-client-ca", `tls.server.authClient`},
 	{quiet, "TLS is set up by tls-cert and tls-key; there is no certificate for tests", `tls.config.file tls.test.mode.enable`},
 	{quiet, "all metrics are shown that there are, and sent at once; see docs/METRICS.md",
@@ -294,4 +294,5 @@ var ignored = []struct {
 		tieredStoreFileReservedTime tieredStoreGroupCommit tieredStoreGroupCommitCount tieredStoreGroupCommitSize
 		tieredStoreGroupCommitTimeout tieredStoreIndexFileMaxHashSlotNum tieredStoreIndexFileMaxIndexNum
 		tieredStoreMaxGroupCommitCount tieredStoreMaxPendingLimit`},
+	{warned, "a private key must not be encrypted: take its password off", `tls.client.keyPassword`},
 }

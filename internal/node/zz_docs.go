@@ -21,7 +21,7 @@ var docs = map[string]string{
 	"tls-client-auth":                   "Whether clients that use TLS show a certificate of their own: none asks for none, optional checks one that is shown, require refuses clients without. Plain connections show none: set tls-only beside it. Default none.",
 	"tls-client-ca":                     "A file of the authorities, in PEM form, whose certificates clients may show; it is read again when it changes. Default none.",
 	"proxy-protocol":                    "Accepts a PROXY header of version 1 or 2 in front of a connection, on every port, and believes the address in it: name your proxies in proxy-protocol-from, or set it only where clients cannot connect but through one. Default false.",
-	"proxy-protocol-from":               "Lists the addresses, or networks as in 10.1.0.0/16, from which a PROXY header is believed; from elsewhere it is refused. Default all.",
+	"proxy-protocol-from":               "Lists the addresses, or networks as in 10.1.0.0/16, from which a PROXY header is believed; from elsewhere it is refused. Without one, all are believed.",
 	"peer-tls":                          "Connects to name servers and brokers elsewhere by peer-tls; without it the other peer-tls settings have no effect. Default false.",
 	"peer-tls-ca":                       "A file of the authorities, in PEM form, that are trusted to know those servers. Default those of this system.",
 	"peer-tls-skip-verify":              "Believes any certificate of those servers, as RocketMQ does by default (tls.client.authServer = false). Default false.",

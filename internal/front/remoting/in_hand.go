@@ -7,7 +7,7 @@ import (
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
-// findPopped answers GODDARD_FIND_POPPED (20030), a request of our own: until
+// findPopped answers GODDARD_FIND_POPPED (20022), a request of our own: until
 // when a group has a message in hand.
 func findPopped(s *session, req *wire.Command) (*wire.Command, error) {
 	var h wire.GoddardFindPoppedRequest
