@@ -5,7 +5,7 @@ BIN      := bin/goddard
 # Race and fuzz budgets are for two cores; raise them for a longer look.
 FUZZTIME ?= 10s
 
-.PHONY: run build test unit race fuzz lint generate compat crash metrics bench clean
+.PHONY: run build test unit race fuzz lint generate compat crash metrics deploy bench clean
 
 run: build
 	./$(BIN)
@@ -45,6 +45,10 @@ crash: build
 # Boards, alerts and scrapes with a real Prometheus.
 metrics:
 	$(GO) test -tags metrics -count=1 -timeout 5m ./internal/test/metrics/
+
+# What is in deploy/, with the tools that are here; -v says which are missing.
+deploy:
+	$(GO) test -tags deploy -count=1 -timeout 20m -v ./internal/test/deploy/
 
 # Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven.
 bench: build

@@ -127,7 +127,7 @@ func (d *visit) config() {
 		d.find("config", bad, err.Error(), "correct it; docs/CONFIG.md lists what is allowed")
 	}
 	if len(d.c.Namesrvs) == 0 {
-		d.add(doctor.Exposure{Listens: d.c.Listen, TLSOnly: d.c.Door.Only}.Judge()...)
+		d.add(doctor.Exposure{Listens: d.c.Listen, Asks: d.c.Auth.Authentication, Insecure: d.c.Auth.Insecure, TLSOnly: d.c.Door.Only}.Judge()...)
 	}
 }
 

@@ -47,6 +47,7 @@ func newRoot() *cobra.Command {
 		newConfig(),
 		newDoctor(),
 		newExplain(),
+		newHealth(),
 		newStore(),
 		newPub(),
 		newSub(),

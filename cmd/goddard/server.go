@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -62,6 +63,8 @@ func serve(c *cobra.Command, role node.Role, s *settings) error {
 		return err
 	}
 	greet(c.OutOrStdout(), role, n)
+	notify("READY=1") // ports are open, and requests wait there
+	defer context.AfterFunc(c.Context(), func() { notify("STOPPING=1") })()
 	return n.Run(c.Context())
 }
 

@@ -196,9 +196,6 @@ func settingText(f reflect.StructField, v reflect.Value) string {
 		}
 		v = v.Elem()
 	}
-	if f.Tag.Get("secret") != "" && !v.IsZero() {
-		return "***"
-	}
 	if d, ok := v.Interface().(time.Duration); ok {
 		return strconv.FormatInt(int64(d/unitOf(f)), 10)
 	}

@@ -298,6 +298,23 @@ func (r *Registrar) links() []*link {
 	return slices.Collect(maps.Values(r.mu.links))
 }
 
+// Registered reports whether any name server knows the broker, by a connection
+// that stands.
+func (r *Registrar) Registered() bool {
+	return slices.ContainsFunc(r.links(), func(l *link) bool {
+		conn := l.conn.Load()
+		if conn == nil {
+			return false
+		}
+		select {
+		case <-conn.Done():
+			return false
+		default:
+			return true
+		}
+	})
+}
+
 // Changed says that topics changed: name servers are told soon, once for many
 // changes in a row. Like RocketMQ's, they keep routes of topics that are no
 // longer there until someone deletes those.

@@ -21,7 +21,10 @@ func Print(w io.Writer, c Config, onlyImportant bool) error {
 		if onlyImportant && !slices.Contains(important, s.Name) {
 			continue
 		}
-		line := fmt.Sprintf("%s = %s", s.Name, s.mask(s.get(c)))
+		line := fmt.Sprintf("%s = %s", s.Name, s.get(c))
+		if s.Secret {
+			line = fmt.Sprintf("# %s: set, and not shown", s.Name)
+		}
 		if s.get(c) == "" {
 			line = fmt.Sprintf("# %s: %s", s.Name, defaultOf(s.Doc()))
 		}

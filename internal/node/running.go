@@ -13,7 +13,7 @@ import (
 )
 
 // hidden stands for the value of a secret.
-const hidden = "***"
+const hidden = "(hidden)"
 
 // mask is text, unless the setting is a secret.
 func (s Setting) mask(text string) string {

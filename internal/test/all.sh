@@ -48,6 +48,10 @@ elif ! command -v mvn >/dev/null 2>&1; then
 else
 	suite compat make -s compat
 fi
+for tool in helm cfn-lint systemd-analyze promtool; do
+	command -v $tool >/dev/null 2>&1 || skip "deploy/$tool" "no $tool on the PATH"
+done
+suite deploy make -s deploy
 if command -v golangci-lint >/dev/null 2>&1; then
 	suite lint make -s lint
 else

@@ -216,7 +216,7 @@ func checkDefault(s node.Setting, doc string) error {
 		return nil
 	}
 	text := strings.Trim(found[1], `"`)
-	if same, _ := s.IsDefault(text); !same && text != "none" {
+	if same, _ := s.IsDefault(text); !same && text != "none" && text != "all" {
 		return fmt.Errorf("%s: the comment says that the default is %s, the code says %s", s.Name, text, s.Default())
 	}
 	return nil
