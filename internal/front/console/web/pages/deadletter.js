@@ -79,7 +79,7 @@ function Found({ group, params, filtered }) {
       { name: 'id', label: t('message'), kind: 'main', cell: (l) => html`<a href=${link(['deadletters', group, l.id])}><code>${l.unique_id || l.id}</code></a>` },
       { name: 'state', label: t('state'), cell: (l) => html`<${State} of=${l.state} />` },
       { name: 'origin', label: t('letter.origin'), cell: (l) => html`<a href=${link(['topics', l.origin])}>${l.origin}</a>` },
-      { name: 'died', label: t('letter.died'), kind: 'time', cell: (l) => html`<${Ago} at=${l.died} />` },
+      { name: 'died', label: t('letter.died'), kind: 'tight', cell: (l) => html`<${Ago} at=${l.died} />` },
       { name: 'tries', label: t('message.tries'), kind: 'number', cell: (l) => number(l.tries) },
       { name: 'tag', label: t('tag'), cell: (l) => l.tag && html`<${Badge}>${l.tag}<//>` },
       { name: 'keys', label: t('message.keys'), cell: (l) => l.keys.join(' ') },

@@ -18,8 +18,8 @@ export default function DeadLetters() {
         { name: 'sent', label: t('dead.sent'), kind: 'number', sort: (g) => g.sent, cell: (g) => number(g.sent) },
         { name: 'purged', label: t('dead.purged'), kind: 'number', sort: (g) => g.purged, cell: (g) => number(g.purged) },
         { name: 'broker', label: t('broker'), cell: (g) => g.broker },
-        { name: 'first', label: t('dead.first'), kind: 'time', sort: (g) => g.first ?? '', cell: (g) => html`<${Ago} at=${g.first} />` },
-        { name: 'last', label: t('dead.last'), kind: 'time', sort: (g) => g.last ?? '', cell: (g) => html`<${Ago} at=${g.last} />` },
+        { name: 'first', label: t('dead.first'), kind: 'tight', sort: (g) => g.first ?? '', cell: (g) => html`<${Ago} at=${g.first} />` },
+        { name: 'last', label: t('dead.last'), kind: 'tight', sort: (g) => g.last ?? '', cell: (g) => html`<${Ago} at=${g.last} />` },
       ]} />`}<//><//>
     <${Jobs} />
   <//>`;

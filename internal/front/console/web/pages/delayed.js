@@ -29,8 +29,8 @@ export default function Delayed() {
     <${Panel} flush><${Loaded} of=${live}>${(data) => html`<${Table} label=${t('nav.delayed')} id=${(m) => m.handle} rows=${rows} empty=${html`<${Empty} icon="delayed" title=${t('delayed.none')}>${t('delayed.none.text')}<//>`} columns=${[
       { name: 'id', label: t('message'), kind: 'main', cell: (m) => html`<code>${m.id}</code>` },
       { name: 'topic', label: t('topic'), cell: (m) => html`<a href=${link(['topics', m.topic])}>${m.topic}</a>` },
-      { name: 'due', label: t('delayed.due'), kind: 'time', cell: (m) => html`<${When} at=${m.due} /> <small><${Ago} at=${m.due} /></small>` },
-      { name: 'stored', label: t('message.stored'), kind: 'time', cell: (m) => html`<${When} at=${m.stored} />` },
+      { name: 'due', label: t('delayed.due'), kind: 'tight', cell: (m) => html`<${When} at=${m.due} /> <small><${Ago} at=${m.due} /></small>` },
+      { name: 'stored', label: t('message.stored'), kind: 'tight', cell: (m) => html`<${When} at=${m.stored} />` },
       { name: 'tag', label: t('tag'), cell: (m) => m.tag && html`<${Badge}>${m.tag}<//>` },
       { name: 'keys', label: t('message.keys'), cell: (m) => m.keys.join(' ') },
       { name: 'size', label: t('size'), kind: 'number', cell: (m) => size(m.size) },

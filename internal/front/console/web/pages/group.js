@@ -79,7 +79,7 @@ function TopicProgress({ name, topic, queues, again, group }) {
       { name: 'lag', label: t('lag'), kind: 'number', sort: (q) => q.lag, cell: (q) => number(q.lag) },
       { name: 'seconds', label: t('lag.seconds'), kind: 'number', sort: (q) => q.lag_seconds, cell: (q) => span(q.lag_seconds * 1000) },
       { name: 'hand', label: t('group.inhand'), kind: 'number', sort: (q) => q.in_hand, cell: (q) => number(q.in_hand) },
-      { name: 'last', label: t('group.last'), kind: 'time', cell: (q) => html`<${When} at=${q.last} />` },
+      { name: 'last', label: t('group.last'), kind: 'tight', cell: (q) => html`<${When} at=${q.last} />` },
       { name: 'client', label: t('client'), cell: (q) => q.client ? html`<code>${q.client}</code>` : html`<span class="muted">–</span>` },
     ]} /><//>`;
 }
@@ -142,7 +142,7 @@ function MessageGroups({ name, group }) {
       { name: 'queue', label: t('queue'), cell: (m) => `${m.broker} · ${m.queue}` },
       { name: 'tries', label: t('message.tries'), kind: 'number', cell: (m) => number(m.tries) },
       { name: 'waiting', label: t('mgroup.waiting'), kind: 'number', cell: (m) => number(m.waiting) },
-      { name: 'since', label: t('mgroup.since'), kind: 'time', cell: (m) => html`<${Ago} at=${m.since} />` },
+      { name: 'since', label: t('mgroup.since'), kind: 'tight', cell: (m) => html`<${Ago} at=${m.since} />` },
       { name: 'do', label: '', kind: 'actions', cell: (m) => (m.state === 'PARKED' ? ['RELEASE', 'BURY'] : ['PARK']).map((a) => html`<button type="button" key=${a} class="small-button" onClick=${() => act(m, a)}>${t('mgroup.' + a)}</button>`) },
     ]} />`}<//><//>`;
 }

@@ -15,7 +15,7 @@ const limit = 50;
 
 export default function Groups() {
   const { query } = useRoute();
-  const live = useLive('/groups', { q: query.q, kind: query.kind, sort: query.sort ?? 'group', offset: (Number(query.page ?? 1) - 1) * limit, limit }, 5000);
+  const live = useLive('/groups', { q: query.q, kind: query.kind, sort: query.sort ?? 'name', offset: (Number(query.page ?? 1) - 1) * limit, limit }, 5000);
   const make = () => edit().then((name) => name && go(link(['groups', name])));
   const known = (g, text) => (g.known === false ? html`<span class="muted" title=${t('groups.unknown')}>…</span>` : text);
   return html`<${Page} title=${t('nav.groups')} actions=${html`<button type="button" class="primary" onClick=${make}><${Icon} name="plus" />${t('group.create')}</button>`}>

@@ -10,7 +10,7 @@ import { Body } from '../parts/body.js';
 import { Form } from '../parts/form.js';
 import { notice, open } from '../parts/dialog.js';
 import { link, useRoute } from '../parts/router.js';
-import { instant, number, size, span } from '../parts/format.js';
+import { instant, number, size, span, time } from '../parts/format.js';
 
 export default function Message({ path }) {
   const { query } = useRoute();
@@ -57,7 +57,7 @@ function Consumption({ groups }) {
   return html`<${Table} label=${t('message.groups')} id=${(g) => g.group} rows=${groups} empty=${html`<${Empty} icon="groups" title=${t('topic.nogroups')}>${t('message.nogroups')}<//>`} columns=${[
     { name: 'group', label: t('group'), kind: 'main', cell: (g) => html`<a href=${link(['groups', g.group])}>${g.group}</a>` },
     { name: 'state', label: t('state'), cell: (g) => html`<${Badge} kind=${stateKinds[g.state] ?? ''}>${t('consumed.' + g.state)}<//>` },
-    { name: 'text', label: '', cell: (g) => html`<small>${g.text}</small>` },
+    { name: 'text', label: t('message.why'), cell: (g) => html`<small>${g.text}</small>` },
   ]} />`;
 }
 
@@ -70,7 +70,7 @@ function Timeline({ trace }) {
     const failed = e.success === false || e.state === 'ROLLBACK_MESSAGE';
     const kind = failed ? 'bad' : e.kind === 'consuming' ? 'open' : e.kind === 'consumed' ? 'ok' : '';
     const who = [e.group, e.host, e.broker !== undefined && `${e.broker} · ${e.queue} · ${number(e.offset)}`].filter(Boolean).join(' – ');
-    return html`<li key=${i}><span class="at">${instant(e.at, true)}${i > 0 && html`<br />+${span(Math.max(0, before))}`}</span><span class="rail"><i class=${'dot ' + kind}></i></span>
+    return html`<li key=${i}><span class="at" title=${instant(e.at, true)}>${time(e.at)}${i > 0 && html`<br />+${span(Math.max(0, before))}`}</span><span class="rail"><i class=${'dot ' + kind}></i></span>
       <div class="what"><b>${t(`event.${e.kind}${failed ? '.failed' : ''}`)}</b> ${e.cost_ms !== undefined && html`<${Badge}>${span(e.cost_ms)}<//>`} ${e.tries > 0 && html`<${Badge} kind="warn">${t('event.try', { n: e.tries })}<//>`} ${e.result && html`<${Badge}>${e.result}<//>`} ${e.state && html`<${Badge}>${e.state}<//>`}
         <div><small>${who}</small></div>${e.text && html`<div><small>${e.text}</small></div>`}</div></li>`;
   })}</ol>${trace.note && html`<p class="note">${trace.note}</p>`}`;

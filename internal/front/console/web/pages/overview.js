@@ -90,8 +90,8 @@ function Brokers({ data }) {
       { name: 'today', label: t('overview.today'), kind: 'number', sort: (b) => b.in_today, cell: (b) => short(b.in_today) },
       { name: 'disk', label: t('disk'), sort: (b) => b.disk_used, cell: (b) => b.disk_used === undefined ? '–' : html`<span class="meter"><${Meter} value=${b.disk_used} label=${t('disk')} />${percent(b.disk_used)}</span>` },
       { name: 'log', label: t('overview.log'), kind: 'number', sort: (b) => b.log_bytes, cell: (b) => size(b.log_bytes) },
-      { name: 'oldest', label: t('overview.oldest'), kind: 'time', cell: (b) => html`<${Ago} at=${b.oldest_message} />` },
-      { name: 'started', label: t('overview.started'), kind: 'time', cell: (b) => html`<${Ago} at=${b.started} />` },
+      { name: 'oldest', label: t('overview.oldest'), kind: 'tight', cell: (b) => html`<${Ago} at=${b.oldest_message} />` },
+      { name: 'started', label: t('overview.started'), kind: 'tight', cell: (b) => html`<${Ago} at=${b.started} />` },
     ]} />
   <//>`;
 }

@@ -3,7 +3,7 @@ import { html } from '../parts/dom.js';
 import { t } from '../parts/i18n.js';
 import { seg, send } from '../parts/api.js';
 import { Loaded, useLive } from '../parts/live.js';
-import { Badge, Empty, Fault, Page, Panel, Search } from '../parts/show.js';
+import { Badge, Empty, Fault, Page, Panel, Search, Wait } from '../parts/show.js';
 import { Pager, Table, useWindow } from '../parts/table.js';
 import { Form } from '../parts/form.js';
 import { confirm, notice, open } from '../parts/dialog.js';
@@ -23,6 +23,7 @@ export default function Settings() {
     <div class="bar"><${Search} label=${t('settings.search')} />${pick}
       <label class="field check"><input type="checkbox" checked=${query.changed === '1'} onChange=${(e) => ask({ changed: e.target.checked ? 1 : undefined, page: undefined })} /><span>${t('settings.changed')}</span></label></div>
     ${overview.error && html`<${Fault} error=${overview.error} again=${overview.reload} />`}
+    ${!chosen && !overview.error && html`<${Wait} />`}
     ${chosen && html`<${List} key=${chosen} server=${chosen} query=${query} />`}
   <//>`;
 }

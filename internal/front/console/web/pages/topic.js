@@ -71,7 +71,7 @@ function Queues({ name }) {
       { name: 'min', label: t('offset.min'), kind: 'number', sort: (q) => q.min, cell: (q) => number(q.min) },
       { name: 'max', label: t('offset.max'), kind: 'number', sort: (q) => q.max, cell: (q) => number(q.max) },
       { name: 'messages', label: t('nav.messages'), kind: 'number', sort: (q) => q.messages, cell: (q) => number(q.messages) },
-      { name: 'last', label: t('topic.last'), kind: 'time', sort: (q) => q.last_update ?? '', cell: (q) => html`<${When} at=${q.last_update} />` },
+      { name: 'last', label: t('topic.last'), kind: 'tight', sort: (q) => q.last_update ?? '', cell: (q) => html`<${When} at=${q.last_update} />` },
     ]} />`}<//><//>`;
 }
 
@@ -88,11 +88,15 @@ function Groups({ name }) {
 }
 
 function Producers({ name }) {
-  const live = useLive(`/topics/${seg(name)}/producers`, {}, 10000);
-  return html`<${Panel} title=${t('topic.tab.producers')} flush><${Loaded} of=${live}>${(data) => html`<${Table} label=${t('topic.tab.producers')} id=${(p) => p.id + p.addr} rows=${data.items}
+  const { query } = useRoute();
+  const known = useLive('/producers', { limit: 500 }, 10000);
+  const groups = [...new Set(known.data?.items.map((p) => p.group))].sort();
+  const group = query.group ?? groups[0];
+  const live = useLive(group ? `/topics/${seg(name)}/producers` : null, { group }, 10000);
+  const choose = groups.length > 0 && html`<label class="choice"><span class="hidden">${t('half.group')}</span><select onChange=${(e) => ask({ group: e.target.value })}>${groups.map((g) => html`<option key=${g} selected=${g === group}>${g}</option>`)}</select></label>`;
+  return html`<${Panel} title=${t('topic.tab.producers')} flush actions=${choose}><${Loaded} of=${known.data && !group ? { data: { items: [] } } : group ? live : known}>${(data) => html`<${Table} label=${t('topic.tab.producers')} id=${(p) => p.id + p.addr} rows=${data.items}
     empty=${html`<${Empty} icon="connections" title=${t('topic.noproducers')}>${t('topic.noproducers.text')}<//>`} columns=${[
       { name: 'id', label: t('client'), kind: 'main', cell: (p) => html`<code>${p.id}</code>` },
-      { name: 'group', label: t('group'), cell: (p) => p.group },
       { name: 'addr', label: t('address'), cell: (p) => html`<code>${p.addr}</code>` },
       { name: 'language', label: t('language'), cell: (p) => p.language },
       { name: 'version', label: t('version'), cell: (p) => p.version },

@@ -7,7 +7,7 @@ import { Badge, Empty, Page, Panel, Search, Ago } from '../parts/show.js';
 import { Pager, Table, useWindow } from '../parts/table.js';
 import { confirm, notice } from '../parts/dialog.js';
 import { link, useRoute } from '../parts/router.js';
-import { number, size } from '../parts/format.js';
+import { number } from '../parts/format.js';
 
 const most = 1000;
 const limit = 50;
@@ -31,10 +31,9 @@ export default function Transactions() {
       { name: 'topic', label: t('topic'), cell: (m) => html`<a href=${link(['topics', m.topic])}>${m.topic}</a>` },
       { name: 'group', label: t('half.group'), cell: (m) => m.group },
       { name: 'state', label: t('state'), cell: (m) => m.given_up ? html`<${Badge} kind="bad">${t('half.givenup')}<//>` : html`<${Badge} kind="warn">${t('half.pending')}<//>` },
-      { name: 'born', label: t('message.born'), kind: 'time', cell: (m) => html`<${Ago} at=${m.born} />` },
+      { name: 'born', label: t('message.born'), kind: 'tight', cell: (m) => html`<${Ago} at=${m.born} />` },
       { name: 'checks', label: t('half.checks'), kind: 'number', cell: (m) => number(m.checks) },
-      { name: 'size', label: t('size'), kind: 'number', cell: (m) => size(m.size) },
-      { name: 'broker', label: t('broker'), cell: (m) => `${m.broker} · ${m.queue}` },
+      { name: 'broker', label: t('broker'), cell: (m) => m.broker },
       { name: 'do', label: '', kind: 'actions', cell: (m) => ['commit', 'rollback', 'check'].map((w) => html`<button type="button" key=${w} class=${'small-button' + (w === 'rollback' ? ' quiet-danger' : '')} onClick=${() => settle(m, w)}>${t(`half.${w}`)}</button>`) },
     ]} />
     ${data.items.length > 0 && html`<${Pager} total=${data.items.length} limit=${limit} />`}

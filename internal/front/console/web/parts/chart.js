@@ -35,6 +35,15 @@ function colour(name) {
   return color;
 }
 
+const powers = Array.from({ length: 50 }, (_, n) => 2 ** n);
+const wholes = Array.from({ length: 15 }, (_, n) => [1, 2, 5].map((d) => d * 10 ** n)).flat();
+
+// steps are what an axis may count in: bytes by powers of two, things in wholes.
+function steps(unit) {
+  if (unit.startsWith('bytes')) return { incrs: powers };
+  return ['messages', 'count'].includes(unit) ? { incrs: wholes } : {};
+}
+
 const colours = ['c1', 'c2', 'c3', 'c4'];
 
 // History is a chart of series that the server keeps, by the range in use.
@@ -42,7 +51,7 @@ export function History({ title, params, names, range = '1h', tall }) {
   const live = useLive('/history', { ...params, range }, range === '15m' || range === '1h' ? 10000 : 60000);
   const all = live.data?.series.filter((s) => names.includes(s.name)).sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
   return html`<figure class=${'chart' + (tall ? ' tall' : '')}>
-    <figcaption><h3>${title}</h3>${all && html`<${Legend} series=${all} />`}</figcaption>
+    <figcaption><h2>${title}</h2>${all && html`<${Legend} series=${all} />`}</figcaption>
     ${all ? html`<${Plot} series=${all} title=${title} from=${live.data.from} to=${live.data.to} />` : live.error ? html`<${Fault} error=${live.error} again=${live.reload} />` : html`<${Wait} />`}
   </figure>`;
 }
@@ -72,11 +81,12 @@ function Plot({ series, title, from, to }) {
   useEffect(() => {
     let gone = false;
     let watcher;
+    const space = box.current;
     load().then((UPlot) => {
       if (gone) return;
-      plot.current = new UPlot(options(series, box.current, UPlot), align(series, from, to), box.current);
-      watcher = new ResizeObserver(() => plot.current?.setSize({ width: box.current.clientWidth, height: box.current.clientHeight }));
-      watcher.observe(box.current);
+      plot.current = new UPlot(options(series, space, UPlot), align(series, from, to), space);
+      watcher = new ResizeObserver(() => plot.current?.setSize({ width: space.clientWidth, height: space.clientHeight }));
+      watcher.observe(space);
     });
     return () => {
       gone = true;
@@ -120,7 +130,7 @@ function options(series, box, UPlot) {
     scales: { x: { time: true }, y: { range: (u, lo, hi) => [0, share ? 1 : Math.max(hi * 1.15, 1)] } },
     axes: [
       { stroke: muted, grid: { show: false }, ticks: { show: false }, font: '11px system-ui', size: 24, space: 70, values: (u, at) => at.map((x) => hour(x * 1000)) },
-      { stroke: muted, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: '11px system-ui', size: 54, space: 34, values: (u, all) => all.map((v) => axis(v)) },
+      { stroke: muted, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: '11px system-ui', size: 50, space: 28, ...steps(series[0].unit), values: (u, all) => all.map((v) => axis(v)) },
     ],
     series: [{}, ...series.map((s, i) => ({
       label: s.name, stroke: colour(colours[i]), width: 1.5, spanGaps: false,

@@ -43,6 +43,9 @@ export function instant(at, precise) {
 }
 
 const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+// time is a time of the day, to the millisecond.
+export const time = (at) => format(Intl.DateTimeFormat, { ...clock, second: '2-digit', fractionalSecondDigits: 3 }).format(moment(at));
+
 export const hour = (ms) => format(Intl.DateTimeFormat, clock).format(ms);
 
 const steps = [['day', 86400e3], ['hour', 3600e3], ['minute', 60e3], ['second', 1e3]];
@@ -51,6 +54,7 @@ const steps = [['day', 86400e3], ['hour', 3600e3], ['minute', 60e3], ['second', 
 export function span(ms) {
   if (missing(ms)) return none;
   if (ms < 1000) return unit(Math.round(ms), 'millisecond');
+  if (ms < 9950) return unit(Math.round(ms / 100) / 10, 'second');
   const parts = [];
   let rest = Math.round(ms / 1000) * 1000;
   for (const [name, step] of steps) {

@@ -28,7 +28,7 @@ export function Jobs({ group }) {
     { name: 'kind', label: t('job'), kind: 'main', cell: (j) => html`${t('job.' + j.kind)} ${j.target} ${j.dry_run && html`<${Badge}>${t('dryrun')}<//>`}` },
     { name: 'state', label: t('state'), cell: (j) => html`<${Badge} kind=${kinds[j.state]}>${t('job.' + j.state)}<//>` },
     { name: 'progress', label: t('job.progress'), cell: (j) => html`<${Progress} job=${j} />` },
-    { name: 'started', label: t('overview.started'), kind: 'time', cell: (j) => html`<${Ago} at=${j.started} />` },
+    { name: 'started', label: t('overview.started'), kind: 'tight', cell: (j) => html`<${Ago} at=${j.started} />` },
     { name: 'do', label: '', kind: 'actions', cell: (j) => j.state === 'running' && html`<button type="button" class="small-button" onClick=${() => stop(j)}>${t('job.stop')}</button>` },
   ]} /><//>`;
 }

@@ -17,7 +17,6 @@ export function useLive(path, params = {}, every = 0) {
     let timer;
     const load = async () => {
       clearTimeout(timer);
-      if (document.hidden && turn === 0 && timer) return;
       try {
         const data = await get(path, params, stop.signal);
         if (latest.current === asked) set({ data, asked });

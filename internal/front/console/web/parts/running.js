@@ -18,12 +18,12 @@ export function running(group, client) {
         { name: 'committed', label: t('offset.committed'), kind: 'number', cell: (q) => number(q.committed) },
         { name: 'cached', label: t('running.cached'), kind: 'number', cell: (q) => number(q.cached) },
         { name: 'locked', label: t('running.locked'), cell: (q) => yesNo(q.locked) },
-        { name: 'pull', label: t('running.lastpull'), kind: 'time', cell: (q) => html`<${When} at=${q.last_pull} />` },
+        { name: 'pull', label: t('running.lastpull'), kind: 'tight', cell: (q) => html`<${When} at=${q.last_pull} />` },
       ]} /><//>
       ${x.pop_queues?.length > 0 && html`<${Panel} title=${t('running.pop')} flush><${Table} label=${t('running.pop')} rows=${x.pop_queues} columns=${[
         { name: 'queue', label: t('queue'), kind: 'main', cell: (q) => `${q.topic} · ${q.broker} · ${q.queue}` },
         { name: 'ack', label: t('running.waitack'), kind: 'number', cell: (q) => number(q.wait_ack) },
-        { name: 'pop', label: t('running.lastpop'), kind: 'time', cell: (q) => html`<${When} at=${q.last_pop} />` },
+        { name: 'pop', label: t('running.lastpop'), kind: 'tight', cell: (q) => html`<${When} at=${q.last_pop} />` },
       ]} /><//>`}
       ${x.status?.length > 0 && html`<${Panel} title=${t('running.status')} flush><${Table} label=${t('running.status')} id=${(s) => s.topic} rows=${x.status} columns=${[
         { name: 'topic', label: t('topic'), kind: 'main', cell: (s) => s.topic },

@@ -16,7 +16,7 @@ export function Fault({ error, again }) {
 }
 
 // Empty says that there is nothing, and what to do next.
-export const Empty = ({ title, children, icon = 'empty' }) => html`<div class="empty"><${Icon} name=${icon} /><h3>${title}</h3><div>${children}</div></div>`;
+export const Empty = ({ title, children, icon = 'empty' }) => html`<div class="empty"><${Icon} name=${icon} /><p class="strong">${title}</p><div>${children}</div></div>`;
 
 // Badge is a word in a colour; kinds are ok, warn, bad, accent or none.
 export const Badge = ({ kind = '', children, title }) => html`<span class=${'badge ' + kind} title=${title}>${children}</span>`;

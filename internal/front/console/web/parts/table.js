@@ -25,7 +25,7 @@ export function Table({ label, columns, rows, id, empty, sortHere }) {
 
 function Head({ column, sort = '' }) {
   const { label, kind = '' } = column;
-  if (!column.sort) return html`<th scope="col" class=${kind}>${label}</th>`;
+  if (!column.sort) return html`<th scope="col" class=${kind}>${kind === 'actions' ? html`<span class="hidden">${t('actions')}</span>` : label}</th>`;
   const down = sort === '-' + column.name;
   const up = sort === column.name;
   const turn = () => ask({ sort: up ? '-' + column.name : down ? undefined : column.name, page: undefined });
