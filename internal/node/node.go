@@ -39,9 +39,9 @@ type Node struct {
 	fast      *rpc.Server      // nil if there is none
 	grpc      *grpc.Server     // nil if there is none
 	http      *web.Server      // nil if there is none
-	console   *console.Console // nil if there is none
 	prom      *web.Server      // of metrics alone; nil if there is none
 	metrics   *metrics.Metrics // nil if none are shown
+	console   *console.Console // nil if there is none
 	broker    *broker.Broker
 	access    *auth.Access
 	tracer    *trace.Tracer // nil if no spans are written
@@ -279,11 +279,11 @@ func (n *Node) Close() error {
 	if n.http != nil {
 		errs = append(errs, n.http.Close())
 	}
-	if n.console != nil {
-		errs = append(errs, n.console.Close())
-	}
 	if n.prom != nil {
 		errs = append(errs, n.prom.Close())
+	}
+	if n.console != nil {
+		errs = append(errs, n.console.Close())
 	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
@@ -331,11 +331,11 @@ func (n *Node) parts() []part {
 	if n.http != nil {
 		all = append(all, part{name: "HTTP listener", run: n.http.Run})
 	}
-	if n.console != nil { // ends live tails before the listener waits for them
-		all = append(all, part{name: "console", run: n.console.Run})
-	}
 	if n.prom != nil {
 		all = append(all, part{name: "metrics listener", run: n.prom.Run})
+	}
+	if n.console != nil { // ends live tails before the listener waits for them
+		all = append(all, part{name: "console", run: n.console.Run})
 	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})

@@ -255,14 +255,7 @@ func (s *site) totals() totalsView {
 	v.Clients = len(ids)
 	if l := s.lists.Load(); l != nil {
 		v.Producers = len(l.producers)
-		for _, row := range l.topics {
-			switch row.kind {
-			case kindUser:
-				v.Topics++
-			case kindDLQ:
-				v.DeadLetterGroups++
-			}
-		}
+		v.Topics, v.DeadLetterGroups = l.kinds[kindUser], l.kinds[kindDLQ]
 		for _, row := range l.groups {
 			if row.kind == kindUser {
 				v.Groups++

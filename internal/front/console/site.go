@@ -62,7 +62,8 @@ type lists struct {
 	cost      time.Duration // of making them
 	masters   []admin.Broker
 	topics    topicTable
-	hasTopics bool // else nobody looked at the site for long
+	kinds     map[string]int // how many topics there are of each
+	hasTopics bool           // else nobody looked at the site for long
 	groups    groupTable
 	producers []producerRow
 	problems  []string
@@ -216,6 +217,7 @@ func (s *site) refresh(ctx context.Context) {
 	for _, p := range s.patches {
 		next.topics = next.topics.with(p.name, p.topic)
 	}
+	next.kinds = next.topics.kinds()
 	s.lists.Store(next)
 	s.states.keep(next.groups)
 }
@@ -310,6 +312,7 @@ func (s *site) topicChanged(ctx context.Context, name string) {
 	if old := s.lists.Load(); old != nil && old.hasTopics {
 		next := *old
 		next.topics = old.topics.with(name, m.rows[name])
+		next.kinds = next.topics.kinds()
 		s.lists.Store(&next)
 	}
 }

@@ -18,11 +18,11 @@ const (
 	lookers = 4
 	// lookPause and idleLookPause lie between looks at two groups, while the
 	// site is watched and while it is not.
-	lookPause, idleLookPause = 4 * time.Millisecond, 50 * time.Millisecond
+	lookPause, idleLookPause = 10 * time.Millisecond, 50 * time.Millisecond
 	// stateFor is how old what is known of a group becomes before it is looked
 	// at again, idleStateFor if the site is not watched, shownFor if it is on
 	// somebody's page.
-	stateFor, idleStateFor, shownFor = 20 * time.Second, time.Minute, 4 * time.Second
+	stateFor, idleStateFor, shownFor = 30 * time.Second, time.Minute, 4 * time.Second
 	// lookTime bounds the look at a group.
 	lookTime = 10 * time.Second
 	// maxWished bounds the groups that are to be looked at first.
