@@ -29,7 +29,7 @@ store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter, auth         < front/remoting;
 mq, meter, filter, auth, door, front/grpc/rmq < front/grpc;
 mq, door                      < front/web;
-mq, rpc, filter, remote       < admin;
+mq, rpc, filter, auth, remote < admin;
 admin, front/console/web      < front/console;
 mq, broker                    < trace;
 mq, wire, meter               < metrics;
