@@ -45,6 +45,7 @@ func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
 	} {
 		t.Run(act.name, func(t *testing.T) {
 			b.t, s.t = t, t
+			eval[chromedp.Void](b, `document.querySelectorAll('dialog[open]').forEach((d) => d.close())`)
 			b.window(1400, 900)
 			act.do(b)
 			b.quiet(act.name)
@@ -54,7 +55,7 @@ func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
 
 func searching(b *tab) {
 	b.open("topics")
-	b.press("/")
+	b.shortcut("/", chromedp.ModifierNone)
 	b.holds("the search has the focus", `document.activeElement.matches('[data-search]')`)
 	b.press("service-01")
 	b.holds("the address has the search", `location.hash.includes('q=service-01')`)
@@ -106,9 +107,7 @@ func topicLife(b *tab) {
 		return placed["read_queues"] == 6.0 && placed["perm"] == "R"
 	})
 	b.click("Delete")
-	b.holds("nothing is deleted before its name is typed", `document.querySelector('dialog[open] footer .danger').disabled`)
-	b.press("made-here")
-	b.press(kb.Enter)
+	b.confirm("made-here")
 	b.holds("the list is back", `location.hash === '#/topics'`)
 	until(b.t, "the topic is gone", func() bool {
 		status, _ := b.site.try(http.MethodGet, "/topics/made-here", nil)
@@ -173,8 +172,7 @@ func groupLife(b *tab) {
 	b.click("Save")
 	until(b.t, "the group is stopped", func() bool { return config()["enabled"] == false })
 	b.click("Delete")
-	b.press("made-here")
-	b.click2("Delete")
+	b.confirm("made-here")
 	b.holds("the list is back", `location.hash === '#/groups'`)
 	until(b.t, "the group is gone", func() bool {
 		status, _ := b.site.try(http.MethodGet, "/groups/made-here", nil)
@@ -182,8 +180,21 @@ func groupLife(b *tab) {
 	})
 }
 
-// click2 presses in the dialog what is also on the page behind it.
-func (b *tab) click2(name string) { b.t.Helper(); b.clickIn(name, "") }
+// clickDialog presses in the dialog what is also on the page behind it.
+func (b *tab) clickDialog(name string) {
+	b.t.Helper()
+	b.holds("a dialog is open", `document.querySelector('dialog[open]')`)
+	b.click(name)
+}
+
+// confirm types a name into the dialog that asks for it, and agrees.
+func (b *tab) confirm(name string) {
+	b.t.Helper()
+	b.holds("the dialog asks for a name", `document.querySelector('dialog[open] footer .danger').disabled && document.activeElement.name === 'typed'`)
+	b.press(name)
+	b.holds("it may be done", `!document.querySelector('dialog[open] footer .danger, dialog[open] footer .primary').disabled`)
+	b.press(kb.Enter)
+}
 
 func (b *tab) lag(group string) float64 {
 	n, _ := b.site.get("/groups/" + group + "/progress")["lag"].(float64)
@@ -200,6 +211,7 @@ func resetting(b *tab) {
 	if now := b.lag("behind"); now != before {
 		b.t.Errorf("a preview changed the lag from %v to %v", before, now)
 	}
+	b.holds("it may be done", `document.querySelector('dialog[open] footer .danger')`)
 	b.click("Reset")
 	b.sees("Offsets of behind were reset")
 	until(b.t, "the group has everything before it", func() bool { return b.lag("behind") > before })
@@ -208,8 +220,7 @@ func resetting(b *tab) {
 func skipping(b *tab) {
 	b.open("groups/behind")
 	b.clickIn("Skip", "orders")
-	b.press("behind")
-	b.press(kb.Enter)
+	b.confirm("behind")
 	b.sees("skipped")
 	until(b.t, "the group is caught up", func() bool { return b.lag("behind") == 0 })
 }
@@ -300,8 +311,7 @@ func purging(b *tab) {
 	b.open("deadletters/unlucky")
 	b.click("Purge")
 	b.sees("1 found")
-	b.press("unlucky")
-	b.press(kb.Enter)
+	b.confirm("unlucky")
 	b.sees("1 purged")
 	until(b.t, "no letter waits", func() bool { return letters(b.site, "waiting") == 0 && letters(b.site, "purged") == 1 })
 	b.click("Close")
@@ -322,11 +332,11 @@ func settling(b *tab) {
 	for i, what := range []struct{ action, said string }{{"Check again", "The producer is being asked"}, {"Commit", "Committed"}, {"Roll back", "Rolled back"}} {
 		b.open("transactions")
 		b.clickIn(what.action, all[i]["unique_id"].(string))
-		if what.action != "Check again" {
-			b.press("payments")
+		if what.action == "Check again" {
+			b.clickDialog(what.action)
+		} else {
+			b.confirm("payments")
 		}
-		b.holds("it may be done", `!document.querySelector('dialog[open] footer button:last-child').disabled`)
-		b.press(kb.Enter)
 		b.sees(what.said)
 	}
 	until(b.t, "one half message is left", func() bool { return len(items(b.site.get("/transactions"))) == 1 })
@@ -354,6 +364,7 @@ func changingSettings(b *tab) {
 	}
 	b.click("Only changed")
 	b.clickIn("Reset", "fileReservedTime")
+	b.holds("old and new are shown", `document.querySelector('dialog[open] del')`)
 	b.click("Reset")
 	until(b.t, "the value is back", func() bool { now, changed := value(); return now == "72" && !changed })
 }
@@ -362,19 +373,18 @@ func tendingBroker(b *tab) {
 	b.open("brokers/" + escape(b.site.broker))
 	name := b.site.get("/overview")["brokers"].([]any)[0].(object)["name"].(string)
 	b.click("Stop writes")
-	b.press(name)
-	b.press(kb.Enter)
+	b.confirm(name)
 	b.sees("Changed for")
 	until(b.t, "no topic takes messages", func() bool {
 		return b.site.get("/topics/orders/route")["queues"].([]any)[0].(object)["perm"] == "R"
 	})
 	b.click("Allow writes")
-	b.click2("Allow writes")
+	b.clickDialog("Allow writes")
 	until(b.t, "topics take messages again", func() bool {
 		return b.site.get("/topics/orders/route")["queues"].([]any)[0].(object)["perm"] == "RW"
 	})
 	b.click("Clean the log")
-	b.click2("Clean the log")
+	b.clickDialog("Clean the log")
 	b.sees("The log was cleaned")
 }
 
@@ -397,7 +407,7 @@ func goingByKeys(b *tab) {
 	b.holds("the keys are listed", `document.querySelectorAll('dialog[open] kbd').length > 20`)
 	b.press(kb.Escape)
 	b.holds("the list is closed", `!document.querySelector('dialog[open]')`)
-	b.press("k", chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.shortcut("k", chromedp.ModifierCtrl)
 	b.holds("the jump is open", `document.querySelector('dialog[open] .jump')`)
 	b.press("shipp")
 	b.holds("the topic is found", `document.querySelector('dialog[open] li')?.innerText.includes('shipping')`)

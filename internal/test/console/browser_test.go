@@ -184,7 +184,7 @@ func eval[T any](b *tab, js string, args ...any) T {
 func (b *tab) holds(what, js string, args ...any) {
 	b.t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
-	for !eval[bool](b, "Boolean("+js+")", args...) {
+	for !eval[bool](b, "(() => { try { return Boolean("+js+"); } catch { return false; } })()", args...) {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("waited in vain until %s; the page says:\n%s", what, eval[string](b, `(document.querySelector('dialog[open]') ?? document.body).innerText.slice(0, 2000)`))
 		}
@@ -268,6 +268,15 @@ func (b *tab) fill(label, value string) {
 func (b *tab) press(keys string, options ...chromedp.KeyOption) {
 	b.t.Helper()
 	b.must(chromedp.Do(b.ctx, chromedp.KeyEvent(keys, options...)))
+}
+
+// shortcut presses a key that writes nothing.
+func (b *tab) shortcut(key string, modifiers chromedp.Modifier) {
+	b.t.Helper()
+	for _, typ := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} {
+		_, err := chromedp.Call(b.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: typ, Key: key, Modifiers: int64(modifiers)})
+		b.must(err)
+	}
 }
 
 // window is the size of the screen; a narrow one is a phone's.

@@ -44,6 +44,7 @@ export function Tail({ topic }) {
     return () => {
       document.removeEventListener('visibilitychange', turn);
       source?.close();
+      setState((s) => ({ ...s, open: false }));
     };
   }, [topic, on, asked]);
   const change = (name) => (e) => setFilter((f) => ({ ...f, [name]: e.target.value }));
