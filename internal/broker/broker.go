@@ -56,6 +56,9 @@ type Broker struct {
 	ready atomic.Bool
 }
 
+// Keys is where the broker keeps its rows, for others who keep some beside them.
+func (b *Broker) Keys() *store.Keys { return b.store.Keys() }
+
 var (
 	_ mq.Broker = (*Broker)(nil)
 	_ mq.Admin  = (*Broker)(nil)

@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,6 +65,9 @@ type Options struct {
 
 	// RPC says how connections are treated.
 	RPC rpc.ServerOptions
+
+	// TLS, if set, is how brokers are reached that have to be told of something.
+	TLS *tls.Config
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger

@@ -49,7 +49,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
 	s := &Server{log: o.Log, kv: kv, started: time.Now(), operations: map[wire.Code]operation{},
-		notices: newNotices(o.Log)}
+		notices: newNotices(o)}
 	for _, op := range operations() {
 		s.operations[op.code] = op.serve
 	}

@@ -12,7 +12,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/web"
 	"github.com/goddardmq/goddard/internal/namesrv"
@@ -85,14 +88,11 @@ type Config struct {
 	// info.
 	LogLevel slog.Level `conf:"log-level"`
 
-	// TLSCert is a file with the certificate chain in PEM form, which is read
-	// again when it changes. With it and tls-key clients may use TLS on every
-	// port; tls-only makes them. Default none: then gRPC clients get a certificate
-	// that the server makes itself, in the folder tls of the data directory.
-	TLSCert string `conf:"tls-cert" rocketmq:"tls.server.certPath"`
+	// Door says how clients may connect, on every port.
+	Door door.Options
 
-	// TLSKey is the private key of TLSCert, not encrypted. Default none.
-	TLSKey string `conf:"tls-key" rocketmq:"tls.server.keyPath"`
+	// Peers says how this process connects to name servers and brokers elsewhere.
+	Peers door.Peers
 
 	// RPC says how connections are treated, on every port.
 	RPC rpc.ServerOptions
@@ -102,6 +102,11 @@ type Config struct {
 
 	// HTTP says how HTTP is served.
 	HTTP web.Options
+	// Auth says who must prove what.
+	Auth auth.Options
+
+	// Console says what the web console on the HTTP port shows.
+	Console console.Options
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options
@@ -161,6 +166,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.GRPCPort == 0 && c.ListenPort > 0 {
 		c.GRPCPort = 8081
+	}
+	if c.GRPC.TLSMode == "" && c.Door.Only {
+		c.GRPC.TLSMode = grpc.TLSOnly
 	}
 	if c.HTTPPort == 0 && c.ListenPort > 0 && c.Role != RoleNamesrv {
 		c.HTTPPort = 8082
@@ -229,8 +237,11 @@ func (c Config) Validate() error {
 	if err := c.frames(); err != nil {
 		return err
 	}
-	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return errors.New("tls-cert and tls-key go together; give both or neither")
+	if err := errors.Join(c.Door.Validate(), c.Peers.Validate()); err != nil {
+		return err
+	}
+	if err := c.Auth.Validate(); err != nil {
+		return err
 	}
 	if c.Role == RoleNamesrv {
 		return nil

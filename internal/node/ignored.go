@@ -158,18 +158,17 @@ var ignored = []struct {
 	{refused, "this release runs single masters only; remove the key, and keep the replica on Java until replication is released",
 		`brokerRole=ASYNC_MASTER|SYNC_MASTER enableControllerMode=false enableDLegerCommitLog=false dLegerGroup
 		dLegerPeers dLegerSelfId storePathDLedgerCommitLog haMasterAddress 		enableRemoteEscape=false`},
-	{refused, "this release checks no credentials, so the broker would be open to everybody; remove the key only if the network protects it",
-		`aclEnable=false authenticationEnabled=false authorizationEnabled=false initAuthenticationUser
-		innerClientAuthenticationCredentials migrateAuthFromV1Enabled=false`},
-	{quiet, "it refines access control, which this release does not have and refuses to be asked for",
-		`authenticationProvider authenticationMetadataProvider authenticationStrategy authenticationWhitelist
-		authorizationProvider authorizationMetadataProvider authorizationStrategy authorizationWhitelist userCacheMaxNum
+	{refused, "RocketMQ 4's access control is taken over, not run: set authenticationEnabled, authorizationEnabled and migrateAuthFromV1Enabled, and name the file in plain-acl",
+		`aclEnable=false`},
+	{quiet, "users and policies are kept in the broker's key store and looked at for every request; there is no provider and no cache to choose",
+		`authenticationProvider authenticationMetadataProvider authenticationStrategy
+		authorizationProvider authorizationMetadataProvider authorizationStrategy userCacheMaxNum
 		userCacheExpiredSecond userCacheRefreshSecond aclCacheMaxNum aclCacheExpiredSecond aclCacheRefreshSecond
 		statefulAuthenticationCacheMaxNum statefulAuthenticationCacheExpiredSecond statefulAuthorizationCacheMaxNum
 		statefulAuthorizationCacheExpiredSecond`},
 	{refused, "TLS is set up by tls-cert and tls-key, and enforced by tls-only = true; remove the key",
-		`tls.server.mode=disabled|permissive tls.server.keyPassword tls.server.trustCertPath
-		tls.server.authClient=false tls.server.need.client.auth=none|false useTLS=false tls.enable=false`},
+		`tls.server.mode=disabled|permissive tls.server.keyPassword useTLS=false tls.client.keyPassword`},
+	{quiet, "a certificate that a client shows is always checked by tls-client-ca", `tls.server.authClient`},
 	{quiet, "TLS is set up by tls-cert and tls-key; there is no certificate for tests", `tls.config.file tls.test.mode.enable`},
 	{quiet, "metrics are not supported",
 		`metricsExporterType metricsExportBatchMaxDataPoints metricsGrpcExporterHeader metricsGrpcExporterTarget

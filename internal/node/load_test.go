@@ -86,7 +86,7 @@ func TestBadValuesSayWhatIsAllowed(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{"listenPort=many", `:1: listenPort = "many": want a port, 1 to 65535`},
 		{"log-level=loud", `:1: log-level = "loud": `},
-		{"authenticationEnabled=true", `:1: authenticationEnabled = "true": this release checks no credentials`},
+		{"aclEnable=true", `:1: aclEnable = "true": RocketMQ 4's access control is taken over, not run`},
 		{"brokerRole=SLAVE", `:1: brokerRole = "SLAVE": this release runs single masters only`},
 		{"tls.server.mode=enforcing", `:1: tls.server.mode = "enforcing": TLS is set up by tls-cert`},
 	} {

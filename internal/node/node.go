@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,7 +13,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
 	"github.com/goddardmq/goddard/internal/front/web"
@@ -27,11 +31,15 @@ import (
 type Node struct {
 	c         Config
 	handler   *frontDoor
-	listener  *rpc.Server  // of the broker
-	fast      *rpc.Server  // nil if there is none
-	grpc      *grpc.Server // nil if there is none
-	http      *web.Server  // nil if there is none
+	door      *door.Door
+	peers     *tls.Config      // how name servers and brokers elsewhere are reached; nil: without TLS
+	listener  *rpc.Server      // of the broker
+	fast      *rpc.Server      // nil if there is none
+	grpc      *grpc.Server     // nil if there is none
+	http      *web.Server      // nil if there is none
+	console   *console.Console // nil if there is none
 	broker    *broker.Broker
+	access    *auth.Access
 	tracer    *trace.Tracer // nil if no spans are written
 	namesrv   *namesrv.Server
 	local     *namesrv.Local
@@ -60,7 +68,7 @@ func New(c Config) (*Node, error) {
 
 // open is the list of parts.
 func (n *Node) open() error {
-	if err := n.loadTLS(); err != nil {
+	if err := n.openDoor(); err != nil {
 		return err
 	}
 	if n.c.Role != RoleNamesrv {
@@ -89,6 +97,9 @@ func (n *Node) open() error {
 	if err := n.listenHTTP(); err != nil {
 		return err
 	}
+	if err := n.openConsole(); err != nil {
+		return err
+	}
 	if n.broker == nil {
 		return nil
 	}
@@ -114,9 +125,13 @@ func (n *Node) openBroker() error {
 	}
 	n.broker = b
 	n.warnOfJavaTopics()
+	if err := n.openAccess(); err != nil {
+		return err
+	}
 	settings := b.Settings(context.Background())
 	front, err := remoting.New(remoting.Options{
-		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false", Log: n.c.Log,
+		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false",
+		Access: n.access, Cluster: settings["brokerClusterName"], Log: n.c.Log,
 	})
 	if err != nil {
 		return err
@@ -138,7 +153,7 @@ func (n *Node) openTracer() error {
 // openNamesrv opens the name server.
 func (n *Node) openNamesrv() error {
 	o := n.c.Namesrv
-	o.Listen, o.Port, o.RPC, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.c.Log
+	o.Listen, o.Port, o.RPC, o.TLS, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.peers, n.c.Log
 	if o.KVConfigPath == "" && n.c.FS == nil {
 		o.KVConfigPath = filepath.Join(n.c.Data, "kvConfig.json")
 		if n.c.Role == RoleAll {
@@ -177,7 +192,7 @@ func (n *Node) introduce() error {
 		return nil
 	}
 	o := n.c.Registrar
-	o.NameServers = strings.Join(n.c.Namesrvs, ";")
+	o.NameServers, o.RPC = strings.Join(n.c.Namesrvs, ";"), rpc.ClientOptions{TLS: n.peers}
 	o.Cluster, o.Name, o.Port, o.Advertised, o.Topics, o.Log = cluster, name, port, n.c.Advertise, n.topics, n.c.Log
 	r, err := namesrv.NewRegistrar(o)
 	if err != nil {
@@ -253,6 +268,9 @@ func (n *Node) Close() error {
 	if n.http != nil {
 		errs = append(errs, n.http.Close())
 	}
+	if n.console != nil {
+		errs = append(errs, n.console.Close())
+	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
 		end()
@@ -263,6 +281,9 @@ func (n *Node) Close() error {
 	}
 	if n.tracer != nil {
 		errs = append(errs, n.tracer.Close())
+	}
+	if n.access != nil {
+		errs = append(errs, n.access.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -296,6 +317,9 @@ func (n *Node) parts() []part {
 	if n.http != nil {
 		all = append(all, part{name: "HTTP listener", run: n.http.Run})
 	}
+	if n.console != nil { // ends live tails before the listener waits for them
+		all = append(all, part{name: "console", run: n.console.Run})
+	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})
 	}
@@ -309,7 +333,7 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	parts := n.parts()
-	errs := make([]error, len(parts)+1)
+	errs := make([]error, len(parts)+2)
 	cancels := make([]context.CancelFunc, len(parts))
 	ended := make([]chan struct{}, len(parts))
 	endTracing := n.startTracing(ctx)
@@ -343,6 +367,9 @@ func (n *Node) Run(ctx context.Context) error {
 	wg.Wait()
 	if n.broker != nil {
 		errs[len(parts)] = n.broker.Close()
+	}
+	if n.access != nil {
+		errs[len(parts)+1] = n.access.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -22,6 +22,9 @@ func Print(w io.Writer, c Config, onlyImportant bool) error {
 			continue
 		}
 		line := fmt.Sprintf("%s = %s", s.Name, s.get(c))
+		if s.secret(c) {
+			line = fmt.Sprintf("# %s: set, and not shown", s.Name)
+		}
 		if s.get(c) == "" {
 			line = fmt.Sprintf("# %s: %s", s.Name, defaultOf(s.Doc()))
 		}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/auth"
 )
 
 // A Setting is one tagged field of Config or of a part's Options.
@@ -108,6 +110,12 @@ func (s Setting) get(c Config) string {
 		return ""
 	}
 	return format(v)
+}
+
+// secret reports whether the setting's value in c is one that nobody may see.
+func (s Setting) secret(c Config) bool {
+	_, ok := reflect.ValueOf(&c).Elem().FieldByIndex(s.index).Interface().(auth.Secret)
+	return ok
 }
 
 // javaUnit is what one counts in a RocketMQ key that means a time.

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -41,17 +41,9 @@ type ServerOptions struct {
 	// on requests that are being answered. Default 3s.
 	Drain time.Duration `conf:"drain-timeout"`
 
-	// TLS, if set, lets clients use TLS. A plain connection is told from it by
-	// its first byte.
-	TLS *tls.Config
-
-	// TLSOnly refuses plain connections. Default false.
-	TLSOnly bool `conf:"tls-only"`
-
-	// ProxyProtocol accepts a PROXY header of version 1 or 2 in front of a
-	// connection and believes the address in it, so set it only where clients
-	// cannot connect but through a proxy. Default false.
-	ProxyProtocol bool `conf:"proxy-protocol"`
+	// Door, if set, is what connections come through first. Nil lets plain ones
+	// through as they are.
+	Door *door.Door
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger
@@ -83,9 +75,6 @@ func (o ServerOptions) validate() error {
 	positive("max-frame", o.MaxFrame > 0)
 	positive("max-connections", o.MaxConns > 0)
 	positive("drain-timeout", o.Drain > 0)
-	if o.TLSOnly && o.TLS == nil {
-		errs = append(errs, errors.New("tls-only needs a TLS certificate"))
-	}
 	return errors.Join(errs...)
 }
 
@@ -243,8 +232,8 @@ func (s *Server) serve(c *Conn) {
 		delete(s.mu.conns, c)
 		s.mu.Unlock()
 	}()
-	if s.options.TLS != nil || s.options.ProxyProtocol {
-		if err := c.sniff(&s.options); err != nil {
+	if d := s.options.Door; d != nil && (d.TLS != nil || d.Proxy) {
+		if err := c.enter(d, s.options.IdleTimeout); err != nil {
 			c.end(err)
 			return
 		}

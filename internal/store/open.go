@@ -38,7 +38,7 @@ func Open(o Options) (*Store, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	s := &Store{o: o, log: o.Log, wantSpace: make(chan struct{}, 1), wantSync: make(chan struct{}, 1)}
 	s.mu.idle = sync.NewCond(&s.mu.Mutex)
 	if err := s.open(); err != nil {

@@ -4485,6 +4485,63 @@ func (h *GoddardSettleMessageGroupResponse) DecodeFields(f Fields) error {
 	return nil
 }
 
+// GoddardExplainAccessRequest is the request header of GODDARD_EXPLAIN_ACCESS(20030).
+type GoddardExplainAccessRequest struct {
+	Username string // user
+	Resource string // Topic:name, Group:name, Cluster:name
+	Actions  string // Pub, Sub, …, comma separated: any of them
+	SourceIP string // where from; absent: from nowhere in particular
+}
+
+// AppendFields implements Header.
+func (h *GoddardExplainAccessRequest) AppendFields(f Fields) Fields {
+	f = f.Add("username", h.Username)
+	f = f.Add("resource", h.Resource)
+	f = f.Add("actions", h.Actions)
+	if h.SourceIP != "" {
+		f = f.Add("sourceIp", h.SourceIP)
+	}
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardExplainAccessRequest) DecodeFields(f Fields) error {
+	old := *h
+	*h = GoddardExplainAccessRequest{}
+	var seen uint32
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "username":
+			h.Username, ok = keepString(old.Username, v), true
+			seen |= 1 << 0
+		case "resource":
+			h.Resource, ok = keepString(old.Resource, v), true
+			seen |= 1 << 1
+		case "actions":
+			h.Actions, ok = keepString(old.Actions, v), true
+			seen |= 1 << 2
+		case "sourceIp":
+			h.SourceIP, ok = keepString(old.SourceIP, v), true
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardExplainAccessRequest", string(f[i].Key), string(v)}
+		}
+	}
+	if missing := ^seen & 0x7; missing != 0 {
+		return missingField("GoddardExplainAccessRequest", missing,
+			"username",
+			"resource",
+			"actions",
+			"sourceIp",
+		)
+	}
+	return nil
+}
+
 // ResetMasterFlushOffsetRequest is the request header of RESET_MASTER_FLUSH_OFFSET(908).
 type ResetMasterFlushOffsetRequest struct {
 	MasterFlushOffset int64 // master's synced log position

@@ -5,12 +5,15 @@ import (
 	"crypto/rand"
 	"net/http"
 	"sync"
+
+	"github.com/goddardmq/goddard/internal/front/console/web"
 )
 
 // A Console answers HTTP requests about clusters.
 type Console struct {
 	o        Options
 	sites    []*site
+	pages    http.Handler
 	sessions *sessions
 	csrf     string        // of everybody who has not logged in
 	logins   chan struct{} // room for passwords that are looked at
@@ -54,6 +57,10 @@ func New(o Options) (*Console, error) {
 	}
 	c := &Console{
 		o: o, sessions: newSessions(), csrf: rand.Text(), logins: make(chan struct{}, maxLogins), tails: make(chan struct{}, o.MaxTails), jobs: newJobs(),
+	}
+	var err error
+	if c.pages, err = web.Handler(); err != nil {
+		return nil, err
 	}
 	sites, err := o.sites()
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -66,9 +65,6 @@ type Options struct {
 	// Local are the sites that the console shows without being told; the first
 	// of all is where it begins.
 	Local []Site
-
-	// Pages serve everything that is not of the API. Nil serves nothing.
-	Pages http.Handler
 
 	// Access decides who may do what. Nil lets everybody do everything who may
 	// reach the console.

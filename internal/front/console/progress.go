@@ -177,8 +177,8 @@ func groupProgress(r *request) (any, error) {
 	return v, each(ctx, len(late), func(ctx context.Context, i int) error {
 		p := progress[late[i]]
 		q := remote.Queue{Queue: mq.Queue{Topic: p.Topic, ID: p.Queue}, Broker: p.Broker, Addr: addrs[p.Broker]}
-		if age, ok := s.peek(ctx, q, p.Committed); ok {
-			v.Items[late[i]].LagSeconds = &age
+		if stored, ok := s.peek(ctx, q, p.Committed); ok {
+			v.Items[late[i]].LagSeconds = new(age(stored))
 		}
 		return nil
 	})

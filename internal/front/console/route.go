@@ -64,15 +64,35 @@ func (c *Console) handler() http.Handler {
 	for _, r := range routes() {
 		mux.Handle(r.method+" "+base+r.path, c.endpoint(r))
 	}
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, &problem{
-			status: http.StatusNotFound, Code: "not_found", Text: "there is no " + r.Method + " " + shortened(r.URL.Path), Fix: "docs/CONSOLE-API.md lists what there is",
-		})
-	})
-	if c.o.Pages != nil {
-		mux.Handle("/", c.o.Pages)
-	}
+	mux.HandleFunc(elsewhere, func(w http.ResponseWriter, r *http.Request) { c.nothing(mux, w, r) })
+	mux.Handle("/", c.pages)
 	return c.guard(mux)
+}
+
+// elsewhere is the pattern of what is below the API and none of its endpoints.
+const elsewhere = "/api/"
+
+// nothing answers what is no endpoint, or is one of other methods only.
+func (c *Console) nothing(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != elsewhere {
+			methods = append(methods, method)
+		}
+	}
+	if len(methods) == 0 {
+		writeProblem(w, &problem{
+			status: http.StatusNotFound, Code: "not_found", Text: "there is no " + shortened(r.Method+" "+r.URL.Path), Fix: "docs/CONSOLE-API.md lists what there is",
+		})
+		return
+	}
+	allow := strings.Join(methods, ", ")
+	w.Header().Set("Allow", allow)
+	writeProblem(w, &problem{
+		status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Text: shortened(r.Method) + " does nothing here", Fix: "use " + allow,
+	})
 }
 
 // shortened bounds a text of a stranger that is shown again.

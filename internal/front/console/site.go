@@ -19,6 +19,9 @@ const (
 	// watchedFor is how long a site counts as watched after a request, and
 	// keptFor how long its list of topics stays in memory.
 	watchedFor, keptFor = time.Minute, 10 * time.Minute
+	// sleepAfter is how long after the last request groups are watched, so that
+	// their lag over time is there for who looks again.
+	sleepAfter = coarseSpan * time.Second
 	// freshFor is how old lists of a watched site become, and idleFor those of
 	// one that nobody looks at. Lists that cost much are made less often.
 	freshFor, idleFor = 5 * time.Second, time.Minute
@@ -100,6 +103,10 @@ func (s *site) touch() { s.used.Store(time.Now().UnixNano()) }
 // unused is for how long nobody has.
 func (s *site) unused() time.Duration { return time.Since(time.Unix(0, s.used.Load())) }
 
+// asleep reports whether nobody has looked at the site for so long that nothing
+// but its brokers is watched.
+func (s *site) asleep() bool { return s.unused() > sleepAfter }
+
 // run keeps the site up to date until ctx ends.
 func (s *site) run(ctx context.Context) {
 	var wg sync.WaitGroup
@@ -159,6 +166,9 @@ func (s *site) keepLists(ctx context.Context) {
 
 // due reports whether the lists have to be made anew.
 func (s *site) due() bool {
+	if s.asleep() {
+		return false
+	}
 	l := s.lists.Load()
 	if l == nil {
 		return true

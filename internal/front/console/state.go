@@ -20,8 +20,9 @@ const (
 	// site is watched and while it is not.
 	lookPause, idleLookPause = 4 * time.Millisecond, 50 * time.Millisecond
 	// stateFor is how old what is known of a group becomes before it is looked
-	// at again, shownFor the same of one that is on somebody's page.
-	stateFor, shownFor = 20 * time.Second, 4 * time.Second
+	// at again, idleStateFor if the site is not watched, shownFor if it is on
+	// somebody's page.
+	stateFor, idleStateFor, shownFor = 20 * time.Second, time.Minute, 4 * time.Second
 	// lookTime bounds the look at a group.
 	lookTime = 10 * time.Second
 	// maxWished bounds the groups that are to be looked at first.
@@ -41,6 +42,7 @@ type groupState struct {
 	lagSeconds    float64 // age of its oldest message not consumed; -1 if that is not known
 	tps           float64
 	topics        map[string]int64 // its lag in each
+	peeked        map[queueKey]peeked
 	problem       string
 }
 
@@ -108,8 +110,9 @@ func (s *states) show(groups []string) {
 }
 
 // next is whom to look at: one that is on a page, or the next of the table
-// from a place on of which nothing new is known. Empty means nobody.
-func (s *states) next(t groupTable, from int) (group string, then int) {
+// from a place on of which nothing is known that is younger than old. Empty
+// means nobody.
+func (s *states) next(t groupTable, from int, old time.Duration) (group string, then int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.wished) > 0 {
@@ -118,7 +121,7 @@ func (s *states) next(t groupTable, from int) (group string, then int) {
 	}
 	for i := range t {
 		at := (from + i) % len(t)
-		if g := s.all[t[at].name]; g == nil || time.Since(g.at) > stateFor {
+		if g := s.all[t[at].name]; g == nil || time.Since(g.at) > old {
 			return t[at].name, at + 1
 		}
 	}
@@ -141,9 +144,12 @@ func (s *site) keepStates(ctx context.Context) {
 	room := make(chan struct{}, lookers)
 	from := 0
 	for ctx.Err() == nil {
-		group, pause := "", time.Second
-		if l := s.lists.Load(); l != nil {
-			group, from = s.states.next(l.groups, from)
+		group, pause, old := "", time.Second, stateFor
+		if s.unused() > watchedFor {
+			old = idleStateFor
+		}
+		if l := s.lists.Load(); l != nil && !s.asleep() {
+			group, from = s.states.next(l.groups, from, old)
 		}
 		if group != "" {
 			select {
@@ -191,7 +197,11 @@ func (s *site) await(ctx context.Context, groups []string) {
 func (s *site) look(ctx context.Context, group string) *groupState {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	g := &groupState{at: time.Now(), lagSeconds: -1, topics: map[string]int64{}}
+	g := &groupState{at: time.Now(), lagSeconds: -1, topics: map[string]int64{}, peeked: map[queueKey]peeked{}}
+	before := s.states.get(group)
+	if before == nil {
+		before = &groupState{}
+	}
 	if l := s.lists.Load(); l != nil {
 		var waiting []waitingQueue
 		for _, b := range l.masters {
@@ -202,7 +212,7 @@ func (s *site) look(ctx context.Context, group string) *groupState {
 		if g.lag == 0 && g.problem == "" {
 			g.lagSeconds = 0
 		} else {
-			g.lagSeconds = s.oldest(ctx, waiting)
+			g.lagSeconds = s.oldest(ctx, waiting, before.peeked, g.peeked)
 		}
 	}
 	if ctx.Err() == nil {
@@ -254,35 +264,53 @@ type waitingQueue struct {
 
 // oldest is the age in seconds of the oldest message that waits, -1 if it
 // cannot be told. A message that waits is not older than the last consumed one
-// of its queue, so those whose last one is oldest are looked at first.
-func (s *site) oldest(ctx context.Context, waiting []waitingQueue) float64 {
+// of its queue, so those whose last one is oldest are looked at first. What was
+// read before of a queue holds as long as the group has not moved there.
+func (s *site) oldest(ctx context.Context, waiting []waitingQueue, before, seen map[queueKey]peeked) float64 {
 	slices.SortFunc(waiting, func(a, b waitingQueue) int { return a.last.Compare(b.last) })
 	found := -1.0
 	for i, w := range waiting {
 		if i == maxPeeks || !w.last.IsZero() && found >= time.Since(w.last).Seconds() {
 			break
 		}
-		if age, ok := s.peek(ctx, w.queue, w.committed); ok {
-			found = max(found, age)
+		key := queueKey{w.queue.Topic, w.queue.Broker, w.queue.ID}
+		p, known := before[key]
+		if !known || p.committed != w.committed {
+			stored, ok := s.peek(ctx, w.queue, w.committed)
+			if !ok {
+				continue
+			}
+			p = peeked{w.committed, stored}
 		}
+		seen[key] = p
+		found = max(found, age(p.stored))
 	}
 	return found
 }
 
-// peek is the age in seconds of the first message from an offset on.
-func (s *site) peek(ctx context.Context, q remote.Queue, from int64) (age float64, ok bool) {
+// peeked is when the message was stored that a group is to consume next.
+type peeked struct {
+	committed int64
+	stored    time.Time
+}
+
+// age is for how many seconds something has been stored.
+func age(stored time.Time) float64 { return max(0, time.Since(stored).Seconds()) }
+
+// peek is when the first message from an offset on was stored.
+func (s *site) peek(ctx context.Context, q remote.Queue, from int64) (stored time.Time, ok bool) {
 	for range 2 {
 		got, err := s.remote.Pull(ctx, remote.Pull{Queue: q, Group: mq.GroupTools, From: mq.QueueOffset(from), Max: 1})
 		if err != nil {
-			return 0, false
+			return time.Time{}, false
 		}
 		if len(got.Records) > 0 {
-			return max(0, time.Since(time.UnixMilli(got.Records[0].StoreTime)).Seconds()), true
+			return time.UnixMilli(got.Records[0].StoreTime), true
 		}
 		if int64(got.Next) == from {
 			break
 		}
 		from = int64(got.Next) // retention has removed what was there
 	}
-	return 0, false
+	return time.Time{}, false
 }

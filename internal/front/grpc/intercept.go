@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"runtime/debug"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 )
 
@@ -30,6 +32,7 @@ type caller struct {
 	language string // as remoting clients name theirs
 	version  string
 	remote   netip.AddrPort
+	user     string // who signed the call; empty if calls are not signed
 }
 
 type callerKey struct{}
@@ -40,9 +43,9 @@ func callerOf(ctx context.Context) caller {
 	return c
 }
 
-// identified is ctx with its caller. A call of MessagingService needs a client
-// id.
-func identified(ctx context.Context, method string) (context.Context, error) {
+// identified is ctx with its caller, who may have to prove who they are. A call of
+// MessagingService needs a client id.
+func (s *Server) identified(ctx context.Context, method string) (context.Context, error) {
 	first := func(key string) string {
 		if v := metadata.ValueFromIncomingContext(ctx, key); len(v) > 0 {
 			return v[0]
@@ -53,7 +56,11 @@ func identified(ctx context.Context, method string) (context.Context, error) {
 	if p, ok := peer.FromContext(ctx); ok {
 		c.remote = addrPort(p.Addr)
 	}
+	err := s.authenticate(ctx, method, &c)
 	ctx = context.WithValue(ctx, callerKey{}, c)
+	if err != nil {
+		return ctx, err
+	}
 	if !strings.HasPrefix(method, messagingService) {
 		return ctx, nil
 	}
@@ -100,7 +107,10 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 			resp, err = op.refuse(s.explain(err)), nil
 		}
 	}()
-	if ctx, err = identified(ctx, info.FullMethod); err != nil {
+	if ctx, err = s.identified(ctx, info.FullMethod); err != nil {
+		return nil, err
+	}
+	if err = s.authorize(ctx, info.FullMethod, req); err != nil {
 		return nil, err
 	}
 	return next(ctx, req)
@@ -122,11 +132,14 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 			n.refused.Add(1)
 		}
 	}()
-	ctx, err := identified(ss.Context(), info.FullMethod)
+	ctx, err := s.identified(ss.Context(), info.FullMethod)
 	if err != nil {
 		return s.refuseStream(ss, info.FullMethod, err)
 	}
-	return next(srv, &identifiedStream{ss, ctx})
+	if err = next(srv, &identifiedStream{ss, ctx, s, info.FullMethod}); errors.Is(err, auth.ErrForbidden) || errors.Is(err, auth.ErrUnauthenticated) {
+		return s.refuseStream(ss, info.FullMethod, err)
+	}
+	return err
 }
 
 // refuseStream ends a stream before it begins.
@@ -138,13 +151,19 @@ func (s *Server) refuseStream(ss grpc.ServerStream, method string, err error) er
 	case messagingService + "PullMessage":
 		return ss.SendMsg(&rmq.PullMessageResponse{Content: &rmq.PullMessageResponse_Status{Status: state}})
 	}
+	if refused := refusedStream(err); refused != err {
+		return refused
+	}
 	return status.Error(codes.InvalidArgument, state.Message)
 }
 
-// An identifiedStream has its caller in its context.
+// An identifiedStream has its caller in its context, and lets pass what that may
+// ask for.
 type identifiedStream struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx    context.Context
+	server *Server
+	method string
 }
 
 // Context is the stream's context.

@@ -19,6 +19,7 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -102,7 +103,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 	}
 	s.listener = &limited{Listener: ln, s: s}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(newSniffer(o.TLS, o.TLSMode)),
+		grpc.Creds(newEntrance(o.Door, o.Log)),
 		grpc.MaxRecvMsgSize(o.MaxMessage), grpc.MaxSendMsgSize(o.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer),
@@ -134,13 +135,10 @@ type operating struct {
 // Addr is where the server listens; not valid if that is no IP address.
 func (s *Server) Addr() netip.AddrPort { return addrPort(s.listener.Addr()) }
 
-// addrPort is an address as an IP address and a port, if it is one.
+// addrPort is an address as an IP address without a zone and a port, if it is one.
 func addrPort(a net.Addr) netip.AddrPort {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		at := tcp.AddrPort()
-		return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
-	}
-	return netip.AddrPort{}
+	at := door.AddrPort(a)
+	return netip.AddrPortFrom(at.Addr().WithZone(""), at.Port())
 }
 
 // Close gives up a server that will not Run. During Run, end its ctx instead.

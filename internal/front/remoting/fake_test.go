@@ -55,7 +55,8 @@ type fake struct {
 	lites    []mq.LiteSubscription
 	litePops []mq.LitePopRequest
 	acks     [][]mq.Ack
-	popErr   error // of what is done to popped messages
+	popErr   error  // of what is done to popped messages
+	found    []byte // the record at every position; nil: a text
 }
 
 func newFake() *fake {
@@ -286,6 +287,9 @@ func (f *fake) EarliestTime(context.Context, mq.Queue) (time.Time, error) {
 }
 
 func (f *fake) Find(_ context.Context, at mq.LogPos) ([]byte, error) {
+	if f.found != nil {
+		return f.found, f.fails()
+	}
 	return fmt.Appendf(nil, "record %d", at), f.fails()
 }
 

@@ -33,6 +33,8 @@ type session struct {
 	bornHost netip.AddrPort
 
 	names   names
+	signing signing
+	demand  demand               // the last; its memory is used again
 	filters map[string]mq.Filter // by tag expression
 	beats   map[string]beat      // last full heartbeat, by client id
 

@@ -2,11 +2,11 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -30,12 +30,9 @@ type Options struct {
 	// machine.
 	Access Access
 
-	// TLS has the certificate for clients that begin with a handshake. Nil
-	// means that there is none.
-	TLS *tls.Config
-
-	// TLSOnly refuses clients without TLS. It follows the setting tls-only.
-	TLSOnly bool
+	// Door is what connections come through first. Nil lets plain ones through
+	// as they are.
+	Door *door.Door
 
 	// MaxConns is how many connections are open at most; further ones wait in
 	// the socket. Default 1024.
@@ -51,6 +48,9 @@ type Options struct {
 
 // WithDefaults fills in what was left open.
 func (o Options) WithDefaults() Options {
+	if o.Door == nil {
+		o.Door = &door.Door{}
+	}
 	if o.MaxConns == 0 {
 		o.MaxConns = 1024
 	}
@@ -70,8 +70,6 @@ func (o Options) check() error {
 		return errors.New("BUG: web.Options.Ready is missing")
 	case o.MaxConns < 1:
 		return errors.New("http-max-connections: want at least 1")
-	case o.TLSOnly && o.TLS == nil:
-		return errors.New("tls-only wants a certificate; give tls-cert and tls-key")
 	}
 	return nil
 }

@@ -41,7 +41,9 @@ func Listen(addr string, o Options) (*Server, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s := &Server{o: o, mux: http.NewServeMux()}
-	s.listener = newSniffer(&limited{Listener: ln, room: make(chan struct{}, o.MaxConns)}, o)
+	s.listener = o.Door.HTTP().Listener(&limited{Listener: ln, room: make(chan struct{}, o.MaxConns)}, headerTimeout, func(nc net.Conn, err error) {
+		o.Log.Debug("HTTP connection closed", "remote_address", nc.RemoteAddr().String(), "reason", err)
+	})
 	s.http = &http.Server{
 		Handler: s.mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaders, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -94,7 +95,7 @@ func TestPlainAndTLSClientsShareThePort(t *testing.T) {
 	roots.AddCert(made.Certificate())
 	secure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	for _, only := range []bool{false, true} {
-		s := running(t, Options{TLS: made.TLS, TLSOnly: only})
+		s := running(t, Options{Door: &door.Door{TLS: made.TLS, Only: only}})
 		if code, _ := get(t, secure, "https://"+s.Addr().String()+"/healthz"); code != 200 {
 			t.Errorf("tls-only %v: TLS client got %d", only, code)
 		}
@@ -224,5 +225,28 @@ func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	first.Close()
 	if err := <-answered; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAClientBehindAProxyIsNotTakenForAProgramOnThisMachine(t *testing.T) {
+	s := running(t, Options{Door: &door.Door{Proxy: true}})
+	ask := func(head string) string {
+		nc, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		fmt.Fprintf(nc, "%sGET /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", head)
+		status, err := bufio.NewReader(nc).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
+	if got := ask("PROXY TCP4 192.0.2.7 127.0.0.1 4711 8082\r\n"); !strings.Contains(got, "403") {
+		t.Errorf("from elsewhere, through a proxy here: %s", got)
+	}
+	if got := ask(""); !strings.Contains(got, "200") {
+		t.Errorf("from here: %s", got)
 	}
 }
