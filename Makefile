@@ -5,7 +5,7 @@ BIN      := bin/goddard
 # Race and fuzz budgets are for two cores; raise them for a longer look.
 FUZZTIME ?= 10s
 
-.PHONY: run build test unit race fuzz lint generate compat crash bench clean
+.PHONY: run build test unit race fuzz lint generate compat crash console bench clean
 
 run: build
 	./$(BIN)
@@ -41,6 +41,10 @@ compat: build
 # kill -9 under load, at least 20 rounds.
 crash: build
 	$(GO) test -tags crash -count=1 -timeout 15m -v ./internal/test/crash/
+
+# The web console, clicked through in Chromium.
+console:
+	$(GO) test -tags console -count=1 -timeout 20m -v ./internal/test/console/
 
 # Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven.
 bench: build

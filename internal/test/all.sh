@@ -36,6 +36,11 @@ suite unit make -s unit
 suite race make -s race
 suite fuzz make -s fuzz
 suite crash make -s crash
+if command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1; then
+	suite console make -s console
+else
+	skip console "no Chromium on the PATH"
+fi
 if ! command -v java >/dev/null 2>&1; then
 	skip compat "no java on the PATH (needs a JDK 11 or newer and Maven)"
 elif ! command -v mvn >/dev/null 2>&1; then

@@ -14,7 +14,7 @@ import (
 // An operator's day: everything that can be done, done by mouse and keys, and
 // asked of the cluster afterwards.
 func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
-	s := start(t)
+	s := start(t, nil)
 	b := browse(t, s)
 	b.window(1400, 900)
 	b.open("")
@@ -190,9 +190,9 @@ func (b *tab) clickDialog(name string) {
 // confirm types a name into the dialog that asks for it, and agrees.
 func (b *tab) confirm(name string) {
 	b.t.Helper()
-	b.holds("the dialog asks for a name", `document.querySelector('dialog[open] footer .danger').disabled && document.activeElement.name === 'typed'`)
+	b.holds("the dialog asks for a name", `document.querySelector('dialog[open] footer button:last-child').disabled && document.activeElement.name === 'typed'`)
 	b.press(name)
-	b.holds("it may be done", `!document.querySelector('dialog[open] footer .danger, dialog[open] footer .primary').disabled`)
+	b.holds("it may be done", `!document.querySelector('dialog[open] footer button:last-child').disabled`)
 	b.press(kb.Enter)
 }
 
@@ -390,6 +390,8 @@ func tendingBroker(b *tab) {
 
 func goingByKeys(b *tab) {
 	b.open("")
+	b.must(chromedp.Do(b.ctx, chromedp.Reload())) // nothing has the focus
+	b.settled()
 	b.press(kb.Tab)
 	b.holds("the first stop skips to the content", `document.activeElement.matches('.skip')`)
 	b.press(kb.Enter)
@@ -436,7 +438,7 @@ func choosingSite(b *tab) {
 	b.holds("the address has the cluster", `location.hash.includes('site=same')`)
 	b.settled()
 	b.sees("orders")
-	b.fill("Cluster", "here")
+	b.fill("Cluster", "local")
 	b.settled()
 }
 
