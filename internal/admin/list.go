@@ -80,23 +80,3 @@ func versionText(v mq.DataVersion) string {
 func (c *Cluster) GroupsOf(ctx context.Context, addr string) ([]mq.Group, error) {
 	return c.groupsOf(ctx, addr)
 }
-
-// GroupsOfTopic lists the groups that read a topic, on the masters that have
-// it, by name.
-func (c *Cluster) GroupsOfTopic(ctx context.Context, topic string) ([]string, error) {
-	masters, err := c.routeMasters(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	names := map[string]bool{}
-	for _, b := range masters {
-		var list wire.GroupList
-		if err := c.ask(ctx, b.Addr, wire.NewRequest(wire.QueryTopicConsumeByWho, &wire.QueryTopicConsumeByWhoRequest{Topic: topic}), &list); err != nil {
-			return nil, err
-		}
-		for _, g := range list.Groups {
-			names[g] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(names)), nil
-}

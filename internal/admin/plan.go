@@ -35,7 +35,7 @@ func (c *Cluster) PlanReset(ctx context.Context, on Target, r Reset) ([]QueueMov
 	if r.Offset != nil && r.Queue < 0 {
 		return nil, errors.New("an offset belongs to one queue; name the queue")
 	}
-	queues, err := c.TopicStatus(ctx, r.Topic)
+	queues, _, err := c.TopicStatus(ctx, r.Topic)
 	if err != nil {
 		return nil, err
 	}

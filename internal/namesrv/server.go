@@ -71,6 +71,9 @@ func New(o Options) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() netip.AddrPort { return s.rpc.Addr() }
 
+// Conns is how many connections are open.
+func (s *Server) Conns() int { return s.rpc.Conns() }
+
 // Run serves until ctx ends and returns when every goroutine has ended.
 func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup

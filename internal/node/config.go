@@ -18,6 +18,7 @@ import (
 	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/web"
+	"github.com/goddardmq/goddard/internal/metrics"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/trace"
@@ -104,6 +105,9 @@ type Config struct {
 	HTTP web.Options
 	// Auth says who must prove what.
 	Auth auth.Options
+
+	// Metrics says which metrics are shown, and to whom.
+	Metrics metrics.Options
 
 	// Console says what the web console on the HTTP port shows.
 	Console console.Options
@@ -244,10 +248,10 @@ func (c Config) Validate() error {
 		return err
 	}
 	if c.Role == RoleNamesrv {
-		return nil
+		return c.Metrics.Validate()
 	}
 	c.Broker.Store.Dir = c.Data
-	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate(), c.GRPC.Validate(), c.Trace.Validate())
+	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate(), c.GRPC.Validate(), c.Trace.Validate(), c.Metrics.Validate())
 }
 
 // clash reports two ports of this process that are the same.
@@ -263,7 +267,7 @@ func (c Config) clash() error {
 	if c.Role != RoleNamesrv {
 		all = append(all, port{"listen-port", c.ListenPort}, port{"fast-port", c.FastPort}, port{"grpc-port", c.GRPCPort})
 	}
-	all = append(all, port{"http-port", c.HTTPPort})
+	all = append(all, port{"http-port", c.HTTPPort}, port{"metrics-prom-exporter-port", c.Metrics.PromPort})
 	var errs []error
 	for i, p := range all {
 		for _, before := range all[:i] {

@@ -20,6 +20,8 @@ import (
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
 	"github.com/goddardmq/goddard/internal/front/web"
+	"github.com/goddardmq/goddard/internal/meter"
+	"github.com/goddardmq/goddard/internal/metrics"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
@@ -37,6 +39,8 @@ type Node struct {
 	fast      *rpc.Server      // nil if there is none
 	grpc      *grpc.Server     // nil if there is none
 	http      *web.Server      // nil if there is none
+	prom      *web.Server      // of metrics alone; nil if there is none
+	metrics   *metrics.Metrics // nil if none are shown
 	console   *console.Console // nil if there is none
 	broker    *broker.Broker
 	access    *auth.Access
@@ -60,6 +64,9 @@ func New(c Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{c: c, handler: &frontDoor{}}
+	if !c.Metrics.Disabled() {
+		n.c.RPC.Calls = new(meter.Calls)
+	}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -95,6 +102,9 @@ func (n *Node) open() error {
 		}
 	}
 	if err := n.listenHTTP(); err != nil {
+		return err
+	}
+	if err := n.openMetrics(); err != nil {
 		return err
 	}
 	if err := n.openConsole(); err != nil {
@@ -154,6 +164,7 @@ func (n *Node) openTracer() error {
 func (n *Node) openNamesrv() error {
 	o := n.c.Namesrv
 	o.Listen, o.Port, o.RPC, o.TLS, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.peers, n.c.Log
+	o.RPC.Calls = nil // they are those of brokers
 	if o.KVConfigPath == "" && n.c.FS == nil {
 		o.KVConfigPath = filepath.Join(n.c.Data, "kvConfig.json")
 		if n.c.Role == RoleAll {
@@ -268,6 +279,9 @@ func (n *Node) Close() error {
 	if n.http != nil {
 		errs = append(errs, n.http.Close())
 	}
+	if n.prom != nil {
+		errs = append(errs, n.prom.Close())
+	}
 	if n.console != nil {
 		errs = append(errs, n.console.Close())
 	}
@@ -317,6 +331,9 @@ func (n *Node) parts() []part {
 	if n.http != nil {
 		all = append(all, part{name: "HTTP listener", run: n.http.Run})
 	}
+	if n.prom != nil {
+		all = append(all, part{name: "metrics listener", run: n.prom.Run})
+	}
 	if n.console != nil { // ends live tails before the listener waits for them
 		all = append(all, part{name: "console", run: n.console.Run})
 	}
@@ -338,6 +355,8 @@ func (n *Node) Run(ctx context.Context) error {
 	ended := make([]chan struct{}, len(parts))
 	endTracing := n.startTracing(ctx)
 	defer endTracing()
+	endMetrics := n.startMetrics(ctx)
+	defer endMetrics()
 	var wg sync.WaitGroup
 	for i, p := range parts {
 		var own context.Context
@@ -380,13 +399,19 @@ func (n *Node) startTracing(ctx context.Context) (end func()) {
 	if n.tracer == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	return inBackground(ctx, func(ctx context.Context) {
 		if err := n.tracer.Run(ctx); err != nil {
 			n.c.Log.Warn("the connection to the collector of spans did not end well", "error", err)
 		}
 	})
+}
+
+// inBackground runs f beside everything else until the function that it returns
+// is called, which waits for its end.
+func inBackground(ctx context.Context, f func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { f(ctx) })
 	return func() {
 		cancel()
 		wg.Wait()

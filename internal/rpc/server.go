@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -44,6 +45,9 @@ type ServerOptions struct {
 	// Door, if set, is what connections come through first. Nil lets plain ones
 	// through as they are.
 	Door *door.Door
+
+	// Calls, if set, counts the answers and how long they took.
+	Calls *meter.Calls
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger
@@ -125,7 +129,7 @@ func Listen(addr string, h Handler, o ServerOptions) (*Server, error) {
 func newServer(ln net.Listener, h Handler, o ServerOptions) *Server {
 	s := &Server{options: o, handler: h, listener: ln, settings: settings{
 		idleTimeout: o.IdleTimeout, writeTimeout: o.WriteTimeout,
-		maxFrame: o.MaxFrame, writeBuffer: o.WriteBuffer, log: o.Log,
+		maxFrame: o.MaxFrame, writeBuffer: o.WriteBuffer, log: o.Log, calls: o.Calls,
 	}}
 	s.mu.conns = make(map[*Conn]struct{})
 	return s

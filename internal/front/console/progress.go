@@ -98,7 +98,7 @@ func (s *site) askOwners(ctx context.Context, group string, clients []admin.Clie
 	clients = cut(clients, 0, maxAsked)
 	// A client that does not answer is one of whom nothing is known.
 	_ = each(ctx, len(clients), func(ctx context.Context, i int) error {
-		info, err := s.admin.RunningInfo(ctx, group, clients[i].ID, false)
+		info, err := s.admin.RunningInfo(ctx, admin.Target{}, group, clients[i].ID, false)
 		if err != nil {
 			return nil
 		}
@@ -162,7 +162,7 @@ func groupProgress(r *request) (any, error) {
 		lag := max(0, p.Lag)
 		v.Lag += lag
 		v.Items[i] = progressView{
-			Topic: p.Topic, Broker: p.Broker, Queue: p.Queue, End: p.End, Committed: p.Committed, Lag: lag, InHand: max(0, p.Pulled-p.Committed), Last: stamp(p.Last),
+			Topic: p.Topic, Broker: p.Broker, Queue: p.Queue, End: p.End, Committed: p.Committed, Lag: lag, InHand: p.InFlight, Last: stamp(p.Last),
 			Client: clients[queueKey{p.Topic, p.Broker, p.Queue}],
 		}
 		if lag == 0 {
@@ -199,7 +199,7 @@ func (s *site) minima(ctx context.Context, all []progressView) error {
 	found := make([][]admin.QueueStatus, len(topics))
 	err := each(ctx, len(topics), func(ctx context.Context, i int) error {
 		var err error
-		found[i], err = s.admin.TopicStatus(ctx, topics[i])
+		found[i], _, err = s.admin.TopicStatus(ctx, topics[i])
 		if errors.Is(err, mq.ErrTopicNotFound) {
 			return nil
 		}
@@ -311,7 +311,7 @@ func clientRunning(r *request) (any, error) {
 		return nil, err
 	}
 	client := r.PathValue("client")
-	info, err := s.admin.RunningInfo(r.Context(), r.PathValue("group"), client, r.flag("stack"))
+	info, err := s.admin.RunningInfo(r.Context(), admin.Target{}, r.PathValue("group"), client, r.flag("stack"))
 	if errors.Is(err, mq.ErrNotOnline) {
 		return nil, err
 	}

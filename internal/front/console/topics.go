@@ -404,7 +404,7 @@ func getTopic(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	queues, err := s.admin.TopicStatus(ctx, name)
+	queues, _, err := s.admin.TopicStatus(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -470,7 +470,7 @@ func topicQueues(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	queues, err := s.admin.TopicStatus(r.Context(), r.PathValue("topic"))
+	queues, _, err := s.admin.TopicStatus(r.Context(), r.PathValue("topic"))
 	all := []queueView{}
 	for _, q := range queues {
 		all = append(all, queueView{q.Broker, q.Queue, q.Min, q.Max, q.Max - q.Min, stamp(q.LastUpdate)})
