@@ -29,6 +29,8 @@ type site struct {
 	csrf    string
 	cluster *remote.Cluster
 	broker  string // address
+	// nameServer is an address, too.
+	nameServer string
 }
 
 // start has a server with more settings than it needs by itself.
@@ -51,7 +53,7 @@ func start(t *testing.T, more map[string]string) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	s := &site{t: t, url: "http://127.0.0.1:" + strconv.Itoa(port+1), cluster: cluster, broker: server.BrokerAddr()}
+	s := &site{t: t, url: "http://127.0.0.1:" + strconv.Itoa(port+1), cluster: cluster, broker: server.BrokerAddr(), nameServer: own}
 	s.csrf, _ = s.get("/session")["csrf"].(string)
 	s.seed()
 	return s

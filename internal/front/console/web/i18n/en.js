@@ -11,7 +11,7 @@ export default {
 
   'nav.overview': 'Overview', 'nav.data': 'Data', 'nav.waiting': 'Waiting', 'nav.operate': 'Operation', 'nav.topics': 'Topics', 'nav.groups': 'Groups', 'nav.messages': 'Messages', 'nav.deadletters': 'Dead letters',
   'nav.delayed': 'Delayed', 'nav.transactions': 'Half messages', 'nav.connections': 'Connections', 'nav.access': 'Access', 'nav.settings': 'Settings', 'nav.brokers': 'Brokers',
-  'site': 'Cluster', 'language.to': '切换到中文', 'language.other': '中文', 'theme.auto': 'Colours: as the system', 'theme.light': 'Colours: light', 'theme.dark': 'Colours: dark', 'logout': 'Log out',
+  'site': 'Cluster', 'readonly': 'read only', 'language.to': '切换到中文', 'language.other': '中文', 'theme.auto': 'Colours: as the system', 'theme.light': 'Colours: light', 'theme.dark': 'Colours: dark', 'logout': 'Log out',
   'login.title': 'Log in to Goddard', 'login.user': 'User', 'login.password': 'Password', 'login.action': 'Log in',
   'keys': 'Keys', 'keys.search': 'Search this page', 'keys.jump': 'Go to a topic or group', 'keys.rows': 'Walk through rows', 'keys.open': 'Open the row', 'keys.close': 'Close a dialog', 'keys.list': 'Show these keys',
   'jump': 'Go to a topic or group', 'jump.hint': 'A part of its name', 'jump.none': 'No topic or group has that in its name.',

@@ -11,7 +11,7 @@ export default {
 
   'nav.overview': '概览', 'nav.data': '数据', 'nav.waiting': '等待中', 'nav.operate': '运维', 'nav.topics': '主题', 'nav.groups': '消费组', 'nav.messages': '消息', 'nav.deadletters': '死信',
   'nav.delayed': '延时消息', 'nav.transactions': '半消息', 'nav.connections': '连接', 'nav.access': '访问控制', 'nav.settings': '配置', 'nav.brokers': 'Broker',
-  'site': '集群', 'language.to': 'Switch to English', 'language.other': 'English', 'theme.auto': '配色:跟随系统', 'theme.light': '配色:浅色', 'theme.dark': '配色:深色', 'logout': '退出登录',
+  'site': '集群', 'readonly': '只读', 'language.to': 'Switch to English', 'language.other': 'English', 'theme.auto': '配色:跟随系统', 'theme.light': '配色:浅色', 'theme.dark': '配色:深色', 'logout': '退出登录',
   'login.title': '登录 Goddard', 'login.user': '用户', 'login.password': '密码', 'login.action': '登录',
   'keys': '快捷键', 'keys.search': '在本页搜索', 'keys.jump': '跳转到主题或消费组', 'keys.rows': '在各行间移动', 'keys.open': '打开所选行', 'keys.close': '关闭对话框', 'keys.list': '显示快捷键',
   'jump': '跳转到主题或消费组', 'jump.hint': '名称的一部分', 'jump.none': '没有名称包含此内容的主题或消费组。',

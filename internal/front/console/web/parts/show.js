@@ -1,7 +1,7 @@
 // Small things that every page shows.
 import { html, useEffect, useRef, useState } from './dom.js';
 import { t } from './i18n.js';
-import { ask, useRoute } from './router.js';
+import { ask, link, useRoute } from './router.js';
 import { ago, instant } from './format.js';
 
 export const Icon = ({ name }) => html`<svg class="glyph" aria-hidden="true"><use href=${'vendor/icons.svg#' + name} /></svg>`;
@@ -52,7 +52,7 @@ export const Panel = ({ title, actions, children, flush, id }) => html`<section 
 
 // Tabs are links, so that each has an address.
 export function Tabs({ all, label }) {
-  const { query } = useRoute();
+  const { path, query } = useRoute();
   const now = query.tab ?? all[0].id;
   const choose = (e, id) => {
     if (e.metaKey || e.ctrlKey) return;
@@ -66,7 +66,7 @@ export function Tabs({ all, label }) {
     tabs[(tabs.indexOf(document.activeElement) + by + tabs.length) % tabs.length].focus();
   };
   return html`<nav class="tabs" aria-label=${label} onKeyDown=${step}>
-    ${all.map((tab) => html`<a key=${tab.id} href=${location.hash.split('?')[0] + '?tab=' + tab.id} aria-current=${tab.id === now ? 'page' : undefined}
+    ${all.map((tab) => html`<a key=${tab.id} href=${link(path, { tab: tab.id })} aria-current=${tab.id === now ? 'page' : undefined}
       onClick=${(e) => choose(e, tab.id)}>${tab.label}${tab.count !== undefined && html`<span class="count">${tab.count}</span>`}</a>`)}
   </nav>`;
 }
