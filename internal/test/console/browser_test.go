@@ -235,9 +235,13 @@ func (b *tab) click(name string) { b.t.Helper(); b.clickIn(name, "") }
 
 func (b *tab) clickIn(name, row string) {
 	b.t.Helper()
-	b.holds(fmt.Sprintf("there is %q to press", name), find+`($1, $2)`, name, row)
-	at := eval[[]float64](b, `(() => { const e = `+find+`($1, $2); e.scrollIntoView({block: 'center', inline: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`, name, row)
-	if !eval[bool](b, `(() => { const e = `+find+`($1, $2); const top = document.elementFromPoint($3, $4); return e === top || e.contains(top) || top?.contains(e); })()`, name, row, at[0], at[1]) {
+	var at []float64
+	for len(at) == 0 { // what was there may be drawn anew
+		b.holds(fmt.Sprintf("there is %q to press", name), find+`($1, $2)`, name, row)
+		at = eval[[]float64](b, `(() => { const e = `+find+`($1, $2); if (!e) return [];
+      e.scrollIntoView({block: 'center', inline: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`, name, row)
+	}
+	if !eval[bool](b, `(() => { const e = `+find+`($1, $2); const top = document.elementFromPoint($3, $4); return e === top || e?.contains(top) === true || top?.contains(e) === true; })()`, name, row, at[0], at[1]) {
 		b.t.Errorf("%q is covered by something else", name)
 	}
 	b.must(chromedp.Do(b.ctx, chromedp.MouseClickXY(at[0], at[1])))
