@@ -2,6 +2,7 @@ package door
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"time"
@@ -49,6 +50,21 @@ func (c *entering) in() (net.Conn, error) {
 		}
 	})
 	return c.over, c.err
+}
+
+// Secure is the state of TLS on a connection of a Listener that has been used;
+// nil if the client uses none.
+func Secure(nc net.Conn) *tls.ConnectionState {
+	c, ours := nc.(*entering)
+	if !ours {
+		return nil
+	}
+	over, err := c.in()
+	if t, secure := over.(*tls.Conn); err == nil && secure {
+		state := t.ConnectionState()
+		return &state
+	}
+	return nil
 }
 
 // Read reads what the client sent, within TLS if it uses that.

@@ -106,11 +106,11 @@ type Config struct {
 	// Auth says who must prove what.
 	Auth auth.Options
 
-	// Metrics says which metrics are shown, and to whom.
-	Metrics metrics.Options
-
 	// Console says what the web console on the HTTP port shows.
 	Console console.Options
+
+	// Metrics says which metrics are shown, and to whom.
+	Metrics metrics.Options
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"net/netip"
 
 	"github.com/goddardmq/goddard/internal/broker"
@@ -37,18 +40,48 @@ func (n *Node) consoleSites() []console.Site {
 		if at.Addr().IsUnspecified() {
 			at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
 		}
-		local := console.Site{Name: "local", Namesrvs: []string{at.String()}}
-		if n.c.Door.Only {
-			// The certificate is made out to the names that clients use, and
-			// this is the process that has it.
-			local.TLS = &tls.Config{InsecureSkipVerify: true}
-		}
+		local := console.Site{Name: "local", Namesrvs: []string{at.String()}, TLS: n.consoleTLS()}
 		all = append(all, local)
 	}
 	if len(n.c.Namesrvs) > 0 {
-		all = append(all, console.Site{Name: "namesrv", Namesrvs: n.c.Namesrvs})
+		all = append(all, console.Site{Name: "namesrv", Namesrvs: n.c.Namesrvs, TLS: n.peers})
 	}
 	return all
+}
+
+// consoleTLS is how the console reaches this process: without TLS if that is
+// allowed. If not, a certificate is good that is this process's own, which is
+// made out to the names that clients use, or one that is good for others.
+func (n *Node) consoleTLS() *tls.Config {
+	if !n.door.Only {
+		return nil
+	}
+	c := &tls.Config{}
+	if n.peers != nil {
+		c = n.peers.Clone()
+	}
+	c.InsecureSkipVerify = true // VerifyConnection looks
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		theirs := state.PeerCertificates
+		own, err := n.door.TLS.GetConfigForClient(&tls.ClientHelloInfo{})
+		if err == nil && own != nil {
+			for _, cert := range own.Certificates {
+				if len(theirs) > 0 && len(cert.Certificate) > 0 && bytes.Equal(cert.Certificate[0], theirs[0].Raw) {
+					return nil
+				}
+			}
+		}
+		o := x509.VerifyOptions{Roots: c.RootCAs, DNSName: state.ServerName, Intermediates: x509.NewCertPool()}
+		if len(theirs) == 0 {
+			return errors.New("the server shows no certificate")
+		}
+		for _, cert := range theirs[1:] {
+			o.Intermediates.AddCert(cert)
+		}
+		_, err = theirs[0].Verify(o)
+		return err
+	}
+	return c
 }
 
 // knownSettings is what is known of a part's settings, by the keys under which it

@@ -12,7 +12,7 @@ import (
 // A Console answers HTTP requests about clusters.
 type Console struct {
 	o        Options
-	sites    []*site
+	sites    []*watched
 	pages    http.Handler
 	sessions *sessions
 	csrf     string        // of everybody who has not logged in
@@ -104,7 +104,8 @@ func (c *Console) Close() error {
 }
 
 func (c *Console) close() {
-	for _, s := range c.sites {
-		s.close()
+	for _, w := range c.sites {
+		w.eyes.Load().close()
 	}
+	c.sessions.endAll()
 }

@@ -164,10 +164,29 @@ func (s *selection) wants(lower, kind string) bool {
 // topics is the part of a table that is chosen, and how many there are. rate is
 // what a topic's order may go by beside its own fields.
 func (s *selection) topics(t topicTable, rate func(topic string) float64) (rows []*topicRow, total int) {
+	wants := func(row *topicRow) bool {
+		return s.wants(row.lower, row.kind) && (s.typ == "" || s.typ == row.typ) && (s.cluster == "" || slices.Contains(row.place.clusters, s.cluster))
+	}
+	if s.sort == "name" {
+		// The table is in that order: only the page is collected.
+		for i := range t {
+			row := t[i]
+			if s.descending {
+				row = t[len(t)-1-i]
+			}
+			if !wants(row) {
+				continue
+			}
+			if total >= s.offset && len(rows) < s.limit {
+				rows = append(rows, row)
+			}
+			total++
+		}
+		return rows, total
+	}
 	chosen := make([]*topicRow, 0, 1024)
 	for _, row := range t {
-		if s.wants(row.lower, row.kind) && (s.typ == "" || s.typ == row.typ) &&
-			(s.cluster == "" || slices.Contains(row.place.clusters, s.cluster)) {
+		if wants(row) {
 			chosen = append(chosen, row)
 		}
 	}
@@ -182,10 +201,6 @@ func (s *selection) topics(t topicTable, rate func(topic string) float64) (rows 
 			}
 		}
 		slices.SortStableFunc(chosen, func(a, b *topicRow) int { return s.turn(cmp.Compare(rates[a.name], rates[b.name])) })
-	default:
-		if s.descending {
-			slices.Reverse(chosen)
-		}
 	}
 	return cut(chosen, s.offset, s.limit), len(chosen)
 }
@@ -201,6 +216,15 @@ func (s *selection) turn(order int) int {
 func cut[T any](all []T, offset, limit int) []T {
 	all = all[min(offset, len(all)):]
 	return all[:min(limit, len(all))]
+}
+
+// kinds counts the topics of each kind.
+func (t topicTable) kinds() map[string]int {
+	n := map[string]int{}
+	for _, row := range t {
+		n[row.kind]++
+	}
+	return n
 }
 
 // A groupRow is a consumer group on all brokers of a site. It is never changed.

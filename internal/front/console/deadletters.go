@@ -60,7 +60,7 @@ func (d *deadCounts) current(ctx context.Context, c *Console, s *site, refresh b
 			defer close(asking)
 			ctx, cancel := context.WithTimeout(ctx, refreshTime)
 			defer cancel()
-			groups, err := s.admin.DeadLetterGroups(ctx)
+			groups, err := s.eyes.Load().admin.DeadLetterGroups(ctx)
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.asking, d.at, d.problem = nil, time.Now(), err
@@ -409,7 +409,7 @@ func redrive(r *request) (any, error) {
 			return nil, err
 		}
 	}
-	return r.run(s, "redrive", run.Group, in.DryRun, func(ctx context.Context, j *job) error {
+	return r.run(s, "redrive", run.Group, in.DryRun, func(ctx context.Context, s *site, j *job) error {
 		run.Progress = j.redriven
 		p, err := s.admin.Redrive(ctx, run)
 		j.redriven(p)
@@ -458,7 +458,7 @@ func purge(r *request) (any, error) {
 		return nil, err
 	}
 	group := r.PathValue("group")
-	return r.run(s, "purge", group, false, func(ctx context.Context, j *job) error {
+	return r.run(s, "purge", group, false, func(ctx context.Context, s *site, j *job) error {
 		n, err := s.admin.Purge(ctx, group, f, in.Limit)
 		j.purged(n)
 		return err

@@ -102,10 +102,10 @@ func (c *Console) identify(rt route, r *request) error {
 	if c.o.Access != nil {
 		r.session = c.sessions.find(r.Request)
 		if r.session != nil {
-			r.caller.User, token = r.session.user, r.session.csrf
+			r.caller.User, token = r.session.who.AccessKey, r.session.csrf
 		}
 		if r.session == nil && !rt.open {
-			return &problem{status: http.StatusUnauthorized, Code: "login_required", Text: "you are not logged in, or your session is over", Fix: "log in"}
+			return errNoSession
 		}
 	}
 	if !changes(rt.method) {

@@ -301,8 +301,8 @@ func getHistory(r *request) (any, error) {
 
 // knows wants a topic or group to be there, so that made-up names are not
 // recorded.
-func (s *site) knows(x subject) error {
-	l := s.lists.Load()
+func (w *watched) knows(x subject) error {
+	l := w.lists.Load()
 	switch {
 	case l == nil:
 	case x.of == ofATopic && l.hasTopics && l.topics.find(x.name) == nil:

@@ -106,7 +106,11 @@ func (j *job) ended(err error) {
 }
 
 // run begins a job and answers with it.
-func (r *request) run(s *site, kind, target string, dryRun bool, do func(context.Context, *job) error) (any, error) {
+func (r *request) run(s *site, kind, target string, dryRun bool, do func(context.Context, *site, *job) error) (any, error) {
+	own, err := r.own(s)
+	if err != nil {
+		return nil, err
+	}
 	all := &r.c.jobs
 	all.Lock()
 	defer all.Unlock()
@@ -133,7 +137,10 @@ func (r *request) run(s *site, kind, target string, dryRun bool, do func(context
 			cancel()
 		}
 		all.Unlock()
-		j.ended(do(ctx, j))
+		j.ended(do(ctx, own, j))
+		if own != s {
+			own.close()
+		}
 	})
 	if !begun {
 		return nil, &problem{status: http.StatusServiceUnavailable, Code: "unavailable", Text: "the server is stopping", Fix: "try again when it runs"}
@@ -145,6 +152,14 @@ func (r *request) run(s *site, kind, target string, dryRun bool, do func(context
 		all.all = slices.Delete(all.all, at, at+1)
 	}
 	return withStatus{http.StatusAccepted, j.view}, nil
+}
+
+// own is a site for work that may go on after its user has logged out.
+func (r *request) own(s *site) (*site, error) {
+	if r.session == nil {
+		return s, nil
+	}
+	return s.as(r.session.who)
 }
 
 func listJobs(r *request) (any, error) {

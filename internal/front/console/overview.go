@@ -160,11 +160,11 @@ func diskSize(text string) *int64 {
 
 // sampleBrokers asks all servers how they are until ctx ends, and writes it in
 // the history.
-func (s *site) sampleBrokers(ctx context.Context) {
+func (w *watched) sampleBrokers(ctx context.Context) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for {
-		s.sample(ctx)
+		w.eyes.Load().sample(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -243,26 +243,19 @@ type totalsView struct {
 }
 
 // totals counts what is known.
-func (s *site) totals() totalsView {
+func (w *watched) totals() totalsView {
 	var v totalsView
 	ids := map[string]bool{}
-	s.states.each(func(group string, g *groupState) {
+	w.states.each(func(group string, g *groupState) {
 		v.Lag += g.lag
 		for _, c := range g.clients {
 			ids[c.ID] = true
 		}
 	})
 	v.Clients = len(ids)
-	if l := s.lists.Load(); l != nil {
+	if l := w.lists.Load(); l != nil {
 		v.Producers = len(l.producers)
-		for _, row := range l.topics {
-			switch row.kind {
-			case kindUser:
-				v.Topics++
-			case kindDLQ:
-				v.DeadLetterGroups++
-			}
-		}
+		v.Topics, v.DeadLetterGroups = l.kinds[kindUser], l.kinds[kindDLQ]
 		for _, row := range l.groups {
 			if row.kind == kindUser {
 				v.Groups++

@@ -67,7 +67,7 @@ func (s *site) ownersOf(ctx context.Context, c *Console, group string, clients [
 		asking := make(chan struct{})
 		if c.start(func(ctx context.Context) {
 			defer close(asking)
-			found := s.askOwners(ctx, group, clients)
+			found := s.eyes.Load().askOwners(ctx, group, clients)
 			s.owners.mu.Lock()
 			defer s.owners.mu.Unlock()
 			o.at, o.clients, o.asking = time.Now(), found, nil

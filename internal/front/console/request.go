@@ -59,7 +59,7 @@ func (r *request) site() (*site, error) {
 		return r.at, nil
 	}
 	name := r.text("site")
-	at := slices.IndexFunc(r.c.sites, func(s *site) bool { return s.name == name })
+	at := slices.IndexFunc(r.c.sites, func(w *watched) bool { return w.name == name })
 	switch {
 	case len(r.c.sites) == 0:
 		return nil, notSupported("this process has no name server that the console could ask; set console-namesrv")
@@ -68,9 +68,15 @@ func (r *request) site() (*site, error) {
 	case at < 0:
 		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "there is no site " + shortened(name), Fix: "GET /api/v1/session lists the sites; console-namesrv adds more"}
 	}
-	r.at = r.c.sites[at]
-	r.at.touch()
-	return r.at, nil
+	w := r.c.sites[at]
+	w.touch()
+	if r.session == nil {
+		r.at = w.eyes.Load()
+		return r.at, nil
+	}
+	var err error
+	r.at, err = r.session.site(w)
+	return r.at, err
 }
 
 // text is a parameter of the query.

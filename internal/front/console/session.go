@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/rpc"
 )
 
 const (
@@ -23,9 +25,45 @@ const (
 
 // A session is a logged-in browser.
 type session struct {
-	user, csrf  string
+	who         rpc.Credentials // in memory only
+	csrf        string
 	began, used time.Time // used is guarded by sessions
+
+	mu    sync.Mutex // guards what follows
+	ended bool
+	sites map[*watched]*site // as the user sees them
 }
+
+// site is a site as the session's user sees it.
+func (s *session) site(w *watched) (*site, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return nil, errNoSession
+	}
+	if at := s.sites[w]; at != nil {
+		return at, nil
+	}
+	at, err := w.as(s.who)
+	if err == nil {
+		s.sites[w] = at
+	}
+	return at, err
+}
+
+// end closes what the session has open.
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for _, at := range s.sites {
+		at.close()
+	}
+	s.sites = nil
+}
+
+// errNoSession is the answer to who has not logged in.
+var errNoSession = &problem{status: http.StatusUnauthorized, Code: "login_required", Text: "you are not logged in, or your session is over", Fix: "log in"}
 
 // sessions are all of them, by the value of their cookie.
 type sessions struct {
@@ -42,14 +80,19 @@ func (s *sessions) find(r *http.Request) *session {
 	if err != nil {
 		return nil
 	}
+	return s.by(cookie.Value)
+}
+
+// by is the session that a cookie's value names; nil if there is none.
+func (s *sessions) by(id string) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found, now := s.all[cookie.Value], s.now()
+	found, now := s.all[id], s.now()
 	if found == nil {
 		return nil
 	}
 	if now.Sub(found.used) > sessionIdle || now.Sub(found.began) > sessionAge {
-		delete(s.all, cookie.Value)
+		s.drop(id)
 		return nil
 	}
 	found.used = now
@@ -57,7 +100,7 @@ func (s *sessions) find(r *http.Request) *session {
 }
 
 // begin makes a session and returns the value of its cookie.
-func (s *sessions) begin(user string) (string, *session) {
+func (s *sessions) begin(user, password string) (string, *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.all) >= maxSessions {
@@ -67,10 +110,12 @@ func (s *sessions) begin(user string) (string, *session) {
 				oldest = id
 			}
 		}
-		delete(s.all, oldest)
+		s.drop(oldest)
 	}
 	id := rand.Text()
-	s.all[id] = &session{user: user, csrf: rand.Text(), began: s.now(), used: s.now()}
+	s.all[id] = &session{
+		who: rpc.Credentials{AccessKey: user, SecretKey: password}, csrf: rand.Text(), began: s.now(), used: s.now(), sites: map[*watched]*site{},
+	}
 	return id, s.all[id]
 }
 
@@ -79,7 +124,24 @@ func (s *sessions) end(r *http.Request) {
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.all, cookie.Value)
+		s.drop(cookie.Value)
+	}
+}
+
+// endAll forgets all sessions.
+func (s *sessions) endAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.all {
+		s.drop(id)
+	}
+}
+
+// drop forgets a session. s.mu is held.
+func (s *sessions) drop(id string) {
+	if x := s.all[id]; x != nil {
+		x.end()
+		delete(s.all, id)
 	}
 }
 
@@ -123,7 +185,7 @@ func (c *Console) sessionView(s *session) sessionView {
 		return v // strangers learn nothing
 	}
 	if s != nil {
-		v.User, v.CSRF = s.user, s.csrf
+		v.User, v.CSRF = s.who.AccessKey, s.csrf
 	}
 	v.Version, v.ReadOnly = c.o.Version, c.o.ReadOnly
 	for _, at := range c.sites {
@@ -159,7 +221,10 @@ func login(r *request) (any, error) {
 		return nil, &problem{status: http.StatusUnauthorized, Code: "login_required", Text: text, Fix: cmp.Or(fix, "look at user and password")}
 	}
 	r.c.sessions.end(r.Request)
-	id, s := r.c.sessions.begin(caller.User)
+	id, s := r.c.sessions.begin(caller.User, in.Password)
+	for _, w := range r.c.sites {
+		w.lend(s.who)
+	}
 	r.cookie(id, int(sessionAge/time.Second))
 	return r.c.sessionView(s), nil
 }

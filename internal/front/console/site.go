@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/goddardmq/goddard/internal/admin"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/remote"
+	"github.com/goddardmq/goddard/internal/rpc"
 )
 
 const (
@@ -31,15 +33,25 @@ const (
 	refreshTime = time.Minute
 )
 
-// A site is a set of name servers with what is known of the clusters behind.
-// One goroutine samples brokers, one makes the lists, some look at groups.
+// A site is a set of name servers with what is known of the clusters behind, as
+// one user sees it: requests to brokers are signed with that user's name.
 type site struct {
+	*watched
+	admin  *admin.Cluster
+	remote *remote.Cluster
+	user   string // empty if requests are not signed
+	lent   bool   // its eyes are those of somebody who happened to log in
+}
+
+// What is watched of a site is the same for all users. One goroutine samples
+// brokers, one makes the lists, some look at groups, all through eyes.
+type watched struct {
 	name     string
 	namesrvs []string
-	admin    *admin.Cluster
-	remote   *remote.Cluster
+	tls      *tls.Config
 	keys     *remote.Keys
 	log      *slog.Logger
+	eyes     atomic.Pointer[site]
 
 	used    atomic.Int64 // Unix nanoseconds of the last request
 	brokers atomic.Pointer[brokerTable]
@@ -62,7 +74,8 @@ type lists struct {
 	cost      time.Duration // of making them
 	masters   []admin.Broker
 	topics    topicTable
-	hasTopics bool // else nobody looked at the site for long
+	kinds     map[string]int // how many topics there are of each
+	hasTopics bool           // else nobody looked at the site for long
 	groups    groupTable
 	producers []producerRow
 	problems  []string
@@ -76,20 +89,29 @@ type patch struct {
 	name  string
 }
 
-func (c *Console) newSite(s Site) (*site, error) {
-	cluster, err := admin.Dial(admin.Options{Namesrvs: s.Namesrvs, TLS: s.TLS})
+// newSite prepares a site, and the eyes that watch it.
+func (c *Console) newSite(o Site) (*watched, error) {
+	w := &watched{
+		name: o.Name, namesrvs: o.Namesrvs, tls: o.TLS, keys: remote.NewKeys(), log: c.o.Log,
+		asks: make(chan chan struct{}), states: newStates(), owners: newOwners(), history: newHistory(),
+	}
+	s, err := w.as(o.Credentials)
+	w.eyes.Store(s)
+	return w, err
+}
+
+// as is the site as a user sees it.
+func (w *watched) as(who rpc.Credentials) (*site, error) {
+	cluster, err := admin.Dial(admin.Options{Namesrvs: w.namesrvs, TLS: w.tls, Credentials: who})
 	if err != nil {
 		return nil, err
 	}
-	far, err := remote.Dial(remote.Options{NameServers: s.Namesrvs, TLS: s.TLS, Log: c.o.Log})
+	far, err := remote.Dial(remote.Options{NameServers: w.namesrvs, TLS: w.tls, Credentials: who, Log: w.log})
 	if err != nil {
 		cluster.Close()
 		return nil, err
 	}
-	return &site{
-		name: s.Name, namesrvs: s.Namesrvs, admin: cluster, remote: far, keys: remote.NewKeys(), log: c.o.Log,
-		asks: make(chan chan struct{}), states: newStates(), owners: newOwners(), history: newHistory(),
-	}, nil
+	return &site{watched: w, admin: cluster, remote: far, user: who.AccessKey}, nil
 }
 
 func (s *site) close() {
@@ -97,30 +119,46 @@ func (s *site) close() {
 	s.remote.Close()
 }
 
+// lend has a site watched with the eyes of a user who has logged in, if nobody
+// else's see it.
+func (w *watched) lend(who rpc.Credentials) {
+	old := w.eyes.Load()
+	if l := w.lists.Load(); old.user != "" && (!old.lent || l == nil || len(l.problems) == 0) {
+		return
+	}
+	next, err := w.as(who)
+	if err != nil {
+		return // what is wrong with the name servers was said at the start
+	}
+	next.lent = true
+	w.eyes.Store(next)
+	old.close()
+}
+
 // touch says that somebody looks at the site.
-func (s *site) touch() { s.used.Store(time.Now().UnixNano()) }
+func (w *watched) touch() { w.used.Store(time.Now().UnixNano()) }
 
 // unused is for how long nobody has.
-func (s *site) unused() time.Duration { return time.Since(time.Unix(0, s.used.Load())) }
+func (w *watched) unused() time.Duration { return time.Since(time.Unix(0, w.used.Load())) }
 
 // asleep reports whether nobody has looked at the site for so long that nothing
 // but its brokers is watched.
-func (s *site) asleep() bool { return s.unused() > sleepAfter }
+func (w *watched) asleep() bool { return w.unused() > sleepAfter }
 
 // run keeps the site up to date until ctx ends.
-func (s *site) run(ctx context.Context) {
+func (w *watched) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	wg.Go(func() { s.sampleBrokers(ctx) })
-	wg.Go(func() { s.keepLists(ctx) })
-	wg.Go(func() { s.keepStates(ctx) })
+	wg.Go(func() { w.sampleBrokers(ctx) })
+	wg.Go(func() { w.keepLists(ctx) })
+	wg.Go(func() { w.keepStates(ctx) })
 	wg.Wait()
 }
 
 // fresh waits for lists that are made from now on, or the end of ctx.
-func (s *site) fresh(ctx context.Context) {
+func (w *watched) fresh(ctx context.Context) {
 	done := make(chan struct{})
 	select {
-	case s.asks <- done:
+	case w.asks <- done:
 	case <-ctx.Done():
 		return
 	}
@@ -131,24 +169,24 @@ func (s *site) fresh(ctx context.Context) {
 }
 
 // keepLists makes the lists when they are old, and when somebody asks.
-func (s *site) keepLists(ctx context.Context) {
+func (w *watched) keepLists(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		var waiting []chan struct{}
-		if !s.due() {
+		if !w.due() {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 				continue
-			case w := <-s.asks:
+			case w := <-w.asks:
 				waiting = append(waiting, w)
 			}
 		}
 		for more := true; more; {
 			select {
-			case w := <-s.asks:
+			case w := <-w.asks:
 				waiting = append(waiting, w)
 			default:
 				more = false
@@ -157,7 +195,7 @@ func (s *site) keepLists(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.refresh(ctx)
+		w.eyes.Load().refresh(ctx)
 		for _, w := range waiting {
 			close(w)
 		}
@@ -165,15 +203,15 @@ func (s *site) keepLists(ctx context.Context) {
 }
 
 // due reports whether the lists have to be made anew.
-func (s *site) due() bool {
-	if s.asleep() {
+func (w *watched) due() bool {
+	if w.asleep() {
 		return false
 	}
-	l := s.lists.Load()
+	l := w.lists.Load()
 	if l == nil {
 		return true
 	}
-	watched := s.unused() < watchedFor
+	watched := w.unused() < watchedFor
 	wanted := idleFor
 	if watched {
 		wanted = freshFor
@@ -216,6 +254,7 @@ func (s *site) refresh(ctx context.Context) {
 	for _, p := range s.patches {
 		next.topics = next.topics.with(p.name, p.topic)
 	}
+	next.kinds = next.topics.kinds()
 	s.lists.Store(next)
 	s.states.keep(next.groups)
 }
@@ -310,6 +349,7 @@ func (s *site) topicChanged(ctx context.Context, name string) {
 	if old := s.lists.Load(); old != nil && old.hasTopics {
 		next := *old
 		next.topics = old.topics.with(name, m.rows[name])
+		next.kinds = next.topics.kinds()
 		s.lists.Store(&next)
 	}
 }
@@ -318,8 +358,8 @@ func (s *site) topicChanged(ctx context.Context, name string) {
 const changeTime = 5 * time.Second
 
 // groupsChanged brings the list of groups up to date after a change.
-func (s *site) groupsChanged(ctx context.Context) {
+func (w *watched) groupsChanged(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
-	s.fresh(ctx)
+	w.fresh(ctx)
 }

@@ -18,11 +18,11 @@ const (
 	lookers = 4
 	// lookPause and idleLookPause lie between looks at two groups, while the
 	// site is watched and while it is not.
-	lookPause, idleLookPause = 4 * time.Millisecond, 50 * time.Millisecond
+	lookPause, idleLookPause = 10 * time.Millisecond, 50 * time.Millisecond
 	// stateFor is how old what is known of a group becomes before it is looked
 	// at again, idleStateFor if the site is not watched, shownFor if it is on
 	// somebody's page.
-	stateFor, idleStateFor, shownFor = 20 * time.Second, time.Minute, 4 * time.Second
+	stateFor, idleStateFor, shownFor = 30 * time.Second, time.Minute, 4 * time.Second
 	// lookTime bounds the look at a group.
 	lookTime = 10 * time.Second
 	// maxWished bounds the groups that are to be looked at first.
@@ -138,18 +138,18 @@ func (s *states) each(do func(group string, g *groupState)) {
 }
 
 // keepStates looks at one group after the other until ctx ends.
-func (s *site) keepStates(ctx context.Context) {
+func (w *watched) keepStates(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	room := make(chan struct{}, lookers)
 	from := 0
 	for ctx.Err() == nil {
 		group, pause, old := "", time.Second, stateFor
-		if s.unused() > watchedFor {
+		if w.unused() > watchedFor {
 			old = idleStateFor
 		}
-		if l := s.lists.Load(); l != nil && !s.asleep() {
-			group, from = s.states.next(l.groups, from, old)
+		if l := w.lists.Load(); l != nil && !w.asleep() {
+			group, from = w.states.next(l.groups, from, old)
 		}
 		if group != "" {
 			select {
@@ -159,29 +159,29 @@ func (s *site) keepStates(ctx context.Context) {
 			}
 			wg.Go(func() {
 				defer func() { <-room }()
-				s.look(ctx, group)
+				w.eyes.Load().look(ctx, group)
 			})
 			pause = idleLookPause
-			if s.unused() < watchedFor {
+			if w.unused() < watchedFor {
 				pause = lookPause
 			}
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
-		case <-s.states.wish:
+		case <-w.states.wish:
 		}
 	}
 }
 
 // await has groups looked at that are on somebody's page, and waits a moment for
 // those of which nothing is known.
-func (s *site) await(ctx context.Context, groups []string) {
+func (w *watched) await(ctx context.Context, groups []string) {
 	ctx, cancel := context.WithTimeout(ctx, firstTime)
 	defer cancel()
-	s.states.show(groups)
+	w.states.show(groups)
 	for {
-		missing, news := s.states.missing(groups)
+		missing, news := w.states.missing(groups)
 		if !missing {
 			return
 		}

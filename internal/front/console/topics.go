@@ -53,7 +53,7 @@ type topicItem struct {
 }
 
 // item is a row as answers have it.
-func (s *site) topicItem(row *topicRow) topicItem {
+func (w *watched) topicItem(row *topicRow) topicItem {
 	v := topicItem{
 		Name: row.name, Kind: row.kind, Type: row.typ, Clusters: row.place.clusters, Brokers: row.place.brokers, ReadQueues: row.read, WriteQueues: row.write,
 		Perm: permText(row.perm), PermDiffers: row.permDiffers, Order: row.order, Attributes: row.attributes,
@@ -61,7 +61,7 @@ func (s *site) topicItem(row *topicRow) topicItem {
 	if v.Attributes == nil {
 		v.Attributes = map[string]string{}
 	}
-	if rate := s.history.rate(row.name); rate != 0 {
+	if rate := w.history.rate(row.name); rate != 0 {
 		v.InTPS = &rate
 	}
 	return v

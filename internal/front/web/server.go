@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/door"
 )
 
 const (
@@ -45,12 +47,27 @@ func Listen(addr string, o Options) (*Server, error) {
 		o.Log.Debug("HTTP connection closed", "remote_address", nc.RemoteAddr().String(), "reason", err)
 	})
 	s.http = &http.Server{
-		Handler: s.mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		Handler: s.secured(s.mux), ConnContext: func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaders, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	s.handleHealth()
 	s.handleProfiles()
 	return s, nil
+}
+
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
+
+// secured lets handlers see whether the client uses TLS, which the door has
+// answered: http.Server knows nothing of it.
+func (s *Server) secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if nc, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+			r.TLS = door.Secure(nc)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Handle has h answer what matches pattern, as http.ServeMux has it. A handler
