@@ -17,6 +17,7 @@ import (
 func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
 	s := start(t, nil)
 	b := browse(t, s)
+	b.scheme("light") // and without motion
 	b.window(1400, 900)
 	b.open("")
 	for _, act := range []struct {
@@ -391,8 +392,7 @@ func tendingBroker(b *tab) {
 
 func goingByKeys(b *tab) {
 	b.open("")
-	b.must(chromedp.Do(b.ctx, chromedp.Reload())) // nothing has the focus
-	b.settled()
+	b.reload() // nothing has the focus
 	b.press(kb.Tab)
 	b.holds("the first stop skips to the content", `document.activeElement.matches('.skip')`)
 	b.press(kb.Enter)
@@ -426,8 +426,7 @@ func preferring(b *tab) {
 	b.holds("it is dark", `getComputedStyle(document.body).color !== 'rgb(28, 29, 31)' && document.documentElement.dataset.theme === 'dark'`)
 	b.click("切换到中文")
 	b.sees("主题")
-	b.must(chromedp.Do(b.ctx, chromedp.Reload()))
-	b.settled()
+	b.reload()
 	b.holds("both are remembered", `document.documentElement.dataset.theme === 'dark' && document.documentElement.lang === 'zh-CN'`)
 	b.click("Switch to English")
 	b.sees("Topics")

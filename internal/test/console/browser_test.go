@@ -304,6 +304,15 @@ func (b *tab) scheme(name string) {
 func (b *tab) speak(language string) {
 	b.t.Helper()
 	eval[chromedp.Void](b, "localStorage.setItem('goddard.language', $1)", language)
+	b.reload()
+}
+
+// reload draws the page anew; what it asked before is not answered any more.
+func (b *tab) reload() {
+	b.t.Helper()
+	b.mu.Lock()
+	clear(b.running)
+	b.mu.Unlock()
 	b.must(chromedp.Do(b.ctx, chromedp.Reload()))
 	b.settled()
 }
