@@ -79,7 +79,7 @@ type question struct {
 // Open reads users and policies and makes those that the options ask for. rows
 // may be nil: then everything is forgotten with the process.
 func Open(rows Rows, o Options) (*Access, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,9 @@ func (n *Node) openConsole() error {
 		return nil
 	}
 	o.Version, o.Log = n.c.Version, n.c.Log
+	if access := n.httpAccess(); access != nil {
+		o.Access = access
+	}
 	o.Local = n.consoleSites()
 	o.Broker, o.Namesrv = knownSettings(broker.Defaults()), knownSettings(namesrv.Defaults())
 	c, err := console.New(o)

@@ -104,6 +104,9 @@ func (n *Node) listenHTTP() error {
 	}
 	o := n.c.HTTP
 	o.Ready, o.Door, o.Drain, o.Log = n.ready, n.door, n.c.RPC.Drain, n.c.Log
+	if access := n.httpAccess(); access != nil {
+		o.Access = access
+	}
 	var err error
 	n.http, err = web.Listen(hostPort(n.c.Listen, n.c.HTTPPort), o)
 	if err != nil {

@@ -103,7 +103,7 @@ func TestAResetIsTriedAndThenDone(t *testing.T) {
 	r := started(t, nil)
 	r.createTopic("orders")
 	r.createGroup("billing")
-	broker := r.get("/overview")["brokers"].([]any)[0].(object)["name"].(string)
+	broker := r.brokerName()
 	for range 10 {
 		r.send("orders", object{"body": "x"})
 	}

@@ -163,8 +163,6 @@ func TestLongAndOddRequestsAreRefused(t *testing.T) {
 	}
 	r.refused("GET", "/nothing", nil, 404, "not_found")
 	r.refused("PUT", "/topics", object{}, 405, "method_not_allowed")
-	r.refused("GET", "/users", nil, 501, "not_supported")
-	r.refused("POST", "/acls", object{}, 501, "not_supported")
 }
 
 func TestPagesAreServedBesideTheAPI(t *testing.T) {

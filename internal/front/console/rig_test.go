@@ -177,6 +177,13 @@ func (r *rig) until(path string, good func(object) bool) object {
 	}
 }
 
+// brokerName is the name of the only broker.
+func (r *rig) brokerName() string {
+	r.t.Helper()
+	out := r.until("/overview", func(o object) bool { return len(o["brokers"].([]any)) == 1 })
+	return out["brokers"].([]any)[0].(object)["name"].(string)
+}
+
 // items are the objects in a list.
 func items(o object) []object {
 	list, _ := o["items"].([]any)

@@ -113,7 +113,7 @@ func TestTheHistoryIsRecordedOfWhatIsAskedFor(t *testing.T) {
 	if out["step_s"] != 10.0 || len(out["series"].([]any)) != 8 {
 		t.Errorf("got %v", out)
 	}
-	broker := r.get("/overview")["brokers"].([]any)[0].(object)["name"].(string)
+	broker := r.brokerName()
 	if out := r.get("/history?of=broker&broker=" + broker + "&range=72h"); out["step_s"] != 300.0 || !has(out, "memory_bytes") {
 		t.Errorf("got %v", out)
 	}
