@@ -39,6 +39,7 @@ func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
 		{"settle half messages", settling},
 		{"change a setting and take it back", changingSettings},
 		{"stop writes to a broker, allow them and clean its log", tendingBroker},
+		{"make a user, allow it something and ask why", controllingAccess},
 		{"go everywhere by keys", goingByKeys},
 		{"keep their colours and language", preferring},
 		{"choose a cluster, which is in the address", choosingSite},
@@ -388,6 +389,39 @@ func tendingBroker(b *tab) {
 	b.click("Clean the log")
 	b.clickDialog("Clean the log")
 	b.sees("The log was cleaned")
+}
+
+func controllingAccess(b *tab) {
+	b.open("access")
+	b.click("New user")
+	b.fill("User", "robot")
+	b.fill("Password", "long-enough-1")
+	b.click("Create")
+	b.sees("robot created")
+	b.open("access?tab=policies")
+	b.click("New policy")
+	b.fill("Subject", "User:robot")
+	b.fill("Resource", "Topic:orders")
+	b.fill("Actions", "Pub")
+	b.click("Create")
+	b.sees("The policy was saved")
+	b.sees("Topic:orders")
+	b.open("access?tab=explain")
+	b.fill("User", "robot")
+	b.fill("Resource", "Topic:orders")
+	b.click("Ask")
+	b.holds("it is allowed", `document.querySelector('main tbody .badge.ok')`)
+	b.fill("Resource", "Topic:payments")
+	b.click("Ask")
+	b.holds("another is denied", `document.querySelector('main tbody .badge.bad')`)
+	b.open("access?tab=policies")
+	b.clickIn("Delete", "robot")
+	b.confirm("User:robot")
+	b.sees("deleted")
+	b.open("access")
+	b.clickIn("Delete", "robot")
+	b.confirm("robot")
+	until(b.t, "the user is gone", func() bool { return len(items(b.site.get("/users"))) == 0 })
 }
 
 func goingByKeys(b *tab) {

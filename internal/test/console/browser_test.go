@@ -119,14 +119,14 @@ func (b *tab) ended(id network.RequestID) {
 	delete(b.running, id)
 }
 
-// waiting is how many requests of the page are without an answer; a live tail
+// waiting is how many questions to the API are without an answer; a live tail
 // never ends.
 func (b *tab) waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := 0
 	for id := range b.running {
-		if !strings.Contains(b.requests[id], "/tail") {
+		if what := b.requests[id]; strings.Contains(what, "/api/") && !strings.Contains(what, "/tail") {
 			n++
 		}
 	}

@@ -74,7 +74,7 @@ export default {
 
   'access.users': '用户', 'access.policies': '策略', 'access.explain': '解释', 'access.search': '搜索', 'access.off': '访问控制未启用', 'user.create': '新建用户', 'user.normal': '普通', 'user.super': '超级', 'user.type.hint': '超级用户可以执行所有操作。', 'user.enable': '启用', 'user.disable': '停用', 'user.password.hint': '留空则不变。', 'user.delete': '删除用户', 'user.delete.text': '使用它的客户端从下一个请求起会被拒绝。', 'user.none': '没有用户', 'user.none.text': '请创建第一个用户；超级用户可以执行所有操作。',
   'policy.create': '新建策略', 'policy.change': '修改策略', 'policy.subject': '主体', 'policy.resource': '资源', 'policy.resource.hint': 'Topic:orders、Group:app*、Cluster:*', 'policy.decision': '决定', 'policy.allow': '允许', 'policy.deny': '拒绝', 'policy.actions': '操作', 'policy.sources': '来源地址', 'policy.sources.hint': '留空表示任何地址，多个用逗号分隔。', 'policy.anywhere': '任何地址', 'policy.saved': '策略已保存', 'policy.delete': '删除策略', 'policy.delete.text': '{resource} 的策略会立即删除。', 'policy.none': '没有策略', 'policy.none.text': '没有策略时，只有超级用户可以操作。',
-  'explain.text': '询问服务器某个用户是否可以执行某个操作，以及由哪条策略决定。', 'explain.do': '解释',
+  'explain.text': '询问服务器某个用户是否可以执行某个操作，以及由哪条策略决定。', 'explain.unenforced': '未启用', 'explain.do': '询问',
 
   'settings.search': '搜索名称、说明、值', 'settings.server': '服务器', 'settings.changed': '仅已修改', 'settings.count': '{n} 项配置', 'settings.setting': '配置项', 'settings.default': '默认值', 'settings.live': '生效时间', 'settings.now': '立即', 'settings.restart': '重启后', 'settings.waschanged': '已修改', 'settings.change': '修改 {key}', 'settings.confirm': '会在运行中的服务器上立即生效。', 'settings.do': '确认修改', 'settings.done': '{key}：{from} → {to}', 'settings.reset': '还原', 'settings.reset.text': '将 {key} 还原为配置文件中的值。', 'settings.resetdone': '{key} 已还原为配置文件中的值',
 };
