@@ -207,6 +207,7 @@ func (b *tab) settled() {
 	b.t.Helper()
 	b.holds("the page is drawn", `document.querySelector('main h1') && !document.querySelector('.wait')`)
 	until(b.t, "all requests are answered", func() bool { return b.waiting() == 0 })
+	eval[bool](b, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(true)))))`) // what they answered is drawn
 	b.holds("the page is drawn", `document.querySelector('main h1') && !document.querySelector('.wait')`)
 }
 
