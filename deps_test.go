@@ -30,7 +30,7 @@ mq, rpc, filter, auth         < front/remoting;
 mq, meter, filter, auth, door, front/grpc/rmq < front/grpc;
 mq, door                      < front/web;
 mq, filter                    < explain;
-mq, rpc, filter, auth, remote < admin;
+mq, rpc, filter, auth, remote, explain < admin;
 admin, front/console/web      < front/console;
 mq, broker                    < trace;
 mq, wire, meter               < metrics;

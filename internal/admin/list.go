@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,9 +12,11 @@ import (
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
-// topicPage is how many topics are asked for at once, so that an answer fits
-// into a frame; brokers that know no pages answer with all of them.
-const topicPage = 10_000
+// topicPage is how many topics are asked for at once: brokers look through all
+// of theirs for each page, and an answer has to fit into a frame. Where it does
+// not, because topics have many attributes, smallPage does. Brokers that know no
+// pages answer with all of them.
+const topicPage, smallPage = 25_000, 2_000
 
 // maxRestarts is how often a list is begun anew because it changes while it is
 // read. Then it is taken as it comes.
@@ -26,10 +29,14 @@ func (c *Cluster) TopicsOf(ctx context.Context, addr string, known mq.DataVersio
 	if known != (mq.DataVersion{}) {
 		most = 1 // to learn the version
 	}
-	restarts := 0
+	restarts, usual := 0, topicPage
 	for {
 		h := &wire.GetAllTopicConfigRequest{TopicSeq: int32(len(topics)), MaxTopicNum: int32(most), DataVersion: versionText(version)}
 		resp, err := c.call(ctx, addr, wire.NewRequest(wire.GetAllTopicConfig, h))
+		if _, refused := errors.AsType[*RefusedError](err); err != nil && !refused && ctx.Err() == nil && most == topicPage {
+			most, usual = smallPage, smallPage
+			continue
+		}
 		if err != nil {
 			return nil, version, err
 		}
@@ -49,7 +56,7 @@ func (c *Cluster) TopicsOf(ctx context.Context, addr string, known mq.DataVersio
 		}
 		version = part.Version
 		if most == 1 && len(part.Topics) == 1 {
-			most = topicPage
+			most = usual
 			continue
 		}
 		topics = slices.AppendSeq(topics, maps.Values(part.Topics))

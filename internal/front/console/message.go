@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -191,17 +189,14 @@ func (r *request) message(topic string) (*site, admin.FoundMessage, error) {
 		}
 	}
 	id := r.PathValue("id")
-	if host, _, err := mq.ParseOffsetID(id); err == nil {
+	if topic == "" {
 		// The id names a host to ask: nobody but brokers is asked.
-		brokers, err := s.admin.Brokers(r.Context())
-		if err != nil {
+		if _, _, err := mq.ParseOffsetID(id); err != nil {
+			return nil, admin.FoundMessage{}, badRequest("%.80q is no offset message id; to find it as a unique key, name the topic", id)
+		}
+		if err := s.ownID(r); err != nil {
 			return nil, admin.FoundMessage{}, err
 		}
-		if topic == "" && !slices.ContainsFunc(brokers, func(b admin.Broker) bool { return b.Addr == host.String() }) {
-			return nil, admin.FoundMessage{}, &problem{status: http.StatusNotFound, Code: "not_found", Text: "the id names " + host.String() + ", which is no broker of this site", Fix: "choose the message's site; if it is a unique key, name its topic"}
-		}
-	} else if topic == "" {
-		return nil, admin.FoundMessage{}, badRequest("%.80q is no offset message id; to find it as a unique key, name the topic", id)
 	}
 	m, err := s.admin.Message(r.Context(), id, topic)
 	if err != nil {
