@@ -203,12 +203,18 @@ func (b *tab) open(hash string) {
 	b.settled()
 }
 
+// settled waits until the page is drawn and has asked nothing for a while: what
+// is answered may make it ask for more.
 func (b *tab) settled() {
 	b.t.Helper()
-	b.holds("the page is drawn", `document.querySelector('main h1') && !document.querySelector('.wait')`)
-	until(b.t, "all requests are answered", func() bool { return b.waiting() == 0 })
-	eval[bool](b, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(true)))))`) // what they answered is drawn
-	b.holds("the page is drawn", `document.querySelector('main h1') && !document.querySelector('.wait')`)
+	calm := 0
+	until(b.t, "the page is drawn and all it asked is answered", func() bool {
+		const drawn = `Boolean(document.querySelector('main h1') && !document.querySelector('.wait'))`
+		if calm++; b.waiting() > 0 || !eval[bool](b, drawn) {
+			calm = 0
+		}
+		return calm > 3
+	})
 }
 
 func (b *tab) sees(text string) {
