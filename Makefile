@@ -5,7 +5,7 @@ BIN      := bin/goddard
 # Race and fuzz budgets are for two cores; raise them for a longer look.
 FUZZTIME ?= 10s
 
-.PHONY: run build test unit race fuzz lint generate compat crash metrics deploy bench clean
+.PHONY: run build test unit race fuzz lint generate compat crash metrics deploy console bench clean
 
 run: build
 	./$(BIN)
@@ -49,6 +49,10 @@ metrics:
 # What is in deploy/, with the tools that are here; -v says which are missing.
 deploy:
 	$(GO) test -tags deploy -count=1 -timeout 20m -v ./internal/test/deploy/
+
+# The web console, clicked through in Chromium.
+console:
+	$(GO) test -tags console -count=1 -timeout 20m -v ./internal/test/console/
 
 # Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven.
 bench: build

@@ -41,6 +41,11 @@ if ! command -v promtool >/dev/null 2>&1 || ! command -v prometheus >/dev/null 2
 else
 	suite metrics make -s metrics
 fi
+if command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1; then
+	suite console make -s console
+else
+	skip console "no Chromium on the PATH"
+fi
 if ! command -v java >/dev/null 2>&1; then
 	skip compat "no java on the PATH (needs a JDK 11 or newer and Maven)"
 elif ! command -v mvn >/dev/null 2>&1; then

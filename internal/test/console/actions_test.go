@@ -4,6 +4,7 @@ package console
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 // An operator's day: everything that can be done, done by mouse and keys, and
 // asked of the cluster afterwards.
 func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
-	s := start(t)
+	s := start(t, nil)
 	b := browse(t, s)
+	b.scheme("light") // and without motion
 	b.window(1400, 900)
 	b.open("")
 	for _, act := range []struct {
@@ -37,6 +39,7 @@ func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
 		{"settle half messages", settling},
 		{"change a setting and take it back", changingSettings},
 		{"stop writes to a broker, allow them and clean its log", tendingBroker},
+		{"make a user, allow it something and ask why", controllingAccess},
 		{"go everywhere by keys", goingByKeys},
 		{"keep their colours and language", preferring},
 		{"choose a cluster, which is in the address", choosingSite},
@@ -45,6 +48,7 @@ func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
 	} {
 		t.Run(act.name, func(t *testing.T) {
 			b.t, s.t = t, t
+			eval[chromedp.Void](b, `document.querySelectorAll('dialog[open]').forEach((d) => d.close())`)
 			b.window(1400, 900)
 			act.do(b)
 			b.quiet(act.name)
@@ -54,7 +58,7 @@ func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
 
 func searching(b *tab) {
 	b.open("topics")
-	b.press("/")
+	b.shortcut("/", chromedp.ModifierNone)
 	b.holds("the search has the focus", `document.activeElement.matches('[data-search]')`)
 	b.press("service-01")
 	b.holds("the address has the search", `location.hash.includes('q=service-01')`)
@@ -106,9 +110,7 @@ func topicLife(b *tab) {
 		return placed["read_queues"] == 6.0 && placed["perm"] == "R"
 	})
 	b.click("Delete")
-	b.holds("nothing is deleted before its name is typed", `document.querySelector('dialog[open] footer .danger').disabled`)
-	b.press("made-here")
-	b.press(kb.Enter)
+	b.confirm("made-here")
 	b.holds("the list is back", `location.hash === '#/topics'`)
 	until(b.t, "the topic is gone", func() bool {
 		status, _ := b.site.try(http.MethodGet, "/topics/made-here", nil)
@@ -173,8 +175,7 @@ func groupLife(b *tab) {
 	b.click("Save")
 	until(b.t, "the group is stopped", func() bool { return config()["enabled"] == false })
 	b.click("Delete")
-	b.press("made-here")
-	b.click2("Delete")
+	b.confirm("made-here")
 	b.holds("the list is back", `location.hash === '#/groups'`)
 	until(b.t, "the group is gone", func() bool {
 		status, _ := b.site.try(http.MethodGet, "/groups/made-here", nil)
@@ -182,8 +183,21 @@ func groupLife(b *tab) {
 	})
 }
 
-// click2 presses in the dialog what is also on the page behind it.
-func (b *tab) click2(name string) { b.t.Helper(); b.clickIn(name, "") }
+// clickDialog presses in the dialog what is also on the page behind it.
+func (b *tab) clickDialog(name string) {
+	b.t.Helper()
+	b.holds("a dialog is open", `document.querySelector('dialog[open]')`)
+	b.click(name)
+}
+
+// confirm types a name into the dialog that asks for it, and agrees.
+func (b *tab) confirm(name string) {
+	b.t.Helper()
+	b.holds("the dialog asks for a name", `document.querySelector('dialog[open] footer button:last-child').disabled && document.activeElement.name === 'typed'`)
+	b.press(name)
+	b.holds("it may be done", `!document.querySelector('dialog[open] footer button:last-child').disabled`)
+	b.press(kb.Enter)
+}
 
 func (b *tab) lag(group string) float64 {
 	n, _ := b.site.get("/groups/" + group + "/progress")["lag"].(float64)
@@ -200,6 +214,7 @@ func resetting(b *tab) {
 	if now := b.lag("behind"); now != before {
 		b.t.Errorf("a preview changed the lag from %v to %v", before, now)
 	}
+	b.holds("it may be done", `document.querySelector('dialog[open] footer .danger')`)
 	b.click("Reset")
 	b.sees("Offsets of behind were reset")
 	until(b.t, "the group has everything before it", func() bool { return b.lag("behind") > before })
@@ -208,8 +223,7 @@ func resetting(b *tab) {
 func skipping(b *tab) {
 	b.open("groups/behind")
 	b.clickIn("Skip", "orders")
-	b.press("behind")
-	b.press(kb.Enter)
+	b.confirm("behind")
 	b.sees("skipped")
 	until(b.t, "the group is caught up", func() bool { return b.lag("behind") == 0 })
 }
@@ -300,8 +314,7 @@ func purging(b *tab) {
 	b.open("deadletters/unlucky")
 	b.click("Purge")
 	b.sees("1 found")
-	b.press("unlucky")
-	b.press(kb.Enter)
+	b.confirm("unlucky")
 	b.sees("1 purged")
 	until(b.t, "no letter waits", func() bool { return letters(b.site, "waiting") == 0 && letters(b.site, "purged") == 1 })
 	b.click("Close")
@@ -322,11 +335,11 @@ func settling(b *tab) {
 	for i, what := range []struct{ action, said string }{{"Check again", "The producer is being asked"}, {"Commit", "Committed"}, {"Roll back", "Rolled back"}} {
 		b.open("transactions")
 		b.clickIn(what.action, all[i]["unique_id"].(string))
-		if what.action != "Check again" {
-			b.press("payments")
+		if what.action == "Check again" {
+			b.clickDialog(what.action)
+		} else {
+			b.confirm("payments")
 		}
-		b.holds("it may be done", `!document.querySelector('dialog[open] footer button:last-child').disabled`)
-		b.press(kb.Enter)
 		b.sees(what.said)
 	}
 	until(b.t, "one half message is left", func() bool { return len(items(b.site.get("/transactions"))) == 1 })
@@ -354,6 +367,7 @@ func changingSettings(b *tab) {
 	}
 	b.click("Only changed")
 	b.clickIn("Reset", "fileReservedTime")
+	b.holds("old and new are shown", `document.querySelector('dialog[open] del')`)
 	b.click("Reset")
 	until(b.t, "the value is back", func() bool { now, changed := value(); return now == "72" && !changed })
 }
@@ -362,30 +376,64 @@ func tendingBroker(b *tab) {
 	b.open("brokers/" + escape(b.site.broker))
 	name := b.site.get("/overview")["brokers"].([]any)[0].(object)["name"].(string)
 	b.click("Stop writes")
-	b.press(name)
-	b.press(kb.Enter)
+	b.confirm(name)
 	b.sees("Changed for")
 	until(b.t, "no topic takes messages", func() bool {
 		return b.site.get("/topics/orders/route")["queues"].([]any)[0].(object)["perm"] == "R"
 	})
 	b.click("Allow writes")
-	b.click2("Allow writes")
+	b.clickDialog("Allow writes")
 	until(b.t, "topics take messages again", func() bool {
 		return b.site.get("/topics/orders/route")["queues"].([]any)[0].(object)["perm"] == "RW"
 	})
 	b.click("Clean the log")
-	b.click2("Clean the log")
+	b.clickDialog("Clean the log")
 	b.sees("The log was cleaned")
+}
+
+func controllingAccess(b *tab) {
+	b.open("access")
+	b.click("New user")
+	b.fill("User", "robot")
+	b.fill("Password", "long-enough-1")
+	b.click("Create")
+	b.sees("robot created")
+	b.open("access?tab=policies")
+	b.click("New policy")
+	b.fill("Subject", "User:robot")
+	b.fill("Resource", "Topic:orders")
+	b.fill("Actions", "Pub")
+	b.click("Create")
+	b.sees("The policy was saved")
+	b.sees("Topic:orders")
+	b.open("access?tab=explain")
+	b.fill("User", "robot")
+	b.fill("Resource", "Topic:orders")
+	b.click("Ask")
+	b.holds("it is allowed", `document.querySelector('main tbody .badge.ok')`)
+	b.fill("Resource", "Topic:payments")
+	b.click("Ask")
+	b.holds("another is denied", `document.querySelector('main tbody .badge.bad')`)
+	b.open("access?tab=policies")
+	b.clickIn("Delete", "robot")
+	b.confirm("User:robot")
+	b.sees("deleted")
+	b.open("access")
+	b.clickIn("Delete", "robot")
+	b.confirm("robot")
+	until(b.t, "the user is gone", func() bool { return len(items(b.site.get("/users"))) == 0 })
 }
 
 func goingByKeys(b *tab) {
 	b.open("")
+	b.reload() // nothing has the focus
 	b.press(kb.Tab)
 	b.holds("the first stop skips to the content", `document.activeElement.matches('.skip')`)
 	b.press(kb.Enter)
 	b.holds("the content has the focus", `document.activeElement.matches('main')`)
 	b.expect(meant, func() {
-		for key, hash := range map[string]string{"t": "topics", "g": "groups", "m": "messages", "d": "deadletters", "e": "delayed", "h": "transactions", "c": "connections", "a": "access", "s": "settings", "o": ""} {
+		for _, place := range []string{"t topics", "g groups", "m messages", "d deadletters", "e delayed", "h transactions", "c connections", "a access", "s settings", "o "} {
+			key, hash, _ := strings.Cut(place, " ")
 			b.press("g")
 			b.press(key)
 			b.holds("g "+key+" goes there", `location.hash === $1`, "#/"+hash)
@@ -397,7 +445,7 @@ func goingByKeys(b *tab) {
 	b.holds("the keys are listed", `document.querySelectorAll('dialog[open] kbd').length > 20`)
 	b.press(kb.Escape)
 	b.holds("the list is closed", `!document.querySelector('dialog[open]')`)
-	b.press("k", chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.shortcut("k", chromedp.ModifierCtrl)
 	b.holds("the jump is open", `document.querySelector('dialog[open] .jump')`)
 	b.press("shipp")
 	b.holds("the topic is found", `document.querySelector('dialog[open] li')?.innerText.includes('shipping')`)
@@ -412,8 +460,7 @@ func preferring(b *tab) {
 	b.holds("it is dark", `getComputedStyle(document.body).color !== 'rgb(28, 29, 31)' && document.documentElement.dataset.theme === 'dark'`)
 	b.click("切换到中文")
 	b.sees("主题")
-	b.must(chromedp.Do(b.ctx, chromedp.Reload()))
-	b.settled()
+	b.reload()
 	b.holds("both are remembered", `document.documentElement.dataset.theme === 'dark' && document.documentElement.lang === 'zh-CN'`)
 	b.click("Switch to English")
 	b.sees("Topics")
@@ -426,7 +473,7 @@ func choosingSite(b *tab) {
 	b.holds("the address has the cluster", `location.hash.includes('site=same')`)
 	b.settled()
 	b.sees("orders")
-	b.fill("Cluster", "here")
+	b.fill("Cluster", "local")
 	b.settled()
 }
 

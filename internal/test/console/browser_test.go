@@ -119,14 +119,14 @@ func (b *tab) ended(id network.RequestID) {
 	delete(b.running, id)
 }
 
-// waiting is how many requests of the page are without an answer; a live tail
+// waiting is how many questions to the API are without an answer; a live tail
 // never ends.
 func (b *tab) waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := 0
 	for id := range b.running {
-		if !strings.Contains(b.requests[id], "/tail") {
+		if what := b.requests[id]; strings.Contains(what, "/api/") && !strings.Contains(what, "/tail") {
 			n++
 		}
 	}
@@ -184,7 +184,7 @@ func eval[T any](b *tab, js string, args ...any) T {
 func (b *tab) holds(what, js string, args ...any) {
 	b.t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
-	for !eval[bool](b, "Boolean("+js+")", args...) {
+	for !eval[bool](b, "(() => { try { return Boolean("+js+"); } catch { return false; } })()", args...) {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("waited in vain until %s; the page says:\n%s", what, eval[string](b, `(document.querySelector('dialog[open]') ?? document.body).innerText.slice(0, 2000)`))
 		}
@@ -203,11 +203,18 @@ func (b *tab) open(hash string) {
 	b.settled()
 }
 
+// settled waits until the page is drawn and has asked nothing for a while: what
+// is answered may make it ask for more.
 func (b *tab) settled() {
 	b.t.Helper()
-	b.holds("the page is drawn", `document.querySelector('main h1') && !document.querySelector('.wait')`)
-	until(b.t, "all requests are answered", func() bool { return b.waiting() == 0 })
-	b.holds("the page is drawn", `document.querySelector('main h1') && !document.querySelector('.wait')`)
+	calm := 0
+	until(b.t, "the page is drawn and all it asked is answered", func() bool {
+		const drawn = `Boolean(document.querySelector('main h1') && !document.querySelector('.wait'))`
+		if calm++; b.waiting() > 0 || !eval[bool](b, drawn) {
+			calm = 0
+		}
+		return calm > 3
+	})
 }
 
 func (b *tab) sees(text string) {
@@ -235,9 +242,13 @@ func (b *tab) click(name string) { b.t.Helper(); b.clickIn(name, "") }
 
 func (b *tab) clickIn(name, row string) {
 	b.t.Helper()
-	b.holds(fmt.Sprintf("there is %q to press", name), find+`($1, $2)`, name, row)
-	at := eval[[]float64](b, `(() => { const e = `+find+`($1, $2); e.scrollIntoView({block: 'center', inline: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`, name, row)
-	if !eval[bool](b, `(() => { const e = `+find+`($1, $2); const top = document.elementFromPoint($3, $4); return e === top || e.contains(top) || top?.contains(e); })()`, name, row, at[0], at[1]) {
+	var at []float64
+	for len(at) == 0 { // what was there may be drawn anew
+		b.holds(fmt.Sprintf("there is %q to press", name), find+`($1, $2)`, name, row)
+		at = eval[[]float64](b, `(() => { const e = `+find+`($1, $2); if (!e) return [];
+      e.scrollIntoView({block: 'center', inline: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`, name, row)
+	}
+	if !eval[bool](b, `(() => { const e = `+find+`($1, $2); const top = document.elementFromPoint($3, $4); return e === top || e?.contains(top) === true || top?.contains(e) === true; })()`, name, row, at[0], at[1]) {
 		b.t.Errorf("%q is covered by something else", name)
 	}
 	b.must(chromedp.Do(b.ctx, chromedp.MouseClickXY(at[0], at[1])))
@@ -270,6 +281,15 @@ func (b *tab) press(keys string, options ...chromedp.KeyOption) {
 	b.must(chromedp.Do(b.ctx, chromedp.KeyEvent(keys, options...)))
 }
 
+// shortcut presses a key that writes nothing.
+func (b *tab) shortcut(key string, modifiers chromedp.Modifier) {
+	b.t.Helper()
+	for _, typ := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} {
+		_, err := chromedp.Call(b.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: typ, Key: key, Modifiers: int64(modifiers)})
+		b.must(err)
+	}
+}
+
 // window is the size of the screen; a narrow one is a phone's.
 func (b *tab) window(width, height int64) {
 	b.t.Helper()
@@ -291,6 +311,15 @@ func (b *tab) scheme(name string) {
 func (b *tab) speak(language string) {
 	b.t.Helper()
 	eval[chromedp.Void](b, "localStorage.setItem('goddard.language', $1)", language)
+	b.reload()
+}
+
+// reload draws the page anew; what it asked before is not answered any more.
+func (b *tab) reload() {
+	b.t.Helper()
+	b.mu.Lock()
+	clear(b.running)
+	b.mu.Unlock()
 	b.must(chromedp.Do(b.ctx, chromedp.Reload()))
 	b.settled()
 }

@@ -38,7 +38,7 @@ func pages(s *site) map[string]string {
 var meant = []string{"answer 501", "status of 501"}
 
 func TestEveryPageIsWholeInEveryLanguageSchemeAndSize(t *testing.T) {
-	s := start(t)
+	s := start(t, nil)
 	b := browse(t, s)
 	b.window(1400, 900)
 	b.open("")

@@ -7,18 +7,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/goddardmq/goddard"
-	"github.com/goddardmq/goddard/internal/front/console"
-	"github.com/goddardmq/goddard/internal/front/console/web"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/remote"
+	"github.com/goddardmq/goddard/internal/test/against"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -29,35 +29,31 @@ type site struct {
 	csrf    string
 	cluster *remote.Cluster
 	broker  string // address
+	// nameServer is an address, too.
+	nameServer string
 }
 
-func start(t *testing.T) *site {
+// start has a server with more settings than it needs by itself.
+func start(t *testing.T, more map[string]string) *site {
 	t.Helper()
-	server, err := goddard.New(goddard.Config{})
+	port, err := against.FreePorts(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := "127.0.0.1:" + strconv.Itoa(port)
+	settings := map[string]string{"http-port": strconv.Itoa(port + 1), "console-namesrv": "same=" + own}
+	maps.Copy(settings, more)
+	server, err := goddard.New(goddard.Config{NameServerPort: port, Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(t, server.Run)
-	pages, err := web.Handler()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := console.New(console.Options{
-		Pages: pages, Version: "test",
-		Local: []console.Site{{Name: "here", Namesrvs: []string{server.NameServerAddr()}}, {Name: "same", Namesrvs: []string{server.NameServerAddr()}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, c.Run)
-	front := httptest.NewServer(c)
-	t.Cleanup(front.Close)
 	cluster, err := remote.Dial(remote.Options{NameServers: []string{server.NameServerAddr()}, ClientID: "seed"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	s := &site{t: t, url: front.URL, cluster: cluster, broker: server.BrokerAddr()}
+	s := &site{t: t, url: "http://127.0.0.1:" + strconv.Itoa(port+1), cluster: cluster, broker: server.BrokerAddr(), nameServer: own}
 	s.csrf, _ = s.get("/session")["csrf"].(string)
 	s.seed()
 	return s

@@ -82,7 +82,7 @@ function Found({ group, params, filtered }) {
       { name: 'died', label: t('letter.died'), kind: 'tight', cell: (l) => html`<${Ago} at=${l.died} />` },
       { name: 'tries', label: t('message.tries'), kind: 'number', cell: (l) => number(l.tries) },
       { name: 'tag', label: t('tag'), cell: (l) => l.tag && html`<${Badge}>${l.tag}<//>` },
-      { name: 'keys', label: t('message.keys'), cell: (l) => l.keys.join(' ') },
+      { name: 'keys', label: t('message.keys'), kind: 'tight', cell: (l) => l.keys.join(' ') },
       { name: 'size', label: t('size'), kind: 'number', cell: (l) => size(l.size) },
       { name: 'preview', label: t('message.body'), kind: 'preview', cell: (l) => l.preview },
     ]} />

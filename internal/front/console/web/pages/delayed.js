@@ -32,7 +32,7 @@ export default function Delayed() {
       { name: 'due', label: t('delayed.due'), kind: 'tight', cell: (m) => html`<${When} at=${m.due} /> <small><${Ago} at=${m.due} /></small>` },
       { name: 'stored', label: t('message.stored'), kind: 'tight', cell: (m) => html`<${When} at=${m.stored} />` },
       { name: 'tag', label: t('tag'), cell: (m) => m.tag && html`<${Badge}>${m.tag}<//>` },
-      { name: 'keys', label: t('message.keys'), cell: (m) => m.keys.join(' ') },
+      { name: 'keys', label: t('message.keys'), kind: 'tight', cell: (m) => m.keys.join(' ') },
       { name: 'size', label: t('size'), kind: 'number', cell: (m) => size(m.size) },
       { name: 'broker', label: t('broker'), cell: (m) => m.broker },
       { name: 'do', label: '', kind: 'actions', cell: (m) => html`<button type="button" class="small-button" disabled=${!m.handle} onClick=${() => recall(m)}>${t('recall.action')}</button>` },

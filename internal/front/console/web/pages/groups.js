@@ -5,6 +5,7 @@ import { post, seg, send } from '../parts/api.js';
 import { Loaded, useLive } from '../parts/live.js';
 import { Badge, Choice, Empty, Icon, Page, Panel, Search } from '../parts/show.js';
 import { Pager, Table } from '../parts/table.js';
+import { place } from '../parts/place.js';
 import { Form } from '../parts/form.js';
 import { notice, open } from '../parts/dialog.js';
 import { ask, go, link, useRoute } from '../parts/router.js';
@@ -51,10 +52,11 @@ function Nothing({ loading, query, make }) {
 }
 
 // edit makes a group, or changes one; it resolves with its name.
-export function edit(group) {
+export async function edit(group) {
   const now = group?.placed[0]?.config ?? { enabled: true, broadcast: true, ordered: false, retry_max: 16, retry_queues: 1, from_min: false, consume_timeout_minutes: 15 };
   const fields = [
     !group && { name: 'group', label: t('name'), required: true, pattern: '[%\\|a-zA-Z0-9_\\-]+', patternHint: t('name.hint'), max: 120, hint: t('name.hint'), autofocus: true, wide: true },
+    !group && await place(),
     { name: 'retry_max', label: t('group.retrymax'), kind: 'number', min: -1, max: 10000, required: true, value: now.retry_max, hint: t('group.retrymax.hint') },
     { name: 'consume_timeout_minutes', label: t('group.timeout'), kind: 'number', min: 1, max: 1440, value: now.consume_timeout_minutes },
     { name: 'enabled', label: t('group.enabled'), kind: 'check', value: now.enabled, hint: t('group.enabled.hint') },

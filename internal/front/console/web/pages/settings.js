@@ -44,7 +44,7 @@ function Server({ path, server, all, again }) {
       { name: 'key', label: t('settings.setting'), kind: 'main', cell: (s) => html`<div><code>${s.key}</code>${s.name && html` <small>--${s.name}</small>`}</div>${s.doc && html`<div class="setting-doc">${s.doc}</div>`}` },
       { name: 'value', label: t('value'), cell: (s) => html`<code class=${s.changed ? 'changed' : ''}>${s.value === '' ? '""' : s.value}</code>` },
       { name: 'default', label: t('settings.default'), cell: (s) => s.default !== undefined && html`<code class="muted">${s.default === '' ? '""' : s.default}</code>` },
-      { name: 'live', label: t('settings.live'), cell: (s) => html`<span class="badges">${s.live !== undefined && html`<${Badge} kind=${s.live ? 'ok' : ''}>${t(s.live ? 'settings.now' : 'settings.restart')}<//>`}${s.changed && html`<${Badge} kind="warn" title=${s.old}>${t('settings.waschanged')}<//>`}</span>` },
+      { name: 'live', label: t('settings.live'), cell: (s) => (s.live !== undefined || s.changed) && html`<span class="badges">${s.live !== undefined && html`<${Badge} kind=${s.live ? 'ok' : ''}>${t(s.live ? 'settings.now' : 'settings.restart')}<//>`}${s.changed && html`<${Badge} kind="warn" title=${s.old}>${t('settings.waschanged')}<//>`}</span>` },
       { name: 'do', label: '', kind: 'actions', cell: (s) => s.live !== false && html`<button type="button" class="small-button" aria-label=${t('settings.change', { key: s.key })} onClick=${() => change(path, s).then((done) => done && again())}>${t('change')}</button>${s.changed && html`<button type="button" class="small-button" onClick=${() => reset(path, s).then((done) => done && again())}>${t('settings.reset')}</button>`}` },
     ]} /><${Pager} total=${all.length} limit=${limit} /><//>`;
 }

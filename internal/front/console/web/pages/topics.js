@@ -5,6 +5,7 @@ import { post, seg, send } from '../parts/api.js';
 import { Loaded, useLive } from '../parts/live.js';
 import { Badge, Choice, Empty, Icon, Page, Panel, Search } from '../parts/show.js';
 import { Pager, Table } from '../parts/table.js';
+import { place } from '../parts/place.js';
 import { Form, unpairs } from '../parts/form.js';
 import { notice, open } from '../parts/dialog.js';
 import { ask, go, link, useRoute } from '../parts/router.js';
@@ -53,13 +54,14 @@ function Nothing({ loading, query, make }) {
 }
 
 // edit makes a topic, or changes one; it resolves with its name.
-export function edit(topic) {
+export async function edit(topic) {
   const placed = topic?.placed[0];
   const attributes = { ...placed?.attributes };
   delete attributes['message.type'];
   const fields = [
     !topic && { name: 'name', label: t('name'), required: true, pattern: '[%\\|a-zA-Z0-9_\\-]+', patternHint: t('name.hint'), max: 127, hint: t('name.hint'), autofocus: true, wide: true },
     !topic && { name: 'type', label: t('type'), kind: 'select', value: 'NORMAL', options: kinds.map((k) => [k, `${k} – ${t('type.' + k)}`]), wide: true },
+    !topic && await place(),
     { name: 'write_queues', label: t('queues.write'), kind: 'number', min: 0, max: 1024, required: true, value: placed?.write_queues ?? 8 },
     { name: 'read_queues', label: t('queues.read'), kind: 'number', min: 0, max: 1024, required: true, value: placed?.read_queues ?? 8 },
     { name: 'perm', label: t('perm'), kind: 'select', value: placed?.perm ?? 'RW', options: ['RW', 'R', 'W', '-'].map((p) => [p, t('perm.' + p)]), hint: t('perm.hint') },

@@ -1,7 +1,6 @@
 // Requests to the console's API. Each names the cluster that was chosen; a
 // change carries the session's token. What fails is an ApiError with the
 // server's words and its advice.
-import { recall, remember } from './store.js';
 import { t } from './i18n.js';
 import { here } from './router.js';
 
@@ -18,14 +17,11 @@ export class ApiError extends Error {
 
 export const theSession = () => session;
 
-// site is the chosen cluster: that of the address, else the remembered one.
+// site is the cluster that the address names, else the first: an address says
+// the same to everybody.
 export function site() {
   const names = session?.sites.map((s) => s.name) ?? [];
-  return [here().query.site, recall('site')].find((name) => names.includes(name)) ?? names[0];
-}
-
-export function chooseSite(name) {
-  remember('site', name);
+  return names.includes(here().query.site) ? here().query.site : names[0];
 }
 
 // url is the address of a request, for links and event streams.

@@ -53,7 +53,7 @@ const steps = [['day', 86400e3], ['hour', 3600e3], ['minute', 60e3], ['second', 
 // span is how long: its two largest units.
 export function span(ms) {
   if (missing(ms)) return none;
-  if (ms < 1000) return unit(Math.round(ms), 'millisecond');
+  if (ms < 1000) return ms ? unit(Math.round(ms), 'millisecond') : unit(0, 'second');
   if (ms < 9950) return unit(Math.round(ms / 100) / 10, 'second');
   const parts = [];
   let rest = Math.round(ms / 1000) * 1000;

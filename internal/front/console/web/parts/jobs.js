@@ -36,7 +36,8 @@ export function Jobs({ group }) {
 // Progress is how far a job is, in a bar and in words.
 export function Progress({ job: j }) {
   const words = [
-    j.kind === 'purge' ? t('job.purgedof', { n: j.purged }) : j.dry_run ? t('job.found', { n: j.found }) : t('job.sentof', { n: j.sent }),
+    j.kind === 'purge' ? t('job.purgedof', { n: j.purged }) : j.dry_run ? t('job.found', { n: j.sent }) : t('job.sentof', { n: j.sent }),
+    j.found > 0 && t('job.already', { n: j.found }),
     j.busy > 0 && t('job.busy', { n: j.busy }),
     t('job.looked', { n: j.looked, of: j.of }),
     j.state === 'running' && j.left_seconds !== undefined && t('job.left', { span: span(j.left_seconds * 1000) }),

@@ -62,7 +62,7 @@ export function redrive(group, filter) {
         ${state.error && html`<${Fault} error=${state.error} />`}
       </div><footer>
         <button type="button" onClick=${() => close(sent)}>${t(sent ? 'close' : 'cancel')}</button>
-        ${!sent && html`<button class="primary" disabled=${state.busy || running || (dry && !job.found)}>${dry ? t('redrive.do', { n: job.found }) : t('dryrun.do')}</button>`}
+        ${!sent && html`<button class="primary" disabled=${state.busy || running || (dry && !job.sent)}>${dry ? t('redrive.do', { n: job.sent }) : t('dryrun.do')}</button>`}
       </footer></form>`;
   });
 }

@@ -7,9 +7,10 @@ export function parse(hash) {
   return { path: path.split('/').filter(Boolean).map(decodeURIComponent), query: Object.fromEntries(new URLSearchParams(query)) };
 }
 
-// link is the address of a page; parts of the path are escaped.
+// link is the address of a page, of the cluster that is shown; parts of the
+// path are escaped.
 export function link(path, query) {
-  const asked = Object.entries(query ?? {}).filter(([, v]) => v !== undefined && v !== null && v !== '');
+  const asked = Object.entries({ site: route.query.site, ...query }).filter(([, v]) => v !== undefined && v !== null && v !== '');
   const text = new URLSearchParams(asked).toString();
   return '#/' + path.map(encodeURIComponent).join('/') + (text ? '?' + text : '');
 }

@@ -1,15 +1,15 @@
 // What is around every page: navigation, the chosen cluster, the reader's
 // preferences, keys.
-import { html, useEffect, useRef, useState } from './dom.js';
+import { html, useEffect, useState } from './dom.js';
 import { language, languages, t } from './i18n.js';
 import * as api from './api.js';
-import { ask, here, link, useRoute } from './router.js';
-import { Empty, Fault, Icon, Page, Wait } from './show.js';
+import { ask, link, useRoute } from './router.js';
+import { Badge, Empty, Fault, Icon, Page, Wait } from './show.js';
 import { keys } from './keys.js';
 import { recall, remember } from './store.js';
 
-// pages are the sections in the order of the navigation, each with the key
-// that goes there after "g" and what draws it.
+// sections are the pages in the order of the navigation, each with the key that
+// goes there after "g" and what draws it and one of its things.
 export const sections = [
   ['', [{ id: 'overview', key: 'o', load: () => import('../pages/overview.js') }]],
   ['nav.data', [
@@ -41,15 +41,16 @@ export function Shell({ session, speak }) {
     <a class="skip" href="#content" onClick=${(e) => { e.preventDefault(); document.querySelector('main').focus(); }}>${t('skip')}</a>
     <header class="top">
       <button type="button" class="icon menu" aria-label=${t('menu')} aria-expanded=${open} aria-controls="navigation" onClick=${() => setOpen(!open)}><${Icon} name=${open ? 'close' : 'menu'} /></button>
-      <a class="brand" href="#/"><img src="mark.svg" alt="" width="24" height="24" /><span>Goddard</span></a>
+      <a class="brand" href=${link([])}><img src="mark.svg" alt="" width="24" height="24" /><span>Goddard</span></a>
       <${Sites} session=${session} />
+      ${session.read_only && html`<${Badge} kind="warn">${t('readonly')}<//>`}
       <span class="gap"></span>
       <${Preferences} session=${session} speak=${speak} />
     </header>
     <nav id="navigation" class="side" aria-label=${t('nav')}>
       ${sections.map(([title, list]) => html`<div key=${title}>
         ${title && html`<h2>${t(title)}</h2>`}
-        <ul>${list.map((p) => html`<li key=${p.id}><a href=${link(p.id === 'overview' ? [] : [p.id], { site: route.query.site })} aria-current=${p.id === name ? 'page' : undefined}>
+        <ul>${list.map((p) => html`<li key=${p.id}><a href=${link(p.id === 'overview' ? [] : [p.id])} aria-current=${p.id === name ? 'page' : undefined}>
           <${Icon} name=${p.id} /><span>${t('nav.' + p.id)}</span></a></li>`)}</ul></div>`)}
       <p class="version">${session.version}</p>
     </nav>
@@ -58,16 +59,21 @@ export function Shell({ session, speak }) {
   </div>`;
 }
 
+// moved is set once a page was shown: the next ones take the focus to their
+// headings, the first leaves it to the browser.
+let moved = false;
+
 function Content({ name, path }) {
   const [state, set] = useState({});
-  const first = useRef(document.activeElement === document.body);
   const page = all.find((p) => p.id === name);
   const source = path.length > 1 ? page?.one : page?.load;
   useEffect(() => {
     source?.().then((module) => set({ view: module.default }), () => set({ error: { message: t('error.unreachable'), fix: t('error.unreachable.fix') } }));
   }, [source]);
   useEffect(() => {
-    if (state.view && !first.current) document.querySelector('main h1')?.focus({ preventScroll: true });
+    if (!state.view) return;
+    if (moved) document.querySelector('main h1')?.focus({ preventScroll: true });
+    moved = true;
   }, [state.view]);
   if (!source) return html`<${Page} title=${t('lost.title')}><${Empty} title=${t('lost.text')} icon="info"><a href="#/">${t('lost.home')}</a><//><//>`;
   if (state.error) return html`<${Fault} error=${state.error} again=${() => location.reload()} />`;
@@ -77,10 +83,7 @@ function Content({ name, path }) {
 
 function Sites({ session }) {
   const { sites } = session;
-  const change = (e) => {
-    api.chooseSite(e.target.value);
-    ask({ site: e.target.value });
-  };
+  const change = (e) => ask({ site: e.target.value === sites[0].name ? undefined : e.target.value }, true);
   if (sites.length < 2) return html`<span class="site"><${Icon} name="server" />${sites[0]?.name}</span>`;
   return html`<label class="site"><${Icon} name="server" /><span class="hidden">${t('site')}</span>
     <select value=${api.site()} onChange=${change}>${sites.map((s) => html`<option key=${s.name} value=${s.name} selected=${s.name === api.site()}>${s.name}</option>`)}</select></label>`;
@@ -107,5 +110,3 @@ function Preferences({ session, speak }) {
       <button type="button" class="icon" aria-label=${t('logout')} title=${t('logout')} onClick=${() => api.logout()}><${Icon} name="logout" /></button>`}
   </div>`;
 }
-
-export const current = () => here().path[0] ?? 'overview';

@@ -1,7 +1,7 @@
 // Small things that every page shows.
 import { html, useEffect, useRef, useState } from './dom.js';
 import { t } from './i18n.js';
-import { here, ask, useRoute } from './router.js';
+import { ask, link, useRoute } from './router.js';
 import { ago, instant } from './format.js';
 
 export const Icon = ({ name }) => html`<svg class="glyph" aria-hidden="true"><use href=${'vendor/icons.svg#' + name} /></svg>`;
@@ -52,7 +52,7 @@ export const Panel = ({ title, actions, children, flush, id }) => html`<section 
 
 // Tabs are links, so that each has an address.
 export function Tabs({ all, label }) {
-  const { query } = useRoute();
+  const { path, query } = useRoute();
   const now = query.tab ?? all[0].id;
   const choose = (e, id) => {
     if (e.metaKey || e.ctrlKey) return;
@@ -66,7 +66,7 @@ export function Tabs({ all, label }) {
     tabs[(tabs.indexOf(document.activeElement) + by + tabs.length) % tabs.length].focus();
   };
   return html`<nav class="tabs" aria-label=${label} onKeyDown=${step}>
-    ${all.map((tab) => html`<a key=${tab.id} href=${location.hash.split('?')[0] + '?tab=' + tab.id} aria-current=${tab.id === now ? 'page' : undefined}
+    ${all.map((tab) => html`<a key=${tab.id} href=${link(path, { tab: tab.id })} aria-current=${tab.id === now ? 'page' : undefined}
       onClick=${(e) => choose(e, tab.id)}>${tab.label}${tab.count !== undefined && html`<span class="count">${tab.count}</span>`}</a>`)}
   </nav>`;
 }
@@ -99,9 +99,16 @@ export function Copy({ text, children }) {
 // Search is a field whose text is in the address; "/" goes to it.
 export function Search({ label, name = 'q' }) {
   const { query } = useRoute();
+  const asked = query[name] ?? '';
+  const [text, setText] = useState(asked);
   const timer = useRef();
+  const field = useRef();
+  useEffect(() => {
+    if (document.activeElement !== field.current) setText(asked); // who types is ahead of the address
+  }, [asked]);
   const type = (e) => {
     const { value } = e.target;
+    setText(value);
     clearTimeout(timer.current);
     timer.current = setTimeout(() => ask({ [name]: value, page: undefined }), 200);
   };
@@ -110,7 +117,7 @@ export function Search({ label, name = 'q' }) {
   };
   useEffect(() => () => clearTimeout(timer.current), []);
   return html`<label class="search"><${Icon} name="search" /><span class="hidden">${label}</span>
-    <input type="search" data-search placeholder=${label} value=${here().query[name] ?? ''} key=${name} spellcheck="false" autocomplete="off" onInput=${type} onKeyDown=${key} /><kbd aria-hidden="true">/</kbd></label>`;
+    <input type="search" ref=${field} data-search placeholder=${label} value=${text} spellcheck="false" autocomplete="off" onInput=${type} onKeyDown=${key} /><kbd aria-hidden="true">/</kbd></label>`;
 }
 
 // Choice is a select whose value is in the address.

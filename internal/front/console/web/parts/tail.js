@@ -1,6 +1,6 @@
 // Messages as they arrive: server-sent events, the newest above. Nothing is
 // listened to while paused or while nobody looks.
-import { html, useEffect, useRef, useState } from './dom.js';
+import { html, useLayoutEffect, useRef, useState } from './dom.js';
 import { t } from './i18n.js';
 import { url, seg } from './api.js';
 import { link } from './router.js';
@@ -16,7 +16,7 @@ export function Tail({ topic }) {
   const [rows, setRows] = useState([]);
   const [state, setState] = useState({ skipped: 0 });
   const seen = useRef(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!on) return undefined;
     let source;
     const listen = () => {
@@ -44,6 +44,7 @@ export function Tail({ topic }) {
     return () => {
       document.removeEventListener('visibilitychange', turn);
       source?.close();
+      setState((s) => ({ ...s, open: false }));
     };
   }, [topic, on, asked]);
   const change = (name) => (e) => setFilter((f) => ({ ...f, [name]: e.target.value }));
