@@ -19,12 +19,13 @@ const layers = `
 NONE                          < mq, wire, segment, rate, door, front/grpc/rmq;
 mq                            < filter, lite;
 mq, wire, door                < rpc;
+mq, rate                      < limit;
 mq, segment                   < store;
 store                         < timer, txn, pop, dedup;
 rpc                           < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
-store, timer, txn, pop, dedup, rate, lite < broker;
+store, timer, txn, pop, dedup, limit, lite < broker;
 mq, rpc, filter               < front/remoting;
 mq, filter, door, front/grpc/rmq < front/grpc;
 mq, door                      < front/web;

@@ -49,6 +49,8 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 		family("fifo", "See and park message groups that hold themselves up",
 			fifoList(ours("list GROUP TOPIC")), fifoPark(ours("park GROUP TOPIC MESSAGE-GROUP")),
 			fifoRelease(ours("release GROUP TOPIC MESSAGE-GROUP")), fifoBury(ours("bury GROUP TOPIC MESSAGE-GROUP"))),
+		family("limit", "Limit what clients may do, and see what was refused",
+			limitSet(ours("set SCOPE [NAME]")), limitDelete(ours("delete SCOPE [NAME]")), limitList(ours("list"))),
 		family("cluster", "See the brokers of a cluster", clusterList(ours("list"))),
 		family("broker", "See and set what a broker does",
 			brokerStatus(ours("status")), brokerClean(ours("clean")),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/dedup"
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
 	"github.com/goddardmq/goddard/internal/store"
@@ -41,6 +42,7 @@ type Broker struct {
 	parking  *parking
 	rates    *rates
 	throttle *throttle
+	limits   *limit.Table
 	stats    *stats
 	ids      *uniqueKeys
 	turn     atomic.Uint32 // which producer is asked next about a transaction
@@ -50,6 +52,8 @@ type Broker struct {
 	// changing lets one change of the settings happen at a time, and guards kept.
 	changing sync.Mutex
 	kept     kept
+	// limiting lets one change of a limit and its row happen at a time.
+	limiting sync.Mutex
 	closing  atomic.Bool // no sends and pulls any more
 	unkept   atomic.Bool // rows wait for space on the disk
 	// ready is set once everything that appended speaks to is there.
@@ -70,7 +74,7 @@ func New(o Options) (*Broker, error) {
 	o = o.withDefaults()
 	b := &Broker{
 		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
-		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), throttle: newThrottle(), lites: newLites(), started: time.Now(),
+		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), limits: limit.New(), throttle: newThrottle(), lites: newLites(), started: time.Now(),
 	}
 	b.live.Store(newLive(o))
 	b.sendings.New = func() any {
@@ -126,7 +130,7 @@ func (b *Broker) load(o Options) error {
 		Store: b.store, Broker: o.Name, MaxKeys: func() int64 { return int64(b.opts().MaxDedupKeys) }, Log: o.Log,
 	})
 	b.offsets = newOffsets(b.store, b.stats, b.keepLater)
-	if err := errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.loadModes(), b.offsets.load()); err != nil {
+	if err := errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.loadModes(), b.loadLimits(), b.offsets.load()); err != nil {
 		return err
 	}
 	return errors.Join(b.loadLites(), b.dedup.Load())

@@ -147,6 +147,9 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := limitSend(s.batch.From, t, one); err != nil {
+		return nil, err
+	}
 	seen := examine(one.Properties)
 	if err := checkPassing(one, seen); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/dedup"
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
 )
@@ -38,7 +39,8 @@ type topic struct {
 
 type topicCounters struct {
 	putNums, putSize *counter
-	turn             atomic.Uint32 // queue that a message without one goes to next
+	turn             atomic.Uint32               // queue that a message without one goes to next
+	sending          atomic.Pointer[limit.Topic] // nil: no limit on what is sent to it
 }
 
 // topics are all topics of the broker.

@@ -104,6 +104,9 @@ const (
 	GoddardListDelayed                   Code = 20010  // Messages that wait for a time of their own; Goddard's own request.
 	GoddardListMessageGroups             Code = 20020  // Message groups that are parked for a consumer group or do not get on; Goddard's own request.
 	GoddardSettleMessageGroup            Code = 20021  // Parks a message group for a consumer group, or ends that; Goddard's own request.
+	GoddardListLimits                    Code = 20040  // The limits and what became of them; Goddard's own request.
+	GoddardPutLimit                      Code = 20041  // Sets a limit, in place of one on the same; rates per second, 0: none. Goddard's own request.
+	GoddardDeleteLimit                   Code = 20042  // Takes a limit away; Goddard's own request.
 	GetBrokerHAStatus                    Code = 907    // How far the slaves are.
 	ResetMasterFlushOffset               Code = 908    // Tells a slave how much the master has synced.
 	GetBrokerEpochCache                  Code = 1007   // The terms of a broker and where they begin.
@@ -492,6 +495,12 @@ func requestName(c Code) string {
 		return "GODDARD_LIST_MESSAGE_GROUPS"
 	case GoddardSettleMessageGroup:
 		return "GODDARD_SETTLE_MESSAGE_GROUP"
+	case GoddardListLimits:
+		return "GODDARD_LIST_LIMITS"
+	case GoddardPutLimit:
+		return "GODDARD_PUT_LIMIT"
+	case GoddardDeleteLimit:
+		return "GODDARD_DELETE_LIMIT"
 	case GetBrokerHAStatus:
 		return "GET_BROKER_HA_STATUS"
 	case ResetMasterFlushOffset:

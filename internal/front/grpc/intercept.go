@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/mq"
 )
 
 // maxClientID bounds the id that a client gives itself, in bytes.
@@ -30,6 +31,7 @@ type caller struct {
 	language string // as remoting clients name theirs
 	version  string
 	remote   netip.AddrPort
+	visitor  *visitor // nil where there is no connection
 }
 
 type callerKey struct{}
@@ -52,8 +54,12 @@ func identified(ctx context.Context, method string) (context.Context, error) {
 	c := caller{clientID: first("x-mq-client-id"), language: language(first("x-mq-language")), version: first("x-mq-client-version")}
 	if p, ok := peer.FromContext(ctx); ok {
 		c.remote = addrPort(p.Addr)
+		c.visitor, _ = p.AuthInfo.(*visitor)
 	}
 	ctx = context.WithValue(ctx, callerKey{}, c)
+	if err := c.admit(method); err != nil {
+		return ctx, err
+	}
 	if !strings.HasPrefix(method, messagingService) {
 		return ctx, nil
 	}
@@ -64,6 +70,34 @@ func identified(ctx context.Context, method string) (context.Context, error) {
 		return ctx, refusef(rmq.Code_CLIENT_ID_REQUIRED, "the client id has %d bytes, at most %d are allowed", len(c.clientID), maxClientID)
 	}
 	return ctx, nil
+}
+
+// admit counts the call, unless a limit refuses it.
+func (c *caller) admit(method string) error {
+	switch v := c.visitor; {
+	case v == nil:
+		return nil
+	case v.refused != nil:
+		return v.refused
+	default:
+		return v.visit.Request(mq.Caller{Addr: c.remote}, vital[method] || !strings.HasPrefix(method, messagingService))
+	}
+}
+
+// visit is the connection that the call came over; nil if there is none.
+func (c *caller) visit() mq.Visit {
+	if c.visitor == nil || c.visitor.visit == nil {
+		return nil
+	}
+	return c.visitor.visit
+}
+
+// vital are the calls that a client's limit of requests does not refuse: they
+// end what was begun.
+var vital = map[string]bool{
+	messagingService + "Heartbeat": true, messagingService + "NotifyClientTermination": true, messagingService + "Telemetry": true,
+	messagingService + "AckMessage": true, messagingService + "ChangeInvisibleDuration": true, messagingService + "EndTransaction": true,
+	messagingService + "ForwardMessageToDeadLetterQueue": true, messagingService + "UpdateOffset": true,
 }
 
 // language is a client's language among those that RocketMQ's tools know.
@@ -138,7 +172,11 @@ func (s *Server) refuseStream(ss grpc.ServerStream, method string, err error) er
 	case messagingService + "PullMessage":
 		return ss.SendMsg(&rmq.PullMessageResponse{Content: &rmq.PullMessageResponse_Status{Status: state}})
 	}
-	return status.Error(codes.InvalidArgument, state.Message)
+	code := codes.InvalidArgument
+	if state.Code == rmq.Code_TOO_MANY_REQUESTS {
+		code = codes.ResourceExhausted
+	}
+	return status.Error(code, state.Message)
 }
 
 // An identifiedStream has its caller in its context.

@@ -75,6 +75,17 @@ const (
 	replyBody = 64 << 20
 )
 
+// vital says that a client's limit of requests does not refuse it: it ends what
+// was begun, or lets operators act.
+func (op *operation) vital() bool {
+	switch op.code {
+	case wire.HeartBeat, wire.UnregisterClient, wire.UpdateConsumerOffset, wire.AckMessage, wire.BatchAckMessage, wire.ChangeMessageInvisibleTime,
+		wire.ConsumerSendMsgBack, wire.EndTransaction, wire.LockBatchMQ, wire.UnlockBatchMQ:
+		return true
+	}
+	return op.access == clusterGet || op.access == clusterWrite
+}
+
 // operations is the table. A code that is not in it answers
 // REQUEST_CODE_NOT_SUPPORTED.
 var operations = []operation{
@@ -171,6 +182,10 @@ var operations = []operation{
 
 	{wire.GoddardListMessageGroups, listMessageGroups, beside, groupGet, 0, "message groups that are parked or do not get on"},
 	{wire.GoddardSettleMessageGroup, settleMessageGroup, beside, groupUpdate, 0, "park a message group, release it or bury what waits"},
+
+	{wire.GoddardListLimits, listLimits, beside, clusterGet, 0, "limits, what is used of them and what they refused"},
+	{wire.GoddardPutLimit, putLimit, beside, clusterWrite, 0, "limit what clients may do"},
+	{wire.GoddardDeleteLimit, deleteLimit, beside, clusterWrite, 0, "lift a limit"},
 
 	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
 	{wire.CloneGroupOffset, cloneOffsets, beside, groupUpdate, 0, "a group begins where another is"},

@@ -108,7 +108,16 @@ func sessionOf(c *rpc.Conn) *session {
 
 // serve finds what answers a request and runs it as the table says.
 func (s *session) serve(req *wire.Command) {
+	if s.visit == nil {
+		s.turnAway(req)
+		return
+	}
 	op := s.h.table[req.Code]
+	if err := s.visit.Request(s.caller, op != nil && op.vital()); err != nil {
+		s.handOver() // answers keep their order
+		s.refuse(req, err)
+		return
+	}
 	if op == nil {
 		s.handOver()
 		s.refuse(req, notSupported(req.Code))
