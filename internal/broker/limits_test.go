@@ -63,7 +63,7 @@ func TestATopicTakesWhatItsAttributesAllow(t *testing.T) {
 			t.Errorf("%d of 50 to another topic: %v", n, err)
 		}
 		put(map[string]string{"+" + limit.AttributeMessages: "20"})
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if n, _ := r.sentBy(a, 50, "T", "x"); n != 20 {
 			t.Errorf("%d of a raised 20", n)
 		}

@@ -43,7 +43,7 @@ func New(o Options) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	kv, err := openKVConfig(o.KVConfigPath)
 	if err != nil {
 		return nil, fmt.Errorf("namesrv: %w", err)
@@ -70,6 +70,9 @@ func New(o Options) (*Server, error) {
 
 // Addr is where the server listens.
 func (s *Server) Addr() netip.AddrPort { return s.rpc.Addr() }
+
+// Conns is how many connections are open.
+func (s *Server) Conns() int { return s.rpc.Conns() }
 
 // Run serves until ctx ends and returns when every goroutine has ended.
 func (s *Server) Run(ctx context.Context) error {

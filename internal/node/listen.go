@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,6 +81,7 @@ func (n *Node) listenGRPC(name string) error {
 	}
 	o := n.c.GRPC
 	o.Broker, o.Admin, o.Name, o.Version, o.ClientVersion = n.broker, announcer{n.broker, n}, name, n.c.Version, wire.VersionCurrent
+	o.Access, o.Cluster = n.access, n.broker.Settings(context.Background())["brokerClusterName"]
 	o.Advertised, o.Drain, o.Log = n.c.Advertise, n.c.RPC.Drain, n.c.Log
 	if h, _, err := net.SplitHostPort(o.Advertised); err == nil {
 		o.Advertised = h // the port in it is the other protocol's

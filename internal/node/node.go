@@ -13,11 +13,15 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
 	"github.com/goddardmq/goddard/internal/front/web"
+	"github.com/goddardmq/goddard/internal/meter"
+	"github.com/goddardmq/goddard/internal/metrics"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
@@ -27,19 +31,25 @@ import (
 
 // A Node is a server: the parts of its role, open and not yet started.
 type Node struct {
-	c         Config
-	handler   *frontDoor
-	door      *door.Door
-	peers     *tls.Config  // how name servers and brokers elsewhere are reached; nil: without TLS
-	listener  *rpc.Server  // of the broker
-	fast      *rpc.Server  // nil if there is none
-	grpc      *grpc.Server // nil if there is none
-	http      *web.Server  // nil if there is none
-	broker    *broker.Broker
-	tracer    *trace.Tracer // nil if no spans are written
-	namesrv   *namesrv.Server
-	local     *namesrv.Local
-	registrar *namesrv.Registrar
+	c Config
+	// configured is what the settings were at the start, as running servers write them.
+	configured map[string]string
+	handler    *frontDoor
+	door       *door.Door
+	peers      *tls.Config      // how name servers and brokers elsewhere are reached; nil: without TLS
+	listener   *rpc.Server      // of the broker
+	fast       *rpc.Server      // nil if there is none
+	grpc       *grpc.Server     // nil if there is none
+	http       *web.Server      // nil if there is none
+	prom       *web.Server      // of metrics alone; nil if there is none
+	metrics    *metrics.Metrics // nil if none are shown
+	console    *console.Console // nil if there is none
+	broker     *broker.Broker
+	access     *auth.Access
+	tracer     *trace.Tracer // nil if no spans are written
+	namesrv    *namesrv.Server
+	local      *namesrv.Local
+	registrar  *namesrv.Registrar
 
 	serving atomic.Bool // from the start of all parts until the first stops
 
@@ -55,7 +65,10 @@ func New(c Config) (*Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{c: c, handler: &frontDoor{}}
+	n := &Node{c: c, handler: &frontDoor{}, configured: configured(c)}
+	if !c.Metrics.Disabled() {
+		n.c.RPC.Calls = new(meter.Calls)
+	}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -93,6 +106,12 @@ func (n *Node) open() error {
 	if err := n.listenHTTP(); err != nil {
 		return err
 	}
+	if err := n.openMetrics(); err != nil {
+		return err
+	}
+	if err := n.openConsole(); err != nil {
+		return err
+	}
 	if n.broker == nil {
 		return nil
 	}
@@ -104,6 +123,7 @@ func (n *Node) openBroker() error {
 	o := n.c.Broker
 	host := n.storeHost()
 	o.Version, o.RocketMQVersion, o.Log = n.c.Version, wire.VersionName(wire.VersionCurrent), n.c.Log
+	o.LogLevel, o.Level = n.c.LogLevel, n.c.Level
 	o.OnTopicChanged, o.TopicRoute = n.topicChanged, n.topicQueues
 	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
 	if n.c.Trace.Endpoint != "" {
@@ -118,9 +138,13 @@ func (n *Node) openBroker() error {
 	}
 	n.broker = b
 	n.warnOfJavaTopics()
+	if err := n.openAccess(); err != nil {
+		return err
+	}
 	settings := b.Settings(context.Background())
 	front, err := remoting.New(remoting.Options{
-		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false", Log: n.c.Log,
+		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false",
+		Access: n.access, Cluster: settings["brokerClusterName"], Log: n.c.Log,
 	})
 	if err != nil {
 		return err
@@ -143,6 +167,7 @@ func (n *Node) openTracer() error {
 func (n *Node) openNamesrv() error {
 	o := n.c.Namesrv
 	o.Listen, o.Port, o.RPC, o.TLS, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.peers, n.c.Log
+	o.RPC.Calls = nil // they are those of brokers
 	if o.KVConfigPath == "" && n.c.FS == nil {
 		o.KVConfigPath = filepath.Join(n.c.Data, "kvConfig.json")
 		if n.c.Role == RoleAll {
@@ -151,6 +176,10 @@ func (n *Node) openNamesrv() error {
 	}
 	if o.SettingsPath == "" && n.c.FS == nil {
 		o.SettingsPath = filepath.Join(filepath.Dir(o.KVConfigPath), "namesrvSettings.json")
+	}
+	if n.c.Role == RoleNamesrv {
+		o.LogLevel, o.Level = n.c.LogLevel, n.c.Level
+		o.Settings = n.settings
 	}
 	s, err := namesrv.New(o)
 	if err != nil {
@@ -257,6 +286,12 @@ func (n *Node) Close() error {
 	if n.http != nil {
 		errs = append(errs, n.http.Close())
 	}
+	if n.prom != nil {
+		errs = append(errs, n.prom.Close())
+	}
+	if n.console != nil {
+		errs = append(errs, n.console.Close())
+	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
 		end()
@@ -267,6 +302,9 @@ func (n *Node) Close() error {
 	}
 	if n.tracer != nil {
 		errs = append(errs, n.tracer.Close())
+	}
+	if n.access != nil {
+		errs = append(errs, n.access.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -300,6 +338,12 @@ func (n *Node) parts() []part {
 	if n.http != nil {
 		all = append(all, part{name: "HTTP listener", run: n.http.Run})
 	}
+	if n.prom != nil {
+		all = append(all, part{name: "metrics listener", run: n.prom.Run})
+	}
+	if n.console != nil { // ends live tails before the listener waits for them
+		all = append(all, part{name: "console", run: n.console.Run})
+	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})
 	}
@@ -313,11 +357,13 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	parts := n.parts()
-	errs := make([]error, len(parts)+1)
+	errs := make([]error, len(parts)+2)
 	cancels := make([]context.CancelFunc, len(parts))
 	ended := make([]chan struct{}, len(parts))
 	endTracing := n.startTracing(ctx)
 	defer endTracing()
+	endMetrics := n.startMetrics(ctx)
+	defer endMetrics()
 	var wg sync.WaitGroup
 	for i, p := range parts {
 		var own context.Context
@@ -348,6 +394,9 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.broker != nil {
 		errs[len(parts)] = n.broker.Close()
 	}
+	if n.access != nil {
+		errs[len(parts)+1] = n.access.Close()
+	}
 	return errors.Join(errs...)
 }
 
@@ -357,13 +406,19 @@ func (n *Node) startTracing(ctx context.Context) (end func()) {
 	if n.tracer == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	return inBackground(ctx, func(ctx context.Context) {
 		if err := n.tracer.Run(ctx); err != nil {
 			n.c.Log.Warn("the connection to the collector of spans did not end well", "error", err)
 		}
 	})
+}
+
+// inBackground runs f beside everything else until the function that it returns
+// is called, which waits for its end.
+func inBackground(ctx context.Context, f func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { f(ctx) })
 	return func() {
 		cancel()
 		wg.Wait()

@@ -21,7 +21,7 @@ func Print(w io.Writer, c Config, onlyImportant bool) error {
 		if onlyImportant && !slices.Contains(important, s.Name) {
 			continue
 		}
-		line := fmt.Sprintf("%s = %s", s.Name, s.get(c))
+		line := fmt.Sprintf("%s = %s", s.Name, s.mask(s.get(c)))
 		if s.get(c) == "" {
 			line = fmt.Sprintf("# %s: %s", s.Name, defaultOf(s.Doc()))
 		}

@@ -105,6 +105,7 @@ func (c *Conn) burst() (more bool, err error) {
 		return false, err
 	}
 	c.beginBurst()
+	arrived := int64(c.clock())
 	served, owed := false, 0
 	for frame != nil {
 		c.in.cmds = append(c.in.cmds, wire.Command{})
@@ -113,6 +114,7 @@ func (c *Conn) burst() (more bool, err error) {
 			err = c.in.undecodable(err)
 			break
 		}
+		cmd.Arrived = arrived
 		if cmd.Response() {
 			c.answered(cmd)
 		} else {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -45,12 +46,15 @@ type ServerOptions struct {
 	// through as they are.
 	Door *door.Door
 
+	// Calls, if set, counts the answers and how long they took.
+	Calls *meter.Calls
+
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger
 }
 
-// withDefaults fills in what is not set.
-func (o ServerOptions) withDefaults() ServerOptions {
+// WithDefaults fills in what is not set.
+func (o ServerOptions) WithDefaults() ServerOptions {
 	setDefault(&o.IdleTimeout, 120*time.Second)
 	setDefault(&o.WriteTimeout, 30*time.Second)
 	setDefault(&o.WriteBuffer, 64<<20)
@@ -109,7 +113,7 @@ func keepAlive() net.KeepAliveConfig {
 // Listen checks the options and listens on addr, "host:port". Connections wait
 // in the socket until Run.
 func Listen(addr string, h Handler, o ServerOptions) (*Server, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
@@ -125,7 +129,7 @@ func Listen(addr string, h Handler, o ServerOptions) (*Server, error) {
 func newServer(ln net.Listener, h Handler, o ServerOptions) *Server {
 	s := &Server{options: o, handler: h, listener: ln, settings: settings{
 		idleTimeout: o.IdleTimeout, writeTimeout: o.WriteTimeout,
-		maxFrame: o.MaxFrame, writeBuffer: o.WriteBuffer, log: o.Log,
+		maxFrame: o.MaxFrame, writeBuffer: o.WriteBuffer, log: o.Log, calls: o.Calls,
 	}}
 	s.mu.conns = make(map[*Conn]struct{})
 	return s

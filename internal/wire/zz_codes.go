@@ -107,6 +107,8 @@ const (
 	GoddardListLimits                    Code = 20040  // The limits and what became of them; Goddard's own request.
 	GoddardPutLimit                      Code = 20041  // Sets a limit, in place of one on the same; rates per second, 0: none. Goddard's own request.
 	GoddardDeleteLimit                   Code = 20042  // Takes a limit away; Goddard's own request.
+	GoddardExplainAccess                 Code = 20030  // What decides whether a user may do something, and why.
+	GoddardFindPopped                    Code = 20022  // Until when a group has a message in hand; Goddard's own request. QUERY_NOT_FOUND if it has not.
 	GetBrokerHAStatus                    Code = 907    // How far the slaves are.
 	ResetMasterFlushOffset               Code = 908    // Tells a slave how much the master has synced.
 	GetBrokerEpochCache                  Code = 1007   // The terms of a broker and where they begin.
@@ -501,6 +503,10 @@ func requestName(c Code) string {
 		return "GODDARD_PUT_LIMIT"
 	case GoddardDeleteLimit:
 		return "GODDARD_DELETE_LIMIT"
+	case GoddardExplainAccess:
+		return "GODDARD_EXPLAIN_ACCESS"
+	case GoddardFindPopped:
+		return "GODDARD_FIND_POPPED"
 	case GetBrokerHAStatus:
 		return "GET_BROKER_HA_STATUS"
 	case ResetMasterFlushOffset:

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -19,6 +20,11 @@ type Options struct {
 
 	// Name is the broker's name, as in routes. Required.
 	Name string
+
+	// Access says who may do what, and Cluster is the name of the cluster among
+	// what can be allowed. Nil lets everybody do everything.
+	Access  *auth.Access
+	Cluster string
 
 	// Version is what GetProxyRuntimeStats shows.
 	Version string

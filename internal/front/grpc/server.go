@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -99,7 +101,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 	}
 	for i := range operations {
 		s.table[operations[i].name] = &operations[i]
-		s.counts[operations[i].name] = new(count)
+		s.counts[operations[i].name] = &count{took: meter.NewHistogram(meter.RPCBounds)}
 	}
 	s.listener = &limited{Listener: ln, s: s}
 	s.grpc = grpc.NewServer(
@@ -139,6 +141,17 @@ func (s *Server) Addr() netip.AddrPort { return addrPort(s.listener.Addr()) }
 func addrPort(a net.Addr) netip.AddrPort {
 	at := door.AddrPort(a)
 	return netip.AddrPortFrom(at.Addr().WithZone(""), at.Port())
+}
+
+// Conns is how many connections are open.
+func (s *Server) Conns() int { return int(s.conns.Load()) }
+
+// EachCall calls f for every call that there is: how often it began, how often
+// it was refused, and how long it took in milliseconds if it does not stream.
+func (s *Server) EachCall(f func(call string, began, refused int64, took *meter.Histogram)) {
+	for name, n := range s.counts {
+		f(name[strings.LastIndexByte(name, '/')+1:], n.calls.Load(), n.refused.Load(), n.took)
+	}
 }
 
 // Close gives up a server that will not Run. During Run, end its ctx instead.

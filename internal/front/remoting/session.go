@@ -33,12 +33,13 @@ type session struct {
 	ctx      context.Context // ends with the connection
 	remote   string
 	bornHost netip.AddrPort
-	caller   mq.Caller
 	visit    mq.Visit // nil if the connection was refused
 	refused  error    // why it was
 	farewell *time.Timer
 
 	names   names
+	signing signing
+	demand  demand               // the last; its memory is used again
 	filters map[string]mq.Filter // by tag expression
 	beats   map[string]beat      // last full heartbeat, by client id
 
@@ -77,7 +78,7 @@ type waiter interface{ run() }
 func newSession(h *Handler, c *rpc.Conn) *session {
 	remote := c.RemoteAddr()
 	s := &session{
-		h: h, conn: c, ctx: c.Context(),
+		h: h, conn: c, ctx: mq.WithCaller(c.Context(), mq.Caller{Addr: c.RemoteAddr()}),
 		remote:    remote.String(),
 		bornHost:  netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()),
 		filters:   map[string]mq.Filter{},
@@ -89,8 +90,7 @@ func newSession(h *Handler, c *rpc.Conn) *session {
 	for range maxBursts {
 		s.idle <- nil
 	}
-	s.caller = mq.Caller{Addr: s.bornHost}
-	if s.visit, s.refused = h.broker.Connect(s.caller); s.refused != nil {
+	if s.visit, s.refused = h.broker.Connect(mq.Caller{Addr: s.bornHost}); s.refused != nil {
 		s.visit, s.farewell = nil, time.AfterFunc(refusedTime, c.Finish)
 	}
 	return s
