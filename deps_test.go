@@ -25,7 +25,7 @@ store                         < timer, txn, pop, dedup;
 rpc                           < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
-store, timer, txn, pop, dedup, rate, lite < broker;
+store, timer, txn, pop, dedup, limit, lite < broker;
 mq, rpc, filter, auth         < front/remoting;
 mq, meter, filter, auth, door, front/grpc/rmq < front/grpc;
 mq, door                      < front/web;

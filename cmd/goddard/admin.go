@@ -56,6 +56,8 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 		family("lite", "See lite topics and who wants them",
 			liteStatus(ours("status")), liteParent(ours("parent PARENT")), liteTopic(ours("topic PARENT LITE-TOPIC")),
 			liteClient(ours("client PARENT GROUP CLIENT-ID")), liteGroup(ours("group PARENT GROUP", "lag")), liteLook(ours("look PARENT GROUP"))),
+		family("limit", "Limit what clients may do, and see what was refused",
+			limitSet(ours("set SCOPE [NAME]")), limitDelete(ours("delete SCOPE [NAME]")), limitList(ours("list"))),
 		family("cluster", "See the brokers of a cluster", clusterList(ours("list")), clusterRTT(ours("rtt"))),
 		family("broker", "See and set what a broker does",
 			brokerStatus(ours("status")), brokerClean(ours("clean")), brokerTry(ours("try BROKER")), brokerProgress(ours("progress ADDRESS")), brokerHA(ours("ha")),

@@ -39,6 +39,9 @@ func (d *door) registerTLS(f *pflag.FlagSet) {
 	f.StringVar(&d.peers.Key, "tls-client-key", "", "`FILE` with the private key of --tls-client-cert")
 }
 
+// flagNames are a server's settings as the flags of commands that reach one.
+var flagNames = strings.NewReplacer("peer-tls-ca", "--tls-ca", "peer-tls-cert", "--tls-client-cert", "peer-tls-key", "--tls-client-key")
+
 // config is how to encrypt; nil means not to.
 func (d *door) config() (*tls.Config, error) {
 	p := d.peers
@@ -46,7 +49,11 @@ func (d *door) config() (*tls.Config, error) {
 	if (p.Cert == "") != (p.Key == "") {
 		return nil, errors.New("--tls-client-cert and --tls-client-key go together; give both or neither")
 	}
-	return p.Config()
+	c, err := p.Config()
+	if err != nil {
+		return nil, errors.New(flagNames.Replace(err.Error()))
+	}
+	return c, nil
 }
 
 // options are those of a client that complains on the command's standard error.

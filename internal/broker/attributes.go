@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/dedup"
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rate"
 )
@@ -59,6 +60,8 @@ var topicAttributes = []attribute{
 	{name: dedup.Attribute, check: between(1, int64(dedup.MaxWindow/time.Second))},
 	{name: attrRateMessages, check: between(1, rate.Max)},
 	{name: attrRateBytes, check: between(1, rate.Max)},
+	{name: limit.AttributeMessages, check: between(1, rate.Max)},
+	{name: limit.AttributeBytes, check: between(1, rate.Max)},
 	{name: attrLiteExpiration, check: between(-1, 30*24*60)},
 }
 

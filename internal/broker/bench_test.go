@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
 )
@@ -143,7 +144,11 @@ func TestSendAllocatesNothing(t *testing.T) {
 	b.stats, b.ids = new(stats), newUniqueKeys()
 	b.topics.table = newTable[topic]()
 	b.setTopic(mq.Topic{Name: "T", ReadQueues: 8, WriteQueues: 8, Perm: 6, FilterType: singleTag})
-	s := &sending{b: b}
+	visit, err := limit.New().Connect(mq.Caller{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sending{b: b, batch: &mq.SendBatch{From: visit}}
 	kv := props("UNIQ_KEY", "K", "WAIT", "true", "TAGS", "t")
 	send := mq.Send{Message: mq.Message{Topic: "T", QueueID: 3, Body: []byte("x")}}
 	got := testing.AllocsPerRun(1000, func() {

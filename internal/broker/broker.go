@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/dedup"
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
@@ -42,6 +43,7 @@ type Broker struct {
 	parking  *parking
 	rates    *rates
 	throttle *throttle
+	limits   *limit.Table
 	stats    *stats
 	figures  figures
 	ids      *uniqueKeys
@@ -52,6 +54,8 @@ type Broker struct {
 	// changing lets one change of the settings happen at a time, and guards kept.
 	changing sync.Mutex
 	kept     kept
+	// limiting lets one change of a limit and its row happen at a time.
+	limiting sync.Mutex
 	closing  atomic.Bool // no sends and pulls any more
 	unkept   atomic.Bool // rows wait for space on the disk
 	// ready is set once everything that appended speaks to is there.
@@ -75,7 +79,7 @@ func New(o Options) (*Broker, error) {
 	o = o.WithDefaults()
 	b := &Broker{
 		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
-		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), throttle: newThrottle(), lites: newLites(), started: time.Now(),
+		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), limits: limit.New(), throttle: newThrottle(), lites: newLites(), started: time.Now(),
 	}
 	b.figures.init()
 	b.live.Store(newLive(o))
@@ -132,7 +136,7 @@ func (b *Broker) load(o Options) error {
 		Store: b.store, Broker: o.Name, MaxKeys: func() int64 { return int64(b.opts().MaxDedupKeys) }, Log: o.Log,
 	})
 	b.offsets = newOffsets(b.store, b.stats, &b.figures, b.keepLater)
-	if err := errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.loadModes(), b.offsets.load()); err != nil {
+	if err := errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.loadModes(), b.loadLimits(), b.offsets.load()); err != nil {
 		return err
 	}
 	return errors.Join(b.loadLites(), b.dedup.Load())

@@ -40,6 +40,11 @@ func newRates() *rates {
 
 // limitsOf is what the attributes of a group or topic say; 0 is no limit.
 func limitsOf(what, name string, attributes map[string]string) (messages, bytes int64, err error) {
+	return perSecond(what, name, attributes, attrRateMessages, attrRateBytes)
+}
+
+// perSecond reads two attributes that limit a rate; 0 is no limit.
+func perSecond(what, name string, attributes map[string]string, keyMessages, keyBytes string) (messages, bytes int64, err error) {
 	parse := func(key string) (n int64) {
 		text, ok := attributes[key]
 		if !ok {
@@ -52,7 +57,7 @@ func limitsOf(what, name string, attributes map[string]string) (messages, bytes 
 		}
 		return n
 	}
-	messages, bytes = parse(attrRateMessages), parse(attrRateBytes)
+	messages, bytes = parse(keyMessages), parse(keyBytes)
 	return messages, bytes, err
 }
 
@@ -67,6 +72,7 @@ func (b *Broker) limitGroup(name string, attributes map[string]string) {
 func (b *Broker) limitTopic(name string, attributes map[string]string) {
 	messages, bytes, _ := limitsOf("topic", name, attributes)
 	b.rates.set(b.rates.mu.topics, name, messages, bytes)
+	b.limitSending(name, attributes)
 	notify(b.throttle.sooner)
 }
 

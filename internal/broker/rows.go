@@ -20,6 +20,7 @@ import (
 //	broker/offset/TOPIC 0 GROUP 0 queue4   committed8, reset8 (-1 unless a reset has
 //	                                       not reached a client), end8 of the log then
 //	broker/mode/TOPIC 0 GROUP              mq.RequestMode as JSON
+//	broker/limit/SCOPE/NAME                mq.LimitRule as JSON
 //
 // Numbers are big-endian.
 const (
@@ -30,6 +31,7 @@ const (
 	versionRows   = "broker/version/"
 	offsetRows    = "broker/offset/"
 	modeRows      = "broker/mode/"
+	limitRows     = "broker/limit/"
 )
 
 // offsetRow is the row of a group's offset in a queue.

@@ -163,6 +163,9 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := limitSend(s.batch.From, t, one); err != nil {
+		return nil, err
+	}
 	seen := examine(one.Properties)
 	s.kind = seen.counted()
 	if err := checkPassing(one, seen); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/dedup"
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
@@ -40,8 +41,9 @@ type topic struct {
 type topicCounters struct {
 	putNums, putSize *counter
 	in               meter.Counts
-	special          atomic.Pointer[special] // nil until there is something to count
-	turn             atomic.Uint32           // queue that a message without one goes to next
+	special          atomic.Pointer[special]     // nil until there is something to count
+	turn             atomic.Uint32               // queue that a message without one goes to next
+	sending          atomic.Pointer[limit.Topic] // nil: no limit on what is sent to it
 }
 
 // topics are all topics of the broker.

@@ -47,7 +47,7 @@ func (p Peers) Config() (*tls.Config, error) {
 	var err error
 	if p.CA != "" {
 		if c.RootCAs, err = Authorities(p.CA); err != nil {
-			return nil, fmt.Errorf("peer-tls-ca or --tls-ca: %w", err)
+			return nil, fmt.Errorf("peer-tls-ca: %w", err)
 		}
 	}
 	if p.Cert == "" {
@@ -55,7 +55,7 @@ func (p Peers) Config() (*tls.Config, error) {
 	}
 	own, err := tls.LoadX509KeyPair(p.Cert, p.Key)
 	if err != nil {
-		return nil, fmt.Errorf("certificate to show to servers: %w", err)
+		return nil, fmt.Errorf("peer-tls-cert and peer-tls-key: %w", err)
 	}
 	var last atomic.Pointer[tls.Certificate]
 	last.Store(&own)

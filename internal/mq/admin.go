@@ -109,6 +109,13 @@ type Admin interface {
 	// it is not nil, in one queue or (id -1) all, and returns the new offsets.
 	ResetOffsets(ctx context.Context, group, topic string, queue int32, at time.Time, offset *QueueOffset, force bool) (map[Queue]QueueOffset, error)
 
+	// Limits are all limits and what became of them, those of topics too.
+	// PutLimit sets one, in place of one on the same; DeleteLimit takes it away,
+	// ErrNotFound if there is none. Those of topics are attributes.
+	Limits(ctx context.Context) []LimitUse
+	PutLimit(ctx context.Context, r LimitRule) error
+	DeleteLimit(ctx context.Context, scope, name string) error
+
 	// MessageGroups are message groups of a topic that are parked for a consumer
 	// group, or whose first message was delivered to it before and is not
 	// acknowledged; of these at most 100 of each queue.

@@ -8,6 +8,10 @@ import (
 // A Broker answers for the topics it holds. Every protocol is written against
 // this interface. All methods are safe for concurrent use.
 type Broker interface {
+	// Connect counts a client's connection, unless that is one too many: ErrBusy
+	// wraps which limit refuses it and what to do.
+	Connect(by Caller) (Visit, error)
+
 	// Join records that a client is alive and what it produces and consumes;
 	// clients call it again as a heartbeat. changed says whether a consumer
 	// group gained a member or a member's subscription changed.

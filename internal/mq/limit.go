@@ -37,10 +37,10 @@ type LimitUse struct {
 // LimitAmounts are figures for each thing that can be limited. Of refusals the
 // ones of sends are counted under what was too much, messages or bytes.
 type LimitAmounts struct {
-	SendMessages int64 `json:"sendMessages"`
-	SendBytes    int64 `json:"sendBytes"`
-	Requests     int64 `json:"requests"`
 	Connections  int64 `json:"connections"`
+	Requests     int64 `json:"requests"`
+	SendBytes    int64 `json:"sendBytes"`
+	SendMessages int64 `json:"sendMessages"`
 }
 
 // A Visit is a client's connection, as the broker counts what comes over it.

@@ -111,6 +111,9 @@ const (
 // It belongs to the broker until Done is called.
 type SendBatch struct {
 	Sends []Send
+	// From is the connection that the messages came over, for limits; nil
+	// exempts them.
+	From Visit
 	// Whole stores all messages or none: the error of one is that of all.
 	Whole bool
 	// Spare lets the batch use the disk space that is kept free: it makes room

@@ -143,6 +143,10 @@ func (c *Conn) Done() <-chan struct{} { return c.ctx.Done() }
 // not wait for the goroutines: they belong to the Server or Client.
 func (c *Conn) Close() { c.close(errEnded) }
 
+// Finish ends the connection when the burst that is being served is done and
+// the answers that it owes are written.
+func (c *Conn) Finish() { c.stop() }
+
 // Buffered is how many bytes wait to be written or are being written, stored
 // batches included.
 func (c *Conn) Buffered() int {

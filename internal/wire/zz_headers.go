@@ -4485,6 +4485,124 @@ func (h *GoddardSettleMessageGroupResponse) DecodeFields(f Fields) error {
 	return nil
 }
 
+// GoddardPutLimitRequest is the request header of GODDARD_PUT_LIMIT(20041).
+type GoddardPutLimitRequest struct {
+	Scope        string // BROKER;USER;ADDRESS;CONNECTION
+	Name         string // user, address, network, or * for each by itself; absent for BROKER and CONNECTION
+	SendMessages int64  // messages that may be sent
+	SendBytes    int64  // bytes of their bodies and properties
+	Requests     int64  // requests of any kind
+	Connections  int64  // connections open at a time; BROKER and ADDRESS alone
+}
+
+// AppendFields implements Header.
+func (h *GoddardPutLimitRequest) AppendFields(f Fields) Fields {
+	f = f.Add("scope", h.Scope)
+	if h.Name != "" {
+		f = f.Add("name", h.Name)
+	}
+	if h.SendMessages != 0 {
+		f = f.AddInt("sendMessages", h.SendMessages)
+	}
+	if h.SendBytes != 0 {
+		f = f.AddInt("sendBytes", h.SendBytes)
+	}
+	if h.Requests != 0 {
+		f = f.AddInt("requests", h.Requests)
+	}
+	if h.Connections != 0 {
+		f = f.AddInt("connections", h.Connections)
+	}
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardPutLimitRequest) DecodeFields(f Fields) error {
+	old := *h
+	*h = GoddardPutLimitRequest{}
+	var seen uint32
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "scope":
+			h.Scope, ok = keepString(old.Scope, v), true
+			seen |= 1 << 0
+		case "name":
+			h.Name, ok = keepString(old.Name, v), true
+		case "sendMessages":
+			h.SendMessages, ok = parseInt64(v)
+		case "sendBytes":
+			h.SendBytes, ok = parseInt64(v)
+		case "requests":
+			h.Requests, ok = parseInt64(v)
+		case "connections":
+			h.Connections, ok = parseInt64(v)
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardPutLimitRequest", string(f[i].Key), string(v)}
+		}
+	}
+	if missing := ^seen & 0x1; missing != 0 {
+		return missingField("GoddardPutLimitRequest", missing,
+			"scope",
+			"name",
+			"sendMessages",
+			"sendBytes",
+			"requests",
+			"connections",
+		)
+	}
+	return nil
+}
+
+// GoddardDeleteLimitRequest is the request header of GODDARD_DELETE_LIMIT(20042).
+type GoddardDeleteLimitRequest struct {
+	Scope string // as it was set
+	Name  string // as it was set
+}
+
+// AppendFields implements Header.
+func (h *GoddardDeleteLimitRequest) AppendFields(f Fields) Fields {
+	f = f.Add("scope", h.Scope)
+	if h.Name != "" {
+		f = f.Add("name", h.Name)
+	}
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardDeleteLimitRequest) DecodeFields(f Fields) error {
+	old := *h
+	*h = GoddardDeleteLimitRequest{}
+	var seen uint32
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "scope":
+			h.Scope, ok = keepString(old.Scope, v), true
+			seen |= 1 << 0
+		case "name":
+			h.Name, ok = keepString(old.Name, v), true
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardDeleteLimitRequest", string(f[i].Key), string(v)}
+		}
+	}
+	if missing := ^seen & 0x1; missing != 0 {
+		return missingField("GoddardDeleteLimitRequest", missing,
+			"scope",
+			"name",
+		)
+	}
+	return nil
+}
+
 // GoddardExplainAccessRequest is the request header of GODDARD_EXPLAIN_ACCESS(20030).
 type GoddardExplainAccessRequest struct {
 	Username string // user

@@ -14,19 +14,21 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/mq"
 )
 
 // An entrance lets connections through the server's door, as grpc wants it.
 type entrance struct {
 	door   *door.Door
+	broker mq.Broker
 	tls    credentials.TransportCredentials // of one configuration, so that clients can resume sessions
 	log    *slog.Logger
 	logged *atomic.Int64 // when a refusal was last logged, Unix seconds
 }
 
 // newEntrance makes one.
-func newEntrance(d *door.Door, log *slog.Logger) *entrance {
-	return &entrance{d, credentials.NewTLS(d.TLS), log, new(atomic.Int64)}
+func newEntrance(o *Options) *entrance {
+	return &entrance{o.Door, o.Broker, credentials.NewTLS(o.Door.TLS), o.Log, new(atomic.Int64)}
 }
 
 var _ credentials.TransportCredentials = (*entrance)(nil)
@@ -44,14 +46,40 @@ func (e *entrance) ServerHandshake(nc net.Conn) (net.Conn, credentials.AuthInfo,
 		return nil, nil, err
 	}
 	nc.SetDeadline(time.Now().Add(handshakeTimeout)) // for TLS and HTTP/2's preface; grpc takes it away
-	if !g.Secure {
-		return insecure.NewCredentials().ServerHandshake(g.Conn())
+	creds := insecure.NewCredentials()
+	if g.Secure {
+		creds = e.tls
 	}
-	secure, info, err := e.tls.ServerHandshake(g.Conn())
+	in, info, err := creds.ServerHandshake(g.Conn())
 	if err != nil {
 		e.warn(nc, fmt.Errorf("TLS handshake: %w", err))
+		return nil, nil, err
 	}
-	return secure, info, err
+	v := &visitor{AuthInfo: info}
+	v.visit, v.refused = e.broker.Connect(mq.Caller{Addr: addrPort(in.RemoteAddr())})
+	if v.refused != nil {
+		return in, v, nil
+	}
+	return &visiting{Conn: in, visit: v.visit}, v, nil
+}
+
+// A visitor is a connection's client, as calls find it in their context.
+type visitor struct {
+	credentials.AuthInfo
+	visit   mq.Visit
+	refused error // why each of its calls is; visit is nil then
+}
+
+// A visiting connection ends its visit when it is closed.
+type visiting struct {
+	net.Conn
+	visit mq.Visit
+}
+
+// Close closes it.
+func (v *visiting) Close() error {
+	v.visit.End()
+	return v.Conn.Close()
 }
 
 // warn tells operators why a connection is closed, once a second.

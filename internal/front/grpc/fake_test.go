@@ -29,6 +29,10 @@ type fake struct {
 	mq.Admin
 
 	mu       sync.Mutex
+	full     error       // of connections
+	slow     error       // of requests
+	callers  []mq.Caller // of connections
+	ended    int         // of them
 	err      error
 	topics   map[string]mq.Topic
 	groups   map[string]mq.Group
@@ -410,4 +414,33 @@ func consumer(group string, kind rmq.ClientType, topics ...string) *rmq.Settings
 		})
 	}
 	return &rmq.Settings{ClientType: &kind, PubSub: &rmq.Settings_Subscription{Subscription: s}}
+}
+
+// Connect counts the connection.
+func (f *fake) Connect(by mq.Caller) (mq.Visit, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.full != nil {
+		return nil, f.full
+	}
+	f.callers = append(f.callers, by)
+	return visit{f}, nil
+}
+
+// A visit is a connection to a fake.
+type visit struct{ f *fake }
+
+func (v visit) Request(_ mq.Caller, vital bool) error {
+	v.f.mu.Lock()
+	defer v.f.mu.Unlock()
+	if vital {
+		return nil
+	}
+	return v.f.slow
+}
+
+func (v visit) End() {
+	v.f.mu.Lock()
+	defer v.f.mu.Unlock()
+	v.f.ended++
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/meter"
+	"github.com/goddardmq/goddard/internal/mq"
 )
 
 // maxClientID bounds the id that a client gives itself, in bytes.
@@ -36,7 +37,8 @@ type caller struct {
 	language string // as remoting clients name theirs
 	version  string
 	remote   netip.AddrPort
-	user     string // who signed the call; empty if calls are not signed
+	visitor  *visitor // nil where there is no connection
+	user     string   // who signed the call; empty if calls are not signed
 }
 
 type callerKey struct{}
@@ -59,9 +61,13 @@ func (s *Server) identified(ctx context.Context, method string) (context.Context
 	c := caller{clientID: first("x-mq-client-id"), language: language(first("x-mq-language")), version: first("x-mq-client-version")}
 	if p, ok := peer.FromContext(ctx); ok {
 		c.remote = addrPort(p.Addr)
+		c.visitor, _ = p.AuthInfo.(*visitor)
 	}
 	err := s.authenticate(ctx, method, &c)
 	ctx = context.WithValue(ctx, callerKey{}, c)
+	if err == nil {
+		err = c.admit(method)
+	}
 	if err != nil {
 		return ctx, err
 	}
@@ -75,6 +81,34 @@ func (s *Server) identified(ctx context.Context, method string) (context.Context
 		return ctx, refusef(rmq.Code_CLIENT_ID_REQUIRED, "the client id has %d bytes, at most %d are allowed", len(c.clientID), maxClientID)
 	}
 	return ctx, nil
+}
+
+// admit counts the call, unless a limit refuses it.
+func (c *caller) admit(method string) error {
+	switch v := c.visitor; {
+	case v == nil:
+		return nil
+	case v.refused != nil:
+		return v.refused
+	default:
+		return v.visit.Request(mq.Caller{User: c.user, Addr: c.remote}, vital[method] || !strings.HasPrefix(method, messagingService))
+	}
+}
+
+// visit is the connection that the call came over; nil if there is none.
+func (c *caller) visit() mq.Visit {
+	if c.visitor == nil || c.visitor.visit == nil {
+		return nil
+	}
+	return c.visitor.visit
+}
+
+// vital are the calls that a client's limit of requests does not refuse: they
+// end what was begun.
+var vital = map[string]bool{
+	messagingService + "Heartbeat": true, messagingService + "NotifyClientTermination": true, messagingService + "Telemetry": true,
+	messagingService + "AckMessage": true, messagingService + "ChangeInvisibleDuration": true, messagingService + "EndTransaction": true,
+	messagingService + "ForwardMessageToDeadLetterQueue": true, messagingService + "UpdateOffset": true,
 }
 
 // language is a client's language among those that RocketMQ's tools know.
@@ -160,7 +194,11 @@ func (s *Server) refuseStream(ss grpc.ServerStream, method string, err error) er
 	if refused := refusedStream(err); refused != err {
 		return refused
 	}
-	return status.Error(codes.InvalidArgument, state.Message)
+	code := codes.InvalidArgument
+	if state.Code == rmq.Code_TOO_MANY_REQUESTS {
+		code = codes.ResourceExhausted
+	}
+	return status.Error(code, state.Message)
 }
 
 // An identifiedStream has its caller in its context, and lets pass what that may

@@ -27,7 +27,8 @@ func (m messaging) SendMessage(ctx context.Context, req *rmq.SendMessageRequest)
 		return nil, err
 	}
 	m.counts[messagingService+"SendMessage"].messages.Add(int64(len(all)))
-	b := &mq.SendBatch{Sends: sends(all, &t)}
+	by := callerOf(ctx)
+	b := &mq.SendBatch{Sends: sends(all, &t), From: by.visit()}
 	done := make(chan struct{})
 	b.Done = func(*mq.SendBatch) { close(done) }
 	m.broker.Send(b)

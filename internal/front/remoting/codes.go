@@ -53,6 +53,19 @@ const (
 	replyBody = 64 << 20
 )
 
+// vital says that a client's limit of requests does not refuse it: it ends what
+// was begun, or lets operators act.
+func (op *operation) vital() bool {
+	switch op.code {
+	case wire.HeartBeat, wire.UnregisterClient, wire.UpdateConsumerOffset, wire.AckMessage, wire.BatchAckMessage, wire.ChangeMessageInvisibleTime,
+		wire.ConsumerSendMsgBack, wire.EndTransaction, wire.LockBatchMQ, wire.UnlockBatchMQ:
+		return true
+	}
+	// What operators ask of the cluster, and clients do not.
+	n := op.access.needs
+	return len(n) == 1 && n[0].kind == clusterWrite.needs[0].kind
+}
+
 // operations is the table. A code that is not in it answers
 // REQUEST_CODE_NOT_SUPPORTED; refused says why for those that tools send.
 var operations = []operation{
@@ -169,6 +182,10 @@ var operations = []operation{
 	{wire.AuthGetACL, onePolicies, beside, clusterGet, 0, "a user's policies"},
 	{wire.AuthListACL, listPolicies, beside, clusterGet, 0, "policies of users"},
 	{wire.GoddardExplainAccess, explainAccess, beside, clusterGet, 0, "what decides about a request, and why"},
+
+	{wire.GoddardListLimits, listLimits, beside, clusterGet, 0, "limits, what is used of them and what they refused"},
+	{wire.GoddardPutLimit, putLimit, beside, clusterWrite, 0, "limit what clients may do"},
+	{wire.GoddardDeleteLimit, deleteLimit, beside, clusterWrite, 0, "lift a limit"},
 
 	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
 	{wire.CloneGroupOffset, cloneOffsets, beside, groupClone, 0, "a group begins where another is"},

@@ -20,6 +20,11 @@ var storeHost = netip.MustParseAddrPort("10.0.0.1:10911")
 // to. If err is set, every method that can fails with it.
 type fake struct {
 	mu       sync.Mutex
+	full     error       // of connections
+	slow     error       // of requests
+	callers  []mq.Caller // of connections
+	limit    mq.LimitRule
+	ended    int // of them
 	err      error
 	sends    []mq.Send // copies, in the order of arrival
 	bursts   []int     // sizes of the bursts
@@ -574,4 +579,48 @@ func (f *fake) Clean(context.Context) error {
 func (f *fake) TrimIndexes(context.Context) error {
 	f.did("trim")
 	return f.fails()
+}
+
+// Connect counts the connection.
+func (f *fake) Connect(by mq.Caller) (mq.Visit, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.full != nil {
+		return nil, f.full
+	}
+	f.callers = append(f.callers, by)
+	return visit{f}, nil
+}
+
+// A visit is a connection to a fake.
+type visit struct{ f *fake }
+
+func (v visit) Request(_ mq.Caller, vital bool) error {
+	v.f.mu.Lock()
+	defer v.f.mu.Unlock()
+	if vital {
+		return nil
+	}
+	return v.f.slow
+}
+
+func (v visit) End() {
+	v.f.mu.Lock()
+	defer v.f.mu.Unlock()
+	v.f.ended++
+}
+
+// Limits, PutLimit and DeleteLimit keep one limit.
+func (f *fake) Limits(context.Context) []mq.LimitUse {
+	return []mq.LimitUse{{LimitRule: f.limit, Used: mq.LimitAmounts{Requests: 3}, Refused: mq.LimitAmounts{SendBytes: 4}, Busiest: "x", Subjects: 2}}
+}
+
+func (f *fake) PutLimit(_ context.Context, r mq.LimitRule) error { f.limit = r; return f.err }
+
+func (f *fake) DeleteLimit(_ context.Context, scope, name string) error {
+	if f.limit.Scope != scope || f.limit.Name != name {
+		return mq.ErrNotFound
+	}
+	f.limit = mq.LimitRule{}
+	return nil
 }

@@ -117,6 +117,10 @@ func sessionOf(c *rpc.Conn) *session {
 
 // serve finds what answers a request and runs it as the table says.
 func (s *session) serve(req *wire.Command) {
+	if s.visit == nil {
+		s.turnAway(req)
+		return
+	}
 	op := s.h.table[req.Code]
 	if op == nil {
 		s.handOver()
@@ -128,6 +132,10 @@ func (s *session) serve(req *wire.Command) {
 			s.refuse(req, err)
 			return
 		}
+	}
+	if err := s.visit.Request(s.caller(req), op.vital()); err != nil {
+		s.refuse(req, err)
+		return
 	}
 	if op.run == gathered {
 		if op.code == wire.AckMessage {

@@ -72,7 +72,7 @@ func (t *tally) end() {
 // newBurst makes an empty burst.
 func newBurst(s *session) *burst {
 	b := &burst{session: s}
-	b.Done = b.done
+	b.Done, b.From = b.done, s.visit
 	return b
 }
 

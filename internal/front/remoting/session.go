@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/filter"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -14,13 +15,14 @@ import (
 
 // What one connection may hold.
 const (
-	maxBeside       = 64       // requests that run beside the others; more wait unread
-	maxAsking       = 256      // requests that wait for a client to answer; more are refused
-	maxBursts       = 32       // bursts of sends that the broker has not finished
-	maxPulls        = 1 << 13  // pulls and pops without an answer
-	maxUnread       = 16 << 20 // bytes of pulled or popped messages that the client has not read
-	maxRemembered   = 64       // subscriptions whose filter is remembered
-	rememberedNames = 8        // topics and groups whose string is remembered
+	maxBeside       = 64              // requests that run beside the others; more wait unread
+	maxAsking       = 256             // requests that wait for a client to answer; more are refused
+	maxBursts       = 32              // bursts of sends that the broker has not finished
+	maxPulls        = 1 << 13         // pulls and pops without an answer
+	maxUnread       = 16 << 20        // bytes of pulled or popped messages that the client has not read
+	maxRemembered   = 64              // subscriptions whose filter is remembered
+	refusedTime     = 5 * time.Second // that a connection which is one too many has for its first request
+	rememberedNames = 8               // topics and groups whose string is remembered
 )
 
 // A session is what a connection's client has told us and what it waits for.
@@ -31,6 +33,9 @@ type session struct {
 	ctx      context.Context // ends with the connection
 	remote   string
 	bornHost netip.AddrPort
+	visit    mq.Visit // nil if the connection was refused
+	refused  error    // why it was
+	farewell *time.Timer
 
 	names   names
 	signing signing
@@ -85,7 +90,17 @@ func newSession(h *Handler, c *rpc.Conn) *session {
 	for range maxBursts {
 		s.idle <- nil
 	}
+	if s.visit, s.refused = h.broker.Connect(mq.Caller{Addr: s.bornHost}); s.refused != nil {
+		s.visit, s.farewell = nil, time.AfterFunc(refusedTime, c.Finish)
+	}
 	return s
+}
+
+// turnAway answers the first request of a connection that was refused, and ends
+// it.
+func (s *session) turnAway(req *wire.Command) {
+	s.refuse(req, s.refused)
+	s.conn.Finish()
 }
 
 // close ends what the session has going on and takes its client out of all
@@ -96,6 +111,11 @@ func (s *session) close() {
 	s.mu.held = nil
 	s.mu.Unlock()
 	s.work.Wait()
+	if s.visit == nil {
+		s.farewell.Stop()
+		return
+	}
+	s.visit.End()
 	s.h.broker.Leave(context.WithoutCancel(s.ctx), "", "", "", s, true)
 }
 
