@@ -16,22 +16,27 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate, front/grpc/rmq;
-mq                            < filter, lite;
-mq, wire                      < rpc;
-mq, segment                   < store;
+NONE                          < mq, wire, segment, rate, door, meter, front/grpc/rmq, front/console/web, doctor;
+mq                            < filter, lite, auth;
+mq, rate                      < limit;
+mq, wire, door, meter         < rpc;
+mq, segment, meter            < store;
 store                         < timer, txn, pop, dedup;
 rpc                           < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;
-mq, rpc, filter               < front/remoting;
-mq, filter, front/grpc/rmq    < front/grpc;
-mq, rpc, filter, remote       < admin;
+mq, rpc, filter, auth         < front/remoting;
+mq, meter, filter, auth, door, front/grpc/rmq < front/grpc;
+mq, door                      < front/web;
+mq, filter                    < explain;
+mq, rpc, filter, remote, explain < admin;
+admin, front/console/web      < front/console;
 mq, broker                    < trace;
-broker, trace, namesrv, front/remoting, front/grpc < node;
+mq, wire, meter               < metrics;
+broker, auth, trace, metrics, namesrv, front/remoting, front/grpc, front/web, front/console < node;
 node                          < goddard;
-node, admin, remote, load     < cmd/goddard;
+node, admin, explain, doctor, remote, load < cmd/goddard;
 `
 
 // A front end cannot see the engine, the engine cannot see a protocol, and so

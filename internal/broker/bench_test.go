@@ -138,7 +138,7 @@ func benchPull(b *testing.B, prepare func(*Broker)) {
 // broker remembers of a batch is reused.
 func TestSendAllocatesNothing(t *testing.T) {
 	b := new(Broker)
-	o := Options{Name: "broker-a"}.withDefaults()
+	o := Options{Name: "broker-a"}.WithDefaults()
 	b.live.Store(newLive(o))
 	b.stats, b.ids = new(stats), newUniqueKeys()
 	b.topics.table = newTable[topic]()
@@ -153,7 +153,7 @@ func TestSendAllocatesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.countPut(known, &send)
+		b.countPut(known, &send, s.kind)
 	})
 	if got != 0 {
 		t.Errorf("a message costs %v allocations", got)

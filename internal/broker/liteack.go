@@ -55,7 +55,7 @@ func (b *Broker) ackLiteLocked(u pop.Use, r *mq.Receipt) error {
 func (b *Broker) goOnLite(u pop.Use, o *pop.Order, next mq.QueueOffset) error {
 	now := time.Now().UnixMilli()
 	if until, blocked := o.Blocked("", now); blocked {
-		b.holdLite(u, until, o.InHand(now))
+		b.holdLite(u, until, o.Held(now))
 		return nil
 	}
 	_, hi, err := b.store.Bounds(mq.Queue{Topic: u.Topic})

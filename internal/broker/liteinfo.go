@@ -28,7 +28,7 @@ func (b *Broker) LiteFigures(context.Context) mq.LiteFigures {
 	b.lites.mu.Unlock()
 	st := b.store.Stats()
 	f := mq.LiteFigures{
-		Lights: st.Lights, MaxLights: b.opts().Store.MaxLightQueues, Queues: st.Queues, Offsets: offsets,
+		Lights: int64(st.LightQueues), MaxLights: b.opts().Store.MaxLightQueues, Queues: st.Queues, Offsets: offsets,
 		Subscriptions: s.Subscriptions, Held: s.Held, Ready: s.Ready, Lifetimes: map[string]int32{}, Groups: b.liteGroups(),
 	}
 	for _, t := range b.topics.table.all() {
@@ -79,7 +79,7 @@ func (b *Broker) LiteParent(ctx context.Context, name string) (mq.LiteParent, er
 	if err != nil {
 		return p, err
 	}
-	p.Lifetime, p.Groups, p.Lights = liteMinutes(t), b.liteGroups()[name], b.store.Stats().Lights
+	p.Lifetime, p.Groups, p.Lights = liteMinutes(t), b.liteGroups()[name], int64(b.store.Stats().LightQueues)
 	prefix := mq.LiteQueue(name, "")
 	for from := []byte(nil); ; {
 		rows, next, err := b.dueRows(from, nil, liteSweepStep)

@@ -200,7 +200,7 @@ func (x *litePopping) take(u pop.Use) error {
 		return err
 	}
 	if until, blocked := o.Blocked(x.r.AttemptID, x.batch.PopTime); blocked {
-		x.b.holdLite(u, until, o.InHand(x.batch.PopTime))
+		x.b.holdLite(u, until, o.Held(x.batch.PopTime))
 		return nil
 	}
 	at, err := x.b.liteAt(u)

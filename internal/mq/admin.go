@@ -135,6 +135,9 @@ type Admin interface {
 	// LookForLites has everything looked at that a group, or (client not empty)
 	// one client of it, wants.
 	LookForLites(ctx context.Context, group, client string) error
+	// InHand says until when a group has a message of a queue in hand; ErrNotFound
+	// if it has not. It may look at all that is in hand.
+	InHand(ctx context.Context, group string, q Queue, at QueueOffset) (InHand, error)
 
 	// Consumers and Producers are who is connected; ErrNotOnline if nobody.
 	Consumers(ctx context.Context, group string) ([]Connection, Consumer, error)
@@ -175,6 +178,13 @@ type Admin interface {
 	SetSettings(ctx context.Context, kv map[string]string) error
 }
 
+// InHand is a message that was popped and is neither acknowledged nor back.
+type InHand struct {
+	Since time.Time // of the pop
+	Until time.Time // when it comes back unless it is acknowledged
+	Tries int32     // deliveries before this one
+}
+
 // QueueStats is the state of one queue.
 type QueueStats struct {
 	Queue      Queue
@@ -212,7 +222,8 @@ type Connection struct {
 	Language   string
 	Version    int32
 	LastUpdate time.Time
-	Peer       Peer `json:"-"`
+	Peer       Peer   `json:"-"`
+	Protocol   string `json:"-"` // that it speaks: remoting, grpc
 }
 
 // A Transaction is a half message as an operator sees it.

@@ -158,24 +158,20 @@ var ignored = []struct {
 	{refused, "this release runs single masters only; remove the key, and keep the replica on Java until replication is released",
 		`brokerRole=ASYNC_MASTER|SYNC_MASTER enableControllerMode=false enableDLegerCommitLog=false dLegerGroup
 		dLegerPeers dLegerSelfId storePathDLedgerCommitLog haMasterAddress 		enableRemoteEscape=false`},
-	{refused, "this release checks no credentials, so the broker would be open to everybody; remove the key only if the network protects it",
-		`aclEnable=false authenticationEnabled=false authorizationEnabled=false initAuthenticationUser
-		innerClientAuthenticationCredentials migrateAuthFromV1Enabled=false`},
-	{quiet, "it refines access control, which this release does not have and refuses to be asked for",
-		`authenticationProvider authenticationMetadataProvider authenticationStrategy authenticationWhitelist
-		authorizationProvider authorizationMetadataProvider authorizationStrategy authorizationWhitelist userCacheMaxNum
+	{refused, "RocketMQ 4's access control is taken over, not run: set authenticationEnabled, authorizationEnabled and migrateAuthFromV1Enabled, and name the file in plain-acl",
+		`aclEnable=false`},
+	{quiet, "users and policies are kept in the broker's key store and looked at for every request; there is no provider and no cache to choose",
+		`authenticationProvider authenticationMetadataProvider authenticationStrategy
+		authorizationProvider authorizationMetadataProvider authorizationStrategy userCacheMaxNum
 		userCacheExpiredSecond userCacheRefreshSecond aclCacheMaxNum aclCacheExpiredSecond aclCacheRefreshSecond
 		statefulAuthenticationCacheMaxNum statefulAuthenticationCacheExpiredSecond statefulAuthorizationCacheMaxNum
 		statefulAuthorizationCacheExpiredSecond`},
 	{refused, "TLS is set up by tls-cert and tls-key, and enforced by tls-only = true; remove the key",
-		`tls.server.mode=disabled|permissive tls.server.keyPassword tls.server.trustCertPath
-		tls.server.authClient=false tls.server.need.client.auth=none|false useTLS=false tls.enable=false`},
+		`tls.server.mode=disabled|permissive tls.server.keyPassword useTLS=false`},
+	{quiet, "a certificate that a client shows is always checked by tls-client-ca", `tls.server.authClient`},
 	{quiet, "TLS is set up by tls-cert and tls-key; there is no certificate for tests", `tls.config.file tls.test.mode.enable`},
-	{quiet, "metrics are not supported",
-		`metricsExporterType metricsExportBatchMaxDataPoints metricsGrpcExporterHeader metricsGrpcExporterTarget
-		metricGrpcExporterIntervalInMills metricGrpcExporterTimeOutInMills metricLoggingExporterIntervalInMills
-		metricsInDelta metricsLabel metricsOtelCardinalityLimit metricsPromExporterHost metricsPromExporterPort
-		enableConnectionMetrics enableLagAndDlqMetrics enableMessageStoreMetrics enablePopMetrics enableRemotingMetrics
+	{quiet, "all metrics are shown that there are, and sent at once; see docs/METRICS.md",
+		`metricsExportBatchMaxDataPoints enableConnectionMetrics enableLagAndDlqMetrics enableMessageStoreMetrics enablePopMetrics enableRemotingMetrics
 		enableRequestMetrics enableStatsMetrics enableTransactionMetrics enableNotifyBeforePopCalculateLag
 		estimateAccumulation accountStatsEnable accountStatsPrintZeroValues enableDetailStat enableScheduleMessageStats
 		autoDeleteUnusedStats maxStatsIdleTimeInMinutes commercialBaseCount commercialSizePerMsg
@@ -235,4 +231,68 @@ var ignored = []struct {
 		enableCreateSysGroup enableRegisterProducer realTimeNotifyConsumerChange 		validateSystemTopicWhenUpdateTopic litePullMessageEnable clusterTest productEnvName clusterName
 		haStatsEnable readUnCommitted startAcceptSendRequestTimeStamp brokerTopicEnable clusterTopicEnable
 		disableConsumeIfConsumerReadSlowly consumerFallbehindThreshold notifyConsumerIdsChangedEnable `},
+	{quiet, "there is no proxy with thread pools of its own: calls are goroutines of the broker",
+		`consumerProcessorThreadPoolNums consumerProcessorThreadPoolQueueCapacity enableGrpcEpoll enablePrintJstack
+		grpcBossLoopNum grpcClientManagerThreadPoolNums grpcClientManagerThreadQueueCapacity grpcConsumerThreadPoolNums
+		grpcConsumerThreadQueueCapacity grpcProducerThreadPoolNums grpcProducerThreadQueueCapacity
+		grpcRouteThreadPoolNums grpcRouteThreadQueueCapacity grpcThreadPoolNums grpcThreadPoolQueueCapacity
+		grpcTransactionThreadPoolNums grpcTransactionThreadQueueCapacity grpcWorkerLoopNum heartbeatSyncerThreadPoolNums
+		heartbeatSyncerThreadPoolQueueCapacity metadataThreadPoolNums metadataThreadPoolQueueCapacity
+		printJstackInMillis printThreadPoolStatusInMillis producerProcessorThreadPoolNums
+		producerProcessorThreadPoolQueueCapacity remotingDefaultThreadPoolNums remotingDefaultThreadPoolQueueCapacity
+		remotingHeartbeatThreadPoolNums remotingHeartbeatThreadPoolQueueCapacity remotingPullMessageThreadPoolNums
+		remotingPullThreadPoolQueueCapacity remotingSendMessageThreadPoolNums remotingSendThreadPoolQueueCapacity
+		remotingTopicRouteThreadPoolNums remotingTopicRouteThreadPoolQueueCapacity remotingUpdateOffsetThreadPoolNums
+		remotingUpdateOffsetThreadPoolQueueCapacity remotingWaitTimeMillsInDefaultQueue
+		remotingWaitTimeMillsInHeartbeatQueue remotingWaitTimeMillsInPullQueue remotingWaitTimeMillsInSendQueue
+		remotingWaitTimeMillsInTopicRouteQueue remotingWaitTimeMillsInUpdateOffsetQueue renewMaxThreadPoolNums
+		renewThreadPoolNums renewThreadPoolQueueCapacity rocketmqMQClientNum topicRouteServiceThreadPoolNums
+		topicRouteServiceThreadPoolQueueCapacity transactionHeartbeatThreadPoolNums
+		transactionHeartbeatThreadPoolQueueCapacity`},
+	{quiet, "there is no proxy that remembers topics, groups and routes: the broker answers for them itself",
+		`aclCacheExpiredSeconds aclCacheRefreshSeconds channelExpiredInSeconds contextExpiredInSeconds
+		subscriptionGroupConfigCacheExpiredSeconds subscriptionGroupConfigCacheMaxNum
+		subscriptionGroupConfigCacheRefreshSeconds topicConfigCacheExpiredSeconds topicConfigCacheMaxNum
+		topicConfigCacheRefreshSeconds topicRouteServiceCacheExpiredSeconds topicRouteServiceCacheMaxNum
+		topicRouteServiceCacheRefreshSeconds userCacheExpiredSeconds userCacheRefreshSeconds`},
+	{quiet, "there is no proxy between clients and brokers: the broker speaks gRPC itself",
+		`detectInterval detectTimeout enableAclRpcHookForClusterMode enableRemotingLocalProxyGrpc
+		grpcProxyRelayRequestTimeoutInSeconds heartbeatSyncerTopicClusterName heartbeatSyncerTopicName
+		localProxyConnectTimeoutMs localServeAddr metricCollectorAddress metricCollectorMode namesrvDomainSubgroup
+		proxyClusterName proxyName remotingAccessAddr rocketMQClusterName sendLatencyEnable startDetectorEnable
+		transactionDataExpireMillis transactionDataExpireScanPeriodMillis transactionDataMaxNum
+		transactionDataMaxWaitClearMillis transactionHeartbeatBatchNum transactionHeartbeatPeriodSecond useDelayLevel`},
+	{quiet, "messages in hand are renewed by the broker, up to grpc-max-renewals at a time",
+		`enableBatchAck enableProxyAutoRenew invisibleTimeMillisWhenClear lockTimeoutMsInHandleGroup
+		longPollingReserveTimeInMillis maxRenewRetryTimes renewAheadTimeMillis renewMaxTimeMillis
+		renewSchedulePeriodMillis`},
+	{quiet, "gRPC clients are told the broker's own settings and limits, which docs/GRPC.md lists",
+		`grpcClientConsumerLongPollingBatchSize grpcClientConsumerMaxLongPollingTimeoutMillis
+		grpcClientConsumerMinLongPollingTimeoutMillis grpcClientProducerBackoffInitialMillis
+		grpcClientProducerBackoffMaxMillis grpcClientProducerBackoffMultiplier grpcClientProducerMaxAttempts`},
+	{warned, "the broker's own limits hold: max-delay, max-message-size and those in docs/GRPC.md",
+		`defaultInvisibleTimeMills maxDelayTimeMills maxInvisibleTimeMills maxMessageGroupSize
+		maxTransactionRecoverySecond maxUserPropertySize minInvisibleTimeMillsForRecv userPropertyMaxNum`},
+	{warned, "the broker speaks gRPC itself: it stands for a proxy in local mode, and a proxy apart is not there",
+		`proxyMode=LOCAL`},
+	{warned, "name servers are named by address only; use namesrvAddr", `namesrvDomain=`},
+	{warned, "clients of RocketMQ 4 use the broker's own port, listen-port", `remotingListenPort=8080`},
+	{refused, "TLS is set up by tls-cert and tls-key, on every port; use these", `tlsCertPath tlsKeyPath`},
+	{quiet, "calls are cut after drain-timeout when the server stops", `grpcShutdownTimeSeconds`},
+	{quiet, "a certificate is read again when its file changes", `tlsCertWatchIntervalMs tlsTestModeEnable=false`},
+	{quiet, "a gRPC client's route has the address that it dialled, or advertise", `useEndpointPortFromRequest`},
+	{warned, "there is no controller: this release runs single masters",
+		`controllerDLegerGroup controllerDLegerPeers controllerDLegerSelfId controllerRequestThreadPoolQueueCapacity
+		controllerStorePath controllerThreadPoolNums controllerType electMasterMaxRetryCount enableElectUncleanMaster
+		jraftConfig mappedFileSize notifyBrokerRoleChanged processReadEvent scanInactiveMasterInterval`},
+	{warned, "tiered storage is not available",
+		`commitLogRollingInterval commitLogRollingMinimumSize objectStoreAccessKey objectStoreBucket objectStoreEndpoint
+		objectStoreSecretKey readAheadCacheEnable readAheadCacheExpireDuration readAheadCacheSizeThresholdRate
+		readAheadMessageCountThreshold readAheadMessageSizeThreshold recordGetMessageResult tieredBackendServiceProvider
+		tieredMetadataServiceProvider tieredStorageLevel tieredStoreCommitLogMaxSize tieredStoreConsumeQueueMaxSize
+		tieredStoreCrcCheckEnable tieredStoreDeleteFileEnable tieredStoreDeleteFileInterval tieredStoreFilePath
+		tieredStoreFileReservedTime tieredStoreGroupCommit tieredStoreGroupCommitCount tieredStoreGroupCommitSize
+		tieredStoreGroupCommitTimeout tieredStoreIndexFileMaxHashSlotNum tieredStoreIndexFileMaxIndexNum
+		tieredStoreMaxGroupCommitCount tieredStoreMaxPendingLimit`},
+	{warned, "a private key must not be encrypted: take its password off", `tls.client.keyPassword`},
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -10,10 +11,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
+	"github.com/goddardmq/goddard/internal/front/web"
+	"github.com/goddardmq/goddard/internal/meter"
+	"github.com/goddardmq/goddard/internal/metrics"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
@@ -23,16 +31,27 @@ import (
 
 // A Node is a server: the parts of its role, open and not yet started.
 type Node struct {
-	c         Config
-	handler   *frontDoor
-	listener  *rpc.Server  // of the broker
-	fast      *rpc.Server  // nil if there is none
-	grpc      *grpc.Server // nil if there is none
-	broker    *broker.Broker
-	tracer    *trace.Tracer // nil if no spans are written
-	namesrv   *namesrv.Server
-	local     *namesrv.Local
-	registrar *namesrv.Registrar
+	c Config
+	// configured is what the settings were at the start, as running servers write them.
+	configured map[string]string
+	handler    *frontDoor
+	door       *door.Door
+	peers      *tls.Config      // how name servers and brokers elsewhere are reached; nil: without TLS
+	listener   *rpc.Server      // of the broker
+	fast       *rpc.Server      // nil if there is none
+	grpc       *grpc.Server     // nil if there is none
+	http       *web.Server      // nil if there is none
+	prom       *web.Server      // of metrics alone; nil if there is none
+	metrics    *metrics.Metrics // nil if none are shown
+	console    *console.Console // nil if there is none
+	broker     *broker.Broker
+	access     *auth.Access
+	tracer     *trace.Tracer // nil if no spans are written
+	namesrv    *namesrv.Server
+	local      *namesrv.Local
+	registrar  *namesrv.Registrar
+
+	serving atomic.Bool // from the start of all parts until the first stops
 
 	// announcing is held while the name server in this process is told of a topic.
 	announcing sync.Mutex
@@ -46,7 +65,10 @@ func New(c Config) (*Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{c: c, handler: &frontDoor{}}
+	n := &Node{c: c, handler: &frontDoor{}, configured: configured(c)}
+	if !c.Metrics.Disabled() {
+		n.c.RPC.Calls = new(meter.Calls)
+	}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -55,7 +77,7 @@ func New(c Config) (*Node, error) {
 
 // open is the list of parts.
 func (n *Node) open() error {
-	if err := n.loadTLS(); err != nil {
+	if err := n.openDoor(); err != nil {
 		return err
 	}
 	if n.c.Role != RoleNamesrv {
@@ -81,6 +103,15 @@ func (n *Node) open() error {
 			return err
 		}
 	}
+	if err := n.listenHTTP(); err != nil {
+		return err
+	}
+	if err := n.openMetrics(); err != nil {
+		return err
+	}
+	if err := n.openConsole(); err != nil {
+		return err
+	}
 	if n.broker == nil {
 		return nil
 	}
@@ -92,6 +123,7 @@ func (n *Node) openBroker() error {
 	o := n.c.Broker
 	host := n.storeHost()
 	o.Version, o.RocketMQVersion, o.Log = n.c.Version, wire.VersionName(wire.VersionCurrent), n.c.Log
+	o.LogLevel, o.Level = n.c.LogLevel, n.c.Level
 	o.OnTopicChanged, o.TopicRoute = n.topicChanged, n.topicQueues
 	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
 	if n.c.Trace.Endpoint != "" {
@@ -106,9 +138,13 @@ func (n *Node) openBroker() error {
 	}
 	n.broker = b
 	n.warnOfJavaTopics()
+	if err := n.openAccess(); err != nil {
+		return err
+	}
 	settings := b.Settings(context.Background())
 	front, err := remoting.New(remoting.Options{
-		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false", Log: n.c.Log,
+		Broker: b, Admin: announcer{b, n}, Name: settings["brokerName"], StoreHost: host, Region: settings["regionId"], TraceOff: settings["traceOn"] == "false",
+		Access: n.access, Cluster: settings["brokerClusterName"], Log: n.c.Log,
 	})
 	if err != nil {
 		return err
@@ -130,7 +166,8 @@ func (n *Node) openTracer() error {
 // openNamesrv opens the name server.
 func (n *Node) openNamesrv() error {
 	o := n.c.Namesrv
-	o.Listen, o.Port, o.RPC, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.c.Log
+	o.Listen, o.Port, o.RPC, o.TLS, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.peers, n.c.Log
+	o.RPC.Calls = nil // they are those of brokers
 	if o.KVConfigPath == "" && n.c.FS == nil {
 		o.KVConfigPath = filepath.Join(n.c.Data, "kvConfig.json")
 		if n.c.Role == RoleAll {
@@ -139,6 +176,10 @@ func (n *Node) openNamesrv() error {
 	}
 	if o.SettingsPath == "" && n.c.FS == nil {
 		o.SettingsPath = filepath.Join(filepath.Dir(o.KVConfigPath), "namesrvSettings.json")
+	}
+	if n.c.Role == RoleNamesrv {
+		o.LogLevel, o.Level = n.c.LogLevel, n.c.Level
+		o.Settings = n.settings
 	}
 	s, err := namesrv.New(o)
 	if err != nil {
@@ -169,7 +210,7 @@ func (n *Node) introduce() error {
 		return nil
 	}
 	o := n.c.Registrar
-	o.NameServers = strings.Join(n.c.Namesrvs, ";")
+	o.NameServers, o.RPC = strings.Join(n.c.Namesrvs, ";"), rpc.ClientOptions{TLS: n.peers}
 	o.Cluster, o.Name, o.Port, o.Advertised, o.Topics, o.Log = cluster, name, port, n.c.Advertise, n.topics, n.c.Log
 	r, err := namesrv.NewRegistrar(o)
 	if err != nil {
@@ -219,6 +260,14 @@ func (n *Node) GRPCAddr() netip.AddrPort {
 	return n.grpc.Addr()
 }
 
+// HTTPAddr is where HTTP is answered; not valid if it is not.
+func (n *Node) HTTPAddr() netip.AddrPort {
+	if n.http == nil {
+		return netip.AddrPort{}
+	}
+	return n.http.Addr()
+}
+
 // Data is the data directory.
 func (n *Node) Data() string { return n.c.Data }
 
@@ -234,6 +283,15 @@ func (n *Node) Close() error {
 	if n.grpc != nil {
 		errs = append(errs, n.grpc.Close())
 	}
+	if n.http != nil {
+		errs = append(errs, n.http.Close())
+	}
+	if n.prom != nil {
+		errs = append(errs, n.prom.Close())
+	}
+	if n.console != nil {
+		errs = append(errs, n.console.Close())
+	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
 		end()
@@ -244,6 +302,9 @@ func (n *Node) Close() error {
 	}
 	if n.tracer != nil {
 		errs = append(errs, n.tracer.Close())
+	}
+	if n.access != nil {
+		errs = append(errs, n.access.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -277,6 +338,15 @@ func (n *Node) parts() []part {
 			all = append(all, part{name: "search for other nodes", run: newNeighbours(n).Run})
 		}
 	}
+	if n.http != nil {
+		all = append(all, part{name: "HTTP listener", run: n.http.Run})
+	}
+	if n.prom != nil {
+		all = append(all, part{name: "metrics listener", run: n.prom.Run})
+	}
+	if n.console != nil { // ends live tails before the listener waits for them
+		all = append(all, part{name: "console", run: n.console.Run})
+	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})
 	}
@@ -290,11 +360,13 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	parts := n.parts()
-	errs := make([]error, len(parts)+1)
+	errs := make([]error, len(parts)+2)
 	cancels := make([]context.CancelFunc, len(parts))
 	ended := make([]chan struct{}, len(parts))
 	endTracing := n.startTracing(ctx)
 	defer endTracing()
+	endMetrics := n.startMetrics(ctx)
+	defer endMetrics()
 	var wg sync.WaitGroup
 	for i, p := range parts {
 		var own context.Context
@@ -308,7 +380,9 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		})
 	}
+	n.serving.Store(true)
 	<-ctx.Done()
+	n.serving.Store(false)
 	n.c.Log.Info("stopping")
 	if n.local != nil {
 		n.local.Leave()
@@ -323,6 +397,9 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.broker != nil {
 		errs[len(parts)] = n.broker.Close()
 	}
+	if n.access != nil {
+		errs[len(parts)+1] = n.access.Close()
+	}
 	return errors.Join(errs...)
 }
 
@@ -332,13 +409,19 @@ func (n *Node) startTracing(ctx context.Context) (end func()) {
 	if n.tracer == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	return inBackground(ctx, func(ctx context.Context) {
 		if err := n.tracer.Run(ctx); err != nil {
 			n.c.Log.Warn("the connection to the collector of spans did not end well", "error", err)
 		}
 	})
+}
+
+// inBackground runs f beside everything else until the function that it returns
+// is called, which waits for its end.
+func inBackground(ctx context.Context, f func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { f(ctx) })
 	return func() {
 		cancel()
 		wg.Wait()

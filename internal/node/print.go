@@ -9,7 +9,7 @@ import (
 
 // important are the settings that Print shows if only those are wanted.
 var important = []string{
-	"data", "listen", "listen-port", "fast-port", "grpc-port", "namesrv-port", "advertise", "namesrv", "cluster", "broker-name",
+	"data", "listen", "listen-port", "fast-port", "grpc-port", "http-port", "namesrv-port", "advertise", "namesrv", "cluster", "broker-name",
 	"flush", "retention", "auto-create-topic", "max-message-size",
 }
 
@@ -21,7 +21,7 @@ func Print(w io.Writer, c Config, onlyImportant bool) error {
 		if onlyImportant && !slices.Contains(important, s.Name) {
 			continue
 		}
-		line := fmt.Sprintf("%s = %s", s.Name, s.get(c))
+		line := fmt.Sprintf("%s = %s", s.Name, s.mask(s.get(c)))
 		if s.get(c) == "" {
 			line = fmt.Sprintf("# %s: %s", s.Name, defaultOf(s.Doc()))
 		}

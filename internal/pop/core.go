@@ -50,8 +50,8 @@ func (o *Order) Blocked(attempt string, now int64) (until int64, blocked bool) {
 	return until, blocked
 }
 
-// InHand is how many messages are neither acknowledged nor visible again.
-func (o *Order) InHand(now int64) (n int) {
+// Held is how many messages are neither acknowledged nor visible again.
+func (o *Order) Held(now int64) (n int) {
 	for i := range o.items {
 		if m := &o.items[i]; !m.done && m.visible > now {
 			n++

@@ -205,8 +205,8 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// withDefaults fills in what was left zero, but for SegmentSize.
-func (o Options) withDefaults() Options {
+// WithDefaults fills in what was left zero, but for SegmentSize.
+func (o Options) WithDefaults() Options {
 	set(&o.FlushInterval, 500*time.Millisecond)
 	set(&o.MaxInFlight, 64<<20)
 	set(&o.MaxReadBytes, 256<<10)
@@ -216,6 +216,10 @@ func (o Options) withDefaults() Options {
 	set(&o.DiskStopWrites, 100)
 	set(&o.Reserve, 256<<20)
 	set(&o.MaxLightQueues, 10_000_000)
+	if o.KeyIndex == nil {
+		on := true
+		o.KeyIndex = &on
+	}
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}

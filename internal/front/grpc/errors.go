@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -14,6 +15,8 @@ import (
 // any. An error that is not listed is a fault of ours: it answers
 // INTERNAL_SERVER_ERROR and is logged.
 var conditions = []condition{
+	{auth.ErrUnauthenticated, rmq.Code_UNAUTHORIZED, "sign the call with the secret key of a user"},
+	{auth.ErrForbidden, rmq.Code_FORBIDDEN, "ask for a policy that allows it"},
 	{mq.ErrTopicNotFound, rmq.Code_TOPIC_NOT_FOUND, "create the topic, for example with `goddard admin topic create`"},
 	{mq.ErrGroupNotFound, rmq.Code_CONSUMER_GROUP_NOT_FOUND, "create the consumer group, or let the broker create groups on first use"},
 	{mq.ErrQueueOutOfRange, rmq.Code_BAD_REQUEST, "query the topic's route again"},

@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"runtime/debug"
 	"strings"
@@ -14,15 +15,20 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/meter"
 )
 
 // maxClientID bounds the id that a client gives itself, in bytes.
 const maxClientID = 255
 
-// A count is how often a call came, how often it was refused and how many
-// messages it carried.
-type count struct{ calls, refused, messages atomic.Int64 }
+// A count is how often a call came, how often it was refused, how many messages
+// it carried and, if it does not stream, how many milliseconds it took.
+type count struct {
+	calls, refused, messages atomic.Int64
+	took                     *meter.Histogram
+}
 
 // A caller is who makes a call, as its headers say.
 type caller struct {
@@ -30,6 +36,7 @@ type caller struct {
 	language string // as remoting clients name theirs
 	version  string
 	remote   netip.AddrPort
+	user     string // who signed the call; empty if calls are not signed
 }
 
 type callerKey struct{}
@@ -40,9 +47,9 @@ func callerOf(ctx context.Context) caller {
 	return c
 }
 
-// identified is ctx with its caller. A call of MessagingService needs a client
-// id.
-func identified(ctx context.Context, method string) (context.Context, error) {
+// identified is ctx with its caller, who may have to prove who they are. A call of
+// MessagingService needs a client id.
+func (s *Server) identified(ctx context.Context, method string) (context.Context, error) {
 	first := func(key string) string {
 		if v := metadata.ValueFromIncomingContext(ctx, key); len(v) > 0 {
 			return v[0]
@@ -53,7 +60,11 @@ func identified(ctx context.Context, method string) (context.Context, error) {
 	if p, ok := peer.FromContext(ctx); ok {
 		c.remote = addrPort(p.Addr)
 	}
+	err := s.authenticate(ctx, method, &c)
 	ctx = context.WithValue(ctx, callerKey{}, c)
+	if err != nil {
+		return ctx, err
+	}
 	if !strings.HasPrefix(method, messagingService) {
 		return ctx, nil
 	}
@@ -88,7 +99,9 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	}
 	n := s.counts[op.name]
 	n.calls.Add(1)
+	began := time.Now()
 	defer func() {
+		n.took.Observe(time.Since(began).Milliseconds())
 		if r := recover(); r != nil {
 			err = s.panicked(op.name, r)
 		}
@@ -100,7 +113,10 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 			resp, err = op.refuse(s.explain(err)), nil
 		}
 	}()
-	if ctx, err = identified(ctx, info.FullMethod); err != nil {
+	if ctx, err = s.identified(ctx, info.FullMethod); err != nil {
+		return nil, err
+	}
+	if err = s.authorize(ctx, info.FullMethod, req); err != nil {
 		return nil, err
 	}
 	return next(ctx, req)
@@ -122,11 +138,14 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 			n.refused.Add(1)
 		}
 	}()
-	ctx, err := identified(ss.Context(), info.FullMethod)
+	ctx, err := s.identified(ss.Context(), info.FullMethod)
 	if err != nil {
 		return s.refuseStream(ss, info.FullMethod, err)
 	}
-	return next(srv, &identifiedStream{ss, ctx})
+	if err = next(srv, &identifiedStream{ss, ctx, s, info.FullMethod}); errors.Is(err, auth.ErrForbidden) || errors.Is(err, auth.ErrUnauthenticated) {
+		return s.refuseStream(ss, info.FullMethod, err)
+	}
+	return err
 }
 
 // refuseStream ends a stream before it begins.
@@ -138,13 +157,19 @@ func (s *Server) refuseStream(ss grpc.ServerStream, method string, err error) er
 	case messagingService + "PullMessage":
 		return ss.SendMsg(&rmq.PullMessageResponse{Content: &rmq.PullMessageResponse_Status{Status: state}})
 	}
+	if refused := refusedStream(err); refused != err {
+		return refused
+	}
 	return status.Error(codes.InvalidArgument, state.Message)
 }
 
-// An identifiedStream has its caller in its context.
+// An identifiedStream has its caller in its context, and lets pass what that may
+// ask for.
 type identifiedStream struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx    context.Context
+	server *Server
+	method string
 }
 
 // Context is the stream's context.

@@ -1,12 +1,13 @@
 package grpc
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/auth"
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -20,6 +21,11 @@ type Options struct {
 	// Name is the broker's name, as in routes. Required.
 	Name string
 
+	// Access says who may do what, and Cluster is the name of the cluster among
+	// what can be allowed. Nil lets everybody do everything.
+	Access  *auth.Access
+	Cluster string
+
 	// Version is what GetProxyRuntimeStats shows.
 	Version string
 
@@ -32,11 +38,13 @@ type Options struct {
 	// the host of advertise or, without that, what the client dialled.
 	Advertised string `conf:"grpc-advertise"`
 
-	// TLS has the certificate. Required unless TLSMode is "off".
-	TLS *tls.Config
+	// Door is what connections come through first. Its TLS and Only must fit
+	// TLSMode. Nil lets plain ones through as they are.
+	Door *door.Door
 
 	// TLSMode says how clients may connect: both takes TLS and plaintext on the
-	// same port, only wants TLS, off wants plaintext. Default both.
+	// same port, only wants TLS, off wants plaintext. Default both, or only with
+	// tls-only.
 	TLSMode string `conf:"grpc-tls"`
 
 	// MaxMessage is the longest request and answer in bytes; a call with
@@ -100,6 +108,7 @@ const (
 // WithDefaults fills in what is not set.
 func (o Options) WithDefaults() Options {
 	setDefault(&o.TLSMode, TLSBoth)
+	setDefault(&o.Door, &door.Door{})
 	setDefault(&o.MaxMessage, 16<<20)
 	setDefault(&o.MaxConns, 1<<14)
 	setDefault(&o.MaxStreams, 1<<14)
@@ -145,8 +154,8 @@ func (o Options) complete() error {
 		return errors.New("grpc: Options.Broker and Options.Admin are required")
 	case o.Name == "":
 		return errors.New("grpc: Options.Name is required: the broker's name")
-	case o.TLS == nil && o.TLSMode != TLSOff:
-		return errors.New("grpc: Options.TLS is required unless grpc-tls is off")
+	case (o.Door.TLS == nil) != (o.TLSMode == TLSOff):
+		return errors.New("grpc: Options.Door needs TLS unless grpc-tls is off")
 	}
 	return o.Validate()
 }

@@ -41,29 +41,6 @@ func (m mode) String() string {
 	return [...]string{"in order", "gathered", "decoded in order, run beside", "beside", "beside, asks a client"}[m]
 }
 
-// An access is what a client needs to be allowed, in the words of RocketMQ's
-// access control lists. Nothing checks it yet: there are no users.
-type access string
-
-// What the operations need.
-const (
-	anyone       access = "-"
-	topicPub     access = "Topic PUB"
-	groupSub     access = "Group SUB"
-	consume      access = "Topic SUB, Group SUB"
-	topicGet     access = "Topic GET"
-	topicCreate  access = "Topic CREATE"
-	topicDelete  access = "Topic DELETE"
-	topicList    access = "Topic LIST"
-	groupGet     access = "Group GET"
-	groupCreate  access = "Group CREATE"
-	groupDelete  access = "Group DELETE"
-	groupUpdate  access = "Group UPDATE"
-	groupList    access = "Group LIST"
-	clusterGet   access = "Cluster GET"
-	clusterWrite access = "Cluster UPDATE"
-)
-
 // Sizes of bodies that are read.
 const (
 	beatBody  = 4 << 20
@@ -72,80 +49,81 @@ const (
 	smallBody = 64 << 10
 	ackBody   = 1 << 20
 	listBody  = 8 << 20
+	aclBody   = 1 << 20
 	replyBody = 64 << 20
 )
 
 // operations is the table. A code that is not in it answers
-// REQUEST_CODE_NOT_SUPPORTED.
+// REQUEST_CODE_NOT_SUPPORTED; refused says why for those that tools send.
 var operations = []operation{
-	{wire.SendMessage, nil, gathered, topicPub, 0, "store a message"},
-	{wire.SendMessageV2, nil, gathered, topicPub, 0, "store a message; short header names"},
-	{wire.SendBatchMessage, nil, gathered, topicPub, 0, "store a batch"},
+	{wire.SendMessage, nil, gathered, sending, 0, "store a message"},
+	{wire.SendMessageV2, nil, gathered, sendingShort, 0, "store a message; short header names"},
+	{wire.SendBatchMessage, nil, gathered, sendingShort, 0, "store a batch"},
 	{wire.ConsumerSendMsgBack, sendBack, beside, groupSub, 0, "try a message again later, or give it up"},
 
 	{wire.SendReplyMessage, sendReply, asking, topicPub, replyBody, "hand a reply to the client that asked"},
-	{wire.SendReplyMessageV2, sendReply, asking, topicPub, replyBody, "the same; short header names"},
+	{wire.SendReplyMessageV2, sendReply, asking, topicPubShort, replyBody, "the same; short header names"},
 	{wire.RecallMessage, recallMessage, beside, topicPub, 0, "call a delayed message back"},
-	{wire.EndTransaction, endTransaction, beside, topicPub, 0, "commit or roll back a half message"},
+	{wire.EndTransaction, endTransaction, beside, topicPubNamed, 0, "commit or roll back a half message"},
 
-	{wire.PullMessage, pullMessages, decoded, consume, 0, "messages of one queue, waiting for some"},
-	{wire.LitePullMessage, pullMessages, decoded, consume, 0, "the same, from consumers that poll themselves"},
+	{wire.PullMessage, pullMessages, decoded, consuming, 0, "messages of one queue, waiting for some"},
+	{wire.LitePullMessage, pullMessages, decoded, consuming, 0, "the same, from consumers that poll themselves"},
 
-	{wire.PopMessage, popMessages, decoded, consume, 0, "messages that nobody of the group has in hand, waiting for some"},
-	{wire.PeekMessage, peekMessages, decoded, consume, 0, "what a pop would find"},
-	{wire.Notification, awaitMessages, decoded, consume, 0, "wait until there is something to pop"},
-	{wire.AckMessage, nil, gathered, consume, 0, "done with a popped message"},
-	{wire.BatchAckMessage, ackBatch, inOrder, consume, ackBody, "done with many"},
-	{wire.ChangeMessageInvisibleTime, changeInvisible, inOrder, consume, 0, "when a popped message is visible again"},
-	{wire.PopLiteMessage, popLite, decoded, consume, 0, "messages of lite topics that a client wants, waiting for some"},
-	{wire.LiteSubscriptionCtl, subscribeLite, inOrder, consume, listBody, "which lite topics clients want"},
+	{wire.PopMessage, popMessages, decoded, consuming, 0, "messages that nobody of the group has in hand, waiting for some"},
+	{wire.PeekMessage, peekMessages, decoded, consuming, 0, "what a pop would find"},
+	{wire.Notification, awaitMessages, decoded, consuming, 0, "wait until there is something to pop"},
+	{wire.AckMessage, nil, gathered, holding, 0, "done with a popped message"},
+	{wire.BatchAckMessage, ackBatch, inOrder, acking, ackBody, "done with many"},
+	{wire.ChangeMessageInvisibleTime, changeInvisible, inOrder, holding, 0, "when a popped message is visible again"},
+	{wire.PopLiteMessage, popLite, decoded, consuming, 0, "messages of lite topics that a client wants, waiting for some"},
+	{wire.LiteSubscriptionCtl, subscribeLite, inOrder, wishing, listBody, "which lite topics clients want"},
 	{wire.GetBrokerLiteInfo, liteFigures, beside, clusterGet, 0, "figures about lite topics"},
 	{wire.GetParentTopicInfo, liteParent, beside, topicGet, 0, "what a topic has of lite topics"},
-	{wire.GetLiteTopicInfo, liteTopic, beside, topicGet, 0, "a lite topic and who wants it"},
-	{wire.GetLiteClientInfo, liteClient, beside, groupGet, 0, "which lite topics a client wants"},
+	{wire.GetLiteTopicInfo, liteTopic, beside, liteGet, 0, "a lite topic and who wants it"},
+	{wire.GetLiteClientInfo, liteClient, beside, liteOfClient, 0, "which lite topics a client wants"},
 	{wire.GetLiteGroupInfo, liteGroup, beside, groupGet, 0, "how far a group is behind in lite topics"},
-	{wire.TriggerLiteDispatch, lookForLites, beside, groupUpdate, 0, "look for messages of lite topics that a group wants"},
-	{wire.PollingInfo, pollingInfo, beside, topicGet, 0, "how many pops wait"},
+	{wire.TriggerLiteDispatch, lookForLites, beside, liteLook, 0, "look for messages of lite topics that a group wants"},
+	{wire.PollingInfo, pollingInfo, beside, topicConsumer, 0, "how many pops wait"},
 	{wire.PopRollback, popRollback, beside, clusterWrite, 0, "answers that there is nothing to move"},
-	{wire.QueryAssignment, queryAssignment, beside, consume, smallBody, "which queues a client shall consume, and how"},
-	{wire.SetMessageRequestMode, putRequestMode, beside, groupUpdate, smallBody, "whether a group pulls or pops a topic"},
+	{wire.QueryAssignment, queryAssignment, beside, assigning, smallBody, "which queues a client shall consume, and how"},
+	{wire.SetMessageRequestMode, putRequestMode, beside, modeSet, smallBody, "whether a group pulls or pops a topic"},
 	{wire.GetAllMessageRequestMode, allRequestModes, beside, clusterGet, 0, "all that was set so"},
 
-	{wire.ViewMessageByID, viewMessage, beside, topicGet, 0, "the message at a log position"},
+	{wire.ViewMessageByID, viewMessage, beside, topicRead, 0, "the message at a log position"},
 
-	{wire.QueryMessage, queryMessage, beside, topicGet, 0, "messages by key, unique key or tag"},
+	{wire.QueryMessage, queryMessage, beside, topicSearch, 0, "messages by key, unique key or tag"},
 	{wire.QueryConsumeQueue, queryConsumeQueue, beside, topicGet, 0, "entries of a queue's index"},
 
-	{wire.QueryConsumerOffset, queryConsumerOffset, inOrder, consume, 0, "a group's offset"},
-	{wire.UpdateConsumerOffset, updateConsumerOffset, inOrder, consume, 0, "commit a group's offset"},
+	{wire.QueryConsumerOffset, queryConsumerOffset, inOrder, progress, 0, "a group's offset"},
+	{wire.UpdateConsumerOffset, updateConsumerOffset, inOrder, committing, 0, "commit a group's offset"},
 	{wire.SearchOffsetByTimestamp, searchOffset, beside, topicGet, 0, "the offset for a time"},
 	{wire.GetMaxOffset, maxOffset, inOrder, topicGet, 0, "the offset behind a queue's last message"},
 	{wire.GetMinOffset, minOffset, inOrder, topicGet, 0, "the offset of a queue's first message"},
 	{wire.GetEarliestMsgStoreTime, earliestTime, beside, topicGet, 0, "when a queue's first message was stored"},
 
-	{wire.HeartBeat, heartbeat, inOrder, consume, beatBody, "a client is alive, and what it does"},
-	{wire.UnregisterClient, unregister, inOrder, anyone, 0, "a client leaves its groups"},
-	{wire.GetConsumerListByGroup, consumerList, inOrder, groupSub, 0, "the clients of a group"},
-	{wire.LockBatchMQ, lockQueues, inOrder, groupSub, lockBody, "queues for one client's exclusive use"},
-	{wire.UnlockBatchMQ, unlockQueues, inOrder, groupSub, lockBody, "give such queues back"},
-	{wire.CheckClientConfig, checkClient, inOrder, consume, checkBody, "can a subscription be served"},
+	{wire.HeartBeat, heartbeat, inOrder, beating, beatBody, "a client is alive, and what it does"},
+	{wire.UnregisterClient, unregister, inOrder, leaving, 0, "a client leaves its groups"},
+	{wire.GetConsumerListByGroup, consumerList, inOrder, memberList, 0, "the clients of a group"},
+	{wire.LockBatchMQ, lockQueues, inOrder, locking, lockBody, "queues for one client's exclusive use"},
+	{wire.UnlockBatchMQ, unlockQueues, inOrder, locking, lockBody, "give such queues back"},
+	{wire.CheckClientConfig, checkClient, inOrder, checking, checkBody, "can a subscription be served"},
 
 	{wire.UpdateAndCreateTopic, putTopic, beside, topicCreate, 0, "create or change a topic"},
-	{wire.UpdateAndCreateTopicList, putTopics, beside, topicCreate, listBody, "create or change topics"},
+	{wire.UpdateAndCreateTopicList, putTopics, beside, topicsPut, listBody, "create or change topics"},
 	{wire.DeleteTopicInBroker, deleteTopic, beside, topicDelete, 0, "delete a topic"},
-	{wire.DeleteTopicInBrokerList, deleteTopics, beside, topicDelete, listBody, "delete topics"},
+	{wire.DeleteTopicInBrokerList, deleteTopics, beside, topicsGone, listBody, "delete topics"},
 	{wire.GetAllTopicConfig, allTopics, beside, topicList, 0, "all topics, or a page of them"},
 	{wire.GetTopicConfig, oneTopic, beside, topicGet, 0, "one topic"},
 	{wire.GetSystemTopicListFromBroker, systemTopics, beside, topicList, 0, "the broker's own topics"},
 
-	{wire.UpdateAndCreateSubscriptionGroup, putGroup, beside, groupCreate, smallBody, "create or change a group"},
-	{wire.UpdateAndCreateSubscriptionGroupList, putGroups, beside, groupCreate, listBody, "create or change groups"},
+	{wire.UpdateAndCreateSubscriptionGroup, putGroup, beside, groupPut, smallBody, "create or change a group"},
+	{wire.UpdateAndCreateSubscriptionGroupList, putGroups, beside, groupsPut, listBody, "create or change groups"},
 	{wire.DeleteSubscriptionGroup, deleteGroup, beside, groupDelete, 0, "delete a group"},
-	{wire.DeleteSubscriptionGroupList, deleteGroups, beside, groupDelete, listBody, "delete groups"},
+	{wire.DeleteSubscriptionGroupList, deleteGroups, beside, groupsGone, listBody, "delete groups"},
 	{wire.GetAllSubscriptionGroupConfig, allGroups, beside, groupList, 0, "all groups, or a page of them"},
 	{wire.GetSubscriptionGroupConfig, oneGroup, beside, groupGet, 0, "one group"},
 
-	{wire.UpdateAndGetGroupForbidden, groupForbidden, beside, groupUpdate, 0, "may a group read a topic"},
+	{wire.UpdateAndGetGroupForbidden, groupForbidden, beside, groupReset, 0, "may a group read a topic"},
 
 	{wire.DeleteExpiredCommitLog, deleteExpired, beside, clusterWrite, 0, "run retention at once, at any hour"},
 	{wire.CleanExpiredConsumeQueue, trimIndexes, beside, clusterWrite, 0, "drop index entries of messages that are gone"},
@@ -154,33 +132,47 @@ var operations = []operation{
 	{wire.UpdateBrokerConfig, putSettings, beside, clusterWrite, smallBody, "change settings"},
 	{wire.GetBrokerConfig, getSettings, beside, clusterGet, 0, "all settings"},
 	{wire.GetBrokerRuntimeInfo, runtimeInfo, beside, clusterGet, 0, "figures for brokerStatus"},
+	{wire.GetBrokerHAStatus, haStatus, beside, clusterGet, 0, "that there are no slaves, and where the log ends"},
 	{wire.ViewBrokerStatsData, viewStats, beside, clusterGet, 0, "one counter"},
 
 	{wire.GetTopicStatsInfo, topicStats, beside, topicGet, 0, "what a topic's queues hold"},
-	{wire.GetConsumeStats, consumeStats, beside, groupGet, 0, "how far a group is"},
+	{wire.GetConsumeStats, consumeStats, beside, groupStats, 0, "how far a group is"},
 	{wire.GetBrokerConsumeStats, allConsumeStats, beside, clusterGet, 0, "how far all groups are"},
 	{wire.QueryTopicConsumeByWho, groupsOfTopic, beside, topicGet, 0, "the groups of a topic"},
 	{wire.QueryTopicsByConsumer, topicsOfGroup, beside, groupGet, 0, "the topics of a group"},
-	{wire.QueryConsumeTimeSpan, consumeTimeSpan, beside, topicGet, 0, "the times between which a group has to consume"},
+	{wire.QueryConsumeTimeSpan, consumeTimeSpan, beside, topicGroup, 0, "the times between which a group has to consume"},
 
-	{wire.GetConsumerConnectionList, consumerConnections, beside, groupGet, 0, "who is in a group"},
+	{wire.GetConsumerConnectionList, consumerConnections, beside, groupGetOf, 0, "who is in a group"},
 	{wire.GetProducerConnectionList, producerConnections, beside, clusterGet, 0, "who is in a producer group"},
 	{wire.GetAllProducerInfo, allProducers, beside, clusterGet, 0, "all producers"},
-	{wire.QuerySubscriptionByConsumer, groupSubscription, beside, groupGet, 0, "what a group wants of a topic"},
-	{wire.GetConsumerRunningInfo, runningInfo, asking, groupGet, 0, "what a client is doing; asked of the client"},
-	{wire.ConsumeMessageDirectly, consumeDirectly, asking, groupUpdate, 0, "a client consumes one message now"},
-	{wire.InvokeBrokerToGetConsumerStatus, consumerStatus, asking, groupGet, 0, "how far a group's clients are; asked of them"},
+	{wire.QuerySubscriptionByConsumer, groupSubscription, beside, groupTopics, 0, "what a group wants of a topic"},
+	{wire.GetConsumerRunningInfo, runningInfo, asking, groupGetOf, 0, "what a client is doing; asked of the client"},
+	{wire.ConsumeMessageDirectly, consumeDirectly, asking, groupPush, 0, "a client consumes one message now"},
+	{wire.InvokeBrokerToGetConsumerStatus, consumerStatus, asking, topicGroup, 0, "how far a group's clients are; asked of them"},
 
 	{wire.ResumeCheckHalfMessage, checkTransaction, beside, clusterWrite, 0, "ask about a half message, also one that was given up"},
 	{wire.GoddardListTransactions, listTransactions, beside, clusterGet, 0, "half messages that are not ended"},
 	{wire.GoddardSettleTransaction, settleTransaction, beside, clusterWrite, 0, "commit or roll back a half message by hand"},
 
-	{wire.GoddardListMessageGroups, listMessageGroups, beside, groupGet, 0, "message groups that are parked or do not get on"},
-	{wire.GoddardSettleMessageGroup, settleMessageGroup, beside, groupUpdate, 0, "park a message group, release it or bury what waits"},
+	{wire.GoddardFindPopped, findPopped, beside, topicConsumer, 0, "until when a group has a message in hand"},
+	{wire.GoddardListMessageGroups, listMessageGroups, beside, topicConsumer, 0, "message groups that are parked or do not get on"},
+	{wire.GoddardSettleMessageGroup, settleMessageGroup, beside, groupSettle, 0, "park a message group, release it or bury what waits"},
+
+	{wire.AuthCreateUser, putUser, beside, clusterWrite, smallBody, "create a user"},
+	{wire.AuthUpdateUser, changeUser, beside, clusterWrite, smallBody, "change a user"},
+	{wire.AuthDeleteUser, deleteUser, beside, clusterWrite, 0, "delete a user and its policies"},
+	{wire.AuthGetUser, oneUser, beside, clusterGet, 0, "one user, without the password"},
+	{wire.AuthListUser, listUsers, beside, clusterGet, 0, "users, without their passwords"},
+	{wire.AuthCreateACL, putPolicies, beside, clusterWrite, aclBody, "add entries to a user's policies"},
+	{wire.AuthUpdateACL, putPolicies, beside, clusterWrite, aclBody, "the same"},
+	{wire.AuthDeleteACL, deletePolicies, beside, clusterWrite, 0, "delete one entry of a user's policies, or all"},
+	{wire.AuthGetACL, onePolicies, beside, clusterGet, 0, "a user's policies"},
+	{wire.AuthListACL, listPolicies, beside, clusterGet, 0, "policies of users"},
+	{wire.GoddardExplainAccess, explainAccess, beside, clusterGet, 0, "what decides about a request, and why"},
 
 	{wire.GetAllConsumerOffset, allOffsets, beside, clusterGet, 0, "all committed offsets"},
-	{wire.CloneGroupOffset, cloneOffsets, beside, groupUpdate, 0, "a group begins where another is"},
-	{wire.QueryCorrectionOffset, correctionOffsets, beside, topicGet, 0, "the smallest offsets of other groups"},
+	{wire.CloneGroupOffset, cloneOffsets, beside, groupClone, 0, "a group begins where another is"},
+	{wire.QueryCorrectionOffset, correctionOffsets, beside, groupCorrect, 0, "the smallest offsets of other groups"},
 	{wire.GoddardListDelayed, listDelayed, beside, topicGet, 0, "messages that wait for a time of their own"},
-	{wire.InvokeBrokerToResetOffset, resetOffsets, beside, groupUpdate, 0, "move a group to a time or an offset"},
+	{wire.InvokeBrokerToResetOffset, resetOffsets, beside, groupReset, 0, "move a group to a time or an offset"},
 }

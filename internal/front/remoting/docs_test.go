@@ -3,6 +3,7 @@ package remoting
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ Printed from the table in internal/front/remoting/codes.go by
 
 Requests of one connection take effect in the order in which they came, but for those that run *beside* the others. Sends that
 arrive together are *gathered* and go to the storage together, acknowledgements of pops likewise. *Needs* is the permission in the words of RocketMQ's access
-control lists; nothing checks it yet. *Body* is the longest body that is read, in bytes; without a number the body is the
+control lists, see ACCESS.md; several actions with a stroke between them mean any of them. *Body* is the longest body that is read, in bytes; without a number the body is the
 message, or is not looked at.
 
 Any other request code is answered with REQUEST_CODE_NOT_SUPPORTED (3). Requests to name servers are another listener's.
@@ -42,6 +43,16 @@ Any other request code is answered with REQUEST_CODE_NOT_SUPPORTED (3). Requests
 			body = fmt.Sprint(op.maxBody)
 		}
 		fmt.Fprintf(&b, "| %d | %s | %s | %v | %s | %s |\n", op.code, name, op.does, op.run, op.access, body)
+	}
+	b.WriteString(`
+These, which tools send, are refused with that code and the reason:
+
+| Code | Name | Reason |
+| ---: | --- | --- |
+`)
+	for _, code := range slices.Sorted(maps.Keys(refused)) {
+		name, _, _ := strings.Cut(code.String(), "(")
+		fmt.Fprintf(&b, "| %d | %s | %s |\n", code, name, refused[code])
 	}
 	fmt.Fprintf(&b, `
 What one connection may hold; a request beyond it waits unread, or is refused with SYSTEM_BUSY (2) where it says so:
@@ -83,8 +94,11 @@ func TestTableNamesEachCodeOnce(t *testing.T) {
 			t.Errorf("%v is in the table twice", op.code)
 		}
 		seen[op.code] = true
-		if (op.serve == nil) != (op.run == gathered) || op.does == "" || op.access == "" {
+		if (op.serve == nil) != (op.run == gathered) || op.does == "" {
 			t.Errorf("the row of %v is incomplete", op.code)
+		}
+		if _, both := refused[op.code]; both {
+			t.Errorf("%v is both answered and refused", op.code)
 		}
 	}
 }

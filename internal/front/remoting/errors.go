@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -14,6 +15,8 @@ import (
 // without any. An error that is not listed is a fault of ours: it answers
 // SYSTEM_ERROR and is logged.
 var conditions = []condition{
+	{auth.ErrUnauthenticated, wire.CodeNoPermission, "sign the request with the secret key of a user"},
+	{auth.ErrForbidden, wire.CodeNoPermission, "ask for a policy that allows it"},
 	{mq.ErrTopicNotFound, wire.CodeTopicNotExist, "create the topic, or let the broker create topics on first use"},
 	{mq.ErrGroupNotFound, wire.CodeSubscriptionGroupNotExist, "create the consumer group, or let the broker create groups on first use"},
 	{mq.ErrQueueOutOfRange, wire.CodeInvalidParameter, "fetch the topic's route again"},
@@ -85,6 +88,9 @@ func notNumber(req *wire.Command, f *wire.Field) error {
 
 // notSupported refuses a request code that is not in the table.
 func notSupported(code wire.Code) error {
+	if why, ok := refused[code]; ok {
+		return refusef(wire.CodeRequestCodeNotSupported, "%v is refused: %s", code, why)
+	}
 	return refusef(wire.CodeRequestCodeNotSupported,
 		" request type %d not supported: this broker does not answer %v; docs/REQUESTS.md lists what it answers", int32(code), code)
 }

@@ -55,7 +55,8 @@ type fake struct {
 	lites    []mq.LiteSubscription
 	litePops []mq.LitePopRequest
 	acks     [][]mq.Ack
-	popErr   error // of what is done to popped messages
+	popErr   error  // of what is done to popped messages
+	found    []byte // the record at every position; nil: a text
 }
 
 func newFake() *fake {
@@ -216,6 +217,13 @@ func (f *fake) LookForLites(_ context.Context, group, client string) error {
 	return f.fails()
 }
 
+func (f *fake) InHand(_ context.Context, group string, q mq.Queue, at mq.QueueOffset) (mq.InHand, error) {
+	if group != "G" || at != 7 {
+		return mq.InHand{}, mq.ErrNotFound
+	}
+	return mq.InHand{Since: time.UnixMilli(1000), Until: time.UnixMilli(61000), Tries: 2}, nil
+}
+
 func (f *fake) MessageGroups(_ context.Context, group, topic string) ([]mq.MessageGroup, error) {
 	f.did("groups %s %s", group, topic)
 	return []mq.MessageGroup{{
@@ -319,6 +327,9 @@ func (f *fake) EarliestTime(context.Context, mq.Queue) (time.Time, error) {
 }
 
 func (f *fake) Find(_ context.Context, at mq.LogPos) ([]byte, error) {
+	if f.found != nil {
+		return f.found, f.fails()
+	}
 	return fmt.Appendf(nil, "record %d", at), f.fails()
 }
 
@@ -460,7 +471,7 @@ func (f *fake) AllProducers(context.Context) map[string][]mq.Connection {
 }
 
 func (f *fake) RuntimeInfo(context.Context) map[string]string {
-	return map[string]string{"putTps": "0"}
+	return map[string]string{"putTps": "0", "commitLogMaxOffset": "4711"}
 }
 
 func (f *fake) Stats(_ context.Context, name, _ string) ([3]mq.RateStat, error) {

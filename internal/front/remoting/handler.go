@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/goddardmq/goddard/internal/auth"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -33,6 +35,11 @@ type Options struct {
 	// TraceOff tells producers that traces are not wanted. Default false.
 	TraceOff bool
 
+	// Access says who may do what, and Cluster is the name of the cluster among
+	// what can be allowed. Nil lets everybody do everything.
+	Access  *auth.Access
+	Cluster string
+
 	// NoPropertyFilter refuses subscriptions by SQL-92 expressions. Default
 	// false.
 	NoPropertyFilter bool
@@ -50,6 +57,8 @@ type Handler struct {
 	region      []byte
 	traceOn     []byte
 	noSelectors bool
+	access      *auth.Access
+	guard       *guard // nil if nobody is asked who they are
 	log         *slog.Logger
 	table       map[wire.Code]*operation
 }
@@ -75,7 +84,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		broker: o.Broker, admin: o.Admin, name: o.Name, storeHost: o.StoreHost,
 		region: []byte(o.Region), traceOn: strconv.AppendBool(nil, !o.TraceOff),
-		noSelectors: o.NoPropertyFilter, log: o.Log, table: map[wire.Code]*operation{},
+		noSelectors: o.NoPropertyFilter, access: o.Access, guard: newGuard(o.Access, o.Cluster), log: o.Log, table: map[wire.Code]*operation{},
 	}
 	for i := range operations {
 		h.table[operations[i].code] = &operations[i]
@@ -114,6 +123,12 @@ func (s *session) serve(req *wire.Command) {
 		s.refuse(req, notSupported(req.Code))
 		return
 	}
+	if s.h.guard != nil {
+		if err := s.admit(req, op); err != nil {
+			s.refuse(req, err)
+			return
+		}
+	}
 	if op.run == gathered {
 		if op.code == wire.AckMessage {
 			s.gatherAck(req)
@@ -135,7 +150,7 @@ func (s *session) serve(req *wire.Command) {
 	switch op.run {
 	case beside:
 		own := req.Clone()
-		s.beside(func() { s.answer(own, op.serve) })
+		s.beside(func() { s.answer(own, op) })
 		return
 	case asking:
 		if s.asking.Add(1) > maxAsking {
@@ -144,17 +159,20 @@ func (s *session) serve(req *wire.Command) {
 			return
 		}
 		own := req.Clone()
-		if !s.start(func() { defer s.asking.Add(-1); s.answer(own, op.serve) }) {
+		if !s.start(func() { defer s.asking.Add(-1); s.answer(own, op) }) {
 			s.asking.Add(-1)
 		}
 		return
 	}
-	s.answer(req, op.serve)
+	s.answer(req, op)
 }
 
-// answer runs serve and replies with what it returns.
-func (s *session) answer(req *wire.Command, serve serveFunc) {
-	resp, err := serve(s, req)
+// answer runs what serves a request and replies with what it returns.
+func (s *session) answer(req *wire.Command, op *operation) {
+	resp, err := op.serve(s, req)
+	if s.h.access != nil && op.access.writes() {
+		s.h.access.Did(s.caller(req), req.Code.String(), err, what(req))
+	}
 	switch {
 	case err != nil:
 		s.refuse(req, err)
@@ -167,7 +185,10 @@ func (s *session) answer(req *wire.Command, serve serveFunc) {
 func (s *session) reply(req, resp *wire.Command) {
 	if !req.Oneway() {
 		s.conn.Reply(resp)
-	} else if resp.Release != nil {
+		return
+	}
+	s.conn.Answered(resp, 1, meter.ResultOneway)
+	if resp.Release != nil {
 		resp.Release()
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -40,6 +41,9 @@ func consumeDirectly(s *session, req *wire.Command) (*wire.Command, error) {
 	}
 	record, err := s.h.broker.Find(s.ctx, pos)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.mayRead(req, "", auth.Sub, record); err != nil {
 		return nil, err
 	}
 	fields := fieldMap(req.Fields)

@@ -6,6 +6,7 @@ package remoting
 import (
 	"errors"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -19,6 +20,16 @@ func sendBack(s *session, req *wire.Command) (*wire.Command, error) {
 	r := mq.SendBackRequest{
 		Group: h.Group, Pos: mq.LogPos(h.Offset), DelayLevel: h.DelayLevel, MaxReconsumes: h.MaxReconsumeTimes.Or(-1),
 		OriginTopic: h.OriginTopic, OriginMsgID: h.OriginMsgID, UnitMode: h.UnitMode,
+	}
+	if s.h.guard != nil {
+		// Otherwise a group could have any message copied to itself.
+		record, err := s.h.broker.Find(s.ctx, r.Pos)
+		if err == nil {
+			err = s.mayRead(req, h.Group, auth.Sub, record)
+		}
+		if err != nil && !errors.Is(err, mq.ErrNotFound) {
+			return nil, err
+		}
 	}
 	err := s.h.broker.SendBack(s.ctx, r)
 	if errors.Is(err, mq.ErrNotFound) {

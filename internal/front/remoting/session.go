@@ -33,6 +33,8 @@ type session struct {
 	bornHost netip.AddrPort
 
 	names   names
+	signing signing
+	demand  demand               // the last; its memory is used again
 	filters map[string]mq.Filter // by tag expression
 	beats   map[string]beat      // last full heartbeat, by client id
 
@@ -71,7 +73,7 @@ type waiter interface{ run() }
 func newSession(h *Handler, c *rpc.Conn) *session {
 	remote := c.RemoteAddr()
 	s := &session{
-		h: h, conn: c, ctx: c.Context(),
+		h: h, conn: c, ctx: mq.WithCaller(c.Context(), mq.Caller{Addr: c.RemoteAddr()}),
 		remote:    remote.String(),
 		bornHost:  netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()),
 		filters:   map[string]mq.Filter{},

@@ -6,6 +6,7 @@ package remoting
 import (
 	"errors"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -21,6 +22,9 @@ func viewMessage(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, refusef(wire.CodeSystemError, "no message begins at log position %d: it has expired, or the message id is another broker's", h.Offset)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := s.mayRead(req, "", auth.Get, record); err != nil {
 		return nil, err
 	}
 	return ok(req, nil, record), nil

@@ -1,0 +1,244 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// kept is Rows in memory that outlive an Access.
+type kept map[string][]byte
+
+func (k kept) Scan(prefix string, f func(string, []byte) error) error {
+	for key, value := range k {
+		if rest, ok := strings.CutPrefix(key, prefix); ok {
+			if err := f(rest, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (k kept) Apply(changes map[string][]byte) error {
+	for key, value := range changes {
+		if value == nil {
+			delete(k, key)
+		} else {
+			k[key] = value
+		}
+	}
+	return nil
+}
+
+var (
+	root = mq.Caller{User: "root", Addr: netip.MustParseAddrPort("127.0.0.1:4000")}
+	on   = Options{Authentication: true, Authorization: true, InitUser: `{"username":"root","password":"rootsecret"}`}
+)
+
+func open(t *testing.T, rows Rows, o Options) *Access {
+	t.Helper()
+	a, err := Open(rows, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func acl(t *testing.T, entries ...Entry) *ACL {
+	t.Helper()
+	return &ACL{Custom: entries}
+}
+
+func TestUsersAndPoliciesSurviveARestart(t *testing.T) {
+	rows := kept{}
+	a := open(t, rows, on)
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	must(t, a.PutACL("alice", acl(t, entry(t, "Topic:T", "Pub", "Allow", "10.0.0.0/8"))))
+	a = open(t, rows, on)
+	alice := mq.Caller{User: "alice", Addr: netip.MustParseAddrPort("10.0.0.1:1")}
+	must(t, a.Authenticate(alice, Sign("alicesecret", []byte("x"), []byte("y")), [][]byte{[]byte("x"), []byte("y")}, ""))
+	must(t, a.Authorize(alice, Need{TopicNamed("T"), Pub}, ""))
+	elsewhere := mq.Caller{User: "alice", Addr: netip.MustParseAddrPort("192.0.2.1:1")}
+	if err := a.Authorize(elsewhere, Need{TopicNamed("T"), Pub}, ""); !errors.Is(err, ErrForbidden) {
+		t.Errorf("from elsewhere: %v", err)
+	}
+	must(t, a.DeleteUser(root, "alice"))
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	if err := open(t, rows, on).Authorize(alice, Need{TopicNamed("T"), Pub}, ""); !errors.Is(err, ErrForbidden) {
+		t.Errorf("policies outlived their user: %v", err)
+	}
+}
+
+func TestAChangeHoldsForTheNextRequest(t *testing.T) {
+	a := open(t, kept{}, on)
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	alice, need := mq.Caller{User: "alice"}, Need{TopicNamed("T"), Pub}
+	allowed := func(want bool) {
+		t.Helper()
+		for range 2 { // the second answer is remembered
+			if err := a.Authorize(alice, need, ""); (err == nil) != want {
+				t.Errorf("answered %v", err)
+			}
+		}
+	}
+	allowed(false)
+	must(t, a.PutACL("alice", acl(t, entry(t, "Topic:T", "Pub", "Allow"))))
+	allowed(true)
+	must(t, a.PutACL("alice", acl(t, entry(t, "Topic:T", "Pub", "Deny"))))
+	allowed(false)
+	r := TopicNamed("T")
+	must(t, a.DeleteACL("alice", "", &r))
+	allowed(false)
+	super := Super
+	must(t, a.UpdateUser(root, "alice", UserChange{Type: &super}))
+	allowed(true)
+	disabled := true
+	must(t, a.UpdateUser(root, "alice", UserChange{Disabled: &disabled}))
+	allowed(false)
+	if err := a.Authenticate(alice, Sign("alicesecret"), nil, ""); !errors.Is(err, ErrUnauthenticated) {
+		t.Errorf("a disabled user: %v", err)
+	}
+}
+
+func TestOnlySuperUsersTouchSuperUsers(t *testing.T) {
+	a := open(t, kept{}, on)
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	alice, super := mq.Caller{User: "alice"}, Super
+	for what, err := range map[string]error{
+		"creating": a.CreateUser(alice, User{Name: "bob", Secret: "bobsecret", Type: Super}),
+		"rising":   a.UpdateUser(alice, "alice", UserChange{Type: &super}),
+		"changing": a.UpdateUser(alice, "root", UserChange{}),
+		"deleting": a.DeleteUser(alice, "root"),
+	} {
+		if !errors.Is(err, ErrForbidden) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestTheLastSuperUserStays(t *testing.T) {
+	a := open(t, kept{}, on)
+	normal, disabled := Normal, true
+	for what, err := range map[string]error{
+		"deleting":  a.DeleteUser(root, "root"),
+		"lowering":  a.UpdateUser(root, "root", UserChange{Type: &normal}),
+		"disabling": a.UpdateUser(root, "root", UserChange{Disabled: &disabled}),
+	} {
+		if !errors.Is(err, mq.ErrInvalid) || !strings.Contains(err.Error(), "only super user") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	must(t, a.CreateUser(root, User{Name: "second", Secret: "secondsecret", Type: Super}))
+	must(t, a.DeleteUser(root, "root"))
+}
+
+func TestBadUsersAreRefused(t *testing.T) {
+	a := open(t, kept{}, on)
+	for _, u := range []User{
+		{Name: "", Secret: "longenough"}, {Name: "a b", Secret: "longenough"}, {Name: "a/b", Secret: "longenough"},
+		{Name: "a", Secret: ""}, {Name: "a", Secret: "      "}, {Name: "a", Secret: "short"}, {Name: "root", Secret: "longenough"},
+	} {
+		if err := a.CreateUser(root, u); !errors.Is(err, mq.ErrInvalid) {
+			t.Errorf("%q: %v", u.Name, err)
+		}
+	}
+}
+
+func TestTheFirstUserIsMadeOnceAndToldOnce(t *testing.T) {
+	rows := kept{}
+	a := open(t, rows, Options{Authentication: true})
+	name, secret, ok := a.FirstUser()
+	if !ok || len(secret) < 20 {
+		t.Fatalf("first user %q with %d characters, %v", name, len(secret), ok)
+	}
+	if by, err := a.Login(context.Background(), name, secret); err != nil || by.User != name {
+		t.Errorf("login: %v, %v", by, err)
+	}
+	if _, _, ok := open(t, rows, Options{Authentication: true}).FirstUser(); ok {
+		t.Error("told again")
+	}
+	if _, _, ok := open(t, kept{}, Options{}).FirstUser(); ok {
+		t.Error("made though nobody is asked who they are")
+	}
+}
+
+func TestNobodyLogsInWithAWrongPassword(t *testing.T) {
+	a := open(t, kept{}, on)
+	for _, try := range [][2]string{{"root", "rootsecre"}, {"root", "rootsecret "}, {"root", ""}, {"nobody", "rootsecret"}, {"", ""}} {
+		if by, err := a.Login(context.Background(), try[0], try[1]); !errors.Is(err, ErrUnauthenticated) || by.User != "" {
+			t.Errorf("%q: %v, %v", try, by, err)
+		}
+	}
+}
+
+func TestSecretsDoNotShow(t *testing.T) {
+	rows := kept{}
+	a := open(t, rows, on)
+	u := User{Name: "alice", Secret: "alicesecret"}
+	text, err := json.Marshal(u)
+	must(t, err)
+	o := on
+	o.InnerCredentials = `{"accessKey":"inner","secretKey":"innersecret"}`
+	options, err := json.Marshal(struct{ A, B Secret }{o.InitUser, o.InnerCredentials})
+	must(t, err)
+	got, err := a.User("root")
+	must(t, err)
+	_, bad := Open(kept{}, Options{InitUser: `{"username":"root" "password":"alicesecret"}`})
+	_, short := Open(kept{}, Options{InitUser: `{"username":"root","password":"alice"}`})
+	_, damaged := Open(kept{"auth/user/x": []byte(`{"password":"alicesecret",}`)}, Options{})
+	_, plain := ParsePlain([]byte("accounts:\n- secretKey: alicesecret\n  admin: [rootsecret]\n"))
+	for _, text := range []string{
+		fmt.Sprint(u), fmt.Sprintf("%+v %#v %s", u, u, u.Secret), string(text), string(options), fmt.Sprintf("%#v", got),
+		fmt.Sprint(bad), fmt.Sprint(short), fmt.Sprint(damaged), fmt.Sprint(plain), fmt.Sprintf("%+v %#v", o, o),
+		fmt.Sprint(a.Authenticate(root, nil, nil, "")), fmt.Sprint(a.CreateUser(root, User{Name: "b b", Secret: "alicesecret"})),
+	} {
+		for _, secret := range []string{"alicesecret", "rootsecret", "innersecret"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("a secret shows: %s", text)
+			}
+		}
+	}
+	for what, err := range map[string]error{"bad": bad, "short": short, "damaged": damaged, "plain": plain} {
+		if err == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+}
+
+func TestAskingAgainAllocatesNothing(t *testing.T) {
+	a := open(t, kept{}, on)
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	must(t, a.PutACL("alice", acl(t, entry(t, "Topic:T*", "Pub", "Allow", "10.0.0.0/8"))))
+	alice, need := mq.Caller{User: "alice", Addr: netip.MustParseAddrPort("10.0.0.1:1")}, Need{TopicNamed("Tabc"), Pub}
+	parts := [][]byte{[]byte("some"), []byte("parts")}
+	mac := Sign("alicesecret", parts...)
+	ask := func() {
+		must(t, a.Authenticate(alice, mac, parts, ""))
+		must(t, a.Authorize(alice, need, ""))
+	}
+	ask()
+	if n := testing.AllocsPerRun(1000, ask); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestAuthorizationNeedsAuthentication(t *testing.T) {
+	if _, err := Open(nil, Options{Authorization: true}); err == nil || !strings.Contains(err.Error(), "authenticationEnabled") {
+		t.Errorf("opened with %v", err)
+	}
+}
