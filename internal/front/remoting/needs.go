@@ -163,6 +163,9 @@ var (
 	topicGroup    = of(topicOf(auth.Get, "topic"), groupOf(auth.Get, "group"))
 	topicConsumer = of(topicOf(auth.Get, "topic"), groupOf(auth.Get, "consumerGroup"))
 
+	liteGet      = of(topicOf(auth.Get, "parentTopic"))
+	liteOfClient = of(topicOf(auth.Get, "parentTopic"), groupOf(auth.Get, "group"))
+	liteLook     = of(groupOf(auth.Update, "group"))
 	groupGet     = of(groupOf(auth.Get, "group"))
 	groupGetOf   = of(groupOf(auth.Get, "consumerGroup"))
 	groupDelete  = of(groupOf(auth.Delete, "groupName"))
@@ -174,10 +177,6 @@ var (
 	groupPush    = of(groupOf(auth.Update, "consumerGroup"), topicOf(auth.Sub, "topic").ifNamed())
 	groupClone   = of(groupOf(auth.Get, "srcGroup"), groupOf(auth.Update, "destGroup"), topicOf(auth.Update, "topic").ifNamed())
 	groupCorrect = of(topicOf(auth.Get, "topic"), groupOf(auth.Get, "compareGroup"), groupOf(auth.Get, "filterGroups").each(","))
-
-	liteTopicGet  = of(topicOf(auth.Get, "parentTopic"))
-	liteClientGet = of(topicOf(auth.Get, "parentTopic"), groupOf(auth.Get, "group"))
-	groupUpdate   = of(groupOf(auth.Update, "group"))
 
 	clusterGet   = of(clusterOf(auth.Get))
 	clusterWrite = of(clusterOf(auth.Update))

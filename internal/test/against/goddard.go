@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -77,6 +78,39 @@ func (g goddard) cluster(tb testing.TB, http int) *Cluster {
 func (g goddard) Endpoints(tb testing.TB) *Cluster {
 	tb.Helper()
 	return g.Cluster(tb)
+}
+
+// TwoNodes starts two nodes of one cluster, brokers a and b, with the name server
+// apart, and returns when each has found the other. If advertised is not empty
+// both give it to gRPC clients as their address.
+func TwoNodes(tb testing.TB, kit *Kit, advertised string) (nameServer string, nodes [2]*Cluster) {
+	tb.Helper()
+	g, ok := Goddard(tb, kit).(goddard)
+	if !ok {
+		tb.Fatal("Goddard makes something else")
+	}
+	ns := g.NameServer(tb).Addr
+	for i, name := range []string{"broker-a", "broker-b"} {
+		dir := tb.TempDir()
+		port := freePorts(tb, 4) + 2
+		mustWrite(tb, filepath.Join(dir, "broker.conf"), g.conf(name))
+		args := g.broker(dir, ns, port)
+		if advertised != "" {
+			args = append(args, "--grpc-advertise", advertised)
+		}
+		s := g.server("goddard "+name, port, args)
+		s.ready = func() error { return registered(ns, name, s.Addr) }
+		started(tb, s)
+		nodes[i] = &Cluster{NameServer: ns, Broker: s.Addr, GRPC: fmt.Sprintf("127.0.0.1:%d", port-1), servers: []*Server{s}}
+	}
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if found := "another node answers gRPC clients"; strings.Contains(nodes[0].Log(), found) && strings.Contains(nodes[1].Log(), found) {
+			return ns, nodes
+		}
+		if time.Now().After(limit) {
+			tb.Fatalf("the nodes do not find each other:\n%s%s", nodes[0].Log(), nodes[1].Log())
+		}
+	}
 }
 
 // NameServer implements Maker.

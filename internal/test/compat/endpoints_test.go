@@ -96,7 +96,7 @@ func TestEndpoints(t *testing.T) {
 		for _, c := range all {
 			for _, s := range wanted(c.scenarios) {
 				if preparations[s].dead > 0 {
-					looking.Go(func() { look(cluster, c, s) })
+					looking.Go(func() { look(c, s, cluster) })
 				}
 			}
 		}
@@ -240,16 +240,23 @@ func ask(t *testing.T, addr string, code int, fields map[string]string, body []b
 	}
 }
 
-// look counts a group's dead letters when a scenario asks for it, and tells the
+// look counts a group's dead letters in clusters, which may be parts of one, when a scenario asks for it, and tells the
 // scenario only if they are as many as expected.
-func look(cluster *against.Cluster, c *client, scenario string) {
+func look(c *client, scenario string, clusters ...*against.Cluster) {
 	if !c.asked(scenario, "look") {
 		return
 	}
 	group, want := "g_"+c.prefix()+"_"+scenario, preparations[scenario].dead
 	said := ""
 	for limit := time.Now().Add(30 * time.Second); said != "look" && time.Now().Before(limit); time.Sleep(100 * time.Millisecond) {
-		got, err := deadLetters(cluster, group)
+		got, err := 0, error(nil)
+		for _, cluster := range clusters {
+			n, failed := deadLetters(cluster, group)
+			got += n
+			if failed != nil && len(clusters) == 1 { // of several not all have some
+				err = failed
+			}
+		}
 		if said = fmt.Sprintf("%d dead letters of %s, want %d (%v)", got, group, want, err); err == nil && got == want {
 			said = "look"
 		}
