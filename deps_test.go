@@ -21,7 +21,7 @@ mq                            < filter, lite, auth;
 mq, wire                      < rpc;
 mq, segment                   < store;
 store                         < timer, txn, pop, dedup;
-rpc                           < namesrv;
+rpc, auth                     < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;

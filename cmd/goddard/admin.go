@@ -182,7 +182,11 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 		if err != nil {
 			return err
 		}
-		cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(o.door.namesrv), Timeout: o.timeout, TLS: secure})
+		who, err := o.door.access.find()
+		if err != nil {
+			return err
+		}
+		cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(o.door.namesrv), Timeout: o.timeout, TLS: secure, Credentials: who})
 		if err != nil {
 			return err
 		}

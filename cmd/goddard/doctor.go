@@ -234,6 +234,9 @@ func (d *doctor) addresses(ctx context.Context) {
 		d.ports()
 		d.find(poor, "no name server answers at "+strings.Join(asked, ", "), "start `goddard` and run the doctor again; it then tries the addresses that clients are given")
 	}
+	if err := d.c.Exposed(); err != nil {
+		d.find(bad, "the server would not start: "+err.Error(), "")
+	}
 	if addr, err := netip.ParseAddr(d.c.Listen); err == nil && addr.IsLoopback() {
 		d.find(good, "the server listens on "+d.c.Listen+", for programs on this machine only", "--listen 0.0.0.0 lets others in")
 	}

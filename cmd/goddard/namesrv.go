@@ -37,6 +37,6 @@ unless --listen says otherwise. -p alone prints the settings, as with mqnamesrv.
 	}
 	c.Flags().StringVarP(&port, "port", "p", "", "`PORT` to listen on (default 9876); without PORT: print the settings and exit")
 	c.Flags().Lookup("port").NoOptDefVal = printSettings
-	s.register(c, "data", "listen", "log-level")
+	s.register(c, "data", "listen", "log-level", "authentication", "authorization", "insecure")
 	return c
 }

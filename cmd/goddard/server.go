@@ -11,7 +11,7 @@ import (
 )
 
 // shownSettings are the settings that --help of a server lists.
-var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "grpc-port", "namesrv-port", "advertise", "namesrv", "log-level"}
+var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "grpc-port", "namesrv-port", "advertise", "namesrv", "log-level", "authentication", "authorization", "insecure"}
 
 // newServer is `goddard` itself: everything in one process.
 func newServer() *cobra.Command {
@@ -62,7 +62,15 @@ func serve(c *cobra.Command, role node.Role, s *settings) error {
 		return err
 	}
 	greet(c.OutOrStdout(), role, n)
+	tellFirstUser(c.OutOrStdout(), n)
 	return n.Run(c.Context())
+}
+
+// tellFirstUser says who may come in where nobody could; it is said once.
+func tellFirstUser(w io.Writer, n *node.Node) {
+	if name, password, ok := n.FirstUser(); ok {
+		fmt.Fprintf(w, "There was no user, so one was made that may do everything. This is shown once:\n  access key  %s\n  secret key  %s\n", name, password)
+	}
 }
 
 // greet says what listens where and what to try next.

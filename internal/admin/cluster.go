@@ -28,6 +28,8 @@ type Options struct {
 	Namesrvs []string
 	// TLS, if set, is used for every connection.
 	TLS *tls.Config
+	// Credentials are who operates it; the zero value is nobody.
+	Credentials rpc.Credentials
 	// Timeout bounds each request. Default 5s.
 	Timeout time.Duration
 }
@@ -46,7 +48,7 @@ func Dial(o Options) (*Cluster, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
 	}
-	return &Cluster{o: o, rpc: rpc.NewClient(rpc.ClientOptions{DialTimeout: o.Timeout, TLS: o.TLS})}, nil
+	return &Cluster{o: o, rpc: rpc.NewClient(rpc.ClientOptions{DialTimeout: o.Timeout, TLS: o.TLS, Hook: o.Credentials.Hook()})}, nil
 }
 
 // Close ends all connections.

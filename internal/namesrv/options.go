@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/rpc"
 )
 
@@ -64,6 +65,11 @@ type Options struct {
 
 	// RPC says how connections are treated.
 	RPC rpc.ServerOptions
+
+	// Access says who may do what, and Cluster is the name of the cluster among
+	// what can be allowed. Nil lets everybody do everything.
+	Access  *auth.Access
+	Cluster string
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger

@@ -48,6 +48,9 @@ func New(c Config) (*Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if err := c.Exposed(); err != nil {
+		return nil, err
+	}
 	n := &Node{c: c, handler: &frontDoor{}}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -137,6 +140,13 @@ func (n *Node) openTracer() error {
 func (n *Node) openNamesrv() error {
 	o := n.c.Namesrv
 	o.Listen, o.Port, o.RPC, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.c.Log
+	if n.access == nil {
+		if err := n.openAccess(); err != nil {
+			return err
+		}
+	}
+	o.Access = n.access
+	o.Cluster, _ = n.c.Broker.Names()
 	if o.KVConfigPath == "" && n.c.FS == nil {
 		o.KVConfigPath = filepath.Join(n.c.Data, "kvConfig.json")
 		if n.c.Role == RoleAll {
@@ -174,9 +184,13 @@ func (n *Node) introduce() error {
 		}
 		return nil
 	}
+	var err error
 	o := n.c.Registrar
 	o.NameServers = strings.Join(n.c.Namesrvs, ";")
 	o.Cluster, o.Name, o.Port, o.Advertised, o.Topics, o.Log = cluster, name, port, n.c.Advertise, n.topics, n.c.Log
+	if o.RPC.Hook, err = n.c.innerHook(); err != nil {
+		return err
+	}
 	r, err := namesrv.NewRegistrar(o)
 	if err != nil {
 		return err

@@ -95,7 +95,7 @@ func routeOf(t *testing.T, namesrv netip.AddrPort, topic string) wire.TopicRoute
 // at the address that it dialled, for a topic created a moment ago.
 func TestClientsAreGivenTheAddressTheyDialled(t *testing.T) {
 	c := inMemory(RoleAll)
-	c.Listen = "0.0.0.0"
+	c.Listen, c.Auth.Insecure = "0.0.0.0", true
 	n, _ := started(t, c)
 	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
 		namesrv := netip.AddrPortFrom(netip.MustParseAddr(host), n.NamesrvAddr().Port())

@@ -112,10 +112,9 @@ func (s Setting) get(c Config) string {
 	return format(v)
 }
 
-// secret reports whether the setting's value in c is one that nobody may see.
-func (s Setting) secret(c Config) bool {
-	_, ok := reflect.ValueOf(&c).Elem().FieldByIndex(s.index).Interface().(auth.Secret)
-	return ok
+// Secret reports whether the setting's value is one that nobody may see.
+func (s Setting) Secret() bool {
+	return reflect.TypeFor[Config]().FieldByIndex(s.index).Type == reflect.TypeFor[auth.Secret]()
 }
 
 // javaUnit is what one counts in a RocketMQ key that means a time.

@@ -38,6 +38,8 @@ type Options struct {
 	ClientID string
 	// TLS, if set, is used for every connection.
 	TLS *tls.Config
+	// Credentials are who the client is; the zero value is nobody.
+	Credentials rpc.Credentials
 	// Log receives what went wrong and was tried again. Nil discards it.
 	Log *slog.Logger
 }
@@ -86,7 +88,7 @@ func Dial(o Options) (*Cluster, error) {
 	c := &Cluster{o: o}
 	c.mu.routes = map[string]route{}
 	c.mu.changed = map[string]chan struct{}{}
-	c.rpc = rpc.NewClient(rpc.ClientOptions{Handler: callbacks{c}, TLS: o.TLS, Log: o.Log})
+	c.rpc = rpc.NewClient(rpc.ClientOptions{Handler: callbacks{c}, TLS: o.TLS, Hook: o.Credentials.Hook(), Log: o.Log})
 	return c, nil
 }
 

@@ -32,11 +32,11 @@ type session struct {
 	remote   string
 	bornHost netip.AddrPort
 
-	names   names
-	signing signing
-	demand  demand               // the last; its memory is used again
-	filters map[string]mq.Filter // by tag expression
-	beats   map[string]beat      // last full heartbeat, by client id
+	names     names
+	signature rpc.Signature
+	demand    demand               // the last; its memory is used again
+	filters   map[string]mq.Filter // by tag expression
+	beats     map[string]beat      // last full heartbeat, by client id
 
 	selectors map[string]*filter.Expression // by SQL expression
 	selected  int                           // bytes of their text
