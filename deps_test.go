@@ -27,7 +27,7 @@ remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter, auth         < front/remoting;
 mq, filter, auth, front/grpc/rmq < front/grpc;
-mq, rpc, filter, remote       < admin;
+mq, rpc, filter, auth, remote < admin;
 mq, broker                    < trace;
 broker, auth, trace, namesrv, front/remoting, front/grpc < node;
 node                          < goddard;

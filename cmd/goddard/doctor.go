@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/goddardmq/goddard/internal/admin"
 	"github.com/goddardmq/goddard/internal/node"
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/spf13/cobra"
 )
 
@@ -43,7 +44,8 @@ type finding struct {
 // A doctor looks at a configuration, this machine and a running server.
 type doctor struct {
 	settings settings
-	door     door // for its TLS only
+	door     door // for its TLS and its credentials
+	who      rpc.Credentials
 	out      output
 	c        node.Config
 	findings []finding
@@ -65,6 +67,7 @@ with; -n asks name servers elsewhere.`,
 	}
 	d.settings.register(c, shownSettings...)
 	d.door.registerTLS(c.Flags())
+	d.door.access.register(c.Flags())
 	d.out.register(c.Flags(), "o")
 	return c
 }
@@ -75,6 +78,9 @@ func (d *doctor) run(c *cobra.Command) error {
 		return err
 	}
 	d.c = d.c.WithDefaults()
+	if d.who, err = d.door.access.find(); err != nil {
+		return err
+	}
 	d.disk()
 	d.limits()
 	d.addresses(c.Context())
@@ -272,7 +278,7 @@ func (d *doctor) ask(ctx context.Context, namesrv string, blame bool) (answers, 
 		d.find(bad, err.Error(), "")
 		return false, false
 	}
-	cluster, err := admin.Dial(admin.Options{Namesrvs: []string{namesrv}, Timeout: dialTime, TLS: secure})
+	cluster, err := admin.Dial(admin.Options{Namesrvs: []string{namesrv}, Timeout: dialTime, TLS: secure, Credentials: d.who})
 	if err != nil {
 		d.find(bad, err.Error(), "")
 		return false, false

@@ -46,6 +46,10 @@ func mqadminCommands() []*cobra.Command {
 		namesrvConfigGet(mqadmin("getNamesrvConfig")),
 		namesrvConfigSet(mqadmin("updateNamesrvConfig")),
 		sendMessage(),
+		userCreate(mqadmin("createUser")), userUpdate(mqadmin("updateUser")), userDelete(mqadmin("deleteUser")),
+		userGet(mqadmin("getUser")), userList(mqadmin("listUser")), userCopy(mqadmin("copyUser [-u USER,USER]")),
+		aclCreate(mqadmin("createAcl")), aclUpdate(mqadmin("updateAcl")), aclDelete(mqadmin("deleteAcl")),
+		aclGet(mqadmin("getAcl")), aclList(mqadmin("listAcl")), aclCopy(mqadmin("copyAcl [-s SUBJECT,SUBJECT]")),
 	}
 }
 
@@ -100,4 +104,10 @@ var oldFlags = map[string]string{
 	"lastKey":                      "after",
 	"index":                        "from",
 	"popShareQueueNum":             "share",
+	"userType":                     "type",
+	"userStatus":                   "status",
+	"resources":                    "resource",
+	"sourceIp":                     "source",
+	"fromBroker":                   "from",
+	"toBroker":                     "to",
 }

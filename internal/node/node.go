@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/front/grpc"
@@ -18,6 +20,7 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/store"
 	"github.com/goddardmq/goddard/internal/trace"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -104,6 +107,12 @@ func (n *Node) openBroker() error {
 			return err
 		}
 		o.Tracer = n.tracer
+	}
+	if n.c.FS == nil {
+		o.Store.FS = privateFS{vfs.Default}
+		if err := makePrivate(filepath.Join(n.c.Data, store.StateDir)); err != nil {
+			return dataError(n.c.Data, err)
+		}
 	}
 	b, err := broker.New(o)
 	if err != nil {
