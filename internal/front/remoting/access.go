@@ -6,6 +6,7 @@ package remoting
 // body. What a request needs stands in needs.go.
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -147,4 +148,30 @@ func (s *session) mayRead(req *wire.Command, group string, actions auth.Actions,
 		return a.popped(group, string(r.Topic))
 	}
 	return a.topic(actions, string(r.Topic))
+}
+
+// mayEnd refuses the end of a half message to whoever may not send to its topic,
+// which old clients do not name and others name as they like.
+func (s *session) mayEnd(req *wire.Command, at mq.LogPos) error {
+	g := s.h.guard
+	if g == nil || g.free[req.Code] {
+		return nil
+	}
+	record, err := s.h.broker.Find(s.ctx, at)
+	if errors.Is(err, mq.ErrNotFound) {
+		return nil // the broker says so
+	}
+	if err != nil {
+		return err
+	}
+	r, _, err := mq.DecodeRecord(record)
+	if err != nil {
+		return err
+	}
+	topic, ok := mq.Property(r.Properties, mq.PropRealTopic)
+	if !ok {
+		topic = r.Topic
+	}
+	a := demand{session: s, req: req, by: s.caller(req)}
+	return a.topic(auth.Pub, string(topic))
 }
