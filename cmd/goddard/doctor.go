@@ -244,7 +244,7 @@ func (d *doctor) addresses(ctx context.Context) {
 		d.find(bad, "the server would not start: "+err.Error(), "")
 	}
 	if addr, err := netip.ParseAddr(d.c.Listen); err == nil && addr.IsLoopback() {
-		d.find(good, "the server listens on "+d.c.Listen+", for programs on this machine only", "--listen 0.0.0.0 lets others in")
+		d.find(good, "the server listens on "+d.c.Listen+", for programs on this machine only", "--listen 0.0.0.0 lets others in, with authentication = true or --insecure")
 	}
 }
 

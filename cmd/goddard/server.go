@@ -24,7 +24,7 @@ server and a broker that RocketMQ's clients use unchanged.
 
 Every setting of docs/CONFIG.md is a flag; the usual ones are listed below.`,
 		Example: `  goddard
-  goddard --listen 0.0.0.0 --data /var/lib/goddard
+  goddard --listen 0.0.0.0 --authentication true --authorization true --data /var/lib/goddard
   goddard -c goddard.conf`,
 		Version:       version(),
 		Args:          noArguments,
