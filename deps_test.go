@@ -16,20 +16,24 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate, front/grpc/rmq;
+NONE                          < mq, wire, segment, rate, door, meter, front/grpc/rmq, front/console/web;
 mq                            < filter, lite, auth;
-mq, wire                      < rpc;
-mq, segment                   < store;
+rate                          < limit;
+mq, wire, door, meter         < rpc;
+mq, segment, meter            < store;
 store                         < timer, txn, pop, dedup;
 rpc, auth                     < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter, auth         < front/remoting;
-mq, filter, auth, front/grpc/rmq < front/grpc;
+mq, meter, filter, auth, door, front/grpc/rmq < front/grpc;
+mq, door                      < front/web;
 mq, rpc, filter, auth, remote < admin;
+admin, front/console/web      < front/console;
 mq, broker                    < trace;
-broker, auth, trace, namesrv, front/remoting, front/grpc < node;
+mq, wire, meter               < metrics;
+broker, auth, trace, metrics, namesrv, front/remoting, front/grpc, front/web, front/console < node;
 node                          < goddard;
 node, admin, remote, load     < cmd/goddard;
 `

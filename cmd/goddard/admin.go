@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -31,14 +32,17 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 	c.AddCommand(
 		family("topic", "Create, list, change and delete topics",
 			topicCreate(ours("create TOPIC")), topicUpdate(ours("update TOPIC")), topicDelete(ours("delete TOPIC")), topicList(ours("list")),
-			topicDescribe(ours("describe TOPIC", "status")), topicRoute(ours("route TOPIC")), topicPerm(ours("perm TOPIC"))),
+			topicDescribe(ours("describe TOPIC", "status")), topicRoute(ours("route TOPIC")), topicPerm(ours("perm TOPIC")),
+			topicImport(ours("import FILE")), topicShare(ours("share TOPIC")), topicRTT(ours("rtt TOPIC")), topicStats(ours("stats"))),
 		family("group", "Create, list, change and delete consumer groups",
 			groupCreate(ours("create GROUP")), groupUpdate(ours("update GROUP")), groupDelete(ours("delete GROUP")), groupList(ours("list")), groupDescribe(ours("describe GROUP")),
-			groupMode(ours("mode GROUP")), groupForbid(ours("forbid GROUP TOPIC")), groupAllow(ours("allow GROUP TOPIC"))),
+			groupMode(ours("mode GROUP")), groupForbid(ours("forbid GROUP TOPIC")), groupAllow(ours("allow GROUP TOPIC")),
+			groupImport(ours("import FILE")), groupRunning(ours("running GROUP")), groupWatch(ours("watch"))),
 		family("offsets", "See and move what groups have consumed",
 			offsetsList(ours("list [GROUP]")), offsetsReset(ours("reset GROUP")), offsetsSkip(ours("skip GROUP")), offsetsClone(ours("clone TOPIC"))),
 		family("message", "Find messages and see who has consumed them",
-			messageGet(ours("get ID")), messageFind(ours("find TOPIC")), messageIndex(ours("index TOPIC"))),
+			messageGet(ours("get ID")), messageFind(ours("find TOPIC")), messageIndex(ours("index TOPIC")),
+			messagePrint(ours("print TOPIC")), queuePrint(ours("queue TOPIC")), messageRead(ours("read TOPIC")), messageAt(ours("at TOPIC")), messageTrace(ours("trace ID"))),
 		family("dlq", "See dead letters and send them again",
 			dlqList(ours("list")), dlqBrowse(ours("browse GROUP")), dlqGet(ours("get ID")), dlqRedrive(ours("redrive GROUP")),
 			dlqEdit(ours("edit ID")), dlqPurge(ours("purge GROUP", "skip")), dlqExport(ours("export GROUP")), dlqImport(ours("import FILE"))),
@@ -54,9 +58,9 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 		family("acl", "See and change who may do what",
 			aclCreate(ours("create USER")), aclUpdate(ours("update USER")), aclDelete(ours("delete USER")), aclGet(ours("get USER")), aclList(ours("list")),
 			aclCopy(ours("copy [USER,USER]")), aclImport(ours("import FILE")), aclExplain(ours("explain USER RESOURCE"))),
-		family("cluster", "See the brokers of a cluster", clusterList(ours("list"))),
+		family("cluster", "See the brokers of a cluster", clusterList(ours("list")), clusterRTT(ours("rtt"))),
 		family("broker", "See and set what a broker does",
-			brokerStatus(ours("status")), brokerClean(ours("clean")),
+			brokerStatus(ours("status")), brokerClean(ours("clean")), brokerTry(ours("try BROKER")), brokerProgress(ours("progress ADDRESS")), brokerHA(ours("ha")),
 			family("config", "Settings of a running broker", brokerConfigGet(ours("get [KEY]")), brokerConfigSet(ours("set KEY VALUE")), brokerConfigReset(ours("reset [KEY]")))),
 		family("connections", "See who is connected",
 			consumerConnections(ours("consumers GROUP")), producerConnections(ours("producers GROUP")), allProducers(ours("all-producers"))),
@@ -65,9 +69,10 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 			family("kv", "The key-value configuration", kvGet(ours("get KEY")), kvList(ours("list")), kvPut(ours("put KEY VALUE")), kvDelete(ours("delete KEY"))),
 			family("config", "Settings of running name servers", namesrvConfigGet(ours("get")), namesrvConfigSet(ours("set KEY VALUE")), namesrvConfigReset(ours("reset [KEY]")))),
 	)
-	for _, old := range mqadminCommands() {
-		c.AddCommand(old)
-	}
+	c.AddCommand(family("export", "Write what a cluster is to files",
+		exportMetadata(ours("metadata")), exportConfigs(ours("configs CLUSTER")), exportMetrics(ours("metrics CLUSTER")), exportPopRecord(ours("pop-records"))))
+	c.AddCommand(mqadminCommands()...)
+	c.AddCommand(mqadminRefused()...)
 	return c
 }
 
@@ -115,22 +120,21 @@ type operation struct {
 	target  admin.Target
 }
 
-// operation starts a command. The flags all operations share are there; run is
-// given later.
-func (s spelling) operation(short, example string) *operation {
+// operation starts a command: what it does, an example, and examples of it under
+// mqadmin's name. The flags all operations share are there; run is given later.
+func (s spelling) operation(short, example string, old ...string) *operation {
 	o := &operation{spelling: s, Command: &cobra.Command{Use: s.use, Aliases: s.aliases, Short: short, Hidden: s.old}}
-	if !s.old {
-		o.Example = "  " + example
+	if o.Example = "  " + example; s.old {
+		o.Example = "  " + strings.Join(old, "\n  ")
 	}
 	f := o.Flags()
 	o.door.register(f, "n")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for each answer")
-	letter := "o"
 	if s.old {
-		letter = ""
 		f.SetNormalizeFunc(fromMqadmin)
+	} else {
+		o.out.register(f, "o")
 	}
-	o.out.register(f, letter)
 	return o
 }
 
@@ -138,6 +142,13 @@ func (s spelling) operation(short, example string) *operation {
 func (o *operation) targets() {
 	o.Flags().StringVarP(&o.target.Cluster, "cluster", "c", "", "all masters of this `CLUSTER` (default: of the only one)")
 	o.Flags().StringVarP(&o.target.Addr, "broker", "b", "", "only the broker at this `ADDRESS`, host:port")
+}
+
+// ignored adds flags of mqadmin's that mean nothing here, but may be typed.
+func (o *operation) ignored(name, letter, usage string) {
+	if o.old {
+		o.Flags().StringP(name, letter, "", usage)
+	}
 }
 
 // letter is the flag letter of mqadmin where ours would clash with another of
@@ -169,6 +180,13 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 	for _, w := range wants {
 		o.Flags().StringVarP(w.value, w.name, w.letter, "", w.usage)
 		o.Flags().Lookup(w.name).Hidden = !o.old
+	}
+	if o.old { // what mqadmin has an -o for keeps it
+		letter := "o"
+		if o.Flags().ShorthandLookup(letter) != nil {
+			letter = ""
+		}
+		o.out.register(o.Flags(), letter)
 	}
 	o.ValidArgsFunction = o.door.completeWanted(wants)
 	o.RunE = func(c *cobra.Command, args []string) error {
@@ -202,7 +220,20 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 }
 
 // print writes the result as the operator wants it.
-func (o *operation) print(v any, t *table) error { return o.out.print(o.OutOrStdout(), v, t) }
+func (o *operation) print(v any, t view) error { return o.out.print(o.OutOrStdout(), v, t) }
+
+// heading is where a line above the result goes: nowhere if that is JSON.
+func (o *operation) heading() io.Writer {
+	if o.out == asJSON {
+		return io.Discard
+	}
+	return o.OutOrStdout()
+}
+
+// said says what was done in mqadmin's words, or as v.
+func (o *operation) said(v any, format string, args ...any) error {
+	return o.print(v, o.sheet().line(format, args...))
+}
 
 // done says what was done, as a sentence or as v.
 func (o *operation) done(v any, format string, args ...any) error {

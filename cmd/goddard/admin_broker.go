@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/admin"
 	"github.com/goddardmq/goddard/internal/node"
@@ -21,8 +22,9 @@ type brokerTable struct {
 }
 
 // printBrokers prints what each broker of the target says; key, if not empty,
-// is the only key wanted.
-func printBrokers(ctx context.Context, o *operation, c *admin.Cluster, key string, ask func(context.Context, string) (map[string]string, error)) error {
+// is the only key wanted. old is how mqadmin prints it.
+func printBrokers(ctx context.Context, o *operation, c *admin.Cluster, key string,
+	ask func(context.Context, string) (map[string]string, error), old func(*operation, []brokerTable) *sheet) error {
 	brokers, err := c.Masters(ctx, o.target)
 	if err != nil {
 		return err
@@ -46,6 +48,9 @@ func printBrokers(ctx context.Context, o *operation, c *admin.Cluster, key strin
 			t.add(cmp.Or(b.Name, b.Addr), k, values[k])
 		}
 	}
+	if o.old {
+		return o.print(all, old(o, all))
+	}
 	return o.print(all, t)
 }
 
@@ -53,59 +58,90 @@ func clusterList(s spelling) *cobra.Command {
 	o := s.operation("List the brokers", "goddard admin cluster list")
 	var cluster string
 	var totals bool
+	var interval int
 	o.Flags().StringVarP(&cluster, "cluster", "c", "", "only this `CLUSTER`")
 	if s.old {
 		o.Flags().BoolVarP(&totals, "moreStats", "m", false, "messages of yesterday and today instead of rates")
+		o.Flags().IntVarP(&interval, "interval", "i", 0, "again every so many `SECONDS`, until interrupted")
 	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
-		brokers, err := c.Brokers(ctx)
-		if err != nil {
-			return err
+		rounds := 0
+		if interval <= 0 {
+			rounds = 1
 		}
-		t := newTable("CLUSTER", "BROKER", "ID", "ADDRESS", "VERSION", "IN/S", "OUT/S")
-		if totals {
-			t = newTable("CLUSTER", "BROKER", "IN YESTERDAY", "OUT YESTERDAY", "IN TODAY", "OUT TODAY")
-		}
-		shown := []admin.Broker{}
-		for _, b := range brokers {
-			if cluster != "" && b.Cluster != cluster {
-				continue
-			}
-			shown = append(shown, b)
-			if totals && o.out == asTable {
-				status, err := c.BrokerStatus(ctx, b.Addr)
-				if err != nil {
-					return err
-				}
-				t.add(b.Cluster, b.Name,
-					between(status, "msgPutTotalYesterdayMorning", "msgPutTotalTodayMorning"),
-					between(status, "msgGetTotalYesterdayMorning", "msgGetTotalTodayMorning"),
-					between(status, "msgPutTotalTodayMorning", "msgPutTotalTodayNow"),
-					between(status, "msgGetTotalTodayMorning", "msgGetTotalTodayNow"))
-			} else if o.out == asTable {
-				version, in, out := "unreachable", "-", "-"
-				if status, err := c.BrokerStatus(ctx, b.Addr); err == nil {
-					version = cmp.Or(status["brokerVersionDesc"], "?")
-					in, out = rate(status["putTps"]), rate(status["getTransferredTps"])
-				}
-				t.add(b.Cluster, b.Name, b.ID, b.Addr, version, in, out)
-			}
-		}
-		return o.print(shown, t)
+		return every(ctx, time.Duration(interval)*time.Second, rounds, func() error { return printCluster(ctx, o, c, cluster, totals) })
 	})
 }
 
-// between is how far a counter went from one status key to another.
-func between(status map[string]string, from, to string) string {
-	a, err := strconv.ParseInt(status[from], 10, 64)
-	if err != nil {
-		return "-"
+// every does something so many times with pauses between, or until ctx ends if
+// rounds is 0.
+func every(ctx context.Context, pause time.Duration, rounds int, do func() error) error {
+	for done := 1; ; done++ {
+		if err := do(); err != nil || done == rounds {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
 	}
-	b, err := strconv.ParseInt(status[to], 10, 64)
+}
+
+// A listedBroker is a broker and what it says about itself; nothing if it does
+// not answer.
+type listedBroker struct {
+	admin.Broker
+	Status map[string]string `json:"-"`
+}
+
+// printCluster lists the brokers of a cluster, or of all.
+func printCluster(ctx context.Context, o *operation, c *admin.Cluster, cluster string, totals bool) error {
+	brokers, err := c.Brokers(ctx)
 	if err != nil {
-		return "-"
+		return err
 	}
-	return strconv.FormatInt(b-a, 10)
+	all := []listedBroker{}
+	for _, b := range brokers {
+		if cluster != "" && b.Cluster != cluster {
+			continue
+		}
+		listed := listedBroker{Broker: b}
+		if o.out == asTable {
+			listed.Status, _ = c.BrokerStatus(ctx, b.Addr) // unreachable is shown as such
+		}
+		all = append(all, listed)
+	}
+	switch {
+	case o.old && totals:
+		return o.print(all, totalsSheet(o, all))
+	case o.old:
+		return o.print(all, clusterSheet(o, all))
+	}
+	t := newTable("CLUSTER", "BROKER", "ID", "ADDRESS", "VERSION", "IN/S", "OUT/S")
+	for _, b := range all {
+		version, in, out := "unreachable", "-", "-"
+		if b.Status != nil {
+			version, in, out = cmp.Or(b.Status["brokerVersionDesc"], "?"), rate(b.Status["putTps"]), rate(b.Status["getTransferredTps"])
+		}
+		t.add(b.Cluster, b.Name, b.ID, b.Addr, version, in, out)
+	}
+	return o.print(all, t)
+}
+
+// between is how far a counter went from one status key to another; 0 if it does
+// not say.
+func between(status map[string]string, from, to string) int64 {
+	return number(status[to]) - number(status[from])
+}
+
+// number is a text as a number; 0 if it is none.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // rate is the rate of the last ten seconds; brokers write three spans.
@@ -121,14 +157,18 @@ func rate(text string) string {
 func brokerStatus(s spelling) *cobra.Command {
 	o := s.operation("Show what brokers say about themselves", "goddard admin broker status")
 	o.targets()
-	return o.run(func(ctx context.Context, c *admin.Cluster) error { return printBrokers(ctx, o, c, "", c.BrokerStatus) })
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		return printBrokers(ctx, o, c, "", c.BrokerStatus, statusSheet)
+	})
 }
 
 func brokerConfigGet(s spelling) *cobra.Command {
 	o := s.operation("Show the settings of running brokers", "goddard admin broker config get\n  goddard admin broker config get retention")
 	o.targets()
 	var key string
-	return o.run(func(ctx context.Context, c *admin.Cluster) error { return printBrokers(ctx, o, c, key, c.BrokerConfig) },
+	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		return printBrokers(ctx, o, c, key, c.BrokerConfig, settingsSheet)
+	},
 		wanted{"key", "", "KEY", &key})
 }
 
@@ -156,6 +196,13 @@ configuration says something else than at this moment.`
 			if err := c.SetBrokerConfig(ctx, b.Addr, key, value); err != nil {
 				return err
 			}
+		}
+		if o.old {
+			s := o.sheet()
+			for _, b := range brokers {
+				s.line("update broker config success, %s", b.Addr)
+			}
+			return o.print(brokers, s)
 		}
 		return o.done(brokers, "%s = %s on %s", key, value, names(brokers))
 	}, wanted{"key", "k", "KEY", &key}, wanted{"value", "v", "VALUE", &value})

@@ -32,6 +32,9 @@ func cleaning(s spelling, short, example, done string, what wire.Code) *cobra.Co
 		if err != nil {
 			return err
 		}
+		if o.old {
+			return o.said(brokers, "success")
+		}
 		return o.done(brokers, "%s %s", done, names(brokers))
 	})
 }

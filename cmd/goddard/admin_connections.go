@@ -17,6 +17,9 @@ func consumerConnections(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if o.old {
+			return o.print(found, consumersSheet(o, found))
+		}
 		if err := o.print(found, clientTable(found.Clients)); err != nil || o.out == asJSON {
 			return err
 		}
@@ -46,6 +49,13 @@ func producerConnections(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if o.old {
+			s := o.sheet()
+			for i, p := range clients {
+				s.line("%04d  %-32s %-22s %-8s %s", i+1, p.ID, p.Addr, p.Language, p.Version)
+			}
+			return o.print(clients, s)
+		}
 		return o.print(clients, clientTable(clients))
 	}, wanted{"group", "g", "GROUP", &group}, wanted{"topic", "t", "TOPIC", &topic})
 }
@@ -59,6 +69,7 @@ func allProducers(s spelling) *cobra.Command {
 			return err
 		}
 		all := []admin.Client{}
+		lines := o.sheet()
 		t := newTable("GROUP", "CLIENT", "ADDRESS", "LANGUAGE", "VERSION")
 		for _, b := range brokers {
 			clients, err := c.AllProducers(ctx, b.Addr)
@@ -68,7 +79,12 @@ func allProducers(s spelling) *cobra.Command {
 			for _, p := range clients {
 				all = append(all, p)
 				t.add(p.Group, p.ID, p.Addr, p.Language, p.Version)
+				lines.line("producer group (%s) instance : clientId=%s,remoteIP=%s, language=%s, version=%d, lastUpdateTimestamp=%d",
+					p.Group, p.ID, p.Addr, p.Language, p.VersionNumber, p.Seen.UnixMilli())
 			}
+		}
+		if o.old {
+			return o.print(all, lines)
 		}
 		return o.print(all, t)
 	})

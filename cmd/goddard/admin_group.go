@@ -55,6 +55,9 @@ func groupCreate(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if o.old {
+			return o.print(brokers, createdSheet(o, "subscription group", brokers).line("%s", groupText(&g)))
+		}
 		return o.done(brokers, "group %s is on %s", g.Name, names(brokers))
 	}, wanted{"group", "g", "GROUP", &g.Name})
 }
@@ -125,6 +128,9 @@ func groupDelete(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if o.old {
+			return o.print(brokers, deletedGroupSheet(o, group, brokers))
+		}
 		return o.done(brokers, "group %s is deleted from %s", group, names(brokers))
 	}, wanted{"group", "g", "GROUP", &group})
 }
@@ -160,6 +166,9 @@ func groupDescribe(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if o.old {
+			return o.print(found, groupSheet(o, found))
+		}
 		t := newTable("BROKER", "CONSUME", "BROADCAST", "ORDERLY", "RETRY QUEUES", "RETRY MAX", "TIMEOUT", "ATTRIBUTES")
 		for _, p := range found {
 			g := p.Config
@@ -191,6 +200,13 @@ consumers of 5.x with setClientRebalance(false).`
 		brokers, err := c.SetRequestMode(ctx, o.target, m)
 		if err != nil {
 			return err
+		}
+		if o.old {
+			s := o.sheet()
+			for _, b := range brokers {
+				s.line("set consume mode to %s success.", b.Addr)
+			}
+			return o.print(brokers, s.line("topic[%s] group[%s] consume mode[%s] popShareQueueNum[%d]", m.Topic, m.Group, m.Mode, m.ShareQueues))
 		}
 		return o.done(brokers, "group %s consumes topic %s by %s on %s", m.Group, m.Topic, m.Mode, names(brokers))
 	}, wanted{"group", "g", "GROUP", &m.Group})

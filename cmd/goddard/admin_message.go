@@ -49,13 +49,18 @@ func messageGet(s spelling) *cobra.Command {
 	o.Long = `Show one message, by its offset message id or, with --topic, by the unique id
 that its producer gave it, and which groups have consumed it.`
 	var id, topic string
+	var again handedOut
 	wants := []wanted{{"id", "i", "ID", &id}}
 	if s.old {
 		wants = append(wants, wanted{"topic", "t", "TOPIC", &topic})
+		again.register(o, s.use)
 	} else {
 		o.Flags().StringVarP(&topic, "topic", "t", "", "the `TOPIC` of the message, to find it by unique id")
 	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if o.old {
+			return again.print(ctx, o, c, id, topic)
+		}
 		found, err := c.Message(ctx, id, topic)
 		if err != nil {
 			return err
@@ -179,6 +184,7 @@ func (o *operation) find(ctx context.Context, c *admin.Cluster, q admin.Search) 
 		return err
 	}
 	all := make([]shownMessage, 0, len(found))
+	lines := o.sheet().table("%-50s %4d %40d %s", "#Message ID", "#QID", "#Offset", "#IndexKey")
 	t := newTable("STORED", "BROKER", "QUEUE", "OFFSET", "POSITION", "ID", "TAGS", "KEYS")
 	for _, f := range found {
 		m, err := show(f)
@@ -187,6 +193,10 @@ func (o *operation) find(ctx context.Context, c *admin.Cluster, q admin.Search) 
 		}
 		all = append(all, m)
 		t.add(when(m.Stored), m.Broker, m.Queue, m.Offset, int64(m.Position), m.MsgID, m.Tags, m.Keys)
+		lines.row(m.MsgID, m.Queue, m.Offset, indexKey(q, m))
+	}
+	if o.old {
+		return o.print(all, lines)
 	}
 	return o.print(all, t)
 }
@@ -207,6 +217,9 @@ func messageIndex(s spelling) *cobra.Command {
 		indexes, err := c.QueueIndex(ctx, o.target, topic, queue, from, count, group)
 		if err != nil {
 			return err
+		}
+		if o.old {
+			return o.print(nonNil(indexes), indexSheet(o, indexes))
 		}
 		t := newTable("BROKER", "MIN", "MAX", "OFFSET", "POSITION", "SIZE", "TAG CODE", "MATCH")
 		for _, index := range indexes {

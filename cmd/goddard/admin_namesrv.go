@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/goddardmq/goddard/internal/admin"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -20,7 +21,7 @@ func wipeWritePerm(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printChanged(o, changed)
+		return printChanged(o, "wipe", broker, changed)
 	}, wanted{"broker-name", "b", "BROKER", &broker})
 }
 
@@ -32,12 +33,19 @@ func addWritePerm(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printChanged(o, changed)
+		return printChanged(o, "add", broker, changed)
 	}, wanted{"broker-name", "b", "BROKER", &broker})
 }
 
 // printChanged says how many topics each name server changed.
-func printChanged(o *operation, changed map[string]int32) error {
+func printChanged(o *operation, did, broker string, changed map[string]int32) error {
+	if o.old {
+		s := o.sheet()
+		for _, addr := range slices.Sorted(maps.Keys(changed)) {
+			s.line("%s write perm of broker[%s] in name server[%s] OK, %d", did, broker, addr, changed[addr])
+		}
+		return o.print(changed, s)
+	}
 	t := newTable("NAME SERVER", "TOPICS CHANGED")
 	for _, addr := range slices.Sorted(maps.Keys(changed)) {
 		t.add(addr, changed[addr])
@@ -88,6 +96,9 @@ func kvPut(s spelling) *cobra.Command {
 		if err := c.PutKV(ctx, namespace, key, value); err != nil {
 			return err
 		}
+		if o.old {
+			return o.said(map[string]string{key: value}, "create or update kv config to namespace success.")
+		}
 		return o.done(map[string]string{key: value}, "%s = %s in %s", key, value, namespace)
 	}, wanted{"key", "k", "KEY", &key}, wanted{"value", "v", "VALUE", &value})
 }
@@ -99,6 +110,9 @@ func kvDelete(s spelling) *cobra.Command {
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		if err := c.DeleteKV(ctx, namespace, key); err != nil {
 			return err
+		}
+		if o.old {
+			return o.said(map[string]string{"deleted": key}, "delete kv config from namespace success.")
 		}
 		return o.done(map[string]string{"deleted": key}, "%s is deleted from %s", key, namespace)
 	}, wanted{"key", "k", "KEY", &key})
@@ -116,7 +130,7 @@ func orderConf(s spelling) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.done(map[string]string{topic: got}, "%s", got)
+			return o.said(map[string]string{topic: got}, "get orderConf success. topic=[%s], orderConf=[%s] ", topic, got)
 		case "put":
 			if value == "" {
 				return errors.New("-v is missing; give the order, such as broker-a:4")
@@ -124,12 +138,12 @@ func orderConf(s spelling) *cobra.Command {
 			if err := c.PutKV(ctx, mq.OrderTopicNamespace, topic, value); err != nil {
 				return err
 			}
-			return o.done(map[string]string{topic: value}, "%s = %s", topic, value)
+			return o.said(map[string]string{topic: value}, "update orderConf success. topic=[%s], orderConf=[%s]", topic, value)
 		case "delete":
 			if err := c.DeleteKV(ctx, mq.OrderTopicNamespace, topic); err != nil {
 				return err
 			}
-			return o.done(map[string]string{"deleted": topic}, "the order of %s is deleted", topic)
+			return o.said(map[string]string{"deleted": topic}, "delete orderConf success. topic=[%s]", topic)
 		}
 		return fmt.Errorf("-m %s: want get, put or delete", method)
 	}, wanted{"topic", "t", "TOPIC", &topic}, wanted{"method", "m", "METHOD", &method})
@@ -141,6 +155,13 @@ func namesrvConfigGet(s spelling) *cobra.Command {
 		all, err := c.NamesrvConfig(ctx)
 		if err != nil {
 			return err
+		}
+		if o.old {
+			s := o.sheet()
+			for _, addr := range slices.Sorted(maps.Keys(all)) {
+				settingLines(s.line("============%s============", addr), all[addr])
+			}
+			return o.print(all, s)
 		}
 		t := newTable("NAME SERVER", "KEY", "VALUE")
 		for _, addr := range slices.Sorted(maps.Keys(all)) {
@@ -158,6 +179,9 @@ func namesrvConfigSet(s spelling) *cobra.Command {
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		if err := c.SetNamesrvConfig(ctx, key, value); err != nil {
 			return err
+		}
+		if o.old {
+			return o.said(map[string]string{key: value}, "update name server config success![%s]\n%s : %s", strings.Join(nameServers(o.door.namesrv), ", "), key, value)
 		}
 		return o.done(map[string]string{key: value}, "%s = %s", key, value)
 	}, wanted{"key", "k", "KEY", &key}, wanted{"value", "v", "VALUE", &value})

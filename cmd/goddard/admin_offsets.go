@@ -15,7 +15,11 @@ func offsetsList(s spelling) *cobra.Command {
 	o := s.operation("Show how far groups are", "goddard admin offsets list billing")
 	o.targets()
 	var group, topic string
+	var holders bool
 	o.Flags().StringVarP(&topic, "topic", "t", "", "only this `TOPIC`")
+	if s.old {
+		o.truth(&holders, "showClientIP", "s", "also the address of the client that has each queue")
+	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		if group == "" {
 			return allProgress(ctx, o, c)
@@ -23,6 +27,9 @@ func offsetsList(s spelling) *cobra.Command {
 		progress, rate, err := c.GroupProgress(ctx, o.target, group, topic)
 		if err != nil {
 			return err
+		}
+		if o.old {
+			return printProgress(ctx, o, c, group, progress, rate, holders)
 		}
 		if len(progress) == 0 && o.out == asTable {
 			return fmt.Errorf("group %s has consumed nothing yet", group)
@@ -50,6 +57,9 @@ type groupLag struct {
 
 // allProgress sums up every group that has consumed something.
 func allProgress(ctx context.Context, o *operation, c *admin.Cluster) error {
+	if o.old {
+		return printGroups(ctx, o, c)
+	}
 	groups, err := c.Groups(ctx, o.target)
 	if err != nil {
 		return err
@@ -112,6 +122,9 @@ ago, milliseconds since 1970, 2026-01-31T08:00:00Z or, in local time,
 				return err
 			}
 		}
+		if s.old {
+			fmt.Fprintln(o.heading(), resetText(o.target, r, at))
+		}
 		return moved(ctx, o, c, r)
 	}, wanted{"group", "g", "GROUP", &r.Group}, wanted{"topic", "t", "TOPIC", &r.Topic})
 }
@@ -121,6 +134,9 @@ func moved(ctx context.Context, o *operation, c *admin.Cluster, r admin.Reset) e
 	offsets, err := c.ResetOffsets(ctx, o.target, r)
 	if err != nil {
 		return err
+	}
+	if o.old {
+		return o.print(nonNil(offsets), movedSheet(o, offsets, r))
 	}
 	t := newTable("BROKER", "QUEUE", "OFFSET")
 	for _, q := range offsets {
@@ -156,6 +172,10 @@ func offsetsClone(s spelling) *cobra.Command {
 		}
 		if err := c.CloneOffsets(ctx, from, to, topic); err != nil {
 			return err
+		}
+		if o.old {
+			return o.said(map[string]string{"topic": topic, "from": from, "to": to},
+				"clone group offset success. srcGroup[%s], destGroup=[%s], topic[%s]", from, to, topic)
 		}
 		return o.done(map[string]string{"topic": topic, "from": from, "to": to}, "group %s is now where %s is in topic %s", to, from, topic)
 	}, wanted{"topic", "t", "TOPIC", &topic})

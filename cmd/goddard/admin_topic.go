@@ -55,6 +55,9 @@ func topicCreate(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if o.old {
+			return createdTopic(ctx, o, c, brokers, t)
+		}
 		return o.done(brokers, "topic %s is on %s: %d queues to write, %d to read", t.Name, names(brokers), t.WriteQueues, t.ReadQueues)
 	}, wanted{"topic", "t", "TOPIC", &t.Name})
 }
@@ -100,6 +103,10 @@ func topicDelete(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if o.old {
+			s := o.sheet().line("delete topic [%s] from cluster [%s] success.", topic, clusterOf(o.target, brokers))
+			return o.print(brokers, s.line("delete topic [%s] from NameServer success.", topic))
+		}
 		return o.done(brokers, "topic %s is deleted from %s", topic, names(brokers))
 	}, wanted{"topic", "t", "TOPIC", &topic})
 }
@@ -124,6 +131,9 @@ func topicList(s spelling) *cobra.Command {
 		if clusters {
 			return printClusters(ctx, o, c, topics...)
 		}
+		if o.old {
+			return o.print(nonNil(topics), listed(o, topics))
+		}
 		t := newTable("TOPIC")
 		for _, name := range topics {
 			t.add(name)
@@ -136,12 +146,13 @@ func topicList(s spelling) *cobra.Command {
 type placedTopic struct {
 	Topic    string   `json:"topic"`
 	Clusters []string `json:"clusters"`
+	Groups   []string `json:"groups,omitempty"` // that read it, where they are asked for
 }
 
-// printClusters prints which clusters have each of topics.
+// printClusters prints which clusters have each of topics; of several also the
+// groups that read them.
 func printClusters(ctx context.Context, o *operation, c *admin.Cluster, topics ...string) error {
 	all := []placedTopic{}
-	t := newTable("CLUSTER", "TOPIC")
 	for _, topic := range topics {
 		route, err := c.Route(ctx, topic)
 		deleted := errors.Is(err, mq.ErrTopicNotFound) && len(topics) > 1 // since they were listed
@@ -156,12 +167,17 @@ func printClusters(ctx context.Context, o *operation, c *admin.Cluster, topics .
 		}
 		slices.Sort(p.Clusters)
 		p.Clusters = slices.Compact(p.Clusters)
-		for _, cluster := range p.Clusters {
-			t.add(cluster, topic)
+		if len(topics) > 1 && !deleted {
+			if p.Groups, err = c.GroupsOfTopic(ctx, topic); err != nil && !errors.Is(err, mq.ErrTopicNotFound) {
+				return err
+			}
 		}
 		all = append(all, p)
 	}
-	return o.print(all, t)
+	if len(topics) == 1 {
+		return o.print(all, listed(o, all[0].Clusters))
+	}
+	return o.print(all, clustersSheet(o, all))
 }
 
 func topicClusters(s spelling) *cobra.Command {
@@ -183,12 +199,13 @@ func nonNil[T any](list []T) []T {
 func topicStatus(s spelling) *cobra.Command {
 	o := s.operation("Show the queues of a topic", "")
 	var topic string
+	o.ignored("cluster", "c", "the cluster, which the topic says already")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
-		queues, err := c.TopicStatus(ctx, topic)
+		queues, rate, err := c.TopicStatus(ctx, topic)
 		if err != nil {
 			return err
 		}
-		return o.print(nonNil(queues), queueTable(queues))
+		return o.print(nonNil(queues), topicStatusSheet(o, queues, rate))
 	}, wanted{"topic", "t", "TOPIC", &topic})
 }
 
@@ -214,7 +231,7 @@ func topicDescribe(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		queues, err := c.TopicStatus(ctx, topic)
+		queues, _, err := c.TopicStatus(ctx, topic)
 		if err != nil {
 			return err
 		}
@@ -236,13 +253,17 @@ func topicDescribe(s spelling) *cobra.Command {
 func topicRoute(s spelling) *cobra.Command {
 	o := s.operation("Show what the name server tells clients about a topic", "goddard admin topic route orders")
 	var topic string
+	var list bool
 	if s.old {
-		o.Flags().BoolP("list", "l", true, "as a list, which is how it is printed")
+		o.Flags().BoolVarP(&list, "list", "l", false, "as a list instead of JSON")
 	}
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		route, err := c.Route(ctx, topic)
 		if err != nil {
 			return err
+		}
+		if o.old {
+			return printRoute(o, route, list)
 		}
 		t := newTable("BROKER", "CLUSTER", "ADDRESSES", "READ QUEUES", "WRITE QUEUES", "PERM")
 		for _, b := range route.Brokers {
@@ -267,6 +288,9 @@ func topicPerm(s spelling) *cobra.Command {
 	var perm int32
 	o.Flags().Int32VarP(&perm, "perm", "p", mq.PermRead|mq.PermWrite, "2 write, 4 read, 6 both")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
+		if o.old {
+			return changePerm(ctx, o, c, topic, perm)
+		}
 		brokers, err := c.SetTopicPerm(ctx, o.target, topic, perm)
 		if err != nil {
 			return err

@@ -27,6 +27,6 @@ It listens on all addresses, as RocketMQ's does, unless --listen says otherwise.
 	}
 	c.Flags().BoolVarP(&all, "print-config", "p", false, "print all settings and exit")
 	c.Flags().BoolVarP(&important, "print-important-config", "m", false, "print the important settings and exit")
-	s.register(c, "data", "listen", "listen-port", "fast-port", "grpc-port", "advertise", "namesrv", "log-level", "authentication", "authorization", "insecure")
+	s.register(c, "data", "listen", "listen-port", "fast-port", "grpc-port", "http-port", "advertise", "namesrv", "log-level", "authentication", "authorization", "insecure")
 	return c
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -13,17 +12,16 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	gate "github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/remote"
 	"github.com/goddardmq/goddard/internal/rpc"
 )
 
 // A door is how a client command reaches a cluster.
 type door struct {
-	namesrv    string
-	tls        bool
-	caFile     string
-	skipVerify bool
-	access     credentials
+	namesrv string
+	peers   gate.Peers
+	access  credentials
 }
 
 // register adds the flags, -n as mqadmin's users type it. short is the letter
@@ -36,29 +34,21 @@ func (d *door) register(f *pflag.FlagSet, short string) {
 
 // registerTLS adds the flags of encryption.
 func (d *door) registerTLS(f *pflag.FlagSet) {
-	f.BoolVar(&d.tls, "tls", false, "connect by TLS")
-	f.StringVar(&d.caFile, "tls-ca", "", "`FILE` of certificates to trust, in PEM form; implies --tls (default: those of this system)")
-	f.BoolVar(&d.skipVerify, "tls-skip-verify", false, "believe any certificate; implies --tls")
+	f.BoolVar(&d.peers.TLS, "tls", false, "connect by TLS")
+	f.StringVar(&d.peers.CA, "tls-ca", "", "`FILE` of certificates to trust, in PEM form; implies --tls (default: those of this system)")
+	f.BoolVar(&d.peers.SkipVerify, "tls-skip-verify", false, "believe any certificate; implies --tls")
+	f.StringVar(&d.peers.Cert, "tls-client-cert", "", "`FILE` with a certificate to show to servers that ask for one; implies --tls")
+	f.StringVar(&d.peers.Key, "tls-client-key", "", "`FILE` with the private key of --tls-client-cert")
 }
 
 // config is how to encrypt; nil means not to.
 func (d *door) config() (*tls.Config, error) {
-	if !d.tls && d.caFile == "" && !d.skipVerify {
-		return nil, nil
+	p := d.peers
+	p.TLS = p != (gate.Peers{})
+	if (p.Cert == "") != (p.Key == "") {
+		return nil, errors.New("--tls-client-cert and --tls-client-key go together; give both or neither")
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: d.skipVerify}
-	if d.caFile == "" {
-		return c, nil
-	}
-	pem, err := os.ReadFile(d.caFile)
-	if err != nil {
-		return nil, fmt.Errorf("--tls-ca: %w", err)
-	}
-	c.RootCAs = x509.NewCertPool()
-	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--tls-ca: %s holds no certificate in PEM form", d.caFile)
-	}
-	return c, nil
+	return p.Config()
 }
 
 // options are those of a client that complains on the command's standard error.

@@ -338,7 +338,7 @@ func (d *doctor) ports() {
 	for _, p := range []struct {
 		name string
 		port int
-	}{{"namesrv-port", d.c.NamesrvPort}, {"listen-port", d.c.ListenPort}, {"fast-port", d.c.FastPort}, {"grpc-port", d.c.GRPCPort}} {
+	}{{"namesrv-port", d.c.NamesrvPort}, {"listen-port", d.c.ListenPort}, {"fast-port", d.c.FastPort}, {"grpc-port", d.c.GRPCPort}, {"http-port", d.c.HTTPPort}} {
 		if p.port <= 0 {
 			continue
 		}

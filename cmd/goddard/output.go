@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/pflag"
 )
@@ -59,18 +57,11 @@ func (t *table) add(cells ...any) {
 }
 
 // print writes v as JSON, or t for a person.
-func (o output) print(w io.Writer, v any, t *table) error {
+func (o output) print(w io.Writer, v any, t view) error {
 	if o == asJSON {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(v)
 	}
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	if len(t.head) > 0 {
-		fmt.Fprintln(tw, strings.Join(t.head, "\t"))
-	}
-	for _, row := range t.rows {
-		fmt.Fprintln(tw, strings.Join(row, "\t"))
-	}
-	return tw.Flush()
+	return t.write(w)
 }

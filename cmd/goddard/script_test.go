@@ -37,6 +37,7 @@ func TestCommandLine(t *testing.T) {
 				}
 				e.Setenv(name, strconv.Itoa(port))
 			}
+			e.Setenv("GODDARD_HTTP_PORT", "-1")
 			e.Setenv("GODDARD_GRPC_PORT", "-1") // one of the scripts alone has gRPC clients
 			e.Setenv("NAMESRV_ADDR", "127.0.0.1:"+e.Getenv("N"))
 			return nil

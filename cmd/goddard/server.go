@@ -11,7 +11,7 @@ import (
 )
 
 // shownSettings are the settings that --help of a server lists.
-var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "grpc-port", "namesrv-port", "advertise", "namesrv", "log-level", "authentication", "authorization", "insecure"}
+var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "grpc-port", "http-port", "namesrv-port", "advertise", "namesrv", "log-level", "authentication", "authorization", "insecure"}
 
 // newServer is `goddard` itself: everything in one process.
 func newServer() *cobra.Command {
@@ -88,6 +88,9 @@ func greet(w io.Writer, role node.Role, n *node.Node) {
 	}
 	if addr := n.GRPCAddr(); addr.IsValid() {
 		fmt.Fprintf(w, "  gRPC         %s\n", addr)
+	}
+	if addr := n.HTTPAddr(); addr.IsValid() {
+		fmt.Fprintf(w, "  HTTP         http://%s\n", addr)
 	}
 	data, err := filepath.Abs(n.Data())
 	if err != nil {

@@ -130,7 +130,7 @@ func TestWhatIsNotThereIsTheWordsError(t *testing.T) {
 	on := Target{Addr: addr}
 	for want, do := range map[error]func() error{
 		mq.ErrNotFound:      func() error { _, err := c.KV(t.Context(), "space", "key"); return err },
-		mq.ErrTopicNotFound: func() error { _, err := c.TopicStatus(t.Context(), "topic"); return err },
+		mq.ErrTopicNotFound: func() error { _, _, err := c.TopicStatus(t.Context(), "topic"); return err },
 		mq.ErrNotOnline:     func() error { _, err := c.Consumers(t.Context(), on, "group"); return err },
 		mq.ErrGroupNotFound: func() error { _, err := c.FindGroup(t.Context(), on, "group"); return err },
 	} {

@@ -219,6 +219,12 @@ func (f DeadLetterFilter) chooser() (*chooser, error) {
 	return c, nil
 }
 
+// Check says what is wrong with a filter.
+func (f DeadLetterFilter) Check() error {
+	_, err := f.chooser()
+	return err
+}
+
 // wants reports whether a dead letter is chosen. body unpacks its body; an
 // error of it is returned.
 func (c *chooser) wants(l *DeadLetter, body func(*mq.Record) ([]byte, error)) (bool, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -169,6 +170,34 @@ func (c *Cluster) SetRequestMode(ctx context.Context, to Target, m mq.RequestMod
 	return brokers, nil
 }
 
+// PutGroups creates groups or changes them, all with one request to each master
+// of a target.
+func (c *Cluster) PutGroups(ctx context.Context, to Target, groups []mq.Group) ([]Broker, error) {
+	for _, g := range groups {
+		if err := mq.CheckGroup(g.Name); err != nil {
+			return nil, err
+		}
+	}
+	return c.putList(ctx, to, wire.UpdateAndCreateSubscriptionGroupList, map[string]any{"groupConfigList": groups})
+}
+
+// putList sends a list to each master of a target.
+func (c *Cluster) putList(ctx context.Context, to Target, code wire.Code, list any) ([]Broker, error) {
+	brokers, err := c.Masters(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	text := wire.EncodeStandardBody(list)
+	for _, b := range brokers {
+		cmd := wire.NewRequest(code, nil)
+		cmd.Body = text
+		if _, err := c.call(ctx, b.Addr, cmd); err != nil {
+			return nil, err
+		}
+	}
+	return brokers, nil
+}
+
 // DeleteGroup removes a consumer group from a target's masters, with its
 // offsets if clean is set, and its retry and dead-letter topics where the
 // target is a cluster, as mqadmin does. The error wraps mq.ErrGroupNotFound if
@@ -217,6 +246,9 @@ type Client struct {
 	Language string `json:"language"`
 	Version  string `json:"version"`
 	Group    string `json:"group,omitempty"`
+
+	VersionNumber int32     `json:"-"`
+	Seen          time.Time `json:"-"` // when it was last heard of; of producers only
 }
 
 // A Subscription says what a group consumes of a topic.
@@ -315,7 +347,8 @@ func (c *Cluster) AllProducers(ctx context.Context, addr string) ([]Client, erro
 	var all []Client
 	for group, producers := range table.Data {
 		for _, p := range producers {
-			all = append(all, Client{ID: p.ClientID, Addr: p.RemoteIP, Language: p.Language, Version: wire.VersionName(p.Version), Group: group})
+			all = append(all, Client{ID: p.ClientID, Addr: p.RemoteIP, Language: p.Language, Version: wire.VersionName(p.Version), Group: group,
+				VersionNumber: p.Version, Seen: moment(p.LastUpdateTimestamp)})
 		}
 	}
 	slices.SortFunc(all, func(a, b Client) int { return cmp.Or(cmp.Compare(a.Group, b.Group), byID(a, b)) })

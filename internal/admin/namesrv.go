@@ -2,12 +2,20 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
+
+// PingNamesrv reports whether one name server answers.
+func (c *Cluster) PingNamesrv(ctx context.Context, addr string) error {
+	_, err := c.call(ctx, addr, wire.NewRequest(wire.GetBrokerClusterInfo, nil))
+	return err
+}
 
 // PutKV sets a value in the configuration of all name servers.
 func (c *Cluster) PutKV(ctx context.Context, namespace, key, value string) error {
@@ -25,6 +33,33 @@ func (c *Cluster) DeleteKV(ctx context.Context, namespace, key string) error {
 	return c.everyNamesrv(ctx, func() *wire.Command {
 		return wire.NewRequest(wire.DeleteKVConfig, &wire.DeleteKVConfigRequest{Namespace: namespace, Key: key})
 	})
+}
+
+// PutOrder tells the name servers how many queues of an ordered topic the
+// brokers write, beside what they say of others, or instead of it if these are
+// all of a cluster. It returns what they say now.
+func (c *Cluster) PutOrder(ctx context.Context, topic string, brokers []Broker, queues int32, all bool) (string, error) {
+	known, err := c.Brokers(ctx)
+	if err != nil {
+		return "", err
+	}
+	var parts []string
+	if !all {
+		value, err := c.KV(ctx, mq.OrderTopicNamespace, topic)
+		if err != nil && !errors.Is(err, mq.ErrNotFound) {
+			return "", err
+		}
+		parts = strings.FieldsFunc(value, func(r rune) bool { return r == ';' })
+	}
+	for _, b := range brokers {
+		if i := slices.IndexFunc(known, func(k Broker) bool { return k.Addr == b.Addr }); i >= 0 {
+			b.Name = known[i].Name
+		}
+		parts = slices.DeleteFunc(parts, func(p string) bool { return strings.HasPrefix(p, b.Name+":") })
+		parts = append(parts, fmt.Sprintf("%s:%d", b.Name, queues))
+	}
+	value := strings.Join(parts, ";")
+	return value, c.PutKV(ctx, mq.OrderTopicNamespace, topic, value)
 }
 
 // KV reads a value; the error wraps mq.ErrNotFound if there is none.

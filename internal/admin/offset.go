@@ -19,6 +19,7 @@ type Progress struct {
 	End       int64     `json:"end"` // behind the last message
 	Committed int64     `json:"committed"`
 	Lag       int64     `json:"lag"`
+	InFlight  int64     `json:"in_flight"`     // handed out and not committed
 	Last      time.Time `json:"last,omitzero"` // store time of the last consumed message
 }
 
@@ -38,17 +39,27 @@ func (c *Cluster) GroupProgress(ctx context.Context, of Target, group, topic str
 			return nil, 0, err
 		}
 		rate += stats.ConsumeTPS
-		for q, s := range stats.Offsets {
-			all = append(all, Progress{
-				Topic: q.Topic, Broker: q.BrokerName, Queue: q.QueueID, End: s.BrokerOffset, Committed: s.ConsumerOffset,
-				Lag: s.BrokerOffset - s.ConsumerOffset, Last: moment(s.LastTimestamp),
-			})
-		}
+		all = append(all, progressOf(&stats)...)
 	}
-	slices.SortFunc(all, func(a, b Progress) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.Queue, b.Queue))
-	})
+	slices.SortFunc(all, byPlace)
 	return all, rate, nil
+}
+
+// progressOf is what a broker says about a group, in no order.
+func progressOf(stats *wire.ConsumeStats) []Progress {
+	var all []Progress
+	for q, s := range stats.Offsets {
+		all = append(all, Progress{
+			Topic: q.Topic, Broker: q.BrokerName, Queue: q.QueueID, End: s.BrokerOffset, Committed: s.ConsumerOffset,
+			Lag: s.BrokerOffset - s.ConsumerOffset, InFlight: max(0, s.PullOffset-s.ConsumerOffset), Last: moment(s.LastTimestamp),
+		})
+	}
+	return all
+}
+
+// byPlace orders by topic, broker and queue.
+func byPlace(a, b Progress) int {
+	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.Queue, b.Queue))
 }
 
 // A Reset says where a group is to go on in a topic.

@@ -11,30 +11,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goddardmq/goddard"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
 var anyHost = netip.MustParseAddrPort("127.0.0.1:10911")
 
+// startServer runs a server until the test ends and returns its name server.
+// Package goddard stands on this one, so tests from outside bring it along.
+var startServer func(t *testing.T) string
+
+// Serve says how servers are started.
+func Serve(start func(t *testing.T) string) bool {
+	startServer = start
+	return true
+}
+
 // live is a cluster of one broker that runs until the test ends.
 func live(t *testing.T) (*Cluster, Broker) {
 	t.Helper()
-	s, err := goddard.New(goddard.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	c := dialed(t, s.NameServerAddr())
+	c := dialed(t, startServer(t))
 	brokers, err := c.Brokers(t.Context())
 	if err != nil {
 		t.Fatal(err)

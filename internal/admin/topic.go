@@ -75,6 +75,17 @@ func (c *Cluster) PutTopic(ctx context.Context, to Target, t mq.Topic) ([]Broker
 	return brokers, nil
 }
 
+// PutTopics creates topics or changes them, all with one request to each master
+// of a target.
+func (c *Cluster) PutTopics(ctx context.Context, to Target, topics []mq.Topic) ([]Broker, error) {
+	for _, t := range topics {
+		if err := mq.CheckTopic(t.Name); err != nil {
+			return nil, err
+		}
+	}
+	return c.putList(ctx, to, wire.UpdateAndCreateTopicList, map[string]any{"topicConfigList": topics})
+}
+
 // Topic is a topic's configuration on one broker.
 func (c *Cluster) Topic(ctx context.Context, addr, name string) (mq.Topic, error) {
 	resp, err := c.call(ctx, addr, wire.NewRequest(wire.GetTopicConfig, &wire.GetTopicConfigRequest{Topic: name}))
@@ -227,18 +238,21 @@ type QueueStatus struct {
 	LastUpdate time.Time `json:"last_update,omitzero"`
 }
 
-// TopicStatus is the state of all queues of a topic, by broker and number.
-func (c *Cluster) TopicStatus(ctx context.Context, topic string) ([]QueueStatus, error) {
+// TopicStatus is the state of all queues of a topic, by broker and number, and
+// how many messages it gets each second.
+func (c *Cluster) TopicStatus(ctx context.Context, topic string) ([]QueueStatus, float64, error) {
 	masters, err := c.routeMasters(ctx, topic)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var all []QueueStatus
+	var rate float64
 	for _, b := range masters {
 		var stats wire.TopicStatsTable
 		if err := c.ask(ctx, b.Addr, wire.NewRequest(wire.GetTopicStatsInfo, &wire.GetTopicStatsInfoRequest{Topic: topic}), &stats); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
+		rate += stats.PutTPS
 		for q, s := range stats.Offsets {
 			all = append(all, QueueStatus{
 				Broker: q.BrokerName, Queue: q.QueueID, Min: s.MinOffset, Max: s.MaxOffset, LastUpdate: moment(s.LastUpdateTimestamp),
@@ -248,7 +262,25 @@ func (c *Cluster) TopicStatus(ctx context.Context, topic string) ([]QueueStatus,
 	slices.SortFunc(all, func(a, b QueueStatus) int {
 		return cmp.Or(cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.Queue, b.Queue))
 	})
-	return all, nil
+	return all, rate, nil
+}
+
+// GroupsOfTopic are the groups that read a topic, by name.
+func (c *Cluster) GroupsOfTopic(ctx context.Context, topic string) ([]string, error) {
+	masters, err := c.routeMasters(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, b := range masters {
+		var groups wire.GroupList
+		if err := c.ask(ctx, b.Addr, wire.NewRequest(wire.QueryTopicConsumeByWho, &wire.QueryTopicConsumeByWhoRequest{Topic: topic}), &groups); err != nil {
+			return nil, err
+		}
+		all = append(all, groups.Groups...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 // moment is a time in Unix milliseconds; zero and less mean none.

@@ -347,6 +347,6 @@ func (b *Broker) buryAt(g *mq.Group, u pop.Use, offset mq.QueueOffset, pos mq.Lo
 	if one.Err != nil {
 		return 0, one.Err
 	}
-	b.stats.counter(statDeadNums, m.Topic).add(1)
+	b.countDead(g.Name, firstTopic(u))
 	return one.Result.Pos, nil
 }

@@ -153,7 +153,7 @@ func TestSendAllocatesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.countPut(known, &send)
+		b.countPut(known, &send, s.kind)
 	})
 	if got != 0 {
 		t.Errorf("a message costs %v allocations", got)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/dedup"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
 	"github.com/goddardmq/goddard/internal/store"
@@ -42,6 +43,7 @@ type Broker struct {
 	rates    *rates
 	throttle *throttle
 	stats    *stats
+	figures  figures
 	ids      *uniqueKeys
 	turn     atomic.Uint32 // which producer is asked next about a transaction
 	started  time.Time
@@ -75,6 +77,7 @@ func New(o Options) (*Broker, error) {
 		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
 		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), throttle: newThrottle(), lites: newLites(), started: time.Now(),
 	}
+	b.figures.init()
 	b.live.Store(newLive(o))
 	b.sendings.New = func() any {
 		s := &sending{b: b}
@@ -110,7 +113,7 @@ func (b *Broker) load(o Options) error {
 		return err
 	}
 	b.agenda, err = timer.NewAgenda(timer.AgendaOptions{
-		Store: b.store, Append: b.deliverDue, Sync: o.Store.Flush == store.FlushSync, Log: o.Log,
+		Store: b.store, Append: b.deliverTimed, Sync: o.Store.Flush == store.FlushSync, Log: o.Log,
 	})
 	if err != nil {
 		return err
@@ -128,7 +131,7 @@ func (b *Broker) load(o Options) error {
 	b.dedup = dedup.New(dedup.Options{
 		Store: b.store, Broker: o.Name, MaxKeys: func() int64 { return int64(b.opts().MaxDedupKeys) }, Log: o.Log,
 	})
-	b.offsets = newOffsets(b.store, b.stats, b.keepLater)
+	b.offsets = newOffsets(b.store, b.stats, &b.figures, b.keepLater)
 	if err := errors.Join(b.loadKept(), b.loadTopics(), b.loadGroups(), b.loadForbidden(), b.loadModes(), b.offsets.load()); err != nil {
 		return err
 	}
@@ -223,14 +226,17 @@ func (b *Broker) appended(messages []store.Appended) {
 // mayRemove is asked by the store before a segment goes.
 func (b *Broker) mayRemove(below mq.LogPos) bool { return b.ready.Load() && b.agenda.Clear(below) }
 
-// deliver stores messages whose delay is over and counts them for their topics.
-func (b *Broker) deliver(batch *mq.SendBatch) {
+// deliver stores messages that come back and counts them for their topics.
+func (b *Broker) deliver(batch *mq.SendBatch) { b.deliverAs(batch, meter.KindNormal) }
+
+// deliverAs is deliver of messages of a kind.
+func (b *Broker) deliverAs(batch *mq.SendBatch, kind meter.Kind) {
 	done := batch.Done
 	batch.Accepted = true
 	batch.Done = func(batch *mq.SendBatch) {
 		for i := range batch.Sends {
 			if one := &batch.Sends[i]; one.Err == nil {
-				b.countPut(b.findTopic(one.Topic), one)
+				b.countPut(b.findTopic(one.Topic), one, kind)
 			}
 		}
 		done(batch)

@@ -149,7 +149,7 @@ func (c *clients) producer(clientID string) mq.Peer {
 func connection(m mq.Member, now time.Time) *mq.Connection {
 	return &mq.Connection{
 		ClientID: m.ClientID, Addr: m.Peer.RemoteAddr(), Language: m.Language, Version: m.Version,
-		LastUpdate: now, Peer: m.Peer,
+		LastUpdate: now, Peer: m.Peer, Protocol: m.Protocol,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
@@ -145,7 +146,9 @@ func (b *Broker) Group(_ context.Context, name string) (mq.Group, error) {
 
 // PutGroup creates a group or changes its configuration; g.Attributes are
 // changes.
-func (b *Broker) PutGroup(_ context.Context, g mq.Group) error {
+func (b *Broker) PutGroup(_ context.Context, g mq.Group) (err error) {
+	began := time.Now()
+	defer func() { timed(&b.figures.groupPuts, began, err) }()
 	if light, err := b.putLight("group", g.Name, g.Attributes); light {
 		return err
 	}

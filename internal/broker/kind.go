@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -36,6 +37,24 @@ func (seen *properties) kind() string {
 		return kindLite
 	}
 	return kindNormal
+}
+
+// counted is the type that a message counts as in metrics, where RocketMQ asks
+// for an order before a delay.
+func (seen *properties) counted() meter.Kind {
+	switch {
+	case seen.half:
+		return meter.KindTransaction
+	case seen.sharding:
+		return meter.KindFIFO
+	case seen.delayed || seen.timer:
+		return meter.KindDelay
+	case seen.priority >= 0:
+		return meter.KindPriority
+	case seen.lite:
+		return meter.KindLite
+	}
+	return meter.KindNormal
 }
 
 // messageType is the type of the topic's messages.

@@ -22,10 +22,11 @@ type use struct{ group, topic string }
 // offsets is how far each group is in each queue. The rows are written while
 // the progress is locked, so that they never go back.
 type offsets struct {
-	store *store.Store
-	keys  *store.Keys
-	stats *stats
-	later func(error) bool // whether a row that failed so may be written later
+	store   *store.Store
+	keys    *store.Keys
+	stats   *stats
+	figures *figures
+	later   func(error) bool // whether a row that failed so may be written later
 
 	// mu guards the table; it is taken before a progress's and not held while
 	// a row of one offset is written.
@@ -43,6 +44,9 @@ type progress struct {
 	behind                    atomic.Bool // mu.behind is not empty
 
 	turn atomic.Uint32 // queue that the next pop begins with
+
+	moved   atomic.Bool // a position has changed since backlog was made
+	backlog remembered  // of who is in EachBacklog
 
 	// popping guards what only pops need, which most groups never do. The lock
 	// of a queue is held while messages are taken from it, before mu.
@@ -70,8 +74,8 @@ type position struct {
 	reset     mq.QueueOffset // where the next pull is sent
 }
 
-func newOffsets(st *store.Store, s *stats, later func(error) bool) *offsets {
-	o := &offsets{store: st, keys: st.Keys(), stats: s, later: later}
+func newOffsets(st *store.Store, s *stats, f *figures, later func(error) bool) *offsets {
+	o := &offsets{store: st, keys: st.Keys(), stats: s, figures: f, later: later}
 	o.mu.uses = map[use]*progress{}
 	return o
 }
@@ -195,6 +199,14 @@ func (p *progress) at(queue int32) position {
 	return p.atLocked(queue)
 }
 
+// setLocked makes a position known.
+func (p *progress) setLocked(queue int32, at position) {
+	p.mu.queues[queue] = at
+	if !p.moved.Load() {
+		p.moved.Store(true)
+	}
+}
+
 func (p *progress) atLocked(queue int32) position {
 	if at, ok := p.mu.queues[queue]; ok {
 		return at
@@ -231,7 +243,7 @@ func (o *offsets) commitWith(p *progress, queue int32, to mq.QueueOffset, b *sto
 		return fmt.Errorf("what group %s takes from topic %s cannot be noted: %w", p.group, p.topic, err)
 	}
 	delete(p.mu.unkept, queue)
-	p.mu.queues[queue] = at
+	p.setLocked(queue, at)
 	return nil
 }
 
@@ -289,7 +301,7 @@ func (p *progress) pulled(queue int32, next mq.QueueOffset) {
 	defer p.mu.Unlock()
 	at := p.atLocked(queue)
 	at.pulled = next
-	p.mu.queues[queue] = at
+	p.setLocked(queue, at)
 }
 
 // keepLocked writes the row of a position and then makes it known. On a full
@@ -306,7 +318,7 @@ func (o *offsets) keepLocked(p *progress, queue int32, at position) error {
 	} else if err != nil {
 		return err
 	}
-	p.mu.queues[queue] = at
+	p.setLocked(queue, at)
 	return nil
 }
 
@@ -386,12 +398,18 @@ func (o *offsets) deleteGroup(group string) error {
 }
 
 func (o *offsets) delete(match func(use) bool) error {
+	o.figures.going.Lock()
+	defer o.figures.going.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	batch := o.keys.Batch()
 	for u, p := range o.mu.uses {
 		if !match(u) {
 			continue
+		}
+		if !u.light() {
+			o.figures.gone.messages.Add(p.getNums.sum.Load())
+			o.figures.gone.bytes.Add(p.getSize.sum.Load())
 		}
 		p.mu.Lock()
 		p.mu.deleted = true

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -46,7 +47,7 @@ func (b *Broker) keepReply(ctx context.Context, m mq.Message, t *topic) (mq.Send
 		Done: func(batch *mq.SendBatch) {
 			one := &batch.Sends[0]
 			if one.Err == nil {
-				b.countPut(t, one)
+				b.countPut(t, one, meter.KindNormal)
 			}
 			stored <- *one
 		},

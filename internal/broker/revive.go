@@ -50,8 +50,11 @@ func firstPopped(props []byte, at int64) []byte {
 
 // revived is told what came of storing what revive made.
 func (b *Broker) revived(h *pop.Hold, one *mq.Send, began time.Time) {
+	if one.Err == nil {
+		b.figures.expired.Add(1)
+	}
 	if one.Err == nil && strings.HasPrefix(one.Topic, mq.DLQPrefix) {
-		b.stats.counter(statDeadNums, one.Topic).add(1)
+		b.countDead(h.Group, firstTopic(h.Use))
 		b.opts().Log.Info("message went to the dead letters", "group", h.Group, "topic", h.Topic, "queue", h.Queue, "offset", h.Offset)
 	}
 	b.noteBack(h.Use, h.Offset, one, began)

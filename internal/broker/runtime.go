@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"runtime/metrics"
 	"strconv"
 	"time"
 
@@ -23,6 +24,7 @@ func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 		"groupsSubscribedUnlike":   strconv.FormatInt(b.clients.differ(), 10),
 		"earliestMessageTimeStamp": strconv.FormatInt(b.earliest(), 10),
 	}
+	info["memoryBytes"] = strconv.FormatUint(memory(), 10)
 	info["atMostOnceHandedOut"] = strconv.FormatInt(b.passed.handed.Load(), 10)
 	info["atMostOnceDropped"] = strconv.FormatInt(b.passed.dropped.Load(), 10)
 	slow := b.throttle.pops.Load()
@@ -42,6 +44,13 @@ func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 		info["traceSpansDropped"] = strconv.FormatInt(t.Dropped(), 10)
 	}
 	return info
+}
+
+// memory is what the process holds of the system's memory for Go, in bytes.
+func memory() uint64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
 }
 
 // rateInfo tells how much comes and goes: per second, over the last 10 seconds,

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -19,6 +20,8 @@ type sending struct {
 	done    func(*mq.SendBatch) // the front end's
 	finish  func(*mq.SendBatch) // s.finished, bound once
 	topics  []*topic            // of each Send; nil where nothing is counted
+	kinds   []meter.Kind        // of each Send
+	kind    meter.Kind          // of the last that was prepared
 	handles []handle            // of the Sends that can be called back
 	scratch []byte              // properties that were added to
 	halves  []sentHalf
@@ -34,7 +37,7 @@ type sending struct {
 // Send stores messages; see mq.SendBatch for how the results come back.
 func (b *Broker) Send(batch *mq.SendBatch) {
 	s := b.sendings.Get().(*sending)
-	s.done, s.topics, s.handles, s.scratch = batch.Done, s.topics[:0], s.handles[:0], s.scratch[:0]
+	s.done, s.topics, s.kinds, s.handles, s.scratch = batch.Done, s.topics[:0], s.kinds[:0], s.handles[:0], s.scratch[:0]
 	s.batch = batch
 	s.open.Store(1)
 	live := s.b.live.Load()
@@ -47,6 +50,7 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 	for i := range batch.Sends {
 		one := &batch.Sends[i]
 		var t *topic
+		s.kind = meter.KindUnspecified
 		if one.Err == nil {
 			if last == nil || last.Name != one.Topic {
 				last = b.findTopic(one.Topic)
@@ -54,7 +58,7 @@ func (b *Broker) Send(batch *mq.SendBatch) {
 			t, one.Err = s.prepare(live, one, last)
 			stored = stored || one.Err == nil
 		}
-		s.topics = append(s.topics, t)
+		s.topics, s.kinds = append(s.topics, t), append(s.kinds, s.kind)
 	}
 	if live.Tracer != nil {
 		s.traced = live.Tracer.Send(batch.Sends, began)
@@ -79,9 +83,10 @@ func (s *sending) finished(batch *mq.SendBatch) {
 	for i := range batch.Sends {
 		one := &batch.Sends[i]
 		if t := s.topics[i]; one.Err == nil {
-			s.b.countPut(t, one)
+			s.b.countPut(t, one, s.kinds[i])
 		} else if !errors.Is(one.Err, errDuplicate) && !errors.Is(one.Err, errHanded) {
 			s.b.stats.putFailed.add(1)
+			s.b.figures.rejected[reasonOf(one.Err)].Add(1)
 		}
 	}
 	for _, h := range s.handles {
@@ -117,17 +122,28 @@ func (s *sending) end(batch *mq.SendBatch) {
 	done(batch)
 }
 
-// countPut counts messages that were stored.
-func (b *Broker) countPut(t *topic, one *mq.Send) {
+// countPut counts messages of a kind that were stored.
+func (b *Broker) countPut(t *topic, one *mq.Send, kind meter.Kind) {
 	n, size := int64(1+len(one.More)), int64(storedSize(&one.Message))
+	if t != nil {
+		t.in.Count(kind, size)
+	}
 	for i := range one.More {
-		size += int64(storedSize(&one.More[i]))
+		more := int64(storedSize(&one.More[i]))
+		if t != nil {
+			t.in.Count(kind, more)
+		}
+		size += more
 	}
 	b.stats.putTotal.add(n)
 	b.stats.putSize.add(size)
-	if t != nil {
-		t.putNums.add(n)
-		t.putSize.add(size)
+	if t == nil {
+		return
+	}
+	t.putNums.add(n)
+	t.putSize.add(size)
+	if t.Name == mq.TopicTimer {
+		b.countTimed(one)
 	}
 }
 
@@ -148,6 +164,7 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		return nil, err
 	}
 	seen := examine(one.Properties)
+	s.kind = seen.counted()
 	if err := checkPassing(one, seen); err != nil {
 		return nil, err
 	}
@@ -186,10 +203,12 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		t = s.prepareHalf(one)
 	case seen.delay > 0:
 		s.delay(one, seen)
+		t = s.waitingRoom(one, t)
 	case seen.timer && !seen.out:
 		if err := s.time(live, one); err != nil {
 			return nil, err
 		}
+		t = s.waitingRoom(one, t)
 	}
 	// Offsets in light queues are added when the message is delivered.
 	if n := len(one.Properties) + mq.LightOffsetsSize(seen.lights); n > mq.MaxPropertiesSize {
@@ -328,7 +347,7 @@ func (s *sending) retry(one *mq.Send, t *topic, seen *properties) (*topic, error
 	if err != nil {
 		return nil, err
 	}
-	s.b.stats.counter(statDeadNums, dead.Name).add(1)
+	s.b.countDead(g.Name, one.Topic)
 	one.Topic, one.QueueID = dead.Name, 0
 	one.Properties = mq.AppendSettingProperty(nil, one.Properties, mq.PropDelay, "-1")
 	*seen = examine(one.Properties)
@@ -357,6 +376,15 @@ func (s *sending) describe(live *live, one *mq.Send, seen properties) {
 	buf = append(buf, live.suffix...)
 	s.scratch = buf
 	one.Properties = buf[start:len(buf):len(buf)]
+}
+
+// waitingRoom is the topic that a message is counted for which is stored, for
+// now, in a topic of the broker's; t where it is not.
+func (s *sending) waitingRoom(one *mq.Send, t *topic) *topic {
+	if one.Topic == t.Name {
+		return t
+	}
+	return s.b.topics.table.get(one.Topic)
 }
 
 // delay sends a message to the queue of its delay level.

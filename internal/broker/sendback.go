@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -107,7 +108,7 @@ func (b *Broker) bury(ctx context.Context, r mq.SendBackRequest, rec mq.Record, 
 		return err
 	}
 	b.stats.counter(statSendBackNums, r.OriginTopic+"@"+r.Group).add(1)
-	b.stats.counter(statDeadNums, dead.Name).add(1)
+	b.countDead(r.Group, r.OriginTopic)
 	b.opts().Log.Info("message went to the dead letters", "group", r.Group, "topic", r.OriginTopic, "message", rec.OffsetID())
 	return nil
 }
@@ -141,7 +142,7 @@ func (b *Broker) sendOne(ctx context.Context, m mq.Message, t *topic) error {
 		Sends: []mq.Send{{Message: m}},
 		Done: func(batch *mq.SendBatch) {
 			if one := &batch.Sends[0]; one.Err == nil {
-				b.countPut(t, one)
+				b.countPut(t, one, meter.KindNormal)
 			}
 			stored <- batch.Sends[0].Err
 		},

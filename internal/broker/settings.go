@@ -40,6 +40,18 @@ func (b *Broker) Settings(context.Context) map[string]string {
 	return all
 }
 
+// Defaults are the broker's and the store's settings as they are if nobody sets
+// them, in the names of Settings, and which of them can change while it runs.
+func Defaults() (texts map[string]string, live map[string]bool) {
+	o := Options{}.withDefaults()
+	o.Store = o.Store.WithDefaults()
+	live = map[string]bool{}
+	for f := range settings(reflect.ValueOf(&o).Elem()) {
+		live[settingName(f)] = f.Tag.Get("live") != ""
+	}
+	return textsOf(&o), live
+}
+
 // SetSettings changes settings, all or none. They go before what is configured
 // when the broker is started again.
 func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {

@@ -52,6 +52,15 @@ func (t *table[V]) put(name string, v *V) {
 	shard.Store(&changed)
 }
 
+// size is how many values there are.
+func (t *table[V]) size() int {
+	n := 0
+	for i := range t.shards {
+		n += len(*t.shards[i].Load())
+	}
+	return n
+}
+
 // all goes through the values in no order; those put or removed meanwhile may
 // or may not be seen.
 func (t *table[V]) all() iter.Seq2[string, *V] {

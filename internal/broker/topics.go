@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/dedup"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/pop"
 )
@@ -38,7 +39,9 @@ type topic struct {
 
 type topicCounters struct {
 	putNums, putSize *counter
-	turn             atomic.Uint32 // queue that a message without one goes to next
+	in               meter.Counts
+	special          atomic.Pointer[special] // nil until there is something to count
+	turn             atomic.Uint32           // queue that a message without one goes to next
 }
 
 // topics are all topics of the broker.
@@ -313,7 +316,9 @@ func (b *Broker) Topic(_ context.Context, name string) (mq.Topic, error) {
 
 // PutTopic creates a topic or changes its configuration; t.Attributes are
 // changes. Fewer queues than before hide messages but delete none.
-func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
+func (b *Broker) PutTopic(_ context.Context, t mq.Topic) (err error) {
+	began := time.Now()
+	defer func() { timed(&b.figures.topicPuts, began, err) }()
 	if t.FilterType == "" {
 		t.FilterType = singleTag
 	}
@@ -327,7 +332,7 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) error {
 		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be changed", mq.ErrInvalid, t.Name)
 	}
 	b.topics.mu.Lock()
-	err := b.putTopicLocked(t)
+	err = b.putTopicLocked(t)
 	b.topics.mu.Unlock()
 	if err != nil {
 		return err
@@ -379,13 +384,14 @@ func (b *Broker) deleteTopic(name string) error {
 	b.topics.mu.Lock()
 	defer b.topicChanged(name)
 	defer b.topics.mu.Unlock()
-	known := b.topics.table.get(name) != nil
+	old := b.topics.table.get(name)
+	known := old != nil
 	if known {
 		if err := b.store.Keys().Delete([]byte(topicRows+name), true); err != nil {
 			return fmt.Errorf("topic %s cannot be deleted: %w", name, err)
 		}
 		delete(b.topics.mu.unkept, name)
-		b.topics.table.put(name, nil)
+		b.retire(old)
 		b.limitTopic(name, nil)
 		b.stats.forget(statTopicPutNums, name)
 		b.stats.forget(statTopicPutSize, name)

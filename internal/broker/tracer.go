@@ -3,6 +3,7 @@ package broker
 import (
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -72,7 +73,7 @@ func (b *Broker) note(e TraceEvent) {
 func (b *Broker) deliverDue(batch *mq.SendBatch) {
 	t := b.opts().Tracer
 	if t == nil {
-		b.deliver(batch)
+		b.deliverAs(batch, meter.KindDelay)
 		return
 	}
 	began, done := time.Now(), batch.Done
@@ -83,7 +84,7 @@ func (b *Broker) deliverDue(batch *mq.SendBatch) {
 		}
 		done(batch)
 	}
-	b.deliver(batch)
+	b.deliverAs(batch, meter.KindDelay)
 }
 
 // noteEnd notes the end of the transaction of the half message at a log

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/txn"
 )
@@ -55,6 +56,11 @@ func (b *Broker) release(batch *mq.SendBatch) {
 		if one.SysFlag&mq.FlagTransaction != mq.FlagCommitted {
 			continue
 		}
+		done, topic := batch.Done, one.Topic
+		batch.Done = func(batch *mq.SendBatch) {
+			b.countCommit(topic, &batch.Sends[i])
+			done(batch)
+		}
 		switch seen, s := examine(one.Properties), (&sending{b: b}); {
 		case seen.delay > 0:
 			s.delay(one, seen)
@@ -62,7 +68,7 @@ func (b *Broker) release(batch *mq.SendBatch) {
 			one.Err = s.time(b.opts(), one)
 		}
 	}
-	b.deliver(batch)
+	b.deliverAs(batch, meter.KindTransaction)
 }
 
 // askProducer asks one of the producers of a group that are connected, in turn.
@@ -96,6 +102,9 @@ func (b *Broker) EndTransaction(ctx context.Context, e mq.TransactionEnd) error 
 	began := time.Now()
 	err := b.txn.End(ctx, e)
 	b.noteEnd(e.Pos, e.Outcome, began, err)
+	if err == nil {
+		b.countRollback(e.Pos, e.Outcome)
+	}
 	return err
 }
 
@@ -119,6 +128,7 @@ func (b *Broker) SettleTransaction(ctx context.Context, at mq.LogPos, o mq.Outco
 	if err != nil {
 		return err
 	}
+	b.countRollback(at, o)
 	b.opts().Log.Info("an operator ended a transaction", "position", at, "committed", o == mq.OutcomeCommit)
 	return nil
 }

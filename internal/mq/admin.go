@@ -197,7 +197,8 @@ type Connection struct {
 	Language   string
 	Version    int32
 	LastUpdate time.Time
-	Peer       Peer `json:"-"`
+	Peer       Peer   `json:"-"`
+	Protocol   string `json:"-"` // that it speaks: remoting, grpc
 }
 
 // A Transaction is a half message as an operator sees it.

@@ -115,6 +115,7 @@ type Member struct {
 	Peer      Peer
 	Language  string
 	Version   int32
+	Protocol  string   // that it speaks: remoting, grpc
 	Producers []string // producer groups
 	Consumers []Consumer
 }

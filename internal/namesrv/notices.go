@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"time"
 
@@ -22,11 +23,12 @@ const (
 // brokers also find out when they ask for their member group.
 type notices struct {
 	queue chan notice
+	tls   *tls.Config // how brokers are reached; nil: without TLS
 	log   *slog.Logger
 }
 
-func newNotices(log *slog.Logger) *notices {
-	return &notices{queue: make(chan notice, maxNotices), log: log}
+func newNotices(o Options) *notices {
+	return &notices{queue: make(chan notice, maxNotices), tls: o.TLS, log: o.Log}
 }
 
 // add queues notices for delivery; it does not block.
@@ -42,7 +44,7 @@ func (n *notices) add(ns []notice) {
 
 // run delivers until ctx ends.
 func (n *notices) run(ctx context.Context) {
-	client := rpc.NewClient(rpc.ClientOptions{DialTimeout: noticeTimeout})
+	client := rpc.NewClient(rpc.ClientOptions{DialTimeout: noticeTimeout, TLS: n.tls})
 	defer client.Close()
 	for {
 		select {

@@ -63,6 +63,17 @@ func (o *Options) texts() map[string]string {
 	return all
 }
 
+// Defaults are the name server's settings as they are if nobody sets them, by
+// RocketMQ's names, and which of them can change while it runs.
+func Defaults() (texts map[string]string, live map[string]bool) {
+	o := Options{}.withDefaults()
+	live = map[string]bool{}
+	for _, p := range o.properties() {
+		live[p.key] = p.live
+	}
+	return o.texts(), live
+}
+
 func (p property) text() string {
 	switch v := p.value.(type) {
 	case *string:

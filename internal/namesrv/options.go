@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,6 +66,9 @@ type Options struct {
 
 	// RPC says how connections are treated.
 	RPC rpc.ServerOptions
+
+	// TLS, if set, is how brokers are reached that have to be told of something.
+	TLS *tls.Config
 
 	// Access says who may do what, and Cluster is the name of the cluster among
 	// what can be allowed. Nil lets everybody do everything.

@@ -52,7 +52,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
 	s := &Server{log: o.Log, kv: kv, started: time.Now(), operations: map[wire.Code]operation{},
-		notices: newNotices(o.Log), access: o.Access, cluster: o.Cluster}
+		notices: newNotices(o), access: o.Access, cluster: o.Cluster}
 	for _, op := range operations() {
 		s.operations[op.code] = op.serve
 	}
@@ -73,6 +73,9 @@ func New(o Options) (*Server, error) {
 
 // Addr is where the server listens.
 func (s *Server) Addr() netip.AddrPort { return s.rpc.Addr() }
+
+// Conns is how many connections are open.
+func (s *Server) Conns() int { return s.rpc.Conns() }
 
 // Run serves until ctx ends and returns when every goroutine has ended.
 func (s *Server) Run(ctx context.Context) error {

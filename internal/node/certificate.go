@@ -17,8 +17,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/door"
 )
 
 // Where a certificate of our own making lies, within the data directory.
@@ -34,91 +35,21 @@ const (
 	caLife     = 20 * 365 * 24 * time.Hour
 	serverLife = 397 * 24 * time.Hour // what clients accept at most
 	renewLife  = 60 * 24 * time.Hour  // before its end it is made anew, at a start
-	// reloadEvery is how often the files are looked at for changes, when there
-	// are connections.
-	reloadEvery = 5 * time.Second
 )
-
-// A certificate is one in two files, which is read again when they change. One
-// that has become unreadable leaves the old one in use.
-type certificate struct {
-	cert, key string
-	log       *slog.Logger
-
-	// mu guards what follows; it is held while the files are looked at.
-	mu struct {
-		sync.Mutex
-		pair    *tls.Certificate
-		changed [2]time.Time // of the files, when pair was read
-		looked  time.Time
-	}
-}
-
-// openCertificate reads a certificate and its key.
-func openCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{cert: cert, key: key, log: log}
-	c.mu.changed = c.stat()
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.pair, c.mu.looked = &pair, time.Now()
-	return c, nil
-}
-
-// config is a server's TLS configuration with it.
-func (c *certificate) config() *tls.Config {
-	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current(time.Now()), nil },
-	}
-}
-
-// stat is when the files changed last.
-func (c *certificate) stat() (at [2]time.Time) {
-	for i, name := range []string{c.cert, c.key} {
-		if info, err := os.Stat(name); err == nil {
-			at[i] = info.ModTime()
-		}
-	}
-	return at
-}
-
-// current is the certificate as the files have it.
-func (c *certificate) current(now time.Time) *tls.Certificate {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now.Sub(c.mu.looked) < reloadEvery {
-		return c.mu.pair
-	}
-	c.mu.looked = now
-	at := c.stat()
-	if at == c.mu.changed {
-		return c.mu.pair
-	}
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
-	if err != nil {
-		c.log.Error("the changed certificate cannot be read, so the old one stays in use", "certificate", c.cert, "key", c.key, "error", err)
-		return c.mu.pair
-	}
-	c.mu.pair, c.mu.changed = &pair, at
-	c.log.Info("read the certificate again", "certificate", c.cert)
-	return c.mu.pair
-}
 
 // ownCertificate is the certificate in a directory that stands for names, which
 // are hosts and addresses. What is missing is made: a certificate authority,
 // for clients to trust, and a certificate by it.
-func ownCertificate(dir string, names []string, log *slog.Logger) (*certificate, error) {
+func ownCertificate(dir string, names []string, o door.Options, log *slog.Logger) (*door.Files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	ca, caKey, err := readPair(filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile))
-	fresh := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !fresh && (empty(filepath.Join(dir, caFile)) || empty(filepath.Join(dir, caKeyFile))) {
-		log.Warn("the certificate authority lost its files in a crash and is made anew; clients that check certificates have to trust the new one",
-			"directory", dir)
-		fresh = true
+	fresh := err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errForeign)
+	if fresh && !errors.Is(err, fs.ErrNotExist) {
+		if err := moveAside(dir, err, log); err != nil {
+			return nil, err
+		}
 	}
 	if fresh {
 		if ca, caKey, err = makeAuthority(dir); err == nil {
@@ -136,13 +67,21 @@ func ownCertificate(dir string, names []string, log *slog.Logger) (*certificate,
 		}
 		log.Info("made a certificate", "certificate", cert, "names", names)
 	}
-	return openCertificate(cert, key, log)
+	return o.Files(cert, key, log)
 }
 
-// empty reports whether a file is there and holds nothing.
-func empty(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Size() == 0
+// moveAside gives the files of a certificate authority that cannot be read other
+// names, so that it can be made anew and nothing is lost.
+func moveAside(dir string, damage error, log *slog.Logger) error {
+	for _, name := range []string{caFile, caKeyFile} {
+		name = filepath.Join(dir, name)
+		if err := os.Rename(name, name+".damaged"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s cannot be read (%w) nor moved aside (%w); remove it to have a new one made", name, damage, err)
+		}
+	}
+	log.Warn("the certificate authority's files cannot be read, so they are moved aside and it is made anew; clients that check certificates have to trust the new one",
+		"directory", dir, "moved_to", caFile+".damaged and "+caKeyFile+".damaged", "reason", damage)
+	return nil
 }
 
 // memoryCertificate is one that lies nowhere.
@@ -171,6 +110,9 @@ func standsFor(cert, ca *x509.Certificate, names []string) bool {
 	return true
 }
 
+// errForeign says that a key is none of ours.
+var errForeign = errors.New("the key is not for ECDSA")
+
 // readPair reads a certificate and its key.
 func readPair(cert, key string) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	pair, err := tls.LoadX509KeyPair(cert, key)
@@ -179,7 +121,7 @@ func readPair(cert, key string) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	}
 	own, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, nil, fmt.Errorf("%s: the key is not for ECDSA; remove the directory to have everything made anew, or give tls-cert and tls-key", key)
+		return nil, nil, fmt.Errorf("%s: %w; remove the directory to have everything made anew, or give tls-cert and tls-key", key, errForeign)
 	}
 	return pair.Leaf, own, nil
 }

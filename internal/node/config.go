@@ -14,7 +14,11 @@ import (
 
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
+	"github.com/goddardmq/goddard/internal/front/web"
+	"github.com/goddardmq/goddard/internal/metrics"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/trace"
@@ -61,6 +65,11 @@ type Config struct {
 	// Default 8081, or any free one where listen-port takes any.
 	GRPCPort int `conf:"grpc-port" rocketmq:"grpcServerPort"`
 
+	// HTTPPort is the port for HTTP: health, metrics, profiles; -1 for none.
+	// Default 8082, or any free one where listen-port takes any; none where the
+	// name server runs by itself.
+	HTTPPort int `conf:"http-port"`
+
 	// NamesrvPort is the name server's port; -1 takes any free one. Default 9876.
 	NamesrvPort int `conf:"namesrv-port"`
 
@@ -80,14 +89,11 @@ type Config struct {
 	// info.
 	LogLevel slog.Level `conf:"log-level"`
 
-	// TLSCert is a file with the certificate chain in PEM form, which is read
-	// again when it changes. With it and tls-key clients may use TLS on every
-	// port; tls-only makes them. Default none: then gRPC clients get a certificate
-	// that the server makes itself, in the folder tls of the data directory.
-	TLSCert string `conf:"tls-cert" rocketmq:"tls.server.certPath"`
+	// Door says how clients may connect, on every port.
+	Door door.Options
 
-	// TLSKey is the private key of TLSCert, not encrypted. Default none.
-	TLSKey string `conf:"tls-key" rocketmq:"tls.server.keyPath"`
+	// Peers says how this process connects to name servers and brokers elsewhere.
+	Peers door.Peers
 
 	// RPC says how connections are treated, on every port.
 	RPC rpc.ServerOptions
@@ -95,8 +101,16 @@ type Config struct {
 	// GRPC says how RocketMQ 5's gRPC clients are treated.
 	GRPC grpc.Options
 
+	// HTTP says how HTTP is served.
+	HTTP web.Options
 	// Auth says who must prove what.
 	Auth auth.Options
+
+	// Metrics says which metrics are shown, and to whom.
+	Metrics metrics.Options
+
+	// Console says what the web console on the HTTP port shows.
+	Console console.Options
 
 	// Broker says how the broker behaves, and its store.
 	Broker broker.Options
@@ -157,6 +171,12 @@ func (c Config) WithDefaults() Config {
 	if c.GRPCPort == 0 && c.ListenPort > 0 {
 		c.GRPCPort = 8081
 	}
+	if c.GRPC.TLSMode == "" && c.Door.Only {
+		c.GRPC.TLSMode = grpc.TLSOnly
+	}
+	if c.HTTPPort == 0 && c.ListenPort > 0 && c.Role != RoleNamesrv {
+		c.HTTPPort = 8082
+	}
 	if c.GRPC.MaxMessage == 0 {
 		c.GRPC.MaxMessage = max(c.GRPC.WithDefaults().MaxMessage, c.Broker.MaxMessageSize+frameHeader)
 	}
@@ -195,7 +215,7 @@ func (c Config) Validate() error {
 	ports := []struct {
 		name string
 		port int
-	}{{"listen-port", c.ListenPort}, {"fast-port", c.FastPort}, {"grpc-port", c.GRPCPort}, {"namesrv-port", c.NamesrvPort}}
+	}{{"listen-port", c.ListenPort}, {"fast-port", c.FastPort}, {"grpc-port", c.GRPCPort}, {"http-port", c.HTTPPort}, {"namesrv-port", c.NamesrvPort}}
 	for _, p := range ports {
 		if p.port < -1 || p.port > 65535 {
 			return fmt.Errorf("%s = %d: want a port from 1 to 65535, or -1", p.name, p.port)
@@ -221,35 +241,40 @@ func (c Config) Validate() error {
 	if err := c.frames(); err != nil {
 		return err
 	}
-	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return errors.New("tls-cert and tls-key go together; give both or neither")
+	if err := errors.Join(c.Door.Validate(), c.Peers.Validate()); err != nil {
+		return err
 	}
 	if err := c.Auth.Validate(); err != nil {
 		return err
 	}
 	if c.Role == RoleNamesrv {
-		return nil
+		return c.Metrics.Validate()
 	}
 	c.Broker.Store.Dir = c.Data
-	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate(), c.GRPC.Validate(), c.Trace.Validate())
+	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate(), c.GRPC.Validate(), c.Trace.Validate(), c.Metrics.Validate())
 }
 
 // clash reports two ports of this process that are the same.
 func (c Config) clash() error {
-	same := func(port, other int, name, otherName string) error {
-		if port <= 0 || port != other {
-			return nil
-		}
-		return fmt.Errorf("%s and %s are both %d; give each a port of its own", name, otherName, port)
+	type port struct {
+		name string
+		port int
 	}
-	var errs []error
+	var all []port
+	if c.Role != RoleBroker {
+		all = append(all, port{"namesrv-port", c.NamesrvPort})
+	}
 	if c.Role != RoleNamesrv {
-		errs = append(errs, same(c.FastPort, c.ListenPort, "fast-port", "listen-port"),
-			same(c.GRPCPort, c.ListenPort, "grpc-port", "listen-port"), same(c.GRPCPort, c.FastPort, "grpc-port", "fast-port"))
+		all = append(all, port{"listen-port", c.ListenPort}, port{"fast-port", c.FastPort}, port{"grpc-port", c.GRPCPort})
 	}
-	if c.Role == RoleAll {
-		errs = append(errs, same(c.ListenPort, c.NamesrvPort, "listen-port", "namesrv-port"),
-			same(c.FastPort, c.NamesrvPort, "fast-port", "namesrv-port"), same(c.GRPCPort, c.NamesrvPort, "grpc-port", "namesrv-port"))
+	all = append(all, port{"http-port", c.HTTPPort}, port{"metrics-prom-exporter-port", c.Metrics.PromPort})
+	var errs []error
+	for i, p := range all {
+		for _, before := range all[:i] {
+			if p.port > 0 && p.port == before.port {
+				errs = append(errs, fmt.Errorf("%s and %s are both %d; give each a port of its own", p.name, before.name, p.port))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }

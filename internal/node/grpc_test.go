@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -27,11 +28,19 @@ import (
 // dialled is a gRPC client of a node.
 func dialled(t *testing.T, n *Node, secure *tls.Config) rmq.MessagingServiceClient {
 	t.Helper()
-	creds := insecure.NewCredentials()
-	if secure != nil {
-		creds = credentials.NewTLS(secure)
+	if secure == nil {
+		return dialledBy(t, n, nil)
 	}
-	conn, err := grpc.NewClient(n.GRPCAddr().String(), grpc.WithTransportCredentials(creds))
+	return dialledBy(t, n, credentials.NewTLS(secure))
+}
+
+// dialledBy is a gRPC client with credentials, without TLS if they are nil.
+func dialledBy(t *testing.T, n *Node, creds credentials.TransportCredentials, o ...grpc.DialOption) rmq.MessagingServiceClient {
+	t.Helper()
+	if creds == nil {
+		creds = insecure.NewCredentials()
+	}
+	conn, err := grpc.NewClient(n.GRPCAddr().String(), append(o, grpc.WithTransportCredentials(creds))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +115,7 @@ func TestAGRPCClientSendsReceivesAndAcknowledges(t *testing.T) {
 func TestTheFirstStartMakesACertificateThatLaterStartsKeep(t *testing.T) {
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
-	first, err := ownCertificate(dir, []string{"localhost", "10.0.0.5"}, log)
+	first, err := ownCertificate(dir, []string{"localhost", "10.0.0.5"}, door.Options{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +127,8 @@ func TestTheFirstStartMakesACertificateThatLaterStartsKeep(t *testing.T) {
 	if !roots.AppendCertsFromPEM(pem) {
 		t.Fatal("the authority's file holds no certificate")
 	}
-	leaf := func(c *certificate) *x509.Certificate {
-		cert, err := x509.ParseCertificate(c.current(time.Now()).Certificate[0])
+	leaf := func(c *door.Files) *x509.Certificate {
+		cert, err := x509.ParseCertificate(c.Current(time.Now()).Certificates[0].Certificate[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,11 +139,11 @@ func TestTheFirstStartMakesACertificateThatLaterStartsKeep(t *testing.T) {
 			t.Errorf("a client that dials %s: %v", name, err)
 		}
 	}
-	second, err := ownCertificate(dir, []string{"localhost"}, log)
+	second, err := ownCertificate(dir, []string{"localhost"}, door.Options{}, log)
 	if err != nil || !leaf(second).Equal(leaf(first)) {
 		t.Errorf("a later start made another certificate, %v", err)
 	}
-	third, err := ownCertificate(dir, []string{"localhost", "mq.example.com"}, log)
+	third, err := ownCertificate(dir, []string{"localhost", "mq.example.com"}, door.Options{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,10 +155,11 @@ func TestTheFirstStartMakesACertificateThatLaterStartsKeep(t *testing.T) {
 	}
 }
 
-func TestOnlyFilesThatACrashEmptiedAreMadeAnew(t *testing.T) {
+func TestADamagedAuthorityIsMovedAsideAndMadeAnew(t *testing.T) {
 	dir := t.TempDir()
-	log := slog.New(slog.DiscardHandler)
-	open := func() error { _, err := ownCertificate(dir, []string{"localhost"}, log); return err }
+	var text strings.Builder
+	log := slog.New(slog.NewTextHandler(&text, nil))
+	open := func() error { _, err := ownCertificate(dir, []string{"localhost"}, door.Options{}, log); return err }
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(dir, caFile), []byte(text), 0o600); err != nil {
@@ -164,20 +174,23 @@ func TestOnlyFilesThatACrashEmptiedAreMadeAnew(t *testing.T) {
 		t.Errorf("with an empty file: %v", err)
 	}
 	write("somebody's own")
-	if err := open(); err == nil {
-		t.Error("what somebody put there was overwritten")
+	if err := open(); err != nil || !strings.Contains(text.String(), "damaged") {
+		t.Errorf("with a damaged file: %v, and the log says %q", err, text.String())
+	}
+	if kept, err := os.ReadFile(filepath.Join(dir, caFile+".damaged")); err != nil || string(kept) != "somebody's own" {
+		t.Errorf("what was there is lost: %q, %v", kept, err)
 	}
 }
 
 func TestAChangedCertificateIsUsedWithoutARestart(t *testing.T) {
 	dir := t.TempDir()
 	var text strings.Builder
-	c, err := ownCertificate(dir, []string{"localhost"}, slog.New(slog.NewTextHandler(&text, nil)))
+	c, err := ownCertificate(dir, []string{"localhost"}, door.Options{}, slog.New(slog.NewTextHandler(&text, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	old := c.current(now)
+	old := c.Current(now)
 	ca, key, err := readPair(filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile))
 	if err != nil {
 		t.Fatal(err)
@@ -191,17 +204,17 @@ func TestAChangedCertificateIsUsedWithoutARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c.current(now) != old {
+	if c.Current(now) != old {
 		t.Error("the files are looked at more often than is said")
 	}
-	renewed := c.current(now.Add(reloadEvery + time.Second))
+	renewed := c.Current(now.Add(door.ReloadEvery + time.Second))
 	if renewed == old {
 		t.Error("the changed certificate is not used")
 	}
 	if err := os.WriteFile(filepath.Join(dir, serverFile), []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if c.current(now.Add(time.Minute)) != renewed || !strings.Contains(text.String(), "cannot be read") {
+	if c.Current(now.Add(time.Minute)) != renewed || !strings.Contains(text.String(), "cannot be read") {
 		t.Error("a damaged file took the good certificate away, or nobody was told")
 	}
 }

@@ -167,14 +167,11 @@ var ignored = []struct {
 		statefulAuthenticationCacheMaxNum statefulAuthenticationCacheExpiredSecond statefulAuthorizationCacheMaxNum
 		statefulAuthorizationCacheExpiredSecond`},
 	{refused, "TLS is set up by tls-cert and tls-key, and enforced by tls-only = true; remove the key",
-		`tls.server.mode=disabled|permissive tls.server.keyPassword tls.server.trustCertPath
-		tls.server.authClient=false tls.server.need.client.auth=none|false useTLS=false tls.enable=false`},
+		`tls.server.mode=disabled|permissive tls.server.keyPassword useTLS=false tls.client.keyPassword`},
+	{quiet, "a certificate that a client shows is always checked by tls-client-ca", `tls.server.authClient`},
 	{quiet, "TLS is set up by tls-cert and tls-key; there is no certificate for tests", `tls.config.file tls.test.mode.enable`},
-	{quiet, "metrics are not supported",
-		`metricsExporterType metricsExportBatchMaxDataPoints metricsGrpcExporterHeader metricsGrpcExporterTarget
-		metricGrpcExporterIntervalInMills metricGrpcExporterTimeOutInMills metricLoggingExporterIntervalInMills
-		metricsInDelta metricsLabel metricsOtelCardinalityLimit metricsPromExporterHost metricsPromExporterPort
-		enableConnectionMetrics enableLagAndDlqMetrics enableMessageStoreMetrics enablePopMetrics enableRemotingMetrics
+	{quiet, "all metrics are shown that there are, and sent at once; see docs/METRICS.md",
+		`metricsExportBatchMaxDataPoints enableConnectionMetrics enableLagAndDlqMetrics enableMessageStoreMetrics enablePopMetrics enableRemotingMetrics
 		enableRequestMetrics enableStatsMetrics enableTransactionMetrics enableNotifyBeforePopCalculateLag
 		estimateAccumulation accountStatsEnable accountStatsPrintZeroValues enableDetailStat enableScheduleMessageStats
 		autoDeleteUnusedStats maxStatsIdleTimeInMinutes commercialBaseCount commercialSizePerMsg

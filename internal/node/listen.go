@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +11,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/front/grpc"
+	"github.com/goddardmq/goddard/internal/front/web"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -61,17 +62,16 @@ func (n *Node) listenAnywhere() error {
 	return nil
 }
 
-// loadTLS reads the certificate, if there is one.
-func (n *Node) loadTLS() error {
-	if n.c.TLSCert == "" {
-		return nil
+// openDoor opens what connections come through, and reads how this process
+// connects to others.
+func (n *Node) openDoor() error {
+	var err error
+	if n.door, err = n.c.Door.Open(n.c.Log); err != nil {
+		return err
 	}
-	cert, err := openCertificate(n.c.TLSCert, n.c.TLSKey, n.c.Log)
-	if err != nil {
-		return fmt.Errorf("tls-cert and tls-key cannot be used: %w", err)
-	}
-	n.c.RPC.TLS = cert.config()
-	return nil
+	n.c.RPC.Door = n.door
+	n.peers, err = n.c.Peers.Config()
+	return err
 }
 
 // listenGRPC opens the port for gRPC clients.
@@ -87,7 +87,7 @@ func (n *Node) listenGRPC(name string) error {
 		o.Advertised = h // the port in it is the other protocol's
 	}
 	var err error
-	if o.TLS, err = n.grpcTLS(); err != nil {
+	if o.Door, err = n.grpcDoor(); err != nil {
 		return fmt.Errorf("the certificate for gRPC clients: %w; give tls-cert and tls-key, or set grpc-tls = off", err)
 	}
 	n.grpc, err = grpc.Listen(hostPort(n.c.Listen, n.c.GRPCPort), o)
@@ -97,22 +97,43 @@ func (n *Node) listenGRPC(name string) error {
 	return nil
 }
 
-// grpcTLS is the certificate for gRPC clients, who use TLS unless they are told
-// otherwise: the configured one, or one of our own making.
-func (n *Node) grpcTLS() (*tls.Config, error) {
+// listenHTTP opens the port for HTTP.
+func (n *Node) listenHTTP() error {
+	if n.c.HTTPPort < 0 || n.c.Role == RoleNamesrv && n.c.HTTPPort == 0 {
+		return nil
+	}
+	o := n.c.HTTP
+	o.Ready, o.Door, o.Drain, o.Log = n.ready, n.door, n.c.RPC.Drain, n.c.Log
+	var err error
+	n.http, err = web.Listen(hostPort(n.c.Listen, n.c.HTTPPort), o)
+	if err != nil {
+		return listenError("HTTP", n.c.Listen, n.c.HTTPPort, "http-port", err)
+	}
+	return nil
+}
+
+// grpcDoor is the door for gRPC clients, who use TLS unless they are told
+// otherwise: with the configured certificate, or one of our own making.
+func (n *Node) grpcDoor() (*door.Door, error) {
+	d := *n.door
+	d.Only = n.c.GRPC.TLSMode == grpc.TLSOnly
 	switch {
 	case n.c.GRPC.TLSMode == grpc.TLSOff:
-		return nil, nil
-	case n.c.RPC.TLS != nil:
-		return n.c.RPC.TLS, nil
+		d.TLS = nil
+	case d.TLS != nil:
 	case n.c.FS != nil:
-		return memoryCertificate(n.c.certificateNames())
+		var err error
+		if d.TLS, err = memoryCertificate(n.c.certificateNames()); err != nil {
+			return nil, err
+		}
+	default:
+		own, err := ownCertificate(filepath.Join(n.c.Data, tlsDir), n.c.certificateNames(), n.c.Door, n.c.Log)
+		if err != nil {
+			return nil, err
+		}
+		d.TLS = own.Config()
 	}
-	own, err := ownCertificate(filepath.Join(n.c.Data, tlsDir), n.c.certificateNames(), n.c.Log)
-	if err != nil {
-		return nil, err
-	}
-	return own.config(), nil
+	return &d, nil
 }
 
 // listenError says what to do about a port that cannot be had.

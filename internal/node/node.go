@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -10,13 +11,19 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
+	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/front/console"
 	"github.com/goddardmq/goddard/internal/front/grpc"
 	"github.com/goddardmq/goddard/internal/front/remoting"
+	"github.com/goddardmq/goddard/internal/front/web"
+	"github.com/goddardmq/goddard/internal/meter"
+	"github.com/goddardmq/goddard/internal/metrics"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
@@ -29,15 +36,23 @@ import (
 type Node struct {
 	c         Config
 	handler   *frontDoor
-	listener  *rpc.Server  // of the broker
-	fast      *rpc.Server  // nil if there is none
-	grpc      *grpc.Server // nil if there is none
+	door      *door.Door
+	peers     *tls.Config      // how name servers and brokers elsewhere are reached; nil: without TLS
+	listener  *rpc.Server      // of the broker
+	fast      *rpc.Server      // nil if there is none
+	grpc      *grpc.Server     // nil if there is none
+	http      *web.Server      // nil if there is none
+	prom      *web.Server      // of metrics alone; nil if there is none
+	metrics   *metrics.Metrics // nil if none are shown
+	console   *console.Console // nil if there is none
 	broker    *broker.Broker
 	access    *auth.Access
 	tracer    *trace.Tracer // nil if no spans are written
 	namesrv   *namesrv.Server
 	local     *namesrv.Local
 	registrar *namesrv.Registrar
+
+	serving atomic.Bool // from the start of all parts until the first stops
 
 	// announcing is held while the name server in this process is told of a topic.
 	announcing sync.Mutex
@@ -55,6 +70,9 @@ func New(c Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{c: c, handler: &frontDoor{}}
+	if !c.Metrics.Disabled() {
+		n.c.RPC.Calls = new(meter.Calls)
+	}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -63,7 +81,7 @@ func New(c Config) (*Node, error) {
 
 // open is the list of parts.
 func (n *Node) open() error {
-	if err := n.loadTLS(); err != nil {
+	if err := n.openDoor(); err != nil {
 		return err
 	}
 	if n.c.Role != RoleNamesrv {
@@ -88,6 +106,15 @@ func (n *Node) open() error {
 		if err := n.openNamesrv(); err != nil {
 			return err
 		}
+	}
+	if err := n.listenHTTP(); err != nil {
+		return err
+	}
+	if err := n.openMetrics(); err != nil {
+		return err
+	}
+	if err := n.openConsole(); err != nil {
+		return err
 	}
 	if n.broker == nil {
 		return nil
@@ -148,7 +175,8 @@ func (n *Node) openTracer() error {
 // openNamesrv opens the name server.
 func (n *Node) openNamesrv() error {
 	o := n.c.Namesrv
-	o.Listen, o.Port, o.RPC, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.c.Log
+	o.Listen, o.Port, o.RPC, o.TLS, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.peers, n.c.Log
+	o.RPC.Calls = nil // they are those of brokers
 	if n.access == nil {
 		if err := n.openAccess(); err != nil {
 			return err
@@ -195,7 +223,7 @@ func (n *Node) introduce() error {
 	}
 	var err error
 	o := n.c.Registrar
-	o.NameServers = strings.Join(n.c.Namesrvs, ";")
+	o.NameServers, o.RPC = strings.Join(n.c.Namesrvs, ";"), rpc.ClientOptions{TLS: n.peers}
 	o.Cluster, o.Name, o.Port, o.Advertised, o.Topics, o.Log = cluster, name, port, n.c.Advertise, n.topics, n.c.Log
 	if o.RPC.Hook, err = n.c.innerHook(); err != nil {
 		return err
@@ -248,6 +276,14 @@ func (n *Node) GRPCAddr() netip.AddrPort {
 	return n.grpc.Addr()
 }
 
+// HTTPAddr is where HTTP is answered; not valid if it is not.
+func (n *Node) HTTPAddr() netip.AddrPort {
+	if n.http == nil {
+		return netip.AddrPort{}
+	}
+	return n.http.Addr()
+}
+
 // Data is the data directory.
 func (n *Node) Data() string { return n.c.Data }
 
@@ -262,6 +298,15 @@ func (n *Node) Close() error {
 	}
 	if n.grpc != nil {
 		errs = append(errs, n.grpc.Close())
+	}
+	if n.http != nil {
+		errs = append(errs, n.http.Close())
+	}
+	if n.prom != nil {
+		errs = append(errs, n.prom.Close())
+	}
+	if n.console != nil {
+		errs = append(errs, n.console.Close())
 	}
 	if n.namesrv != nil {
 		ended, end := context.WithCancel(context.Background())
@@ -306,6 +351,15 @@ func (n *Node) parts() []part {
 	if n.grpc != nil {
 		all = append(all, part{name: "gRPC listener", run: n.grpc.Run, first: true})
 	}
+	if n.http != nil {
+		all = append(all, part{name: "HTTP listener", run: n.http.Run})
+	}
+	if n.prom != nil {
+		all = append(all, part{name: "metrics listener", run: n.prom.Run})
+	}
+	if n.console != nil { // ends live tails before the listener waits for them
+		all = append(all, part{name: "console", run: n.console.Run})
+	}
 	if n.registrar != nil {
 		all = append(all, part{name: "registration", run: n.registrar.Run, first: true})
 	}
@@ -324,6 +378,8 @@ func (n *Node) Run(ctx context.Context) error {
 	ended := make([]chan struct{}, len(parts))
 	endTracing := n.startTracing(ctx)
 	defer endTracing()
+	endMetrics := n.startMetrics(ctx)
+	defer endMetrics()
 	var wg sync.WaitGroup
 	for i, p := range parts {
 		var own context.Context
@@ -337,7 +393,9 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		})
 	}
+	n.serving.Store(true)
 	<-ctx.Done()
+	n.serving.Store(false)
 	n.c.Log.Info("stopping")
 	if n.local != nil {
 		n.local.Leave()
@@ -364,13 +422,19 @@ func (n *Node) startTracing(ctx context.Context) (end func()) {
 	if n.tracer == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	return inBackground(ctx, func(ctx context.Context) {
 		if err := n.tracer.Run(ctx); err != nil {
 			n.c.Log.Warn("the connection to the collector of spans did not end well", "error", err)
 		}
 	})
+}
+
+// inBackground runs f beside everything else until the function that it returns
+// is called, which waits for its end.
+func inBackground(ctx context.Context, f func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { f(ctx) })
 	return func() {
 		cancel()
 		wg.Wait()

@@ -209,7 +209,7 @@ func TestBadConfigurationIsRefusedByName(t *testing.T) {
 		`listen = "1.2.3.4:5"`:     func(c *Config) { c.Listen = "1.2.3.4:5" },
 		`namesrv = "somewhere"`:    func(c *Config) { c.Namesrvs = []string{"somewhere"} },
 		"broker-id = 1":            func(c *Config) { c.Broker.ID = 1 },
-		"tls-cert and tls-key":     func(c *Config) { c.TLSCert = "x" },
+		"tls-cert and tls-key":     func(c *Config) { c.Door.Cert = "x" },
 		"broker-permission = 9":    func(c *Config) { p := int32(9); c.Broker.Permission = &p },
 		"segment-size is 5":        func(c *Config) { c.Broker.Store.SegmentSize = 5 },
 		"drain-timeout must be po": func(c *Config) { c.RPC.Drain = -1 },

@@ -9,7 +9,7 @@ import (
 
 // important are the settings that Print shows if only those are wanted.
 var important = []string{
-	"data", "listen", "listen-port", "fast-port", "grpc-port", "namesrv-port", "advertise", "namesrv", "cluster", "broker-name",
+	"data", "listen", "listen-port", "fast-port", "grpc-port", "http-port", "namesrv-port", "advertise", "namesrv", "cluster", "broker-name",
 	"flush", "retention", "auto-create-topic", "max-message-size",
 }
 

@@ -85,7 +85,7 @@ func (s Setting) set(c *Config, text string, java bool) error {
 // wantPort is what a setting that is a port wants; empty for others.
 func (s Setting) wantPort() string {
 	switch {
-	case s.Name == "fast-port" || s.Name == "grpc-port":
+	case s.Name == "fast-port" || s.Name == "grpc-port" || s.Name == "http-port":
 		return "want a port, 1 to 65535, or -1 for none"
 	case s.Name == "port" || strings.HasSuffix(s.Name, "-port"):
 		return "want a port, 1 to 65535"

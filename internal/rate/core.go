@@ -124,3 +124,21 @@ func Owe(limits [2]*Limit, messages, bytes int) {
 	g := Grant{limits: limits}
 	g.Settle(messages, bytes)
 }
+
+// Claim takes n out of the bucket if there is anything in it, owing what is not
+// there; otherwise it says how long it is until there is. For what cannot be
+// split.
+func (b *Bucket) Claim(n int64, now time.Time) (wait time.Duration) {
+	if _, wait = b.has(1, now); wait == 0 {
+		b.take(n)
+	}
+	return wait
+}
+
+// Owe takes n out of the bucket whatever is in it; below 0 it gives back.
+func (b *Bucket) Owe(n int64, now time.Time) {
+	if b.rate != 0 {
+		b.fill(now)
+		b.take(n)
+	}
+}

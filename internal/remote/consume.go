@@ -217,13 +217,20 @@ func evenRun(qs []Queue, members []string, me string) []Queue {
 	if i < 0 {
 		return nil
 	}
-	each, more := len(qs)/len(members), len(qs)%len(members)
-	start := i*each + min(i, more)
-	end := start + each
-	if i < more {
-		end++
+	from, to := EvenShare(len(qs), len(members), i)
+	return qs[from:to]
+}
+
+// EvenShare is the run of n queues that the member at index gets of so many
+// members: the first get one more where they do not divide, as with RocketMQ's
+// clients unless they are told otherwise.
+func EvenShare(n, members, index int) (from, to int) {
+	each, more := n/members, n%members
+	from = index*each + min(index, more)
+	if to = from + each; index < more {
+		to++
 	}
-	return qs[start:end]
+	return from, to
 }
 
 // read pulls one queue until ctx ends.

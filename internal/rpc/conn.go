@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -98,6 +99,7 @@ type settings struct {
 	writeBuffer  int
 	hook         func(*wire.Command)
 	log          *slog.Logger
+	calls        *meter.Calls // nil if they are not counted
 	faults       logLimit
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -97,6 +98,11 @@ func (f *frames) release() {
 // never blocks: if more than WriteBuffer bytes wait, the connection is closed.
 // If the connection has ended the answer is dropped.
 func (c *Conn) Reply(cmd *wire.Command) {
+	c.Answered(cmd, 1, c.Answer(cmd))
+}
+
+// Answer is Reply that counts nothing and returns what Answered is to be told.
+func (c *Conn) Answer(cmd *wire.Command) meter.Result {
 	err := c.send(cmd, true)
 	switch {
 	case errors.Is(err, ErrFull):
@@ -107,6 +113,19 @@ func (c *Conn) Reply(cmd *wire.Command) {
 			Flag: wire.FlagResponse, Serialization: cmd.Serialization, Remark: "the answer cannot be sent: " + err.Error(),
 		}, false)
 	}
+	if err != nil {
+		return meter.ResultWriteFailed
+	}
+	return meter.ResultSuccess
+}
+
+// Answered counts n answers like cmd to requests that arrived together.
+func (c *Conn) Answered(cmd *wire.Command, n int64, r meter.Result) {
+	if c.settings.calls == nil || n == 0 {
+		return
+	}
+	call := meter.Call{Request: int32(cmd.Asked), Response: int32(cmd.Code), Waited: cmd.Waited, Result: r}
+	c.settings.calls.Observe(call, c.clock()-time.Duration(cmd.Arrived), n)
 }
 
 // Oneway sends a request that has no answer. The memory rules are Reply's. An

@@ -50,7 +50,7 @@ type input struct {
 
 // read reads and serves until the connection ends, and says why.
 func (c *Conn) read() error {
-	if c.in.w > 0 { // sniffing has left something
+	if c.in.w > 0 { // the door has left something
 		if err := c.serveArrived(); err != nil {
 			return err
 		}
@@ -105,6 +105,7 @@ func (c *Conn) burst() (more bool, err error) {
 		return false, err
 	}
 	c.beginBurst()
+	arrived := int64(c.clock())
 	served, owed := false, 0
 	for frame != nil {
 		c.in.cmds = append(c.in.cmds, wire.Command{})
@@ -113,6 +114,7 @@ func (c *Conn) burst() (more bool, err error) {
 			err = c.in.undecodable(err)
 			break
 		}
+		cmd.Arrived = arrived
 		if cmd.Response() {
 			c.answered(cmd)
 		} else {
@@ -188,7 +190,7 @@ func foreign(head []byte, what string) string {
 		{"CONN", "an HTTP request"}, {"PATC", "an HTTP request"}, {"PRI ", "an HTTP/2 or gRPC preface"},
 		{"\x16\x03", "a TLS handshake, but TLS is not configured"},
 		{"PROX", "a PROXY header, but proxy-protocol is off"},
-		{proxyV2[:lengthSize], "a PROXY header, but proxy-protocol is off"},
+		{"\r\n\r\n", "a PROXY header, but proxy-protocol is off"},
 		{"SSH-", "an SSH greeting"},
 	} {
 		if bytes.HasPrefix(head, []byte(p.prefix)) {

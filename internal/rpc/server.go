@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/door"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -41,17 +42,12 @@ type ServerOptions struct {
 	// on requests that are being answered. Default 3s.
 	Drain time.Duration `conf:"drain-timeout"`
 
-	// TLS, if set, lets clients use TLS. A plain connection is told from it by
-	// its first byte.
-	TLS *tls.Config
+	// Door, if set, is what connections come through first. Nil lets plain ones
+	// through as they are.
+	Door *door.Door
 
-	// TLSOnly refuses plain connections. Default false.
-	TLSOnly bool `conf:"tls-only"`
-
-	// ProxyProtocol accepts a PROXY header of version 1 or 2 in front of a
-	// connection and believes the address in it, so set it only where clients
-	// cannot connect but through a proxy. Default false.
-	ProxyProtocol bool `conf:"proxy-protocol"`
+	// Calls, if set, counts the answers and how long they took.
+	Calls *meter.Calls
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger
@@ -83,9 +79,6 @@ func (o ServerOptions) validate() error {
 	positive("max-frame", o.MaxFrame > 0)
 	positive("max-connections", o.MaxConns > 0)
 	positive("drain-timeout", o.Drain > 0)
-	if o.TLSOnly && o.TLS == nil {
-		errs = append(errs, errors.New("tls-only needs a TLS certificate"))
-	}
 	return errors.Join(errs...)
 }
 
@@ -136,7 +129,7 @@ func Listen(addr string, h Handler, o ServerOptions) (*Server, error) {
 func newServer(ln net.Listener, h Handler, o ServerOptions) *Server {
 	s := &Server{options: o, handler: h, listener: ln, settings: settings{
 		idleTimeout: o.IdleTimeout, writeTimeout: o.WriteTimeout,
-		maxFrame: o.MaxFrame, writeBuffer: o.WriteBuffer, log: o.Log,
+		maxFrame: o.MaxFrame, writeBuffer: o.WriteBuffer, log: o.Log, calls: o.Calls,
 	}}
 	s.mu.conns = make(map[*Conn]struct{})
 	return s
@@ -243,8 +236,8 @@ func (s *Server) serve(c *Conn) {
 		delete(s.mu.conns, c)
 		s.mu.Unlock()
 	}()
-	if s.options.TLS != nil || s.options.ProxyProtocol {
-		if err := c.sniff(&s.options); err != nil {
+	if d := s.options.Door; d != nil && (d.TLS != nil || d.Proxy) {
+		if err := c.enter(d, s.options.IdleTimeout); err != nil {
 			c.end(err)
 			return
 		}

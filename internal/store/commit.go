@@ -175,6 +175,7 @@ func (s *Store) soilLocked(q *queue) {
 // accept fills in where the messages of a flight lie.
 func (s *Store) accept(f *flight, now time.Time) {
 	s.stats.add(f, now)
+	s.puts.Observe(now.Sub(f.began).Milliseconds())
 	var res *mq.SendResult
 	last := int32(-1)
 	for i := range f.recs {
@@ -224,9 +225,11 @@ func (s *Store) syncLog() error {
 		return fatal
 	}
 	if target > mq.LogPos(s.synced.Load()) {
+		began := time.Now()
 		if err := s.seg.Sync(); err != nil {
 			return s.syncFailed(err)
 		}
+		s.syncs.Observe(time.Since(began).Microseconds())
 		s.synced.Store(int64(target))
 	}
 	s.publish(s.takeSynced(target))

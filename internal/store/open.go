@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/segment"
 )
@@ -39,8 +40,8 @@ func Open(o Options) (*Store, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	o = o.withDefaults()
-	s := &Store{o: o, log: o.Log, wantSpace: make(chan struct{}, 1), wantSync: make(chan struct{}, 1)}
+	o = o.WithDefaults()
+	s := &Store{o: o, log: o.Log, wantSpace: make(chan struct{}, 1), wantSync: make(chan struct{}, 1), syncs: meter.NewHistogram(meter.SyncBounds), puts: meter.NewHistogram(meter.PutBounds)}
 	s.mu.idle = sync.NewCond(&s.mu.Mutex)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.shut())

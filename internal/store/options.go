@@ -205,8 +205,8 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// withDefaults fills in what was left zero, but for SegmentSize.
-func (o Options) withDefaults() Options {
+// WithDefaults fills in what was left zero, but for SegmentSize.
+func (o Options) WithDefaults() Options {
 	set(&o.FlushInterval, 500*time.Millisecond)
 	set(&o.MaxInFlight, 64<<20)
 	set(&o.MaxReadBytes, 256<<10)

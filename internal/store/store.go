@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/segment"
 )
@@ -27,6 +28,8 @@ type Store struct {
 	flights flights
 	readers readers
 	stats   counters
+	syncs   *meter.Histogram // microseconds that syncing the log took
+	puts    *meter.Histogram // milliseconds from Append to Done
 	// appended is scratch memory of publish.
 	appended []Appended
 

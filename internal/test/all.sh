@@ -4,14 +4,24 @@
 set -u
 cd "$(dirname "$0")/../.."
 passed=0 failed=0 skipped=0 report=
+output=$(mktemp) status=$(mktemp)
+trap 'rm -f "$output" "$status"' EXIT
 
 suite() { # suite NAME COMMAND...
 	name=$1; shift
 	echo "== $name: $*"
-	start=$(date +%s)
-	if "$@"; then passed=$((passed + 1)) state=ok; else failed=$((failed + 1)) state=FAILED; fi
+	start=$(date +%s) details=
+	{ "$@"; echo $? >"$status"; } 2>&1 | tee "$output"
+	if [ "$(cat "$status")" = 0 ]; then
+		passed=$((passed + 1)) state=ok
+	else
+		failed=$((failed + 1)) state=FAILED
+		details=$(grep -E -- '--- FAIL|: failed: |^panic|^FAIL.*\[' "$output" | head -40)
+	fi
 	report="$report
   $state  $name, $(($(date +%s) - start)) s"
+	[ -z "$details" ] || report="$report
+$details"
 }
 
 skip() { # skip NAME REASON

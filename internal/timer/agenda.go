@@ -63,6 +63,7 @@ type Agenda struct {
 	landed  chan *flight
 
 	clearTo, cleared atomic.Int64 // log positions; see Clear
+	known, due       atomic.Int64 // indexed and next, for Behind
 
 	recalls struct {
 		sync.Mutex // guards waiting
@@ -124,6 +125,8 @@ func (a *Agenda) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		now := time.Now().UnixMilli()
 		more := a.read(now)
+		a.known.Store(int64(a.indexed))
+		a.due.Store(a.next)
 		if a.flight == nil && a.paused <= now && a.settled() {
 			a.start(now)
 		}
@@ -148,6 +151,22 @@ func (a *Agenda) Run(ctx context.Context) error {
 		a.land(<-a.landed)
 	}
 	return nil
+}
+
+// Behind is how many messages of the queue are not indexed and since when the
+// first of them lies there, and for how long something is overdue.
+func (a *Agenda) Behind(now time.Time) (messages int64, unread, overdue time.Duration) {
+	from := mq.QueueOffset(a.known.Load())
+	if _, hi, err := a.opts.Store.Bounds(wheel); err == nil && hi > from {
+		messages = int64(hi - from)
+		if at, err := a.opts.Store.TimeAt(wheel, from); err == nil {
+			unread = max(0, now.Sub(at))
+		}
+	}
+	if due := a.due.Load(); due > 0 && due < nowhere {
+		overdue = max(0, now.Sub(time.UnixMilli(due)))
+	}
+	return messages, unread, overdue
 }
 
 // read indexes some of the queue, unless there is nothing new or it failed a

@@ -236,3 +236,21 @@ type DelayedMessage struct {
 	Topic    string `json:"topic"`
 	UniqueID string `json:"uniqKey"`
 }
+
+// HAStatus is the answer to GET_BROKER_HA_STATUS of a master.
+type HAStatus struct {
+	Slaves       []SlaveStatus `json:"haConnectionInfo"`
+	InSyncSlaves int32         `json:"inSyncSlaveNums"`
+	Master       bool          `json:"master"`
+	MasterLogEnd int64         `json:"masterCommitLogMaxOffset"`
+}
+
+// SlaveStatus is how far one slave is.
+type SlaveStatus struct {
+	Addr        string `json:"addr"`
+	Diff        int64  `json:"diff"` // bytes behind its master
+	InSync      bool   `json:"inSync"`
+	AckOffset   int64  `json:"slaveAckOffset"`
+	From        int64  `json:"transferFromWhere"`
+	BytesPerSec int64  `json:"transferredByteInSecond"`
+}

@@ -43,6 +43,13 @@ type Command struct {
 	Body          []byte
 	Serialization Serialization
 
+	// Asked, of an answer, is the code of its request; Arrived is when that
+	// came, in nanoseconds of its connection's clock; Waited says that it waited
+	// for something to come. They are not on the wire.
+	Asked   Code
+	Arrived int64
+	Waited  bool
+
 	// Chunks follow Body when a command is written, without being copied;
 	// Release, if set, is called once they are no longer needed. Not set by
 	// the decoder.
@@ -86,7 +93,7 @@ func (c *Command) SetReply(request *Command, code Code, h Header) {
 	*c = Command{
 		Code: code, Language: LanguageGo, Version: VersionCurrent,
 		Opaque: request.Opaque, Flag: FlagResponse, Serialization: request.Serialization,
-		Fields: c.Fields[:0],
+		Fields: c.Fields[:0], Asked: request.Code, Arrived: request.Arrived, Waited: request.Waited,
 	}
 	if h != nil {
 		c.Fields = h.AppendFields(c.Fields)

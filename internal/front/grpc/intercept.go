@@ -17,14 +17,18 @@ import (
 
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/meter"
 )
 
 // maxClientID bounds the id that a client gives itself, in bytes.
 const maxClientID = 255
 
-// A count is how often a call came, how often it was refused and how many
-// messages it carried.
-type count struct{ calls, refused, messages atomic.Int64 }
+// A count is how often a call came, how often it was refused, how many messages
+// it carried and, if it does not stream, how many milliseconds it took.
+type count struct {
+	calls, refused, messages atomic.Int64
+	took                     *meter.Histogram
+}
 
 // A caller is who makes a call, as its headers say.
 type caller struct {
@@ -95,7 +99,9 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	}
 	n := s.counts[op.name]
 	n.calls.Add(1)
+	began := time.Now()
 	defer func() {
+		n.took.Observe(time.Since(began).Milliseconds())
 		if r := recover(); r != nil {
 			err = s.panicked(op.name, r)
 		}

@@ -1,13 +1,13 @@
 package grpc
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/auth"
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -37,11 +37,13 @@ type Options struct {
 	// what the asking client dialled. It follows the setting advertise.
 	Advertised string
 
-	// TLS has the certificate. Required unless TLSMode is "off".
-	TLS *tls.Config
+	// Door is what connections come through first. Its TLS and Only must fit
+	// TLSMode. Nil lets plain ones through as they are.
+	Door *door.Door
 
 	// TLSMode says how clients may connect: both takes TLS and plaintext on the
-	// same port, only wants TLS, off wants plaintext. Default both.
+	// same port, only wants TLS, off wants plaintext. Default both, or only with
+	// tls-only.
 	TLSMode string `conf:"grpc-tls"`
 
 	// MaxMessage is the longest request and answer in bytes; a call with
@@ -105,6 +107,7 @@ const (
 // WithDefaults fills in what is not set.
 func (o Options) WithDefaults() Options {
 	setDefault(&o.TLSMode, TLSBoth)
+	setDefault(&o.Door, &door.Door{})
 	setDefault(&o.MaxMessage, 16<<20)
 	setDefault(&o.MaxConns, 1<<14)
 	setDefault(&o.MaxStreams, 1<<14)
@@ -150,8 +153,8 @@ func (o Options) complete() error {
 		return errors.New("grpc: Options.Broker and Options.Admin are required")
 	case o.Name == "":
 		return errors.New("grpc: Options.Name is required: the broker's name")
-	case o.TLS == nil && o.TLSMode != TLSOff:
-		return errors.New("grpc: Options.TLS is required unless grpc-tls is off")
+	case (o.Door.TLS == nil) != (o.TLSMode == TLSOff):
+		return errors.New("grpc: Options.Door needs TLS unless grpc-tls is off")
 	}
 	return o.Validate()
 }

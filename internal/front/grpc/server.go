@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,9 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
+	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
@@ -98,11 +101,11 @@ func New(ln net.Listener, o Options) (*Server, error) {
 	}
 	for i := range operations {
 		s.table[operations[i].name] = &operations[i]
-		s.counts[operations[i].name] = new(count)
+		s.counts[operations[i].name] = &count{took: meter.NewHistogram(meter.RPCBounds)}
 	}
 	s.listener = &limited{Listener: ln, s: s}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(newSniffer(o.TLS, o.TLSMode)),
+		grpc.Creds(newEntrance(o.Door, o.Log)),
 		grpc.MaxRecvMsgSize(o.MaxMessage), grpc.MaxSendMsgSize(o.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer),
@@ -134,13 +137,21 @@ type operating struct {
 // Addr is where the server listens; not valid if that is no IP address.
 func (s *Server) Addr() netip.AddrPort { return addrPort(s.listener.Addr()) }
 
-// addrPort is an address as an IP address and a port, if it is one.
+// addrPort is an address as an IP address without a zone and a port, if it is one.
 func addrPort(a net.Addr) netip.AddrPort {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		at := tcp.AddrPort()
-		return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
+	at := door.AddrPort(a)
+	return netip.AddrPortFrom(at.Addr().WithZone(""), at.Port())
+}
+
+// Conns is how many connections are open.
+func (s *Server) Conns() int { return int(s.conns.Load()) }
+
+// EachCall calls f for every call that there is: how often it began, how often
+// it was refused, and how long it took in milliseconds if it does not stream.
+func (s *Server) EachCall(f func(call string, began, refused int64, took *meter.Histogram)) {
+	for name, n := range s.counts {
+		f(name[strings.LastIndexByte(name, '/')+1:], n.calls.Load(), n.refused.Load(), n.took)
 	}
-	return netip.AddrPort{}
 }
 
 // Close gives up a server that will not Run. During Run, end its ctx instead.

@@ -8,6 +8,7 @@ package remoting
 import (
 	"strings"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -40,7 +41,9 @@ func (s *session) gatherAck(req *wire.Command) {
 	}
 	b := &s.acks
 	b.list = append(b.list, a)
-	b.asked = append(b.asked, asked{opaque: req.Opaque, serialization: req.Serialization, oneway: req.Oneway()})
+	b.asked = append(b.asked, asked{
+		opaque: req.Opaque, serialization: req.Serialization, oneway: req.Oneway(), code: req.Code, arrived: req.Arrived,
+	})
 	if len(b.list) == maxAcks {
 		s.acknowledge()
 	}
@@ -154,16 +157,21 @@ func (s *session) acknowledge() {
 		return
 	}
 	errs := s.h.broker.Ack(s.ctx, b.list)
+	count := tally{conn: s.conn}
 	for i := range b.asked {
-		if a := &b.asked[i]; !a.oneway {
-			request := wire.Command{Opaque: a.opaque, Serialization: a.serialization}
-			b.resp.SetReply(&request, wire.CodeSuccess, nil)
-			if i < len(errs) && errs[i] != nil {
-				b.resp.Code, b.resp.Remark = s.h.explain(errs[i])
-			}
-			s.conn.Reply(&b.resp)
+		a := &b.asked[i]
+		request := a.request()
+		b.resp.SetReply(&request, wire.CodeSuccess, nil)
+		if i < len(errs) && errs[i] != nil {
+			b.resp.Code, b.resp.Remark = s.h.explain(errs[i])
 		}
+		result := meter.ResultOneway
+		if !a.oneway {
+			result = s.conn.Answer(&b.resp)
+		}
+		count.add(&b.resp, result)
 	}
+	count.end()
 	clear(b.list)
 	b.list, b.asked, b.bounds = b.list[:0], b.asked[:0], queueBounds{}
 }

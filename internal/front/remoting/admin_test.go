@@ -147,7 +147,7 @@ func TestAdminAnswers(t *testing.T) {
 		h    wire.Header
 		want string
 	}{
-		{wire.GetBrokerRuntimeInfo, nil, `{"table":{"putTps":"0"}}`},
+		{wire.GetBrokerRuntimeInfo, nil, `{"table":{"commitLogMaxOffset":"4711","putTps":"0"}}`},
 		{wire.ViewBrokerStatsData, &wire.ViewBrokerStatsDataRequest{StatsName: "TOPIC_PUT_NUMS", StatsKey: "T"},
 			`{"statsDay":{"avgpt":0.0,"sum":0,"tps":0.0},"statsHour":{"avgpt":0.0,"sum":0,"tps":0.0},"statsMinute":{"avgpt":2.0,"sum":60,"tps":1.0}}`},
 		{wire.GetTopicStatsInfo, &wire.GetTopicStatsInfoRequest{Topic: "T"},

@@ -54,7 +54,7 @@ const (
 )
 
 // operations is the table. A code that is not in it answers
-// REQUEST_CODE_NOT_SUPPORTED.
+// REQUEST_CODE_NOT_SUPPORTED; refused says why for those that tools send.
 var operations = []operation{
 	{wire.SendMessage, nil, gathered, sending, 0, "store a message"},
 	{wire.SendMessageV2, nil, gathered, sendingShort, 0, "store a message; short header names"},
@@ -126,6 +126,7 @@ var operations = []operation{
 	{wire.UpdateBrokerConfig, putSettings, beside, clusterWrite, smallBody, "change settings"},
 	{wire.GetBrokerConfig, getSettings, beside, clusterGet, 0, "all settings"},
 	{wire.GetBrokerRuntimeInfo, runtimeInfo, beside, clusterGet, 0, "figures for brokerStatus"},
+	{wire.GetBrokerHAStatus, haStatus, beside, clusterGet, 0, "that there are no slaves, and where the log ends"},
 	{wire.ViewBrokerStatsData, viewStats, beside, clusterGet, 0, "one counter"},
 
 	{wire.GetTopicStatsInfo, topicStats, beside, topicGet, 0, "what a topic's queues hold"},

@@ -3,6 +3,7 @@ package remoting
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -42,6 +43,16 @@ Any other request code is answered with REQUEST_CODE_NOT_SUPPORTED (3). Requests
 			body = fmt.Sprint(op.maxBody)
 		}
 		fmt.Fprintf(&b, "| %d | %s | %s | %v | %s | %s |\n", op.code, name, op.does, op.run, op.access, body)
+	}
+	b.WriteString(`
+These, which tools send, are refused with that code and the reason:
+
+| Code | Name | Reason |
+| ---: | --- | --- |
+`)
+	for _, code := range slices.Sorted(maps.Keys(refused)) {
+		name, _, _ := strings.Cut(code.String(), "(")
+		fmt.Fprintf(&b, "| %d | %s | %s |\n", code, name, refused[code])
 	}
 	fmt.Fprintf(&b, `
 What one connection may hold; a request beyond it waits unread, or is refused with SYSTEM_BUSY (2) where it says so:
@@ -85,6 +96,9 @@ func TestTableNamesEachCodeOnce(t *testing.T) {
 		seen[op.code] = true
 		if (op.serve == nil) != (op.run == gathered) || op.does == "" {
 			t.Errorf("the row of %v is incomplete", op.code)
+		}
+		if _, both := refused[op.code]; both {
+			t.Errorf("%v is both answered and refused", op.code)
 		}
 	}
 }

@@ -88,6 +88,9 @@ func notNumber(req *wire.Command, f *wire.Field) error {
 
 // notSupported refuses a request code that is not in the table.
 func notSupported(code wire.Code) error {
+	if why, ok := refused[code]; ok {
+		return refusef(wire.CodeRequestCodeNotSupported, "%v is refused: %s", code, why)
+	}
 	return refusef(wire.CodeRequestCodeNotSupported,
 		" request type %d not supported: this broker does not answer %v; docs/REQUESTS.md lists what it answers", int32(code), code)
 }

@@ -431,7 +431,7 @@ func (f *fake) AllProducers(context.Context) map[string][]mq.Connection {
 }
 
 func (f *fake) RuntimeInfo(context.Context) map[string]string {
-	return map[string]string{"putTps": "0"}
+	return map[string]string{"putTps": "0", "commitLogMaxOffset": "4711"}
 }
 
 func (f *fake) Stats(_ context.Context, name, _ string) ([3]mq.RateStat, error) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/goddardmq/goddard/internal/auth"
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -184,7 +185,10 @@ func (s *session) answer(req *wire.Command, op *operation) {
 func (s *session) reply(req, resp *wire.Command) {
 	if !req.Oneway() {
 		s.conn.Reply(resp)
-	} else if resp.Release != nil {
+		return
+	}
+	s.conn.Answered(resp, 1, meter.ResultOneway)
+	if resp.Release != nil {
 		resp.Release()
 	}
 }

@@ -45,15 +45,18 @@ func (p *litePop) run() {
 	if s.hold(p, 0) {
 		return
 	}
+	p.asking.Store(true)
 	s.h.broker.PopLite(s.ctx, mq.LitePopRequest{
 		ClientID: p.clientID, Group: p.Group, Topic: p.Topic, MaxMessages: p.MaxMessages, Invisible: p.Invisible,
 		Wait: max(time.Until(p.until), 0), AttemptID: p.AttemptID,
 	}, p.done)
+	p.asking.Store(false)
 }
 
 // done answers the pop. It does not block.
 func (p *litePop) done(b mq.PopBatch, err error) {
 	s := p.session
+	p.request.Waited = !p.asking.Load()
 	s.pulls.Add(-1)
 	switch {
 	case err != nil:

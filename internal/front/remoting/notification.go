@@ -37,13 +37,16 @@ type notice struct{ *pop }
 // first does not matter.
 func (n notice) run() {
 	n.Wait = max(time.Until(n.until), 0)
+	n.asking.Store(true)
 	n.session.h.broker.Notify(n.session.ctx, n.PopRequest, n.done)
+	n.asking.Store(false)
 }
 
 // done answers with whether there is something. It does not block.
 func (n notice) done(status mq.PopStatus, err error) {
 	s := n.session
 	s.pulls.Add(-1)
+	n.request.Waited = !n.asking.Load()
 	if err != nil {
 		s.refuse(&n.request, err)
 		return

@@ -7,6 +7,7 @@ package remoting
 // a topic, its retry topics and what is in hand are the broker's affair.
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -30,14 +31,15 @@ type pop struct {
 	session *session
 	request wire.Command // what Reply needs; header and body are gone
 	mq.PopRequest
-	until time.Time // when its patience ends
+	until  time.Time   // when its patience ends
+	asking atomic.Bool // the broker; it has not said yet whether there is an answer
 }
 
 // newPop is a pop that answers req.
 func newPop(s *session, req *wire.Command) *pop {
 	return &pop{session: s, request: wire.Command{
 		Code: req.Code, Opaque: req.Opaque, Flag: req.Flag, Version: req.Version,
-		Language: req.Language, Serialization: req.Serialization,
+		Language: req.Language, Serialization: req.Serialization, Arrived: req.Arrived,
 	}}
 }
 
@@ -115,13 +117,16 @@ func (p *pop) run() {
 		return
 	}
 	p.Wait = max(time.Until(p.until), 0)
+	p.asking.Store(true)
 	s.h.broker.Pop(s.ctx, p.PopRequest, p.done)
+	p.asking.Store(false)
 }
 
 // done answers the pop. It does not block.
 func (p *pop) done(b mq.PopBatch, err error) {
 	s := p.session
 	s.pulls.Add(-1)
+	p.request.Waited = !p.asking.Load()
 	switch {
 	case err != nil:
 		s.refuse(&p.request, err)

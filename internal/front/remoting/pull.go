@@ -11,6 +11,7 @@ package remoting
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -36,6 +37,7 @@ type pull struct {
 	request wire.Command // what Reply needs; header and body are gone
 	mq.PullRequest
 	commit mq.QueueOffset
+	asking atomic.Bool // the broker; it has not said yet whether there is an answer
 }
 
 // pullMessages reads the request and lets the broker answer it beside others:
@@ -43,7 +45,7 @@ type pull struct {
 func pullMessages(s *session, req *wire.Command) (*wire.Command, error) {
 	p := &pull{session: s, request: wire.Command{
 		Code: req.Code, Opaque: req.Opaque, Flag: req.Flag, Version: req.Version,
-		Language: req.Language, Serialization: req.Serialization,
+		Language: req.Language, Serialization: req.Serialization, Arrived: req.Arrived,
 	}}
 	if err := p.decode(req); err != nil {
 		return nil, err
@@ -94,13 +96,16 @@ func (p *pull) decode(req *wire.Command) error {
 // run asks the broker, unless the client has a lot to read first.
 func (p *pull) run() {
 	if !p.session.hold(p, 0) {
+		p.asking.Store(true)
 		p.session.h.broker.Pull(p.session.ctx, p.PullRequest, p.done)
+		p.asking.Store(false)
 	}
 }
 
 // done answers the pull. It does not block.
 func (p *pull) done(b mq.Batch, err error) {
 	s := p.session
+	p.request.Waited = p.request.Waited || !p.asking.Load()
 	if err != nil {
 		s.pulls.Add(-1)
 		s.reply(&p.request, s.refusedPull(&p.request, err))

@@ -6,7 +6,9 @@ package remoting
 import (
 	"slices"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -31,6 +33,40 @@ type asked struct {
 	idFrom, idTo  int32 // in burst.ids
 	serialization wire.Serialization
 	oneway        bool
+	code          wire.Code
+	arrived       int64
+}
+
+// request is what is left of the request.
+func (a *asked) request() wire.Command {
+	return wire.Command{Code: a.code, Opaque: a.opaque, Serialization: a.serialization, Arrived: a.arrived}
+}
+
+// A tally counts answers of one kind to requests that arrived together, so that
+// the clock is read once for all of them.
+type tally struct {
+	conn *rpc.Conn
+	last wire.Command
+	n    int64
+	r    meter.Result
+}
+
+// add counts an answer.
+func (t *tally) add(resp *wire.Command, r meter.Result) {
+	if t.n > 0 && (t.last.Asked != resp.Asked || t.last.Code != resp.Code || t.last.Arrived != resp.Arrived || t.r != r) {
+		t.end()
+	}
+	if t.n == 0 {
+		t.last = wire.Command{Code: resp.Code, Asked: resp.Asked, Arrived: resp.Arrived}
+		t.r = r
+	}
+	t.n++
+}
+
+// end tells the connection what was counted.
+func (t *tally) end() {
+	t.conn.Answered(&t.last, t.n, t.r)
+	t.n = 0
 }
 
 // newBurst makes an empty burst.
@@ -48,18 +84,18 @@ func (b *burst) remember(req *wire.Command, send *mq.Send) {
 	}
 	b.asked = append(b.asked, asked{
 		opaque: req.Opaque, idFrom: int32(from), idTo: int32(len(b.ids)),
-		serialization: req.Serialization, oneway: req.Oneway(),
+		serialization: req.Serialization, oneway: req.Oneway(), code: req.Code, arrived: req.Arrived,
 	})
 }
 
 // done answers every send and makes the burst ready for others. It runs on
 // whatever goroutine the broker calls it on.
 func (b *burst) done(*mq.SendBatch) {
+	count := tally{conn: b.session.conn}
 	for i := range b.Sends {
-		if !b.asked[i].oneway {
-			b.answer(&b.asked[i], &b.Sends[i])
-		}
+		b.answer(&b.asked[i], &b.Sends[i], &count)
 	}
+	count.end()
 	b.reset()
 	b.session.idle <- b // never blocks: it has room for every burst there is
 }
@@ -77,9 +113,9 @@ func (b *burst) reset() {
 // keptScratch is how many bytes of scratch memory an idle burst may hold.
 const keptScratch = 64 << 10
 
-// answer replies to one send.
-func (b *burst) answer(a *asked, send *mq.Send) {
-	request := wire.Command{Opaque: a.opaque, Serialization: a.serialization}
+// answer replies to one send, unless nobody waits for it.
+func (b *burst) answer(a *asked, send *mq.Send, count *tally) {
+	request := a.request()
 	if send.Err != nil {
 		code, remark := b.session.h.explain(send.Err)
 		b.resp.SetReply(&request, code, nil)
@@ -88,7 +124,11 @@ func (b *burst) answer(a *asked, send *mq.Send) {
 		b.resp.SetReply(&request, sendCodes[send.Result.Status], nil)
 		b.describe(send, b.ids[a.idFrom:a.idTo])
 	}
-	b.session.conn.Reply(&b.resp)
+	if a.oneway {
+		count.add(&b.resp, meter.ResultOneway)
+		return
+	}
+	count.add(&b.resp, b.session.conn.Answer(&b.resp))
 }
 
 // sendCodes are the response codes of stored messages.

@@ -34,7 +34,7 @@ func (g goddard) With(conf string) Maker { return goddard{g.kit, g.more + conf} 
 
 func (g goddard) allInOne(dir string, nameServerPort, port int) []string {
 	return []string{"-c", filepath.Join(dir, "broker.conf"), "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1",
-		"--namesrv-port", fmt.Sprint(nameServerPort), "--listen-port", fmt.Sprint(port), "--grpc-port", fmt.Sprint(port - 1)}
+		"--namesrv-port", fmt.Sprint(nameServerPort), "--listen-port", fmt.Sprint(port), "--grpc-port", fmt.Sprint(port - 1), "--http-port", "-1"}
 }
 
 func (g goddard) nameServer(port int) []string {
@@ -43,7 +43,7 @@ func (g goddard) nameServer(port int) []string {
 
 func (g goddard) broker(dir, nameServer string, port int) []string {
 	return []string{"broker", "-n", nameServer, "-c", filepath.Join(dir, "broker.conf"), "--data", filepath.Join(dir, "data"),
-		"--listen", "127.0.0.1", "--listen-port", fmt.Sprint(port), "--grpc-port", fmt.Sprint(port - 1)}
+		"--listen", "127.0.0.1", "--listen-port", fmt.Sprint(port), "--grpc-port", fmt.Sprint(port - 1), "--http-port", "-1"}
 }
 
 func (g goddard) conf(brokerName string) string {

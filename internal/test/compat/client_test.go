@@ -194,7 +194,7 @@ func (c *client) reportAs(t *testing.T, server, scenario, as string) {
 		select {
 		case <-r.done:
 		case <-time.After(c.limit):
-			t.Fatalf("no result after %v", c.limit)
+			failf(t, "no result after %v", c.limit)
 		}
 		if len(r.notes) > 0 {
 			t.Logf("%d ms; %s", r.last.Millis, strings.Join(r.notes, "; "))
@@ -210,9 +210,9 @@ func judge(t *testing.T, server, client, scenario, failure string) {
 	reason := expected(server, client, scenario)
 	switch {
 	case reason == "" && failure != "":
-		t.Error(failure)
+		failf(t, "%s", failure)
 	case reason != "" && failure == "":
-		t.Errorf("passes although it is listed as a difference (%s); strike it from differences.go", reason)
+		failf(t, "passes although it is listed as a difference (%s); strike it from differences.go", reason)
 	case reason != "":
 		first, _, _ := strings.Cut(failure, "\n")
 		t.Logf("fails as expected: %s\n%s", reason, first)

@@ -37,7 +37,26 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "compat: not run:", line)
 		}
 		fmt.Fprintf(os.Stderr, "compat: %d parts were skipped\n", len(skipped.lines))
+		for _, line := range failed.lines {
+			fmt.Fprintln(os.Stderr, "compat: failed:", line)
+		}
 	})
+}
+
+// failed is which scenarios failed and why, for the end of a long output.
+var failed struct {
+	sync.Mutex
+	lines []string
+}
+
+// failf fails a scenario and has that said again at the end.
+func failf(t *testing.T, format string, args ...any) {
+	t.Helper()
+	text := fmt.Sprintf(format, args...)
+	failed.Lock()
+	failed.lines = append(failed.lines, t.Name()+": "+text)
+	failed.Unlock()
+	t.Fatal(text)
 }
 
 func skip(t *testing.T, why string) {

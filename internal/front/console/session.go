@@ -1,0 +1,187 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	sessionCookie = "goddard_session"
+	// sessionIdle and sessionAge are when a session ends: not used for so long,
+	// and so old.
+	sessionIdle, sessionAge = 8 * time.Hour, 7 * 24 * time.Hour
+	// maxSessions bounds the sessions; the one unused longest goes for a new one.
+	maxSessions = 1000
+	// maxLogins is how many passwords are looked at at a time, and wrongPause how
+	// long the answer to a wrong one takes, so that they cannot be tried fast.
+	maxLogins, wrongPause = 8, time.Second
+)
+
+// A session is a logged-in browser.
+type session struct {
+	user, csrf  string
+	began, used time.Time // used is guarded by sessions
+}
+
+// sessions are all of them, by the value of their cookie.
+type sessions struct {
+	mu  sync.Mutex // guards all, and used of each
+	all map[string]*session
+	now func() time.Time
+}
+
+func newSessions() *sessions { return &sessions{all: map[string]*session{}, now: time.Now} }
+
+// find is the session of a request; nil if it has none.
+func (s *sessions) find(r *http.Request) *session {
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, now := s.all[cookie.Value], s.now()
+	if found == nil {
+		return nil
+	}
+	if now.Sub(found.used) > sessionIdle || now.Sub(found.began) > sessionAge {
+		delete(s.all, cookie.Value)
+		return nil
+	}
+	found.used = now
+	return found
+}
+
+// begin makes a session and returns the value of its cookie.
+func (s *sessions) begin(user string) (string, *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.all) >= maxSessions {
+		oldest := ""
+		for id, x := range s.all {
+			if oldest == "" || x.used.Before(s.all[oldest].used) {
+				oldest = id
+			}
+		}
+		delete(s.all, oldest)
+	}
+	id := rand.Text()
+	s.all[id] = &session{user: user, csrf: rand.Text(), began: s.now(), used: s.now()}
+	return id, s.all[id]
+}
+
+// end forgets the session of a request.
+func (s *sessions) end(r *http.Request) {
+	if cookie, err := r.Cookie(sessionCookie); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.all, cookie.Value)
+	}
+}
+
+func sessionRoutes() []route {
+	return []route{
+		{method: "GET", path: "/session", open: true, what: "who is logged in, what there is to see, and the token that changing requests carry", serve: getSession},
+		{method: "POST", path: "/session/login", open: true, what: "log in", serve: login},
+		{method: "POST", path: "/session/logout", open: true, what: "log out", serve: logout},
+	}
+}
+
+// A sessionView is the answer to GET /session.
+type sessionView struct {
+	Authentication bool       `json:"authentication"`
+	User           string     `json:"user"`
+	CSRF           string     `json:"csrf"`
+	Version        string     `json:"version"`
+	ReadOnly       bool       `json:"read_only"`
+	Sites          []siteView `json:"sites"`
+	Limits         limitsView `json:"limits"`
+}
+
+type siteView struct {
+	Name     string   `json:"name"`
+	Namesrvs []string `json:"namesrvs"`
+}
+
+type limitsView struct {
+	MaxBody int `json:"max_body"`
+	Page    int `json:"page"`
+	Tails   int `json:"tails"`
+	Scan    int `json:"scan"`
+}
+
+func (c *Console) sessionView(s *session) sessionView {
+	v := sessionView{
+		Authentication: c.o.Access != nil, CSRF: c.csrf, Sites: []siteView{},
+		Limits: limitsView{MaxBody: maxBody, Page: maxPage, Tails: c.o.MaxTails, Scan: maxLooked},
+	}
+	if v.Authentication && s == nil {
+		return v // strangers learn nothing
+	}
+	if s != nil {
+		v.User, v.CSRF = s.user, s.csrf
+	}
+	v.Version, v.ReadOnly = c.o.Version, c.o.ReadOnly
+	for _, at := range c.sites {
+		v.Sites = append(v.Sites, siteView{at.name, at.namesrvs})
+	}
+	return v
+}
+
+func getSession(r *request) (any, error) { return r.c.sessionView(r.session), nil }
+
+func login(r *request) (any, error) {
+	var in struct {
+		User     string `json:"user"`
+		Password string `json:"password"`
+	}
+	if err := r.body(&in); err != nil {
+		return nil, err
+	}
+	if r.c.o.Access == nil {
+		return r.c.sessionView(nil), nil
+	}
+	select {
+	case r.c.logins <- struct{}{}:
+		defer func() { <-r.c.logins }()
+	default:
+		return nil, &problem{status: http.StatusTooManyRequests, Code: "too_many", Text: "too many log in at the moment", Fix: "try again in some seconds"}
+	}
+	caller, err := r.c.o.Access.Login(r.Context(), in.User, in.Password)
+	if err != nil {
+		pause(r.Context(), wrongPause)
+		r.c.o.Log.Warn("a login to the console failed", "user", shortened(in.User), "from", r.caller.Addr)
+		text, fix := parted(err.Error())
+		return nil, &problem{status: http.StatusUnauthorized, Code: "login_required", Text: text, Fix: cmp.Or(fix, "look at user and password")}
+	}
+	r.c.sessions.end(r.Request)
+	id, s := r.c.sessions.begin(caller.User)
+	r.cookie(id, int(sessionAge/time.Second))
+	return r.c.sessionView(s), nil
+}
+
+// pause waits, but not beyond ctx.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func logout(r *request) (any, error) {
+	r.c.sessions.end(r.Request)
+	if r.c.o.Access != nil {
+		r.cookie("", -1)
+	}
+	return r.c.sessionView(nil), nil
+}
+
+func (r *request) cookie(value string, age int) {
+	http.SetCookie(r.w, &http.Cookie{
+		Name: sessionCookie, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+	})
+}

@@ -1,0 +1,79 @@
+package grpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/goddardmq/goddard/internal/door"
+)
+
+// An entrance lets connections through the server's door, as grpc wants it.
+type entrance struct {
+	door   *door.Door
+	tls    credentials.TransportCredentials // of one configuration, so that clients can resume sessions
+	log    *slog.Logger
+	logged *atomic.Int64 // when a refusal was last logged, Unix seconds
+}
+
+// newEntrance makes one.
+func newEntrance(d *door.Door, log *slog.Logger) *entrance {
+	return &entrance{d, credentials.NewTLS(d.TLS), log, new(atomic.Int64)}
+}
+
+var _ credentials.TransportCredentials = (*entrance)(nil)
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (e *entrance) ServerHandshake(nc net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	g, err := e.door.Look(nc, make([]byte, door.MaxHeader), handshakeTimeout)
+	if err != nil {
+		var refused *door.Refusal
+		if errors.As(err, &refused) {
+			e.warn(nc, err)
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("the client sent nothing for %v", handshakeTimeout)
+		}
+		return nil, nil, err
+	}
+	nc.SetDeadline(time.Now().Add(handshakeTimeout)) // for TLS and HTTP/2's preface; grpc takes it away
+	if !g.Secure {
+		return insecure.NewCredentials().ServerHandshake(g.Conn())
+	}
+	secure, info, err := e.tls.ServerHandshake(g.Conn())
+	if err != nil {
+		e.warn(nc, fmt.Errorf("TLS handshake: %w", err))
+	}
+	return secure, info, err
+}
+
+// warn tells operators why a connection is closed, once a second.
+func (e *entrance) warn(nc net.Conn, err error) {
+	if now := time.Now().Unix(); e.logged.Swap(now) != now {
+		e.log.Warn("connection closed", "remote_address", nc.RemoteAddr().String(), "local_address", nc.LocalAddr().String(), "reason", err)
+	}
+}
+
+// ClientHandshake implements credentials.TransportCredentials; this side never
+// dials.
+func (*entrance) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, fmt.Errorf("BUG: the server's credentials were used to dial")
+}
+
+// Info implements credentials.TransportCredentials.
+func (*entrance) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
+}
+
+// Clone implements credentials.TransportCredentials.
+func (e *entrance) Clone() credentials.TransportCredentials { c := *e; return &c }
+
+// OverrideServerName implements credentials.TransportCredentials.
+func (*entrance) OverrideServerName(string) error { return nil }

@@ -1,0 +1,27 @@
+package web
+
+import (
+	"net/http"
+	"net/http/pprof"
+	"strings"
+)
+
+// handleProfiles serves the runtime's profiles where `go tool pprof` looks for
+// them. They show code and timing, and some of them cost a processor while
+// they run, so they are guarded.
+func (s *Server) handleProfiles() {
+	for path, h := range map[string]http.HandlerFunc{
+		"/debug/pprof/":        pprof.Index,
+		"/debug/pprof/profile": pprof.Profile,
+		"/debug/pprof/symbol":  pprof.Symbol,
+		"/debug/pprof/trace":   pprof.Trace,
+	} {
+		s.mux.Handle("GET "+path, s.Guarded("UPDATE", "Cluster:*", h))
+	}
+}
+
+// isLocalhost says whether a Host header names this machine to itself.
+func isLocalhost(host string) bool {
+	name, _, _ := strings.Cut(host, ":")
+	return strings.EqualFold(name, "localhost")
+}

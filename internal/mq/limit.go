@@ -1,0 +1,55 @@
+package mq
+
+// Whom a limit is on.
+const (
+	LimitBroker     = "BROKER"     // all clients together
+	LimitUser       = "USER"       // a user, or * for each by itself
+	LimitAddress    = "ADDRESS"    // an address; a network together; * for each address by itself
+	LimitConnection = "CONNECTION" // each connection by itself
+	LimitTopic      = "TOPIC"      // what is sent to a topic; set by the topic's attributes
+)
+
+// A LimitRule says how much somebody may do; 0 is no limit. Rates are per
+// second.
+type LimitRule struct {
+	Scope        string `json:"scope"`
+	Name         string `json:"name,omitempty"` // none for BROKER and CONNECTION
+	SendMessages int64  `json:"sendMessages,omitempty"`
+	SendBytes    int64  `json:"sendBytes,omitempty"` // of bodies and properties
+	Requests     int64  `json:"requests,omitempty"`
+	Connections  int64  `json:"connections,omitempty"` // open at a time; BROKER and ADDRESS alone
+}
+
+// A LimitUse is a rule and what became of it.
+type LimitUse struct {
+	LimitRule
+	// Used is what was done within the last whole second, and how many
+	// connections are open. If the rule is on each of many by itself it is that
+	// of Busiest, of Subjects that are known.
+	Used     LimitAmounts `json:"used"`
+	Busiest  string       `json:"busiest,omitempty"`
+	Subjects int          `json:"subjects,omitempty"`
+	// Refused is how often it refused something since it was set or the broker
+	// started.
+	Refused LimitAmounts `json:"refused"`
+}
+
+// LimitAmounts are figures for each thing that can be limited. Of refusals the
+// ones of sends are counted under what was too much, messages or bytes.
+type LimitAmounts struct {
+	SendMessages int64 `json:"sendMessages"`
+	SendBytes    int64 `json:"sendBytes"`
+	Requests     int64 `json:"requests"`
+	Connections  int64 `json:"connections"`
+}
+
+// A Visit is a client's connection, as the broker counts what comes over it.
+type Visit interface {
+	// Request counts a request of a client, who may have another name than with
+	// the last one. ErrBusy wraps which limit refuses it and what to do. vital
+	// says that it ends what was begun, or lets operators act: it is counted and
+	// not refused.
+	Request(by Caller, vital bool) error
+	// End says that the connection is closed.
+	End()
+}
