@@ -16,9 +16,9 @@ const modulePath = "github.com/goddardmq/goddard"
 // import a and what a may import. A package that is not named may be imported
 // by nobody and imports nothing of ours, so a new package needs a line here.
 const layers = `
-NONE                          < mq, wire, segment, rate, door, meter, front/grpc/rmq, front/console/web;
+NONE                          < mq, wire, segment, rate, door, meter, front/grpc/rmq, front/console/web, doctor;
 mq                            < filter, lite, auth;
-rate                          < limit;
+mq, rate                      < limit;
 mq, wire, door, meter         < rpc;
 mq, segment, meter            < store;
 store                         < timer, txn, pop, dedup;
@@ -29,13 +29,14 @@ store, timer, txn, pop, dedup, rate, lite < broker;
 mq, rpc, filter, auth         < front/remoting;
 mq, meter, filter, auth, door, front/grpc/rmq < front/grpc;
 mq, door                      < front/web;
-mq, rpc, filter, auth, remote < admin;
+mq, filter                    < explain;
+mq, rpc, filter, auth, remote, explain < admin;
 admin, front/console/web      < front/console;
 mq, broker                    < trace;
 mq, wire, meter               < metrics;
 broker, auth, trace, metrics, namesrv, front/remoting, front/grpc, front/web, front/console < node;
 node                          < goddard;
-node, admin, remote, load     < cmd/goddard;
+node, admin, explain, doctor, remote, load < cmd/goddard;
 `
 
 // A front end cannot see the engine, the engine cannot see a protocol, and so

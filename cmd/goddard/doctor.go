@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,49 +17,50 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/goddardmq/goddard/internal/doctor"
 	"github.com/goddardmq/goddard/internal/node"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/spf13/cobra"
 )
 
-// dialTime bounds each attempt of the doctor to reach something.
-const dialTime = 2 * time.Second
-
-// A verdict says how bad a finding is.
-type verdict string
-
-// The verdicts.
+// How long the doctor takes for something: dialTime bounds each attempt to reach
+// something, lookupTime all look-ups of names.
 const (
-	good verdict = "ok"
-	poor verdict = "warning"
-	bad  verdict = "problem"
+	dialTime   = 2 * time.Second
+	lookupTime = 5 * time.Second
+	watchTime  = 200 * time.Millisecond // in which the clock must not jump
 )
 
-// A finding is something the doctor looked at.
-type finding struct {
-	Verdict verdict `json:"verdict"`
-	What    string  `json:"what"`
-	Do      string  `json:"do,omitempty"`
-}
+// Short names of package doctor's verdicts.
+const (
+	good = doctor.Good
+	poor = doctor.Poor
+	bad  = doctor.Bad
+)
 
-// A doctor looks at a configuration, this machine and a running server.
-type doctor struct {
+// A visit is a look at a configuration, this machine and a running server.
+type visit struct {
 	settings settings
 	door     door // for its TLS and its credentials
 	who      rpc.Credentials
 	out      output
 	c        node.Config
-	findings []finding
+	findings []doctor.Finding
+	clock    doctor.Clock
 }
 
 func newDoctor() *cobra.Command {
-	var d doctor
+	var d visit
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what clients will be given and what may go wrong",
 		Long: `Check which broker addresses clients are given and whether they can be reached,
-ports, disk and limits. Give it the flags and the file you start the server
-with; -n asks name servers elsewhere.`,
+the settings, ports, data directory and disk, clock, memory and other limits, TLS
+certificate and the DNS of name servers. Give it the flags and the file you start
+the server with; -n asks name servers elsewhere.
+
+Each finding is ok, a warning or a problem, and says what to do. The exit status
+is 1 if there is a problem.`,
 		Example: `  goddard doctor
   goddard doctor --listen 0.0.0.0 -c goddard.conf
   goddard doctor -n 10.0.0.5:9876`,
@@ -72,7 +74,7 @@ with; -n asks name servers elsewhere.`,
 	return c
 }
 
-func (d *doctor) run(c *cobra.Command) error {
+func (d *visit) run(c *cobra.Command) error {
 	var err error
 	if d.c, err = d.settings.load(node.RoleAll, c.ErrOrStderr()); err != nil {
 		return err
@@ -81,9 +83,13 @@ func (d *doctor) run(c *cobra.Command) error {
 	if d.who, err = d.door.access.find(); err != nil {
 		return err
 	}
+	d.clock = doctor.Watch(c.Context(), watchTime)
+	d.config()
 	d.disk()
-	d.limits()
+	d.machine()
+	d.names(c.Context())
 	d.addresses(c.Context())
+	d.add(d.clock.Judge()...)
 	if err := d.print(c.OutOrStdout()); err != nil {
 		return err
 	}
@@ -99,7 +105,7 @@ func (d *doctor) run(c *cobra.Command) error {
 	return nil
 }
 
-func (d *doctor) print(w io.Writer) error {
+func (d *visit) print(w io.Writer) error {
 	if d.out == asJSON {
 		return d.out.print(w, d.findings, nil)
 	}
@@ -112,15 +118,56 @@ func (d *doctor) print(w io.Writer) error {
 	return nil
 }
 
-func (d *doctor) find(v verdict, what, do string) {
-	d.findings = append(d.findings, finding{v, what, do})
+func (d *visit) find(check string, v doctor.Verdict, what, do string) {
+	d.add(doctor.Finding{Check: check, Verdict: v, What: what, Do: do})
 }
 
-// lowSpace is the free disk space below which the doctor frowns, in bytes.
-const lowSpace = 5 << 30
+func (d *visit) add(found ...doctor.Finding) { d.findings = append(d.findings, found...) }
+
+// config looks at the settings themselves, and at who they let in.
+func (d *visit) config() {
+	for _, w := range d.settings.warned {
+		d.find("config", poor, w.String(), "remove or correct it; `goddard config check` looks for more")
+	}
+	if err := d.c.Validate(); err != nil {
+		d.find("config", bad, err.Error(), "correct it; docs/CONFIG.md lists what is allowed")
+	}
+	if err := d.c.Exposed(); err != nil {
+		d.find("config", bad, "the server would not start: "+err.Error(), "")
+	}
+	if len(d.c.Namesrvs) == 0 {
+		d.add(doctor.Exposure{Listens: d.c.Listen, Insecure: d.c.Auth.Insecure, Asks: d.c.Auth.Authentication, TLSOnly: d.c.Door.Only}.Judge()...)
+	}
+}
+
+// machine looks at limits, memory and the certificate.
+func (d *visit) machine() {
+	d.add(doctor.ReadLimits(node.GroupMemory(), os.Getenv("GOMEMLIMIT")).Judge()...)
+	host := ""
+	if d.c.Advertise != "" {
+		host = doctor.ReadAddress(context.Background(), d.c.Advertise, d.c.Listen).Host
+	}
+	d.add(doctor.ReadCertificate(d.c.Door.Cert, d.c.Door.Key, host).Judge(time.Now())...)
+}
+
+// names looks up the hosts that the settings name.
+func (d *visit) names(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	d.add(doctor.ReadAddress(ctx, d.c.Advertise, d.c.Listen).Judge()...)
+	var names []doctor.Name
+	for _, addr := range d.c.Namesrvs {
+		host, _, err := net.SplitHostPort(addr)
+		if _, isAddr := netip.ParseAddr(host); err != nil || isAddr == nil {
+			continue
+		}
+		names = append(names, doctor.ReadName(ctx, host))
+	}
+	d.add(doctor.JudgeNames(names)...)
+}
 
 // disk looks at the data directory, or where it will be.
-func (d *doctor) disk() {
+func (d *visit) disk() {
 	dir := d.c.Data
 	info, err := os.Stat(dir)
 	switch {
@@ -130,55 +177,50 @@ func (d *doctor) disk() {
 			dir = parent
 		}
 	case err != nil:
-		d.find(bad, fmt.Sprintf("the data directory cannot be looked at: %v", err), "choose another with --data")
+		d.find("data", bad, fmt.Sprintf("the data directory cannot be looked at: %v", err), "choose another with --data")
 		return
 	case !info.IsDir():
-		d.find(bad, d.c.Data+" is a file and no directory", "choose another place with --data")
+		d.find("data", bad, d.c.Data+" is a file and no directory", "choose another place with --data")
 		return
 	}
 	if !d.writable(dir) {
 		return
 	}
-	usage, err := vfs.Default.GetDiskUsage(dir)
+	disk, err := doctor.ReadDisk(d.c.Data, dir)
 	if err != nil {
-		d.find(poor, fmt.Sprintf("free disk space is unknown: %v", err), "")
+		d.find("data", poor, fmt.Sprintf("the disk of %s cannot be looked at: %v", d.c.Data, err), "look at it by hand with df and mount")
 		return
 	}
-	what := fmt.Sprintf("%.1f GiB are free for %s", float64(usage.AvailBytes)/(1<<30), d.c.Data)
-	if usage.AvailBytes < lowSpace {
-		d.find(poor, what, "make room, choose another disk with --data, or keep messages for less long with --retention")
-		return
-	}
-	d.find(good, what, "")
+	d.add(disk.Judge()...)
 }
 
 // writable tries to write to dir and, if it is the data directory, to take its
 // lock. It leaves nothing behind.
-func (d *doctor) writable(dir string) bool {
+func (d *visit) writable(dir string) bool {
 	lock := filepath.Join(dir, "lock")
 	if _, err := os.Stat(lock); err == nil && dir == d.c.Data {
 		held, err := vfs.Default.Lock(lock)
 		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) && d.canCreate(dir) == nil {
-			d.find(good, "the data directory "+dir+" is in use by a server that runs", "")
+			d.find("data", good, "the data directory "+dir+" is in use by a server that runs", "")
 			return true
 		}
 		if err == nil {
 			err = held.Close()
 		}
 		if err != nil {
-			d.find(bad, fmt.Sprintf("the lock of %s cannot be taken: %v", dir, err), "change its owner or mount it writable, or choose another directory with --data")
+			d.find("data", bad, fmt.Sprintf("the lock of %s cannot be taken: %v", dir, err), "change its owner or mount it writable, or choose another directory with --data")
 			return false
 		}
 	}
 	if err := d.canCreate(dir); err != nil {
-		d.find(bad, fmt.Sprintf("this user cannot write to %s: %v", dir, err), "change its owner or mount it writable, or choose another directory with --data")
+		d.find("data", bad, fmt.Sprintf("this user cannot write to %s: %v", dir, err), "change its owner or mount it writable, or choose another directory with --data")
 		return false
 	}
 	return true
 }
 
 // canCreate makes a file in dir and removes it.
-func (*doctor) canCreate(dir string) error {
+func (*visit) canCreate(dir string) error {
 	f, err := os.CreateTemp(dir, ".doctor-*")
 	if err != nil {
 		return err
@@ -200,25 +242,8 @@ func existingParent(path string) string {
 	}
 }
 
-// fewFiles is a limit of open files that some thousand clients reach.
-const fewFiles = 16384
-
-// limits looks at what the system allows this user.
-func (d *doctor) limits() {
-	files, ok := openFiles()
-	if !ok {
-		return
-	}
-	what := fmt.Sprintf("this user may have %d files and connections open", files)
-	if files < fewFiles {
-		d.find(poor, what, "each client takes one or two; raise the limit with `ulimit -n 65536` or LimitNOFILE= of systemd")
-		return
-	}
-	d.find(good, what, "")
-}
-
 // addresses asks the name servers, as clients from every side would.
-func (d *doctor) addresses(ctx context.Context) {
+func (d *visit) addresses(ctx context.Context) {
 	asked := d.c.Namesrvs
 	running, mute := false, false
 	if len(asked) == 0 {
@@ -238,24 +263,18 @@ func (d *doctor) addresses(ctx context.Context) {
 		d.grpc(ctx)
 	} else {
 		d.ports()
-		d.find(poor, "no name server answers at "+strings.Join(asked, ", "), "start `goddard` and run the doctor again; it then tries the addresses that clients are given")
-	}
-	if err := d.c.Exposed(); err != nil {
-		d.find(bad, "the server would not start: "+err.Error(), "")
-	}
-	if addr, err := netip.ParseAddr(d.c.Listen); err == nil && addr.IsLoopback() {
-		d.find(good, "the server listens on "+d.c.Listen+", for programs on this machine only", "--listen 0.0.0.0 lets others in, with authentication = true or --insecure")
+		d.find("server", poor, "no name server answers at "+strings.Join(asked, ", "), "start `goddard` and run the doctor again; it then tries the addresses that clients are given")
 	}
 }
 
 // clientSides are the addresses of this machine that clients may dial.
-func (d *doctor) clientSides() []string {
+func (d *visit) clientSides() []string {
 	if addr, err := netip.ParseAddr(d.c.Listen); err != nil || !addr.IsUnspecified() {
 		return []string{d.c.Listen}
 	}
 	found, err := net.InterfaceAddrs()
 	if err != nil {
-		d.find(poor, fmt.Sprintf("the addresses of this machine are unknown: %v", err), "")
+		d.find("server", poor, fmt.Sprintf("the addresses of this machine are unknown: %v", err), "")
 		return []string{"127.0.0.1"}
 	}
 	var sides []string
@@ -272,15 +291,15 @@ func (d *doctor) clientSides() []string {
 // ask asks one name server for brokers and dials each. It reports whether the
 // name server answered, or something else listens there, which it finds fault
 // with if told to.
-func (d *doctor) ask(ctx context.Context, namesrv string, blame bool) (answers, listens bool) {
+func (d *visit) ask(ctx context.Context, namesrv string, blame bool) (answers, listens bool) {
 	secure, err := d.door.config()
 	if err != nil {
-		d.find(bad, err.Error(), "")
+		d.find("server", bad, err.Error(), "")
 		return false, false
 	}
 	cluster, err := admin.Dial(admin.Options{Namesrvs: []string{namesrv}, Timeout: dialTime, TLS: secure, Credentials: d.who})
 	if err != nil {
-		d.find(bad, err.Error(), "")
+		d.find("server", bad, err.Error(), "")
 		return false, false
 	}
 	defer cluster.Close()
@@ -288,39 +307,56 @@ func (d *doctor) ask(ctx context.Context, namesrv string, blame bool) (answers, 
 	if err != nil {
 		may := hint(err)
 		if may != "" && blame {
-			d.find(bad, fmt.Sprintf("something listens at %s and does not answer: %v%s", namesrv, err, may), "")
+			d.find("server", bad, fmt.Sprintf("something listens at %s and does not answer: %v%s", namesrv, err, may), "")
 		} else if may == "" && len(d.c.Namesrvs) > 0 {
-			d.find(bad, fmt.Sprintf("the name server %s does not answer: %v", namesrv, err), "start it, correct -n, or open the port in firewalls")
+			d.find("server", bad, fmt.Sprintf("the name server %s does not answer: %v", namesrv, err), "start it, correct -n, or open the port in firewalls")
 		}
 		return false, may != ""
 	}
 	if len(brokers) == 0 {
-		d.find(poor, "the name server "+namesrv+" knows no broker", "start one with `goddard broker -n "+namesrv+"`")
+		d.find("server", poor, "the name server "+namesrv+" knows no broker", "start one with `goddard broker -n "+namesrv+"`")
 	}
 	for _, b := range brokers {
 		what := fmt.Sprintf("a client that asks %s is given %s for broker %s", namesrv, b.Addr, b.Name)
 		if err := probe(ctx, b.Addr); err != nil {
-			d.find(bad, fmt.Sprintf("%s, which cannot be reached from here: %v", what, err),
+			d.find("server", bad, fmt.Sprintf("%s, which cannot be reached from here: %v", what, err),
 				"start that broker, open the port, or give it an address that clients can reach with --advertise (brokerIP1)")
 			continue
 		}
-		d.find(good, what+", which can be reached from here", "")
+		d.find("server", good, what+", which can be reached from here", "")
+		d.time(ctx, cluster, b)
 	}
 	return true, true
 }
 
+// time compares a broker's clock with this machine's, to the second.
+func (d *visit) time(ctx context.Context, cluster *admin.Cluster, b admin.Broker) {
+	if slices.ContainsFunc(d.clock.Peers, func(p doctor.Peer) bool { return p.Name == b.Name }) {
+		return
+	}
+	asked := time.Now()
+	status, err := cluster.BrokerStatus(ctx, b.Addr)
+	if err != nil {
+		return // it is found fault with elsewhere, or refuses to say
+	}
+	if shows, ok := doctor.ClockOf(status); ok {
+		took := time.Since(asked)
+		d.clock.Peers = append(d.clock.Peers, doctor.Peer{Name: b.Name, Ahead: shows.Sub(asked.Add(took / 2)), Exact: time.Second + took})
+	}
+}
+
 // grpc dials the port of the running server that gRPC clients use.
-func (d *doctor) grpc(ctx context.Context) {
+func (d *visit) grpc(ctx context.Context) {
 	if d.c.GRPCPort <= 0 {
 		return
 	}
 	for _, host := range d.clientSides() {
 		addr := net.JoinHostPort(host, strconv.Itoa(d.c.GRPCPort))
 		if err := probe(ctx, addr); err != nil {
-			d.find(bad, fmt.Sprintf("gRPC clients cannot reach %s: %v", addr, err), "give the doctor the flags and the file that the server runs with, or open the port in firewalls")
+			d.find("server", bad, fmt.Sprintf("gRPC clients cannot reach %s: %v", addr, err), "give the doctor the flags and the file that the server runs with, or open the port in firewalls")
 			continue
 		}
-		d.find(good, "gRPC clients can reach "+addr, "")
+		d.find("server", good, "gRPC clients can reach "+addr, "")
 	}
 }
 
@@ -334,7 +370,7 @@ func probe(ctx context.Context, addr string) error {
 }
 
 // ports tries the ports that a server would listen on.
-func (d *doctor) ports() {
+func (d *visit) ports() {
 	for _, p := range []struct {
 		name string
 		port int
@@ -344,10 +380,18 @@ func (d *doctor) ports() {
 		}
 		ln, err := net.Listen("tcp", net.JoinHostPort(d.c.Listen, strconv.Itoa(p.port)))
 		if err != nil {
-			d.find(bad, fmt.Sprintf("port %d (%s) cannot be had: %v", p.port, p.name, err), "stop the program that has it, or choose another with --"+p.name)
+			d.find("ports", bad, fmt.Sprintf("port %d (%s) cannot be had: %v%s", p.port, p.name, err, by(p.port)), "stop the program that has it, or choose another with --"+p.name)
 			continue
 		}
 		ln.Close()
-		d.find(good, fmt.Sprintf("port %d (%s) is free on %s", p.port, p.name, d.c.Listen), "")
+		d.find("ports", good, fmt.Sprintf("port %d (%s) is free on %s", p.port, p.name, d.c.Listen), "")
 	}
+}
+
+// by names the program that has a port, as far as that is known.
+func by(port int) string {
+	if who := doctor.WhoListens(port); who != "" {
+		return "; " + who + ", has it"
+	}
+	return ""
 }

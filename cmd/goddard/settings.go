@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"slices"
 
@@ -15,8 +14,10 @@ import (
 // settings are the flags of a command that starts something: -c for a file,
 // and one flag for each setting of docs/CONFIG.md.
 type settings struct {
-	file  string
-	flags map[string]string
+	file   string
+	flags  map[string]string
+	plain  bool           // no letters but -c, which the command has other uses for
+	warned []node.Warning // what load found to have no effect
 }
 
 // register adds the flags. Those named are shown by --help, the others work
@@ -26,11 +27,11 @@ func (s *settings) register(c *cobra.Command, shown ...string) {
 	f := c.Flags()
 	f.StringVarP(&s.file, "config", "c", "", "`FILE` of settings; RocketMQ's broker.conf and namesrv.conf work as they are")
 	for _, setting := range node.Settings() {
-		if setting.Secret() { // the list of processes shows flags to everybody
+		if setting.Secret { // the list of processes shows flags to everybody
 			continue
 		}
 		short := ""
-		if setting.Name == "namesrv" {
+		if setting.Name == "namesrv" && !s.plain {
 			short = "n"
 		}
 		f.VarP(settingFlag{setting.Name, s.flags}, setting.Name, short, setting.Doc())
@@ -44,10 +45,11 @@ func (s *settings) register(c *cobra.Command, shown ...string) {
 // load reads file, environment and flags, and warns on w about what has no effect.
 func (s *settings) load(role node.Role, w io.Writer) (node.Config, error) {
 	c, warnings, err := node.Load(node.Source{Role: role, File: s.file, Env: os.Environ(), Flags: s.flags})
+	s.warned = warnings
 	for _, warning := range warnings {
 		fmt.Fprintf(w, "warning: %v\n", warning)
 	}
-	c.Log = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.LogLevel}))
+	c.Log, c.Level = node.NewLog(c, w)
 	return c, err
 }
 

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/explain"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -182,7 +182,7 @@ func (c *Cluster) track(ctx context.Context, m FoundMessage, group string) (stri
 func passed(m FoundMessage, members *Consumers) string {
 	tag, _ := mq.Property(m.Record.Properties, mq.PropTags)
 	for _, s := range members.Subscriptions {
-		if s.Topic == string(m.Record.Topic) && s.Type == "TAG" && !wantsTag(s.Expression, string(tag)) {
+		if s.Topic == string(m.Record.Topic) && s.Type == "TAG" && !explain.TakesTag(s.Expression, string(tag)) {
 			return "CONSUMED_BUT_FILTERED"
 		}
 	}
@@ -235,17 +235,4 @@ func (c *Cluster) QueueIndex(ctx context.Context, of Target, topic string, queue
 		all = append(all, index)
 	}
 	return all, nil
-}
-
-// wantsTag reports whether an expression such as "a || b" takes a tag.
-func wantsTag(expression, tag string) bool {
-	if expression == "" || expression == "*" {
-		return true
-	}
-	for want := range strings.SplitSeq(expression, "||") {
-		if strings.TrimSpace(want) == tag {
-			return true
-		}
-	}
-	return false
 }

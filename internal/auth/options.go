@@ -63,7 +63,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults fills in what was left open.
+func (o Options) WithDefaults() Options {
 	if o.SignatureAge == 0 {
 		o.SignatureAge = 15 * time.Hour
 	}
@@ -75,7 +76,7 @@ func (o Options) withDefaults() Options {
 
 // Validate reports every bad field at once, by the names of docs/CONFIG.md.
 func (o Options) Validate() error {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	var errs []error
 	if o.Authorization && !o.Authentication {
 		errs = append(errs, errors.New("authorization needs authentication: who a request comes from must be known; set authentication = true (authenticationEnabled) as well"))

@@ -138,7 +138,7 @@ func benchPull(b *testing.B, prepare func(*Broker)) {
 // broker remembers of a batch is reused.
 func TestSendAllocatesNothing(t *testing.T) {
 	b := new(Broker)
-	o := Options{Name: "broker-a"}.withDefaults()
+	o := Options{Name: "broker-a"}.WithDefaults()
 	b.live.Store(newLive(o))
 	b.stats, b.ids = new(stats), newUniqueKeys()
 	b.topics.table = newTable[topic]()

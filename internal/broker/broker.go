@@ -72,7 +72,7 @@ func New(o Options) (*Broker, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	b := &Broker{
 		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
 		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), throttle: newThrottle(), lites: newLites(), started: time.Now(),

@@ -43,6 +43,7 @@ func (b *Broker) loadKept() error {
 		b.live.Store(newLive(next))
 	}
 	b.kept.settings = holds
+	b.applyLogLevel()
 	if len(holds) > 0 {
 		b.opts().Log.Info("settings that were changed while the broker ran go before its configuration; `goddard admin broker config reset` undoes them",
 			"settings", holds)

@@ -207,6 +207,12 @@ type Options struct {
 	// topic the client names (CLUSTER_REPLY_TOPIC). Default true.
 	StoreReplies *bool `conf:"store-replies" rocketmq:"storeReplyMessageEnable" live:"true"`
 
+	// LogLevel is the least that is logged. It follows the setting log-level.
+	LogLevel slog.Level `conf:"log-level" live:"true"`
+
+	// Level is told of changes of LogLevel. Nil refuses them.
+	Level *slog.LevelVar
+
 	// Tracer, if set, is told what happens to messages. Nil costs a look at it
 	// for each request.
 	Tracer Tracer
@@ -240,8 +246,8 @@ const (
 // maxQueues bounds the queues of one topic.
 const maxQueues = 65536
 
-// withDefaults fills in what was left open; no pointer is nil afterwards.
-func (o Options) withDefaults() Options {
+// WithDefaults fills in what was left open; no pointer is nil afterwards.
+func (o Options) WithDefaults() Options {
 	if o.Name == "" {
 		o.Name = hostName()
 	}
@@ -305,7 +311,7 @@ func setPointer[T any](field **T, value T) {
 
 // Names are the names of the cluster and the broker, with their defaults.
 func (o Options) Names() (cluster, name string) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	return o.Cluster, o.Name
 }
 
@@ -330,7 +336,7 @@ func hostName() string {
 
 // Validate reports every bad field at once, each by the name the operator typed.
 func (o Options) Validate() error {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
 		if !ok {

@@ -99,6 +99,7 @@ func (b *Broker) storeInfo(info map[string]string) {
 	info["commitLogDiskRatio"] = share
 	info["consumeQueueDiskRatio"] = share
 	info["commitLogDirCapacity"] = fmt.Sprintf("Total : %s, Free : %s.", size(disk.Total), size(disk.Free))
+	info["goddardDiskFree"] = strconv.FormatInt(disk.Free, 10) // bytes
 	info["remainHowManyDataToFlush"] = size(st.LogEnd - st.LogSynced)
 	info["dispatchBehindBytes"] = "0" // a message can be read when it is acknowledged
 	info["putMessageEntireTimeMax"] = strconv.FormatInt(st.MaxTime.Milliseconds(), 10)

@@ -2,9 +2,12 @@ package broker
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +46,7 @@ func (b *Broker) Settings(context.Context) map[string]string {
 // Defaults are the broker's and the store's settings as they are if nobody sets
 // them, in the names of Settings, and which of them can change while it runs.
 func Defaults() (texts map[string]string, live map[string]bool) {
-	o := Options{}.withDefaults()
+	o := Options{}.WithDefaults()
 	o.Store = o.Store.WithDefaults()
 	live = map[string]bool{}
 	for f := range settings(reflect.ValueOf(&o).Elem()) {
@@ -54,14 +57,14 @@ func Defaults() (texts map[string]string, live map[string]bool) {
 
 // SetSettings changes settings, all or none. They go before what is configured
 // when the broker is started again.
-func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {
+func (b *Broker) SetSettings(ctx context.Context, kv map[string]string) error {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	next := b.opts().Options
 	if err := next.change(kv); err != nil {
 		return err
 	}
-	before := b.kept.settings
+	old, before := textsOf(&b.opts().Options), b.kept.settings
 	wanted, texts := map[string]string{}, textsOf(&next)
 	for key := range kv {
 		wanted[key] = texts[key]
@@ -76,9 +79,26 @@ func (b *Broker) SetSettings(_ context.Context, kv map[string]string) error {
 		return fmt.Errorf("%w: %w", mq.ErrInvalid, errors.Join(err, b.storeKeptLocked()))
 	}
 	b.live.Store(newLive(next))
+	b.applyLogLevel()
 	b.applyTemplate()
-	b.opts().Log.Info("changed settings; they go before the configuration when the broker is started again", "settings", kv)
+	b.logChanges(mq.CallerOf(ctx), kv, old)
 	return nil
+}
+
+// logChanges says who changed what, a line for each setting.
+func (b *Broker) logChanges(by mq.Caller, kv, old map[string]string) {
+	now := textsOf(&b.opts().Options)
+	for _, key := range slices.Sorted(maps.Keys(kv)) {
+		b.opts().Log.Info("changed a setting; it goes before the configuration when the broker is started again",
+			"setting", key, "old", old[key], "new", now[key], "by", by.String())
+	}
+}
+
+// applyLogLevel lets the log follow the setting.
+func (b *Broker) applyLogLevel() {
+	if o := b.opts(); o.Level != nil {
+		o.Level.Set(o.LogLevel)
+	}
 }
 
 // change sets settings by their names; on an error o is unusable.
@@ -105,6 +125,9 @@ func (o *Options) change(kv map[string]string) error {
 				return fmt.Errorf("%w: %s = %.60q: %w", mq.ErrInvalid, key, text, err)
 			}
 		}
+	}
+	if _, ok := kv["log-level"]; ok && o.Level == nil {
+		return fmt.Errorf("%w: log-level is up to the program that this broker runs in", mq.ErrInvalid)
 	}
 	if err := o.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", mq.ErrInvalid, err)
@@ -173,6 +196,9 @@ func settingText(f reflect.StructField, v reflect.Value) string {
 		}
 		v = v.Elem()
 	}
+	if f.Tag.Get("secret") != "" && !v.IsZero() {
+		return "***"
+	}
 	if d, ok := v.Interface().(time.Duration); ok {
 		return strconv.FormatInt(int64(d/unitOf(f)), 10)
 	}
@@ -199,6 +225,12 @@ func setSetting(v reflect.Value, text string, unit time.Duration) error {
 			return err
 		}
 		v.Set(p)
+		return nil
+	}
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if err := u.UnmarshalText([]byte(text)); err != nil {
+			return fmt.Errorf("want debug, info, warn or error")
+		}
 		return nil
 	}
 	switch v.Kind() {

@@ -39,7 +39,8 @@ type Options struct {
 	Proxy bool `conf:"proxy-protocol"`
 
 	// ProxyFrom lists the addresses, or networks as in 10.1.0.0/16, from which a
-	// PROXY header is believed; from elsewhere it is refused. Default all.
+	// PROXY header is believed; from elsewhere it is refused. Without one, all are
+	// believed.
 	ProxyFrom []string `conf:"proxy-protocol-from"`
 }
 

@@ -47,7 +47,7 @@ func (p Peers) Config() (*tls.Config, error) {
 	var err error
 	if p.CA != "" {
 		if c.RootCAs, err = Authorities(p.CA); err != nil {
-			return nil, fmt.Errorf("authorities of servers: %w", err)
+			return nil, fmt.Errorf("peer-tls-ca or --tls-ca: %w", err)
 		}
 	}
 	if p.Cert == "" {

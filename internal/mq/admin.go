@@ -121,6 +121,10 @@ type Admin interface {
 	ReleaseMessageGroup(ctx context.Context, group, topic, key string) error
 	BuryMessageGroup(ctx context.Context, group, topic, key string) (int64, error)
 
+	// InHand says until when a group has a message of a queue in hand; ErrNotFound
+	// if it has not. It may look at all that is in hand.
+	InHand(ctx context.Context, group string, q Queue, at QueueOffset) (InHand, error)
+
 	// Consumers and Producers are who is connected; ErrNotOnline if nobody.
 	Consumers(ctx context.Context, group string) ([]Connection, Consumer, error)
 	Producers(ctx context.Context, group string) ([]Connection, error)
@@ -158,6 +162,13 @@ type Admin interface {
 	// those that may change while running and names the ones that may not.
 	Settings(ctx context.Context) map[string]string
 	SetSettings(ctx context.Context, kv map[string]string) error
+}
+
+// InHand is a message that was popped and is neither acknowledged nor back.
+type InHand struct {
+	Since time.Time // of the pop
+	Until time.Time // when it comes back unless it is acknowledged
+	Tries int32     // deliveries before this one
 }
 
 // QueueStats is the state of one queue.

@@ -69,3 +69,9 @@ func (k KeptSettings) String() string {
 	}
 	return string(text)
 }
+
+// SettingsOrigins is the name under which a server lists where the settings
+// come from that it was configured with: a JSON object of texts such as
+// "broker.conf:12", "environment" and "command line". What is missing has its
+// default. It cannot be set.
+const SettingsOrigins = "goddardSettingsOrigins"

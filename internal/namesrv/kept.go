@@ -43,6 +43,7 @@ func (s *settings) open(o *Options) error {
 		*o = next
 	}
 	s.kept = holds
+	o.applyLogLevel()
 	if len(holds) > 0 {
 		o.Log.Info("settings that were changed while the name server ran go before its configuration; `goddard admin namesrv config reset` undoes them",
 			"settings", holds)

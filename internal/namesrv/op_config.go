@@ -3,6 +3,7 @@ package namesrv
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -35,9 +36,9 @@ type (
 	seconds time.Duration // a number of seconds
 )
 
-// properties are o's settings, sorted by name.
+// properties are o's settings.
 func (o *Options) properties() []property {
-	return []property{
+	all := []property{
 		{"bindAddress", &o.Listen, false},
 		{"deleteTopicWithBrokerRegistration", &o.DropTopics, true},
 		{"enableAllTopicList", (*inverse)(&o.HideAllTopics), true},
@@ -52,6 +53,10 @@ func (o *Options) properties() []property {
 		{"supportActingMaster", &o.ActingMaster, true},
 		{"waitSecondsForService", (*seconds)(&o.WaitTime), true},
 	}
+	if o.Level != nil {
+		all = append(all, property{"log-level", &o.LogLevel, true})
+	}
+	return all
 }
 
 // texts are o's settings as they are written.
@@ -66,7 +71,7 @@ func (o *Options) texts() map[string]string {
 // Defaults are the name server's settings as they are if nobody sets them, by
 // RocketMQ's names, and which of them can change while it runs.
 func Defaults() (texts map[string]string, live map[string]bool) {
-	o := Options{}.withDefaults()
+	o := Options{}.WithDefaults()
 	live = map[string]bool{}
 	for _, p := range o.properties() {
 		live[p.key] = p.live
@@ -88,6 +93,8 @@ func (p property) text() string {
 		return strconv.FormatInt(time.Duration(*v).Milliseconds(), 10)
 	case *seconds:
 		return strconv.FormatInt(int64(time.Duration(*v)/time.Second), 10)
+	case *slog.Level:
+		return v.String()
 	}
 	panic("BUG: property " + p.key + " has no text form")
 }
@@ -113,6 +120,11 @@ func (p property) set(text string) error {
 		}
 		*v = seconds(time.Duration(n) * time.Second)
 		return nil
+	case *slog.Level:
+		if v.UnmarshalText([]byte(text)) != nil {
+			return fmt.Errorf("%s is %q; use debug, info, warn or error", p.key, text)
+		}
+		return nil
 	}
 	return fmt.Errorf("%s cannot be changed while the name server runs", p.key)
 }
@@ -125,6 +137,9 @@ func (s *Server) getConfig(_ *rpc.Conn, cmd *wire.Command) *wire.Command {
 	o.Port = int(s.Addr().Port())
 	texts := o.texts()
 	texts[mq.SettingsKept] = kept
+	if o.Settings != nil {
+		texts = o.Settings(texts)
+	}
 	return withBody(cmd, nil, wire.EncodeProperties(texts))
 }
 
@@ -141,19 +156,32 @@ func (s *Server) updateConfig(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	}
 	s.mu.Lock()
 	o := *s.options.Load()
+	old := o.texts()
 	if err = o.change(wanted); err == nil {
 		err = s.settings.change(wanted, o.texts())
 	}
 	if err == nil {
 		s.options.Store(&o)
 		s.mu.table.rules = o.rules()
+		o.applyLogLevel()
 	}
 	s.mu.Unlock()
 	if err != nil {
 		return invalid(cmd, err)
 	}
-	s.log.Info("settings were changed", "settings", wanted, "by", c.RemoteAddr())
+	now := o.texts()
+	for _, key := range sortedKeys(wanted) {
+		s.log.Info("changed a setting; it goes before the configuration when the name server is started again",
+			"setting", key, "old", old[key], "new", now[key], "by", c.RemoteAddr().String())
+	}
 	return cmd.Reply(wire.CodeSuccess, nil)
+}
+
+// applyLogLevel lets the log follow the setting.
+func (o *Options) applyLogLevel() {
+	if o.Level != nil {
+		o.Level.Set(o.LogLevel)
+	}
 }
 
 // change sets what is wanted, by RocketMQ's names; on an error o is unusable.

@@ -32,43 +32,53 @@ type Options struct {
 	ScanInterval time.Duration `conf:"scan-interval" rocketmq:"scanNotActiveBrokerInterval"`
 
 	// HideAllTopics refuses to list the topics of all clusters. Default false.
-	HideAllTopics bool `conf:"hide-all-topics" rocketmq:"!enableAllTopicList"`
+	HideAllTopics bool `conf:"hide-all-topics" rocketmq:"!enableAllTopicList" live:"true"`
 
 	// HideTopics refuses every other list of topics. Default false.
-	HideTopics bool `conf:"hide-topics" rocketmq:"!enableTopicList"`
+	HideTopics bool `conf:"hide-topics" rocketmq:"!enableTopicList" live:"true"`
 
 	// DropTopics makes a registration take away the topics of its broker that
 	// it does not name. Default false: a topic stays until it is deleted.
-	DropTopics bool `conf:"drop-topics" rocketmq:"deleteTopicWithBrokerRegistration"`
+	DropTopics bool `conf:"drop-topics" rocketmq:"deleteTopicWithBrokerRegistration" live:"true"`
 
 	// WaitForService refuses routes for WaitTime after the start, so that
 	// brokers are there when the first client asks. Default false.
-	WaitForService bool `conf:"wait-for-service" rocketmq:"needWaitForService"`
+	WaitForService bool `conf:"wait-for-service" rocketmq:"needWaitForService" live:"true"`
 
 	// WaitTime is how long WaitForService refuses. Default 45s.
-	WaitTime time.Duration `conf:"wait-time" rocketmq:"waitSecondsForService"`
+	WaitTime time.Duration `conf:"wait-time" rocketmq:"waitSecondsForService" live:"true"`
 
 	// OrderTopics adds a topic's entry of the namespace ORDER_TOPIC_CONFIG to
 	// its route. Default false.
-	OrderTopics bool `conf:"order-topics" rocketmq:"orderMessageEnable"`
+	OrderTopics bool `conf:"order-topics" rocketmq:"orderMessageEnable" live:"true"`
 
 	// HideOrderTopics does not tell brokers the namespace ORDER_TOPIC_CONFIG
 	// when they register. Default false.
-	HideOrderTopics bool `conf:"hide-order-topics" rocketmq:"!returnOrderTopicConfigToBroker"`
+	HideOrderTopics bool `conf:"hide-order-topics" rocketmq:"!returnOrderTopicConfigToBroker" live:"true"`
 
 	// ActingMaster shows the first slave of a broker without master as its
 	// master, for reading, if the brokers want that. Default false.
-	ActingMaster bool `conf:"acting-master" rocketmq:"supportActingMaster"`
+	ActingMaster bool `conf:"acting-master" rocketmq:"supportActingMaster" live:"true"`
 
 	// NotifyMinBrokerID tells brokers when the lowest broker id of their name
 	// changes. Default false.
-	NotifyMinBrokerID bool `conf:"notify-min-broker-id" rocketmq:"notifyMinBrokerIdChanged"`
+	NotifyMinBrokerID bool `conf:"notify-min-broker-id" rocketmq:"notifyMinBrokerIdChanged" live:"true"`
 
 	// RPC says how connections are treated.
 	RPC rpc.ServerOptions
 
 	// TLS, if set, is how brokers are reached that have to be told of something.
 	TLS *tls.Config
+
+	// Settings adds to the settings in force what else the process was
+	// configured with. Nil adds nothing.
+	Settings func(inForce map[string]string) map[string]string
+
+	// LogLevel is the least that is logged. It follows the setting log-level.
+	LogLevel slog.Level `conf:"log-level" live:"true"`
+
+	// Level is told of changes of LogLevel. Nil means that it cannot change here.
+	Level *slog.LevelVar
 
 	// Access says who may do what, and Cluster is the name of the cluster among
 	// what can be allowed. Nil lets everybody do everything.
@@ -79,7 +89,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults fills in what was left open.
+func (o Options) WithDefaults() Options {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1"
 	}
@@ -103,7 +114,7 @@ func (o Options) withDefaults() Options {
 
 // Validate reports every bad field at once.
 func (o Options) Validate() error {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	var errs []error
 	if o.Port < -1 || o.Port > 65535 {
 		errs = append(errs, fmt.Errorf("port is %d; use 1 to 65535, or -1 for any free port", o.Port))

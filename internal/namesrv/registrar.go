@@ -75,7 +75,8 @@ type RegistrarOptions struct {
 	Log *slog.Logger
 }
 
-func (o RegistrarOptions) withDefaults() RegistrarOptions {
+// WithDefaults fills in what was left open.
+func (o RegistrarOptions) WithDefaults() RegistrarOptions {
 	set := func(d *time.Duration, def time.Duration) {
 		if *d == 0 {
 			*d = def
@@ -179,7 +180,7 @@ func NewRegistrar(o RegistrarOptions) (*Registrar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
-	r := &Registrar{options: o.withDefaults(), servers: servers, unknown: map[nameServer]bool{}}
+	r := &Registrar{options: o.WithDefaults(), servers: servers, unknown: map[nameServer]bool{}}
 	r.client = rpc.NewClient(r.options.RPC)
 	r.mu.links = map[string]*link{}
 	return r, nil

@@ -46,7 +46,7 @@ func New(o Options) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	kv, err := openKVConfig(o.KVConfigPath)
 	if err != nil {
 		return nil, fmt.Errorf("namesrv: %w", err)

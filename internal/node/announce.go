@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -48,7 +49,8 @@ func (n *Node) topicQueues(ctx context.Context, topic string) (map[string]int32,
 }
 
 // An announcer is the broker's mq.Admin that answers for a topic once all name
-// servers know it: who creates a topic may use it at once.
+// servers know it: who creates a topic may use it at once. It answers for the
+// settings of all parts.
 type announcer struct {
 	mq.Admin
 	n *Node
@@ -73,4 +75,22 @@ func (a announcer) PutTopic(ctx context.Context, t mq.Topic) error {
 		a.n.c.Log.Warn("a name server could not be told of a topic yet", "topic", t.Name, "error", err)
 	}
 	return nil
+}
+
+// Settings are those of the broker in force and those of the other parts, and
+// where they come from.
+func (a announcer) Settings(ctx context.Context) map[string]string {
+	return a.n.settings(a.Admin.Settings(ctx))
+}
+
+// SetSettings changes settings of the broker; those of other parts cannot change.
+func (a announcer) SetSettings(ctx context.Context, kv map[string]string) error {
+	own := a.Admin.Settings(ctx)
+	for key := range kv {
+		_, configured := a.n.configured[key]
+		if _, ok := own[key]; configured && !ok {
+			return fmt.Errorf("%w: %s cannot change while the broker runs; change its configuration and start it again", mq.ErrInvalid, key)
+		}
+	}
+	return a.Admin.SetSettings(ctx, kv)
 }

@@ -87,7 +87,11 @@ type Config struct {
 
 	// LogLevel is the least that is logged: debug, info, warn or error. Default
 	// info.
-	LogLevel slog.Level `conf:"log-level"`
+	LogLevel slog.Level `conf:"log-level" live:"true"`
+
+	// LogFormat is how lines of the log are written: text, as key=value, or
+	// json, an object each. The keys are the same. Default text.
+	LogFormat string `conf:"log-format"`
 
 	// Door says how clients may connect, on every port.
 	Door door.Options
@@ -124,6 +128,10 @@ type Config struct {
 	// Registrar says how the broker registers with Namesrvs.
 	Registrar namesrv.RegistrarOptions
 
+	// Origins says where the settings come from that are not left at their
+	// defaults, by name: "broker.conf:12", "environment", "command line".
+	Origins map[string]string
+
 	// Version is what operators' tools show.
 	Version string
 
@@ -133,14 +141,20 @@ type Config struct {
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger
+
+	// Level is what Log goes by, so that log-level can change while the server
+	// runs. Nil if it cannot.
+	Level *slog.LevelVar
 }
 
 // handedDown are the fields of parts that New fills from a setting that stands
 // elsewhere in Config; they are no settings of their own.
 var handedDown = []string{
 	"Broker.Store.Dir",
+	"Broker.LogLevel",
 	"Namesrv.Listen",
 	"Namesrv.Port",
+	"Namesrv.LogLevel",
 	"Namesrv.RPC",
 	"Registrar.NameServers",
 }
@@ -180,9 +194,21 @@ func (c Config) WithDefaults() Config {
 	if c.GRPC.MaxMessage == 0 {
 		c.GRPC.MaxMessage = max(c.GRPC.WithDefaults().MaxMessage, c.Broker.MaxMessageSize+frameHeader)
 	}
+	if c.LogFormat == "" {
+		c.LogFormat = LogText
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	return c
+}
+
+// Full is c with the defaults of all parts filled in as well.
+func (c Config) Full() Config {
+	c = c.WithDefaults()
+	c.RPC, c.GRPC, c.HTTP, c.Broker, c.Trace = c.RPC.WithDefaults(), c.GRPC.WithDefaults(), c.HTTP.WithDefaults(), c.Broker.WithDefaults(), c.Trace.WithDefaults()
+	c.Auth, c.Metrics, c.Console = c.Auth.WithDefaults(), c.Metrics.WithDefaults(), c.Console.WithDefaults()
+	c.Broker.Store, c.Namesrv, c.Registrar = c.Broker.Store.WithDefaults(), c.Namesrv.WithDefaults(), c.Registrar.WithDefaults()
 	return c
 }
 
@@ -246,6 +272,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.Auth.Validate(); err != nil {
 		return err
+	}
+	if c.LogFormat != LogText && c.LogFormat != LogJSON {
+		return fmt.Errorf("log-format = %q: want %s or %s", c.LogFormat, LogText, LogJSON)
 	}
 	if c.Role == RoleNamesrv {
 		return c.Metrics.Validate()

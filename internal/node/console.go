@@ -18,6 +18,9 @@ func (n *Node) openConsole() error {
 	}
 	o.Version, o.Log = n.c.Version, n.c.Log
 	o.Local = n.consoleSites()
+	if n.access != nil && n.access.Authenticates() {
+		o.Access = n.access
+	}
 	o.Broker, o.Namesrv = knownSettings(broker.Defaults()), knownSettings(namesrv.Defaults())
 	c, err := console.New(o)
 	if err != nil {
@@ -38,6 +41,7 @@ func (n *Node) consoleSites() []console.Site {
 			at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
 		}
 		local := console.Site{Name: "local", Namesrvs: []string{at.String()}}
+		local.Credentials.AccessKey, local.Credentials.SecretKey = n.access.Own()
 		if n.c.Door.Only {
 			// The certificate is made out to the names that clients use, and
 			// this is the process that has it.
@@ -46,7 +50,11 @@ func (n *Node) consoleSites() []console.Site {
 		all = append(all, local)
 	}
 	if len(n.c.Namesrvs) > 0 {
-		all = append(all, console.Site{Name: "namesrv", Namesrvs: n.c.Namesrvs})
+		site := console.Site{Name: "namesrv", Namesrvs: n.c.Namesrvs}
+		if u, ok, err := n.c.Auth.InnerUser(); ok && err == nil {
+			site.Credentials.AccessKey, site.Credentials.SecretKey = u.Name, string(u.Secret)
+		}
+		all = append(all, site)
 	}
 	return all
 }

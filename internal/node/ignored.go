@@ -167,7 +167,7 @@ var ignored = []struct {
 		statefulAuthenticationCacheMaxNum statefulAuthenticationCacheExpiredSecond statefulAuthorizationCacheMaxNum
 		statefulAuthorizationCacheExpiredSecond`},
 	{refused, "TLS is set up by tls-cert and tls-key, and enforced by tls-only = true; remove the key",
-		`tls.server.mode=disabled|permissive tls.server.keyPassword useTLS=false tls.client.keyPassword`},
+		`tls.server.mode=disabled|permissive tls.server.keyPassword useTLS=false`},
 	{quiet, "a certificate that a client shows is always checked by tls-client-ca", `tls.server.authClient`},
 	{quiet, "TLS is set up by tls-cert and tls-key; there is no certificate for tests", `tls.config.file tls.test.mode.enable`},
 	{quiet, "all metrics are shown that there are, and sent at once; see docs/METRICS.md",
@@ -231,4 +231,68 @@ var ignored = []struct {
 		enableCreateSysGroup enableRegisterProducer realTimeNotifyConsumerChange 		validateSystemTopicWhenUpdateTopic litePullMessageEnable clusterTest productEnvName clusterName
 		haStatsEnable readUnCommitted startAcceptSendRequestTimeStamp brokerTopicEnable clusterTopicEnable
 		disableConsumeIfConsumerReadSlowly consumerFallbehindThreshold notifyConsumerIdsChangedEnable `},
+	{quiet, "there is no proxy with thread pools of its own: calls are goroutines of the broker",
+		`consumerProcessorThreadPoolNums consumerProcessorThreadPoolQueueCapacity enableGrpcEpoll enablePrintJstack
+		grpcBossLoopNum grpcClientManagerThreadPoolNums grpcClientManagerThreadQueueCapacity grpcConsumerThreadPoolNums
+		grpcConsumerThreadQueueCapacity grpcProducerThreadPoolNums grpcProducerThreadQueueCapacity
+		grpcRouteThreadPoolNums grpcRouteThreadQueueCapacity grpcThreadPoolNums grpcThreadPoolQueueCapacity
+		grpcTransactionThreadPoolNums grpcTransactionThreadQueueCapacity grpcWorkerLoopNum heartbeatSyncerThreadPoolNums
+		heartbeatSyncerThreadPoolQueueCapacity metadataThreadPoolNums metadataThreadPoolQueueCapacity
+		printJstackInMillis printThreadPoolStatusInMillis producerProcessorThreadPoolNums
+		producerProcessorThreadPoolQueueCapacity remotingDefaultThreadPoolNums remotingDefaultThreadPoolQueueCapacity
+		remotingHeartbeatThreadPoolNums remotingHeartbeatThreadPoolQueueCapacity remotingPullMessageThreadPoolNums
+		remotingPullThreadPoolQueueCapacity remotingSendMessageThreadPoolNums remotingSendThreadPoolQueueCapacity
+		remotingTopicRouteThreadPoolNums remotingTopicRouteThreadPoolQueueCapacity remotingUpdateOffsetThreadPoolNums
+		remotingUpdateOffsetThreadPoolQueueCapacity remotingWaitTimeMillsInDefaultQueue
+		remotingWaitTimeMillsInHeartbeatQueue remotingWaitTimeMillsInPullQueue remotingWaitTimeMillsInSendQueue
+		remotingWaitTimeMillsInTopicRouteQueue remotingWaitTimeMillsInUpdateOffsetQueue renewMaxThreadPoolNums
+		renewThreadPoolNums renewThreadPoolQueueCapacity rocketmqMQClientNum topicRouteServiceThreadPoolNums
+		topicRouteServiceThreadPoolQueueCapacity transactionHeartbeatThreadPoolNums
+		transactionHeartbeatThreadPoolQueueCapacity`},
+	{quiet, "there is no proxy that remembers topics, groups and routes: the broker answers for them itself",
+		`aclCacheExpiredSeconds aclCacheRefreshSeconds channelExpiredInSeconds contextExpiredInSeconds
+		subscriptionGroupConfigCacheExpiredSeconds subscriptionGroupConfigCacheMaxNum
+		subscriptionGroupConfigCacheRefreshSeconds topicConfigCacheExpiredSeconds topicConfigCacheMaxNum
+		topicConfigCacheRefreshSeconds topicRouteServiceCacheExpiredSeconds topicRouteServiceCacheMaxNum
+		topicRouteServiceCacheRefreshSeconds userCacheExpiredSeconds userCacheRefreshSeconds`},
+	{quiet, "there is no proxy between clients and brokers: the broker speaks gRPC itself",
+		`detectInterval detectTimeout enableAclRpcHookForClusterMode enableRemotingLocalProxyGrpc
+		grpcProxyRelayRequestTimeoutInSeconds heartbeatSyncerTopicClusterName heartbeatSyncerTopicName
+		localProxyConnectTimeoutMs localServeAddr metricCollectorAddress metricCollectorMode namesrvDomainSubgroup
+		proxyClusterName proxyName remotingAccessAddr rocketMQClusterName sendLatencyEnable startDetectorEnable
+		transactionDataExpireMillis transactionDataExpireScanPeriodMillis transactionDataMaxNum
+		transactionDataMaxWaitClearMillis transactionHeartbeatBatchNum transactionHeartbeatPeriodSecond useDelayLevel`},
+	{quiet, "messages in hand are renewed by the broker, up to grpc-max-renewals at a time",
+		`enableBatchAck enableProxyAutoRenew invisibleTimeMillisWhenClear lockTimeoutMsInHandleGroup
+		longPollingReserveTimeInMillis maxRenewRetryTimes renewAheadTimeMillis renewMaxTimeMillis
+		renewSchedulePeriodMillis`},
+	{quiet, "gRPC clients are told the broker's own settings and limits, which docs/GRPC.md lists",
+		`grpcClientConsumerLongPollingBatchSize grpcClientConsumerMaxLongPollingTimeoutMillis
+		grpcClientConsumerMinLongPollingTimeoutMillis grpcClientProducerBackoffInitialMillis
+		grpcClientProducerBackoffMaxMillis grpcClientProducerBackoffMultiplier grpcClientProducerMaxAttempts`},
+	{warned, "the broker's own limits hold: max-delay, max-message-size and those in docs/GRPC.md",
+		`defaultInvisibleTimeMills maxDelayTimeMills maxInvisibleTimeMills maxMessageGroupSize
+		maxTransactionRecoverySecond maxUserPropertySize minInvisibleTimeMillsForRecv userPropertyMaxNum`},
+	{warned, "the broker speaks gRPC itself: it stands for a proxy in local mode, and a proxy apart is not there",
+		`proxyMode=LOCAL`},
+	{warned, "name servers are named by address only; use namesrvAddr", `namesrvDomain=`},
+	{warned, "clients of RocketMQ 4 use the broker's own port, listen-port", `remotingListenPort=8080`},
+	{refused, "TLS is set up by tls-cert and tls-key, on every port; use these", `tlsCertPath tlsKeyPath`},
+	{quiet, "calls are cut after drain-timeout when the server stops", `grpcShutdownTimeSeconds`},
+	{quiet, "a certificate is read again when its file changes", `tlsCertWatchIntervalMs tlsTestModeEnable=false`},
+	{quiet, "a gRPC client's route has the address that it dialled, or advertise", `useEndpointPortFromRequest`},
+	{warned, "there is no controller: this release runs single masters",
+		`controllerDLegerGroup controllerDLegerPeers controllerDLegerSelfId controllerRequestThreadPoolQueueCapacity
+		controllerStorePath controllerThreadPoolNums controllerType electMasterMaxRetryCount enableElectUncleanMaster
+		jraftConfig mappedFileSize notifyBrokerRoleChanged processReadEvent scanInactiveMasterInterval`},
+	{warned, "tiered storage is not available",
+		`commitLogRollingInterval commitLogRollingMinimumSize objectStoreAccessKey objectStoreBucket objectStoreEndpoint
+		objectStoreSecretKey readAheadCacheEnable readAheadCacheExpireDuration readAheadCacheSizeThresholdRate
+		readAheadMessageCountThreshold readAheadMessageSizeThreshold recordGetMessageResult tieredBackendServiceProvider
+		tieredMetadataServiceProvider tieredStorageLevel tieredStoreCommitLogMaxSize tieredStoreConsumeQueueMaxSize
+		tieredStoreCrcCheckEnable tieredStoreDeleteFileEnable tieredStoreDeleteFileInterval tieredStoreFilePath
+		tieredStoreFileReservedTime tieredStoreGroupCommit tieredStoreGroupCommitCount tieredStoreGroupCommitSize
+		tieredStoreGroupCommitTimeout tieredStoreIndexFileMaxHashSlotNum tieredStoreIndexFileMaxIndexNum
+		tieredStoreMaxGroupCommitCount tieredStoreMaxPendingLimit`},
+	{warned, "a private key must not be encrypted: take its password off", `tls.client.keyPassword`},
 }

@@ -63,7 +63,7 @@ func (e *SettingError) Unwrap() error { return e.Err }
 // Load puts a configuration together. Every bad value is reported, joined into
 // one error; the warnings are good even then.
 func Load(src Source) (Config, []Warning, error) {
-	l := loader{config: Config{Role: src.Role}, table: newTable(src.Role)}
+	l := loader{config: Config{Role: src.Role}, table: newTable(src.Role), origins: map[string]string{}}
 	if src.File != "" {
 		if err := l.file(src.File); err != nil {
 			return l.config, nil, err
@@ -77,6 +77,7 @@ func Load(src Source) (Config, []Warning, error) {
 		l.apply("Settings", key, key, src.Settings[key])
 	}
 	l.checkLogPath()
+	l.config.Origins = l.origins
 	return l.config, l.warnings, errors.Join(l.errs...)
 }
 
@@ -120,6 +121,7 @@ func holdsSegments(dir string) bool {
 type loader struct {
 	config   Config
 	table    table
+	origins  map[string]string // by the setting's name
 	warnings []Warning
 	errs     []error
 	logPath  SettingError // where the file wants the log
@@ -141,7 +143,11 @@ func (l *loader) file(name string) error {
 	if len(text) > maxConfigFile {
 		return fmt.Errorf("%s is longer than %d bytes, which is not a configuration file", name, maxConfigFile)
 	}
-	props, err := wire.DecodeProperties(text)
+	decode := wire.DecodeProperties
+	if strings.HasPrefix(strings.TrimSpace(string(text)), "{") { // rmq-proxy.json
+		decode = jsonProperties
+	}
+	props, err := decode(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -249,8 +255,9 @@ func (l *loader) apply(where, said, key, value string) {
 		return // as Java does with an empty property of a bean
 	}
 	if err := s.set(&l.config, value, java); err != nil {
-		l.errs = append(l.errs, &SettingError{Where: where, Key: said, Value: value, Err: err})
+		l.errs = append(l.errs, &SettingError{Where: where, Key: said, Value: s.mask(value), Err: err})
 	}
+	l.origins[s.Name] = where
 }
 
 // passOver deals with a key that is no setting of ours.
@@ -259,7 +266,7 @@ func (l *loader) passOver(where, said, key, value string) {
 		switch {
 		case k.harmless(value):
 		case k.effect == refused:
-			l.errs = append(l.errs, &SettingError{Where: where, Key: said, Value: value, Err: errors.New(k.reason)})
+			l.errs = append(l.errs, &SettingError{Where: where, Key: said, Value: maskKey(key, value), Err: errors.New(k.reason)})
 		case k.effect == warned:
 			l.warnings = append(l.warnings, Warning{where, said, "has no effect: " + k.reason})
 		}

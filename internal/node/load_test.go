@@ -3,11 +3,14 @@ package node
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/goddardmq/goddard/internal/mq"
 )
 
 func writeConf(t *testing.T, text string) string {
@@ -261,5 +264,81 @@ func TestOpenTelemetrysEnvironmentSaysWhereSpansGo(t *testing.T) {
 		if err != nil || len(warnings) > 0 || c.Trace.Endpoint != tt.endpoint || c.Trace.Protocol != tt.protocol {
 			t.Errorf("%v: endpoint %q, protocol %q, warnings %v, error %v", tt.env, c.Trace.Endpoint, c.Trace.Protocol, warnings, err)
 		}
+	}
+}
+
+func TestTheProxysFileIsReadAsItIs(t *testing.T) {
+	conf := writeConf(t, "{\n  \"rocketMQClusterName\": \"c\",\n  \"grpcServerPort\": 8181,\n  \"enableTopicMessageTypeCheck\": false,\n  \"proxyMode\": \"cluster\"\n}\n")
+	c, warnings, err := Load(Source{File: conf})
+	if err != nil || c.GRPCPort != 8181 || !c.GRPC.AnyType {
+		t.Errorf("port %d, any type %v, err %v", c.GRPCPort, c.GRPC.AnyType, err)
+	}
+	if len(warnings) != 1 || warnings[0].Key != "proxyMode" || !strings.HasSuffix(warnings[0].Where, ":5") {
+		t.Errorf("warnings %v", warnings)
+	}
+	for _, wrong := range []string{"{\"a\": {}}", "{\"a\": 1", "{\"a\": [1]}", "{} x"} {
+		if _, _, err := Load(Source{File: writeConf(t, wrong)}); err == nil {
+			t.Errorf("%s was read", wrong)
+		}
+	}
+}
+
+func TestSecretsOfRocketMQsKeysAreNotRepeated(t *testing.T) {
+	for _, key := range []string{"initAuthenticationUser", "innerClientAuthenticationCredentials", "tls.server.keyPassword"} {
+		_, _, err := Load(Source{File: writeConf(t, key+"=hush\n")})
+		if err != nil && strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// What a setting says of itself is true: a bare configuration has the defaults
+// that docs/CONFIG.md prints, and nothing differs from them.
+func TestABareConfigurationDiffersInNothing(t *testing.T) {
+	for _, role := range []Role{RoleAll, RoleBroker, RoleNamesrv} {
+		c, _, err := Load(Source{Role: role})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := Diff(c, Defaults(role)); len(d) > 0 {
+			t.Errorf("role %d: %+v", role, d)
+		}
+		running := configured(c)
+		if d := DiffRunning(running, Defaults(role)); len(d) > 0 {
+			t.Errorf("role %d, running: %+v", role, d)
+		}
+	}
+}
+
+func TestDifferencesSayWhereTheyComeFrom(t *testing.T) {
+	conf := writeConf(t, "fileReservedTime=48\nflush=async\n")
+	c, _, err := Load(Source{File: conf, Env: []string{"GODDARD_MAX_MESSAGE_SIZE=1MiB"}, Flags: map[string]string{"grpc-any-message-type": "true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"retention": "48h0m0s|72h0m0s|" + conf + ":1", "flush": "ASYNC_FLUSH|ASYNC_FLUSH|" + conf + ":2",
+		"max-message-size": "1048576|4194304|environment", "grpc-any-message-type": "true|false|command line",
+	}
+	got := map[string]string{}
+	for _, d := range Diff(c, Defaults(RoleAll)) {
+		got[d.Name] = d.Value + "|" + d.Other + "|" + d.Origin
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	running := configured(c)
+	running["maxMessageSize"] = "2000"
+	running[mq.SettingsKept] = `{"maxMessageSize":"1048576"}`
+	got = map[string]string{}
+	for _, d := range DiffRunning(running, Defaults(RoleAll)) {
+		got[d.Name] = d.Value + "|" + d.Other + "|" + d.Origin
+	}
+	want = map[string]string{
+		"retention": "48|72|" + conf + ":1", "max-message-size": "2000|4194304|" + OriginKept,
+		"grpc-any-message-type": "false|true|command line",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("running: got %v, want %v", got, want)
 	}
 }

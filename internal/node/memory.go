@@ -16,11 +16,17 @@ func MemoryLimit() int64 {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return 0
 	}
+	return GroupMemory() / 10 * 9
+}
+
+// GroupMemory is the memory that this process's control group may have, in
+// bytes; 0 if there is no limit.
+func GroupMemory() int64 {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return 0
 	}
-	return groupLimit(string(text), os.ReadFile) / 10 * 9
+	return groupLimit(string(text), os.ReadFile)
 }
 
 // groupLimit is the smallest memory.max from the control group named in cgroup

@@ -34,23 +34,25 @@ import (
 
 // A Node is a server: the parts of its role, open and not yet started.
 type Node struct {
-	c         Config
-	handler   *frontDoor
-	door      *door.Door
-	peers     *tls.Config      // how name servers and brokers elsewhere are reached; nil: without TLS
-	listener  *rpc.Server      // of the broker
-	fast      *rpc.Server      // nil if there is none
-	grpc      *grpc.Server     // nil if there is none
-	http      *web.Server      // nil if there is none
-	prom      *web.Server      // of metrics alone; nil if there is none
-	metrics   *metrics.Metrics // nil if none are shown
-	console   *console.Console // nil if there is none
-	broker    *broker.Broker
-	access    *auth.Access
-	tracer    *trace.Tracer // nil if no spans are written
-	namesrv   *namesrv.Server
-	local     *namesrv.Local
-	registrar *namesrv.Registrar
+	c Config
+	// configured is what the settings were at the start, as running servers write them.
+	configured map[string]string
+	handler    *frontDoor
+	door       *door.Door
+	peers      *tls.Config      // how name servers and brokers elsewhere are reached; nil: without TLS
+	listener   *rpc.Server      // of the broker
+	fast       *rpc.Server      // nil if there is none
+	grpc       *grpc.Server     // nil if there is none
+	http       *web.Server      // nil if there is none
+	prom       *web.Server      // of metrics alone; nil if there is none
+	metrics    *metrics.Metrics // nil if none are shown
+	console    *console.Console // nil if there is none
+	broker     *broker.Broker
+	access     *auth.Access
+	tracer     *trace.Tracer // nil if no spans are written
+	namesrv    *namesrv.Server
+	local      *namesrv.Local
+	registrar  *namesrv.Registrar
 
 	serving atomic.Bool // from the start of all parts until the first stops
 
@@ -69,7 +71,7 @@ func New(c Config) (*Node, error) {
 	if err := c.Exposed(); err != nil {
 		return nil, err
 	}
-	n := &Node{c: c, handler: &frontDoor{}}
+	n := &Node{c: c, handler: &frontDoor{}, configured: configured(c)}
 	if !c.Metrics.Disabled() {
 		n.c.RPC.Calls = new(meter.Calls)
 	}
@@ -127,6 +129,7 @@ func (n *Node) openBroker() error {
 	o := n.c.Broker
 	host := n.storeHost()
 	o.Version, o.RocketMQVersion, o.Log = n.c.Version, wire.VersionName(wire.VersionCurrent), n.c.Log
+	o.LogLevel, o.Level = n.c.LogLevel, n.c.Level
 	o.OnTopicChanged, o.TopicRoute = n.topicChanged, n.topicQueues
 	o.Store.Dir, o.Store.FS, o.Store.StoreHost = n.c.Data, n.c.FS, host
 	if n.c.Trace.Endpoint != "" {
@@ -192,6 +195,10 @@ func (n *Node) openNamesrv() error {
 	}
 	if o.SettingsPath == "" && n.c.FS == nil {
 		o.SettingsPath = filepath.Join(filepath.Dir(o.KVConfigPath), "namesrvSettings.json")
+	}
+	if n.c.Role == RoleNamesrv {
+		o.LogLevel, o.Level = n.c.LogLevel, n.c.Level
+		o.Settings = n.settings
 	}
 	s, err := namesrv.New(o)
 	if err != nil {

@@ -22,7 +22,7 @@ func Print(w io.Writer, c Config, onlyImportant bool) error {
 			continue
 		}
 		line := fmt.Sprintf("%s = %s", s.Name, s.get(c))
-		if s.Secret() {
+		if s.Secret {
 			line = fmt.Sprintf("# %s: set, and not shown", s.Name)
 		}
 		if s.get(c) == "" {

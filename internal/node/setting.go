@@ -25,6 +25,9 @@ type Setting struct {
 	Type  string // name of the struct that holds it
 	Field string // name of the field
 
+	Live   bool // may change while the server runs
+	Secret bool // is never shown
+
 	index   []int // path from Config
 	negated bool  // RocketMQ's key says the opposite
 }
@@ -55,6 +58,7 @@ func walk(t reflect.Type, where string, path []int, all []Setting) []Setting {
 			java, negated := strings.CutPrefix(f.Tag.Get("rocketmq"), "!")
 			all = append(all, Setting{
 				Name: name, Java: java, Owner: t.PkgPath(), Type: t.Name(), Field: f.Name, index: index, negated: negated,
+				Live: f.Tag.Get("live") != "", Secret: f.Tag.Get("secret") != "" || f.Type == reflect.TypeFor[auth.Secret](),
 			})
 		} else if f.Type.Kind() == reflect.Struct {
 			all = walk(f.Type, where+f.Name+".", index, all)
@@ -93,8 +97,12 @@ func (s Setting) wantPort() string {
 	return ""
 }
 
-// checkZero refuses a zero that would silently mean the default.
+// checkZero refuses a zero that would silently mean the default, and what is
+// below it where no setting has a use for it.
 func (s Setting) checkZero(v reflect.Value) error {
+	if v.CanInt() && v.Int() < 0 && s.wantPort() == "" && s.Name != "default-pop-share-queues" && s.Name != "log-level" {
+		return errors.New("want more than 0")
+	}
 	number := v.CanInt() || v.CanUint() || v.CanFloat()
 	if !number || !v.IsZero() || s.Name == "broker-id" || s.Name == "log-level" || s.Name == "flush" {
 		return nil
@@ -112,9 +120,14 @@ func (s Setting) get(c Config) string {
 	return format(v)
 }
 
-// Secret reports whether the setting's value is one that nobody may see.
-func (s Setting) Secret() bool {
-	return reflect.TypeFor[Config]().FieldByIndex(s.index).Type == reflect.TypeFor[auth.Secret]()
+// text prints the setting's value in c, whatever it is; empty if it is not
+// known, or a secret that is not set.
+func (s Setting) text(c Config) string {
+	v := reflect.ValueOf(&c).Elem().FieldByIndex(s.index)
+	if v.Kind() == reflect.Pointer && v.IsNil() {
+		return ""
+	}
+	return s.mask(format(v))
 }
 
 // javaUnit is what one counts in a RocketMQ key that means a time.

@@ -53,8 +53,8 @@ type ServerOptions struct {
 	Log *slog.Logger
 }
 
-// withDefaults fills in what is not set.
-func (o ServerOptions) withDefaults() ServerOptions {
+// WithDefaults fills in what is not set.
+func (o ServerOptions) WithDefaults() ServerOptions {
 	setDefault(&o.IdleTimeout, 120*time.Second)
 	setDefault(&o.WriteTimeout, 30*time.Second)
 	setDefault(&o.WriteBuffer, 64<<20)
@@ -113,7 +113,7 @@ func keepAlive() net.KeepAliveConfig {
 // Listen checks the options and listens on addr, "host:port". Connections wait
 // in the socket until Run.
 func Listen(addr string, h Handler, o ServerOptions) (*Server, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}

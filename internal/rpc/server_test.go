@@ -319,7 +319,7 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log logBook
-	s := newServer(&failing{Listener: ln, left: 3}, echo(), ServerOptions{Log: log.logger()}.withDefaults())
+	s := newServer(&failing{Listener: ln, left: 3}, echo(), ServerOptions{Log: log.logger()}.WithDefaults())
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -216,6 +216,10 @@ func (o Options) WithDefaults() Options {
 	set(&o.DiskStopWrites, 100)
 	set(&o.Reserve, 256<<20)
 	set(&o.MaxLightQueues, 10_000_000)
+	if o.KeyIndex == nil {
+		on := true
+		o.KeyIndex = &on
+	}
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}

@@ -33,7 +33,7 @@ func benchSend(b *testing.B, ratio float64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	if ratio >= 0 {
-		tr, err := open(Options{SampleRatio: &ratio}.withDefaults(), nothing{})
+		tr, err := open(Options{SampleRatio: &ratio}.WithDefaults(), nothing{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func (nothing) UploadTraces(context.Context, []*tracepb.ResourceSpans) error { r
 // message.
 func BenchmarkTold(b *testing.B) {
 	for _, ratio := range []float64{0, 0.001, 0.01, 1} {
-		o := Options{SampleRatio: &ratio}.withDefaults()
+		o := Options{SampleRatio: &ratio}.WithDefaults()
 		tr := &Tracer{opts: o, sampler: newSampler(ratio), queue: make(chan *event, maxQueued)}
 		sends, records := make([]mq.Send, 32), make([][]byte, 32)
 		fill := func(n int) {

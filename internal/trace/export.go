@@ -29,7 +29,7 @@ func New(o Options) (*Tracer, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	client := otlptracehttp.NewClient(otlptracehttp.WithEndpointURL(o.target()))
 	if o.Protocol == protocolGRPC {
 		client = otlptracegrpc.NewClient(otlptracegrpc.WithEndpointURL(o.target()))

@@ -89,7 +89,7 @@ func TestEndpointOfACollectorGetsTheProtocolAndPlaceThatItsPortAsksFor(t *testin
 		"https://a/":            "http/protobuf https://a/v1/traces",
 		"https://a/otlp/traces": "http/protobuf https://a/otlp/traces",
 	} {
-		o := Options{Endpoint: endpoint}.withDefaults()
+		o := Options{Endpoint: endpoint}.WithDefaults()
 		if got := o.Protocol + " " + o.target(); got != wanted {
 			t.Errorf("%s: %s, want %s", endpoint, got, wanted)
 		}

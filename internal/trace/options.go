@@ -43,7 +43,8 @@ const (
 
 const defaultRatio = 0.001
 
-func (o Options) withDefaults() Options {
+// WithDefaults fills in what was left open.
+func (o Options) WithDefaults() Options {
 	if o.SampleRatio == nil {
 		ratio := defaultRatio
 		o.SampleRatio = &ratio
@@ -65,7 +66,7 @@ func (o Options) withDefaults() Options {
 
 // Validate reports every bad field at once, each by the name the operator typed.
 func (o Options) Validate() error {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	var errs []error
 	if o.Endpoint != "" {
 		if u, err := url.Parse(o.Endpoint); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {

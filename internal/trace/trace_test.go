@@ -68,7 +68,7 @@ type rig struct {
 // traced is a tracer of messages without a parent, and all that have one.
 func traced(t *testing.T, ratio float64, d *drawer) *Tracer {
 	t.Helper()
-	tr, err := open(Options{SampleRatio: &ratio, Broker: "broker-a"}.withDefaults(), d)
+	tr, err := open(Options{SampleRatio: &ratio, Broker: "broker-a"}.WithDefaults(), d)
 	if err != nil {
 		t.Fatal(err)
 	}

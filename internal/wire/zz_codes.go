@@ -105,6 +105,7 @@ const (
 	GoddardListMessageGroups             Code = 20020  // Message groups that are parked for a consumer group or do not get on; Goddard's own request.
 	GoddardSettleMessageGroup            Code = 20021  // Parks a message group for a consumer group, or ends that; Goddard's own request.
 	GoddardExplainAccess                 Code = 20030  // What decides whether a user may do something, and why.
+	GoddardFindPopped                    Code = 20022  // Until when a group has a message in hand; Goddard's own request. QUERY_NOT_FOUND if it has not.
 	GetBrokerHAStatus                    Code = 907    // How far the slaves are.
 	ResetMasterFlushOffset               Code = 908    // Tells a slave how much the master has synced.
 	GetBrokerEpochCache                  Code = 1007   // The terms of a broker and where they begin.
@@ -495,6 +496,8 @@ func requestName(c Code) string {
 		return "GODDARD_SETTLE_MESSAGE_GROUP"
 	case GoddardExplainAccess:
 		return "GODDARD_EXPLAIN_ACCESS"
+	case GoddardFindPopped:
+		return "GODDARD_FIND_POPPED"
 	case GetBrokerHAStatus:
 		return "GET_BROKER_HA_STATUS"
 	case ResetMasterFlushOffset:

@@ -4542,6 +4542,106 @@ func (h *GoddardExplainAccessRequest) DecodeFields(f Fields) error {
 	return nil
 }
 
+// GoddardFindPoppedRequest is the request header of GODDARD_FIND_POPPED(20022).
+type GoddardFindPoppedRequest struct {
+	ConsumerGroup string // consumer group
+	Topic         string // topic
+	QueueID       int32  // queue of the topic on this broker
+	Offset        int64  // offset of the message
+}
+
+// AppendFields implements Header.
+func (h *GoddardFindPoppedRequest) AppendFields(f Fields) Fields {
+	f = f.Add("consumerGroup", h.ConsumerGroup)
+	f = f.Add("topic", h.Topic)
+	f = f.AddInt("queueId", int64(h.QueueID))
+	f = f.AddInt("offset", h.Offset)
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardFindPoppedRequest) DecodeFields(f Fields) error {
+	old := *h
+	*h = GoddardFindPoppedRequest{}
+	var seen uint32
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "consumerGroup":
+			h.ConsumerGroup, ok = keepString(old.ConsumerGroup, v), true
+			seen |= 1 << 0
+		case "topic":
+			h.Topic, ok = keepString(old.Topic, v), true
+			seen |= 1 << 1
+		case "queueId":
+			h.QueueID, ok = parseInt32(v)
+			seen |= 1 << 2
+		case "offset":
+			h.Offset, ok = parseInt64(v)
+			seen |= 1 << 3
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardFindPoppedRequest", string(f[i].Key), string(v)}
+		}
+	}
+	if missing := ^seen & 0xf; missing != 0 {
+		return missingField("GoddardFindPoppedRequest", missing,
+			"consumerGroup",
+			"topic",
+			"queueId",
+			"offset",
+		)
+	}
+	return nil
+}
+
+// GoddardFindPoppedResponse is the response header of GODDARD_FIND_POPPED(20022).
+type GoddardFindPoppedResponse struct {
+	PopTime        int64 // when it was popped, Unix ms
+	InvisibleUntil int64 // when it comes back unless it is acknowledged, Unix ms
+	Tries          int32 // deliveries before this one
+}
+
+// AppendFields implements Header.
+func (h *GoddardFindPoppedResponse) AppendFields(f Fields) Fields {
+	if h.PopTime != 0 {
+		f = f.AddInt("popTime", h.PopTime)
+	}
+	if h.InvisibleUntil != 0 {
+		f = f.AddInt("invisibleUntil", h.InvisibleUntil)
+	}
+	if h.Tries != 0 {
+		f = f.AddInt("tries", int64(h.Tries))
+	}
+	return f
+}
+
+// DecodeFields implements Header.
+func (h *GoddardFindPoppedResponse) DecodeFields(f Fields) error {
+	*h = GoddardFindPoppedResponse{}
+	for i := range f {
+		v := f[i].Value
+		var ok bool
+		switch string(f[i].Key) {
+		case "popTime":
+			h.PopTime, ok = parseInt64(v)
+		case "invisibleUntil":
+			h.InvisibleUntil, ok = parseInt64(v)
+		case "tries":
+			h.Tries, ok = parseInt32(v)
+		default:
+			ok = true
+		}
+		if !ok {
+			return &FieldError{"GoddardFindPoppedResponse", string(f[i].Key), string(v)}
+		}
+	}
+	return nil
+}
+
 // ResetMasterFlushOffsetRequest is the request header of RESET_MASTER_FLUSH_OFFSET(908).
 type ResetMasterFlushOffsetRequest struct {
 	MasterFlushOffset int64 // master's synced log position

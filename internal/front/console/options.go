@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
 )
 
 // An Access decides who may do what. Its errors are for the user to read.
@@ -27,6 +28,8 @@ type Site struct {
 	Name     string
 	Namesrvs []string
 	TLS      *tls.Config // for connections to them, if set
+	// Credentials are who the console is to them; the zero value is nobody.
+	Credentials rpc.Credentials
 }
 
 // A Setting is what is known of a server's setting beside its value.

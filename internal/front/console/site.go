@@ -77,11 +77,11 @@ type patch struct {
 }
 
 func (c *Console) newSite(s Site) (*site, error) {
-	cluster, err := admin.Dial(admin.Options{Namesrvs: s.Namesrvs, TLS: s.TLS})
+	cluster, err := admin.Dial(admin.Options{Namesrvs: s.Namesrvs, TLS: s.TLS, Credentials: s.Credentials})
 	if err != nil {
 		return nil, err
 	}
-	far, err := remote.Dial(remote.Options{NameServers: s.Namesrvs, TLS: s.TLS, Log: c.o.Log})
+	far, err := remote.Dial(remote.Options{NameServers: s.Namesrvs, TLS: s.TLS, Credentials: s.Credentials, Log: c.o.Log})
 	if err != nil {
 		cluster.Close()
 		return nil, err

@@ -148,6 +148,7 @@ var operations = []operation{
 	{wire.GoddardListTransactions, listTransactions, beside, clusterGet, 0, "half messages that are not ended"},
 	{wire.GoddardSettleTransaction, settleTransaction, beside, clusterWrite, 0, "commit or roll back a half message by hand"},
 
+	{wire.GoddardFindPopped, findPopped, beside, topicConsumer, 0, "until when a group has a message in hand"},
 	{wire.GoddardListMessageGroups, listMessageGroups, beside, topicConsumer, 0, "message groups that are parked or do not get on"},
 	{wire.GoddardSettleMessageGroup, settleMessageGroup, beside, groupSettle, 0, "park a message group, release it or bury what waits"},
 

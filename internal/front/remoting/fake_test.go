@@ -184,6 +184,13 @@ func (f *fake) CheckTransaction(_ context.Context, at mq.LogPos) error {
 	return f.fails()
 }
 
+func (f *fake) InHand(_ context.Context, group string, q mq.Queue, at mq.QueueOffset) (mq.InHand, error) {
+	if group != "G" || at != 7 {
+		return mq.InHand{}, mq.ErrNotFound
+	}
+	return mq.InHand{Since: time.UnixMilli(1000), Until: time.UnixMilli(61000), Tries: 2}, nil
+}
+
 func (f *fake) MessageGroups(_ context.Context, group, topic string) ([]mq.MessageGroup, error) {
 	f.did("groups %s %s", group, topic)
 	return []mq.MessageGroup{{

@@ -32,3 +32,13 @@ func TestOperatorsListParkAndReleaseMessageGroups(t *testing.T) {
 		t.Errorf("did %q, want %q", r.fake.byHand, got)
 	}
 }
+
+func TestAToolLearnsUntilWhenAMessageIsInHand(t *testing.T) {
+	r := newRig(t)
+	resp := r.good(wire.GoddardFindPopped, &wire.GoddardFindPoppedRequest{ConsumerGroup: "G", Topic: "T", QueueID: 1, Offset: 7}, "")
+	var h wire.GoddardFindPoppedResponse
+	if err := h.DecodeFields(resp.Fields); err != nil || h != (wire.GoddardFindPoppedResponse{PopTime: 1000, InvisibleUntil: 61000, Tries: 2}) {
+		t.Errorf("got %+v, %v", h, err)
+	}
+	r.want(wire.CodeQueryNotFound, r.call(wire.GoddardFindPopped, &wire.GoddardFindPoppedRequest{ConsumerGroup: "G", Topic: "T", Offset: 8}, ""))
+}

@@ -73,7 +73,7 @@ type waiter interface{ run() }
 func newSession(h *Handler, c *rpc.Conn) *session {
 	remote := c.RemoteAddr()
 	s := &session{
-		h: h, conn: c, ctx: c.Context(),
+		h: h, conn: c, ctx: mq.WithCaller(c.Context(), mq.Caller{Addr: c.RemoteAddr()}),
 		remote:    remote.String(),
 		bornHost:  netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()),
 		filters:   map[string]mq.Filter{},

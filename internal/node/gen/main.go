@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/format"
@@ -55,6 +56,9 @@ func render(root string) (map[string][]byte, error) {
 	}
 	for _, s := range node.Settings() {
 		docs[s.Name] = sentence(s, docs[s.Name])
+		if err := checkDefault(s, docs[s.Name]); err != nil {
+			return nil, err
+		}
 	}
 	code, err := helpTexts(docs)
 	if err != nil {
@@ -143,10 +147,15 @@ A file holds ` + "`key = value`" + ` lines as Java properties do: RocketMQ's bro
 [goddard.conf](goddard.conf) for an example. Unknown keys are warned about and passed over; a bad value stops the start
 with the file, the line and what is allowed.
 
+The columns: the default is that of ` + "`goddard`" + ` as a whole on any machine, a dash where it depends on that or is nothing;
+what is allowed was found out by trying it with the other settings at their defaults; settings that change live are changed
+by ` + "`goddard admin broker config set`" + ` (or ` + "`namesrv config set`" + `, or mqadmin), the others at the next start. ` + "`goddard config diff`" + `
+shows what is not at its default and where it comes from.
+
 Times have a unit under our names (` + "`500ms`, `30s`, `72h`" + `); a bare number under RocketMQ's key counts that key's unit. Sizes
 are bytes and may end in KiB, MiB, GiB. Lists are separated by semicolons. What is left out has its default.
 
-` + "`goddard broker -c FILE -p`" + ` prints what a file amounts to.
+` + "`goddard config print -c FILE`" + ` prints what a file amounts to, ` + "`goddard config check FILE`" + ` looks for mistakes.
 `
 
 // reference is docs/CONFIG.md.
@@ -157,14 +166,16 @@ func reference(docs map[string]string) []byte {
 	for _, s := range node.Settings() {
 		if s.Owner != owner {
 			owner = s.Owner
-			fmt.Fprintf(&b, "\n## %s\n\n| name | RocketMQ's key | meaning |\n| --- | --- | --- |\n",
+			fmt.Fprintf(&b, "\n## %s\n\n| name | RocketMQ's key | default | allowed | live | meaning |\n| --- | --- | --- | --- | --- | --- |\n",
 				strings.TrimPrefix(owner, modulePath+"internal/"))
 		}
 		java := ""
 		if s.Java != "" {
 			java = "`" + s.Java + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, java, cell(docs[s.Name]))
+		live := map[bool]string{true: "yes", false: "no"}[s.Live]
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", s.Name, java,
+			cmp.Or(cell(s.Default()), "-"), cmp.Or(cell(allowed(s)), "text"), live, cell(meaning(docs[s.Name])))
 	}
 	b.WriteString("\n## RocketMQ's keys that are accepted and do nothing\n\n")
 	b.WriteString("Values that ask for nothing (such as `false`) are always passed over.\n\n")
@@ -173,6 +184,42 @@ func reference(docs map[string]string) []byte {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", g.Effect, cell(g.Reason), strings.Join(g.Keys, ", "))
 	}
 	return b.Bytes()
+}
+
+// allowed is what a setting may be, with its unit.
+func allowed(s node.Setting) string {
+	text := s.Allowed()
+	switch unit := s.Unit(); unit {
+	case "bytes", "percent":
+		return text + ", " + unit
+	default:
+		return text
+	}
+}
+
+// stated finds what a setting's text says last about its default, if it is no
+// more than a value.
+var stated = regexp.MustCompile(`\s*\bDefault ("[^"]+"|[^ .,;:]+(\.\d+)?( [KMGT]iB)?)\.$`)
+
+// meaning is a setting's text without a default that stands in its own column.
+func meaning(doc string) string {
+	if cut := stated.ReplaceAllString(doc, ""); cut != "" {
+		return cut
+	}
+	return doc
+}
+
+// checkDefault reports a text that states another default than the code has.
+func checkDefault(s node.Setting, doc string) error {
+	found := stated.FindStringSubmatch(doc)
+	if found == nil {
+		return nil
+	}
+	text := strings.Trim(found[1], `"`)
+	if same, _ := s.IsDefault(text); !same && text != "none" {
+		return fmt.Errorf("%s: the comment says that the default is %s, the code says %s", s.Name, text, s.Default())
+	}
+	return nil
 }
 
 // cell escapes what would end a cell of a Markdown table.

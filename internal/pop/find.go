@@ -1,0 +1,59 @@
+package pop
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// findEvery is how many rows are looked at between two looks at the context.
+const findEvery = 1 << 16
+
+// Find is the message of a queue that a group has in hand out of order. The rows
+// are sorted by when they are due, so all of them may be looked at.
+func (h *Holds) Find(ctx context.Context, u Use, at mq.QueueOffset) (hold Hold, found bool, err error) {
+	if h.Count(u) == 0 {
+		return Hold{}, false, nil
+	}
+	want := (&Place{Use: u, Offset: at}).key()[len(rowHold)+8:]
+	looked := 0
+	err = h.opts.Store.Keys().Scan([]byte(rowHold), func(key, value []byte) error {
+		if looked++; looked%findEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if found || len(key) < len(rowHold)+8 || !bytes.Equal(key[len(rowHold)+8:], want) {
+			return nil
+		}
+		var err error
+		hold, err = decodeHold(key, value)
+		found = err == nil
+		return err
+	})
+	return hold, found, err
+}
+
+// Tries is how often the message was delivered before, in the lifetime of this
+// copy of it.
+func (h *Hold) Tries() int32 { return int32(h.tries) }
+
+// InHand says since and until when (Unix milliseconds) a message that was taken
+// in order is in hand, and how often it was delivered before.
+func (o *Order) InHand(at mq.QueueOffset) (popTime, until int64, tries int32, ok bool) {
+	for i := range o.items {
+		if m := &o.items[i]; m.offset == at && !m.done {
+			return o.popTime, m.visible, m.tries, true
+		}
+	}
+	return 0, 0, 0, false
+}
+
+// InHand is Order.InHand for what is taken in order by message group.
+func (l *Lanes) InHand(at mq.QueueOffset) (popTime, until int64, tries int32, ok bool) {
+	for i := range l.items {
+		if m := &l.items[i]; m.offset == at && m.popTime > 0 {
+			return m.popTime, m.visible, m.tries, true
+		}
+	}
+	return 0, 0, 0, false
+}
