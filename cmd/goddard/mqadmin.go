@@ -70,6 +70,12 @@ func mqadminCommands() []*cobra.Command {
 		exportConfigs(mqadmin("exportConfigs")),
 		exportMetrics(mqadmin("exportMetrics")),
 		exportPopRecord(mqadmin("exportPopRecord")),
+		liteStatus(mqadmin("getBrokerLiteInfo")),
+		liteParent(mqadmin("getParentTopicInfo")),
+		liteTopic(mqadmin("getLiteTopicInfo")),
+		liteClient(mqadmin("getLiteClientInfo")),
+		liteGroup(mqadmin("getLiteGroupInfo")),
+		liteLook(mqadmin("triggerLiteDispatch")),
 	}
 }
 
@@ -142,4 +148,9 @@ var oldFlags = map[string]string{
 	"consumer":                     "group",
 	"MessageNumber":                "count",
 	"filePath":                     "dir",
+	"parentTopic":                  "parent",
+	"liteTopic":                    "lite",
+	"showDetail":                   "detail",
+	"showClientId":                 "clients",
+	"topK":                         "top",
 }

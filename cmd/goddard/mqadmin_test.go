@@ -53,13 +53,7 @@ func oldCommands(t *testing.T) []oldCommand {
 
 // elsewhere are commands that are neither here nor refused, with the reason.
 var elsewhere = map[string]string{
-	"getParentTopicInfo": lites, "getLiteTopicInfo": lites, "getLiteClientInfo": lites, "getLiteGroupInfo": lites,
-	"getBrokerLiteInfo": lites, "triggerLiteDispatch": lites,
 }
-
-const (
-	lites = "operators' requests about lite topics are not answered yet"
-)
 
 // adminCommand finds `goddard admin NAME`.
 func adminCommand(name string) *cobra.Command {

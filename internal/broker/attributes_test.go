@@ -48,7 +48,7 @@ func TestAttributesAreCheckedAgainstTheTable(t *testing.T) {
 		{groupAttributes, true, m{"+lite.bind.topic": "T", "+lite.sub.model": "Shared"}, m{"lite.bind.topic": "T", "lite.sub.model": "Shared"}, ""},
 		{groupAttributes, true, m{"+lite.sub.model": "Other"}, nil, "Shared, Exclusive"},
 		{groupAttributes, true, m{"+lite.sub.client.max.event.cnt": "9"}, nil, "10"},
-		{groupAttributes, true, m{"+lite.sub.wildcard": "*"}, nil, "name the lite topics"},
+		{groupAttributes, true, m{"+lite.sub.wildcard": "*"}, m{"lite.sub.wildcard": "*"}, ""},
 		{groupAttributes, true, m{"+lite.sub.reset.offset.exclusive": "false"}, m{"lite.sub.reset.offset.exclusive": "false"}, ""},
 		{groupAttributes, true, m{"+message.type": "FIFO"}, nil, "priority.factor"},
 	} {

@@ -53,8 +53,9 @@ func (b *Broker) ackLiteLocked(u pop.Use, r *mq.Receipt) error {
 // goOnLite lets others look at a lite topic whose messages in hand changed. Its
 // stripe is locked.
 func (b *Broker) goOnLite(u pop.Use, o *pop.Order, next mq.QueueOffset) error {
-	if until, blocked := o.Blocked("", time.Now().UnixMilli()); blocked {
-		b.holdLite(u, until)
+	now := time.Now().UnixMilli()
+	if until, blocked := o.Blocked("", now); blocked {
+		b.holdLite(u, until, o.CountInHand(now))
 		return nil
 	}
 	_, hi, err := b.store.Bounds(mq.Queue{Topic: u.Topic})

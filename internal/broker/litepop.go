@@ -155,7 +155,16 @@ func (b *Broker) popLite(w *liteWaiting) (*litePopping, error) {
 	}
 	x := &litePopping{b: b, r: r}
 	x.batch.PopTime, x.batch.Invisible = now, r.Invisible.Milliseconds()
+	if limit := live.MaxPopped; b.poppedInHand() >= int64(limit) {
+		return nil, errPopped(limit)
+	}
 	x.run(m, live.Store.MaxReadBytes)
+	b.lites.mu.Lock()
+	looks := b.lites.mu.registry.Looks(m)
+	b.lites.mu.Unlock()
+	if looks {
+		notify(b.lites.sooner)
+	}
 	if len(x.batch.Messages) == 0 && x.err != nil {
 		return nil, x.err
 	}
@@ -175,7 +184,7 @@ func (x *litePopping) run(m lite.Member, maxBytes int) {
 		u := pop.Use{Group: x.r.Group, Topic: name}
 		if err := x.take(u); err != nil {
 			x.err = err
-			x.b.holdLite(u, time.Now().Add(liteRest).UnixMilli())
+			x.b.holdLite(u, time.Now().Add(liteRest).UnixMilli(), 0)
 		}
 	}
 }
@@ -191,7 +200,7 @@ func (x *litePopping) take(u pop.Use) error {
 		return err
 	}
 	if until, blocked := o.Blocked(x.r.AttemptID, x.batch.PopTime); blocked {
-		x.b.holdLite(u, until)
+		x.b.holdLite(u, until, o.CountInHand(x.batch.PopTime))
 		return nil
 	}
 	at, err := x.b.liteAt(u)
@@ -217,7 +226,7 @@ func (x *litePopping) take(u pop.Use) error {
 		x.bytes += len(m.Record)
 	}
 	x.releases = append(x.releases, got.Release)
-	x.b.holdLite(u, x.batch.PopTime+x.batch.Invisible)
+	x.b.holdLite(u, x.batch.PopTime+x.batch.Invisible, len(offsets))
 	return nil
 }
 

@@ -35,7 +35,10 @@ type lites struct {
 	// wanted is how many subscriptions there are; a message without any costs
 	// one load.
 	wanted atomic.Int64
-	// sooner has room for one: something in hand is visible earlier than all else.
+	// inHand is how many messages of what is wanted groups have in hand.
+	inHand atomic.Int64
+	// sooner has room for one: something in hand is visible earlier than all else,
+	// or lite topics are to be looked through.
 	sooner chan struct{}
 	seed   maphash.Seed
 
@@ -74,7 +77,7 @@ func (b *Broker) changeLites(f func(*lite.Registry[*waiting]) []*waiting) {
 	l := b.lites
 	l.mu.Lock()
 	woken := f(l.mu.registry)
-	l.wanted.Store(int64(l.mu.registry.Subscriptions()))
+	l.noteLocked()
 	l.mu.Unlock()
 	for i := 0; i < len(woken); i++ {
 		w := woken[i]
@@ -86,6 +89,12 @@ func (b *Broker) changeLites(f func(*lite.Registry[*waiting]) []*waiting) {
 		woken = append(woken, l.mu.registry.Pass(w.lite.member())...)
 		l.mu.Unlock()
 	}
+}
+
+// noteLocked keeps the figures that are read without the lock.
+func (l *lites) noteLocked() {
+	l.wanted.Store(int64(l.mu.registry.Subscriptions()))
+	l.inHand.Store(int64(l.mu.registry.InHand()))
 }
 
 // liteAppended tells those who want a lite topic of a message. It runs on an
@@ -101,10 +110,11 @@ func (b *Broker) liteAppended(messages []store.Appended) {
 	}
 }
 
-// holdLite notes until when a group has something of a lite topic in hand.
-func (b *Broker) holdLite(u pop.Use, due int64) {
+// holdLite notes until when a group has messages of a lite topic in hand.
+func (b *Broker) holdLite(u pop.Use, due int64, messages int) {
 	b.lites.mu.Lock()
-	sooner := b.lites.mu.registry.Hold(u.Topic, u.Group, due)
+	sooner := b.lites.mu.registry.Hold(u.Topic, u.Group, due, messages)
+	b.lites.noteLocked()
 	b.lites.mu.Unlock()
 	if sooner {
 		notify(b.lites.sooner)
@@ -137,6 +147,9 @@ func (b *Broker) serveLites(ctx context.Context) {
 			return woken
 		})
 		wait := liteSweep
+		if b.lookThroughLites() {
+			wait = 0
+		}
 		if next > 0 {
 			wait = min(wait, max(0, time.UnixMilli(next).Sub(now)))
 		}

@@ -22,6 +22,7 @@ const (
 // liteRules are what a group's attributes say about lite topics.
 type liteRules struct {
 	exclusive    bool
+	all          bool // clients want all lite topics of the parent, whatever they name
 	resetEvicted bool // what another client takes over begins at the first message
 	resetLeft    bool // what a client does not want any more does
 	limits       lite.Limits
@@ -44,6 +45,13 @@ func (b *Broker) SyncLite(_ context.Context, s mq.LiteSubscription) error {
 		names = append(names, mq.LiteQueue(s.Topic, one))
 	}
 	m := lite.Member{Group: s.Group, Client: s.ClientID}
+	switch s.Action {
+	case mq.LiteAdd, mq.LiteSet:
+		if rules.all {
+			return b.wantAllLites(m, &s, rules)
+		}
+	case mq.LiteRemove, mq.LiteClear:
+	}
 	switch s.Action {
 	case mq.LiteAdd:
 		return b.addLites(m, &s, names, rules)
@@ -108,7 +116,7 @@ func liteRulesOf(g *mq.Group, live *live) liteRules {
 	yes := func(attribute string) bool { v, _ := strconv.ParseBool(g.Attributes[attribute]); return v }
 	return liteRules{
 		exclusive: g.Attributes[attrLiteModel] == "Exclusive", resetEvicted: yes(attrLiteResetEvicted), resetLeft: yes(attrLiteResetLeft),
-		limits: lite.Limits{Client: quota, All: live.MaxLiteSubscriptions},
+		all: g.Attributes[attrLiteWildcard] != "", limits: lite.Limits{Client: quota, All: live.MaxLiteSubscriptions},
 	}
 }
 
@@ -163,6 +171,19 @@ func (b *Broker) setLites(m lite.Member, s *mq.LiteSubscription, names []string,
 		return r.More(m)
 	})
 	b.tellEnded(ended)
+	return err
+}
+
+// wantAllLites lets a client want all lite topics of the parent.
+func (b *Broker) wantAllLites(m lite.Member, s *mq.LiteSubscription, rules liteRules) (err error) {
+	if s.Action == mq.LiteAdd {
+		return fmt.Errorf("%w: clients of group %s get all lite topics and cannot name one; take its attribute %s away to let them", mq.ErrInvalid, m.Group, attrLiteWildcard)
+	}
+	b.changeLites(func(r *lite.Registry[*waiting]) []*waiting {
+		err = r.All(m, s.Peer, s.Topic, time.Now().UnixMilli(), rules.limits)
+		return nil
+	})
+	notify(b.lites.sooner)
 	return err
 }
 

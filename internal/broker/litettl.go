@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,23 +88,49 @@ func (b *Broker) sweepLites(ctx context.Context, now time.Time) {
 }
 
 // expireLites removes lite topics that are over and says when to look at the
-// others again. It returns how many it looked at. Places of groups go first: a
-// crash in between leaves a lite topic that is consumed from its beginning and
-// looked at again.
+// others again. It returns how many it looked at.
 func (b *Broker) expireLites(now time.Time) (int, error) {
-	due, err := b.dueLites(now)
+	due, _, err := b.dueRows(nil, liteDueRow(now.Add(time.Millisecond), ""), liteSweepStep)
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
+	return len(due), b.settleLites(due, now, func(name string) (mq.QueueOffset, int64, error) { return b.liteOver(name, now) })
+}
+
+// deleteLites removes the lite topics of a parent that is deleted.
+func (b *Broker) deleteLites(ctx context.Context, parent string) error {
+	prefix, now := mq.LiteQueue(parent, ""), time.Now()
+	for from := []byte(nil); ctx.Err() == nil; {
+		rows, next, err := b.dueRows(from, nil, liteSweepStep)
+		if err != nil {
+			return err
+		}
+		rows = slices.DeleteFunc(rows, func(row []byte) bool { return !strings.HasPrefix(liteOf(row), prefix) })
+		if err := b.settleLites(rows, now, func(name string) (mq.QueueOffset, int64, error) {
+			_, hi, err := b.store.Bounds(mq.Queue{Topic: name})
+			return hi, 0, err
+		}); err != nil || next == nil {
+			return err
+		}
+		from = next
+	}
+	return fmt.Errorf("the lite topics of %s are not all deleted, they expire: %w", parent, ctx.Err())
+}
+
+// settleLites removes those lite topics of which over says so and where they
+// end, and puts down when it is to be asked about the others. Places of groups
+// go first: a crash in between leaves a lite topic that is consumed from its
+// beginning and looked at again.
+func (b *Broker) settleLites(rows [][]byte, now time.Time, over func(name string) (end mq.QueueOffset, next int64, err error)) error {
 	keys := b.store.Keys()
 	places, later := keys.Batch(), keys.Batch()
-	over := map[string]mq.QueueOffset{} // with their ends
-	for _, key := range due {
-		name := string(key[len(liteDueRows)+8:])
+	ends := map[string]mq.QueueOffset{}
+	for _, key := range rows {
+		name := liteOf(key)
 		later.Delete(key)
-		end, next, err := b.liteOver(name, now)
+		end, next, err := over(name)
 		if err == nil && next == 0 {
-			over[name] = end
+			ends[name] = end
 			err = b.dropPlaces(places.Delete, name)
 		} else if err == nil {
 			later.Set(liteDueRow(time.UnixMilli(next), name), nil)
@@ -110,34 +138,46 @@ func (b *Broker) expireLites(now time.Time) (int, error) {
 		if err != nil {
 			places.Drop()
 			later.Drop()
-			return 0, err
+			return err
 		}
 	}
-	if err := b.removeLites(places, over, func(name string) { // it got a message meanwhile
+	if err := b.removeLites(places, ends, func(name string) { // it got a message meanwhile
 		later.Set(liteDueRow(now.Add(b.liteTTL(name)), name), nil)
 	}); err != nil {
 		later.Drop()
-		return 0, err
+		return err
 	}
-	return len(due), keys.Apply(later, false)
+	return keys.Apply(later, false)
 }
 
-// dueLites are the rows of lite topics to look at, some of them if there are
-// many.
-func (b *Broker) dueLites(now time.Time) (due [][]byte, err error) {
+// dueRows are up to n rows that say when lite topics are looked at, of which
+// every lite topic has one, from a row (nil: the first) on and before another
+// (nil: the end); next is the row behind them, nil if there is none. A row moves
+// only towards the end.
+func (b *Broker) dueRows(from, to []byte, n int) (rows [][]byte, next []byte, err error) {
+	if from == nil {
+		from = []byte(liteDueRows)
+	}
+	if to == nil {
+		to = []byte(liteDueRows + "\xff")
+	}
 	stop := errors.New("enough")
-	end := liteDueRow(now.Add(time.Millisecond), "")
-	err = b.store.Keys().ScanRange([]byte(liteDueRows), end, func(key, _ []byte) error {
-		if due = append(due, bytes.Clone(key)); len(due) == liteSweepStep {
+	err = b.store.Keys().ScanRange(from, to, func(key, _ []byte) error {
+		if len(rows) == n {
+			next = bytes.Clone(key)
 			return stop
 		}
+		rows = append(rows, bytes.Clone(key))
 		return nil
 	})
 	if errors.Is(err, stop) {
 		err = nil
 	}
-	return due, err
+	return rows, next, err
 }
+
+// liteOf is the light queue's topic that a row of dueRows is about.
+func liteOf(row []byte) string { return string(row[len(liteDueRows)+8:]) }
 
 // removeLites removes what groups have of lite topics, and then these unless
 // they end elsewhere by now; it calls stays with those.

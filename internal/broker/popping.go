@@ -52,8 +52,8 @@ func (b *Broker) newPopping(r *mq.PopRequest, look bool) (*popping, error) {
 		return nil, err
 	}
 	x := &popping{b: b, r: r, t: t, look: look, live: b.opts()}
-	if limit := x.live.MaxPopped; !look && !r.Peek && !r.Ordered && b.holds.Total() >= int64(limit) {
-		return nil, fmt.Errorf("%w: consumers have %d messages in hand, acknowledge some, or raise max-popped", mq.ErrBusy, limit)
+	if limit := x.live.MaxPopped; !look && !r.Peek && !r.Ordered && b.poppedInHand() >= int64(limit) {
+		return nil, errPopped(limit)
 	}
 	if g := b.findGroup(r.Group); g != nil {
 		o := popOrder{*x.live.PriorityOrderAsc, *x.live.RetryFirst, x.live.RetryFirstPriority}
@@ -384,4 +384,12 @@ func (x *popping) keep(s source, next mq.QueueOffset, taken []pop.Taken, o *pop.
 	return x.b.offsets.commitWith(s.p, s.id, offsets[0], h.Batch(), func(b *store.KeyBatch) error {
 		return h.KeepOrder(b, s.use(), o)
 	})
+}
+
+// poppedInHand is how many messages max-popped counts: all but those in order of
+// ordinary queues, of which no queue has more than one pop's.
+func (b *Broker) poppedInHand() int64 { return b.holds.Total() + b.lites.inHand.Load() }
+
+func errPopped(limit int) error {
+	return fmt.Errorf("%w: consumers have %d messages in hand, acknowledge some, or raise max-popped", mq.ErrBusy, limit)
 }

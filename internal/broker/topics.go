@@ -366,7 +366,11 @@ func (b *Broker) putTopicLocked(t mq.Topic) error {
 // DeleteTopic removes a topic, its messages, every group's offsets in it and
 // what groups popped from it, with what came back of that.
 func (b *Broker) DeleteTopic(ctx context.Context, name string) error {
+	t := b.topics.table.get(name)
 	errs := []error{b.deleteTopic(name)}
+	if t != nil && t.messageType() == kindLite {
+		errs = append(errs, b.deleteLites(ctx, name))
+	}
 	for group := range b.groups.table.all() {
 		for _, retry := range []string{mq.RetryTopicPop(group, name), mq.RetryTopicPopV2(group, name)} {
 			if b.topics.table.get(retry) != nil && ctx.Err() == nil {

@@ -17,8 +17,10 @@ type Member struct{ Group, Client string }
 type Registry[W comparable] struct {
 	clients map[Member]*client[W]
 	queues  map[string]*queue[W]
-	subs    int // subscriptions of all clients
+	crowds  map[string]map[string]*crowd[W] // by parent and group
+	subs    int                             // subscriptions of all clients
 	alarms  alarms[W]
+	held    int // messages in hand, of those with an alarm
 }
 
 // A queue is a light queue that somebody wants.
@@ -27,13 +29,15 @@ type queue[W comparable] struct {
 	lines []*line[W] // one for each group
 }
 
-// A line is the clients of a group that want a queue.
+// A line is the clients of a group that want a queue. One without any is of a
+// crowd, which has something of the queue in hand.
 type line[W comparable] struct {
 	queue *queue[W]
 	group string
 	subs  []*sub[W]
 	turn  uint32
 	due   int64 // when what the group has in hand is visible, Unix milliseconds
+	held  int   // how many messages that are
 	place int   // in the alarms, or noPlace
 }
 
@@ -57,6 +61,7 @@ type client[W comparable] struct {
 	waits   []W                // the first has waited longest
 	// first and last are the ends of the list of what is ready.
 	first, last *sub[W]
+	crowd       *crowd[W] // it wants everything, and has no subs
 }
 
 // An Ended is a subscription that ended because of another client's.
@@ -74,11 +79,14 @@ type Limits struct {
 
 // NewRegistry is a registry in which nobody wants anything.
 func NewRegistry[W comparable]() *Registry[W] {
-	return &Registry[W]{clients: map[Member]*client[W]{}, queues: map[string]*queue[W]{}}
+	return &Registry[W]{clients: map[Member]*client[W]{}, queues: map[string]*queue[W]{}, crowds: map[string]map[string]*crowd[W]{}}
 }
 
 // Subscriptions is how many there are.
 func (r *Registry[W]) Subscriptions() int { return r.subs }
+
+// InHand is how many messages groups have in hand of what is wanted.
+func (r *Registry[W]) InHand() int { return r.held }
 
 // Seen notes that a client is alive at a time, in Unix milliseconds.
 func (r *Registry[W]) Seen(m Member, now int64, limits Limits) error {
@@ -170,20 +178,27 @@ func (r *Registry[W]) line(name, group string) *line[W] {
 	return nil
 }
 
-func (r *Registry[W]) subscribe(c *client[W], name string) {
+// obtain is a group's part in a queue; it is made if need be.
+func (r *Registry[W]) obtain(name, group string) *line[W] {
+	if l := r.line(name, group); l != nil {
+		return l
+	}
 	q := r.queues[name]
 	if q == nil {
 		q = &queue[W]{name: name}
 		r.queues[name] = q
 	}
-	l := r.line(name, c.Group)
-	if l == nil {
-		l = &line[W]{queue: q, group: c.Group, place: noPlace}
-		q.lines = append(q.lines, l)
-	}
+	l := &line[W]{queue: q, group: group, place: noPlace}
+	q.lines = append(q.lines, l)
+	return l
+}
+
+func (r *Registry[W]) subscribe(c *client[W], name string) {
+	r.leaveCrowd(c)
+	l := r.obtain(name, c.Group)
 	s := &sub[W]{line: l, client: c}
 	l.subs = append(l.subs, s)
-	c.subs[q.name] = s
+	c.subs[name] = s
 	r.subs++
 	// What is there already, and what is in hand, shows when it is looked at.
 	c.push(s)
@@ -195,12 +210,14 @@ func (r *Registry[W]) unsubscribe(s *sub[W]) {
 	delete(c.subs, l.queue.name)
 	r.subs--
 	l.subs = slices.DeleteFunc(l.subs, func(o *sub[W]) bool { return o == s })
-	if len(l.subs) > 0 {
-		return
+	if len(l.subs) == 0 {
+		r.drop(l)
 	}
-	if l.place != noPlace {
-		heap.Remove(&r.alarms, l.place)
-	}
+}
+
+// drop forgets a group's part in a queue.
+func (r *Registry[W]) drop(l *line[W]) {
+	r.calm(l)
 	q := l.queue
 	if q.lines = slices.DeleteFunc(q.lines, func(o *line[W]) bool { return o == l }); len(q.lines) == 0 {
 		delete(r.queues, q.name)
@@ -278,6 +295,7 @@ func (r *Registry[W]) Set(m Member, peer mq.Peer, names []string, version int64,
 		return nil, err
 	}
 	c.version = version
+	r.leaveCrowd(c)
 	for name, s := range c.subs {
 		if !wanted[name] {
 			r.unsubscribe(s)
@@ -301,6 +319,7 @@ func (r *Registry[W]) Clear(m Member) (names []string, waits []W) {
 	for _, s := range c.subs {
 		r.unsubscribe(s)
 	}
+	r.leaveCrowd(c)
 	delete(r.clients, m)
 	return names, c.waits
 }
@@ -321,12 +340,21 @@ func (r *Registry[W]) Expire(since int64) (gone []Member) {
 // Appended notes that a queue has one more message, and returns who is to look:
 // for each group that wants it one that waits, if any does.
 func (r *Registry[W]) Appended(name string) (woken []W) {
+	if len(r.crowds) > 0 {
+		parent, _, _ := mq.SplitLite(name)
+		for _, w := range r.crowds[parent] {
+			w.push(name)
+			woken = w.wake(woken)
+		}
+	}
 	q := r.queues[name]
 	if q == nil {
-		return nil
+		return woken
 	}
 	for _, l := range q.lines {
-		woken = r.mark(l, woken)
+		if len(l.subs) > 0 {
+			woken = l.mark(woken)
+		}
 	}
 	return woken
 }
@@ -335,21 +363,48 @@ func (r *Registry[W]) Appended(name string) (woken []W) {
 // more set that there may be something to take.
 func (r *Registry[W]) Free(name, group string, more bool) (woken []W) {
 	l := r.line(name, group)
-	if l == nil {
-		return nil
-	}
-	if l.place != noPlace {
-		heap.Remove(&r.alarms, l.place)
+	if l != nil {
+		r.calm(l)
 	}
 	if more {
-		woken = r.mark(l, woken)
+		return r.ready(name, group, l, nil)
+	}
+	r.settle(l)
+	return nil
+}
+
+// ready notes that there may be something to take of a queue for a group, whose
+// part in it is l or nil, and adds one who waits for it to woken.
+func (r *Registry[W]) ready(name, group string, l *line[W], woken []W) []W {
+	r.settle(l)
+	if w := r.crowdOf(name, group); w != nil {
+		w.push(name)
+		return w.wake(woken)
+	}
+	if l != nil {
+		return l.mark(woken)
 	}
 	return woken
 }
 
+// calm ends a line's alarm.
+func (r *Registry[W]) calm(l *line[W]) {
+	if l.place != noPlace {
+		heap.Remove(&r.alarms, l.place)
+	}
+	r.held, l.held = r.held-l.held, 0
+}
+
+// settle forgets a crowd's part in a queue of which it has nothing in hand.
+func (r *Registry[W]) settle(l *line[W]) {
+	if l != nil && len(l.subs) == 0 {
+		r.drop(l)
+	}
+}
+
 // mark makes a queue ready for all clients of a group that want it, and adds
 // one who waits for one of them to woken.
-func (r *Registry[W]) mark(l *line[W], woken []W) []W {
+func (l *line[W]) mark(woken []W) []W {
 	for _, s := range l.subs {
 		s.client.push(s)
 	}
@@ -370,13 +425,17 @@ func (c *client[W]) wake() W {
 	return w
 }
 
-// Hold notes that what a group has in hand of a queue is visible at due. It
-// reports whether that is before everything else.
-func (r *Registry[W]) Hold(name, group string, due int64) (sooner bool) {
+// Hold notes that a group has so many messages of a queue in hand, and that they
+// are visible at due. It reports whether that is before everything else.
+func (r *Registry[W]) Hold(name, group string, due int64, messages int) (sooner bool) {
 	l := r.line(name, group)
 	if l == nil {
-		return false
+		if r.crowdOf(name, group) == nil {
+			return false
+		}
+		l = r.obtain(name, group)
 	}
+	r.held, l.held = r.held+messages-l.held, messages
 	l.due = due
 	if l.place == noPlace {
 		heap.Push(&r.alarms, l)
@@ -394,8 +453,8 @@ func (r *Registry[W]) Due(now int64) (woken []W, next int64) {
 		if l.due > now {
 			return woken, l.due
 		}
-		heap.Pop(&r.alarms)
-		woken = r.mark(l, woken)
+		r.calm(l)
+		woken = r.ready(l.queue.name, l.group, l, woken)
 	}
 	return woken, 0
 }
@@ -403,12 +462,20 @@ func (r *Registry[W]) Due(now int64) (woken []W, next int64) {
 // Next takes a queue out of those that are ready for a client.
 func (r *Registry[W]) Next(m Member) (name string, ok bool) {
 	c := r.clients[m]
-	if c == nil || c.first == nil {
+	switch {
+	case c == nil || !c.hasReady():
 		return "", false
+	case c.crowd != nil:
+		return c.crowd.take(), true
 	}
 	s := c.first
 	c.drop(s)
 	return s.line.queue.name, true
+}
+
+// hasReady reports whether there may be something for a client.
+func (c *client[W]) hasReady() bool {
+	return c.first != nil || c.crowd != nil && c.crowd.waiting() > 0
 }
 
 // Wait lets w wait for a client's messages. It does not if there may be some,
@@ -416,7 +483,7 @@ func (r *Registry[W]) Next(m Member) (name string, ok bool) {
 func (r *Registry[W]) Wait(m Member, w W, limit int) (waits, full bool) {
 	c := r.clients[m]
 	switch {
-	case c == nil || c.first != nil:
+	case c == nil || c.hasReady():
 		return false, false
 	case len(c.waits) >= limit:
 		return false, true
@@ -436,22 +503,29 @@ func (r *Registry[W]) Leave(m Member, w W) {
 // the same client if another waits, otherwise of others who want what is ready.
 func (r *Registry[W]) Pass(m Member) (woken []W) {
 	c := r.clients[m]
-	if c == nil || c.first == nil {
+	switch {
+	case c == nil || !c.hasReady():
 		return nil
-	}
-	if len(c.waits) > 0 {
+	case len(c.waits) > 0:
 		return []W{c.wake()}
+	case c.crowd != nil:
+		return c.crowd.wake(nil)
 	}
 	for s := c.first; s != nil; s = s.next {
-		woken = r.mark(s.line, woken)
+		woken = s.line.mark(woken)
 	}
 	return woken
 }
 
 // More returns another that waits for a client if there is more for it.
 func (r *Registry[W]) More(m Member) (woken []W) {
-	if c := r.clients[m]; c != nil && c.first != nil && len(c.waits) > 0 {
+	switch c := r.clients[m]; {
+	case c == nil || !c.hasReady():
+		return nil
+	case len(c.waits) > 0:
 		return []W{c.wake()}
+	case c.crowd != nil:
+		return c.crowd.wake(nil)
 	}
 	return nil
 }

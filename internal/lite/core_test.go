@@ -93,10 +93,10 @@ func TestWhatIsInHandIsReadyAgainWhenItIsDueOrFree(t *testing.T) {
 	s := newScript(t)
 	s.add("a", "x", "y", "z")
 	s.ready("a", "x", "y", "z")
-	if !s.Hold("x", "G", 30) || s.Hold("y", "G", 40) || !s.Hold("z", "G", 20) || s.Hold("q", "G", 1) {
+	if !s.Hold("x", "G", 30, 1) || s.Hold("y", "G", 40, 1) || !s.Hold("z", "G", 20, 1) || s.Hold("q", "G", 1, 1) {
 		t.Error("which of them is due first is not told")
 	}
-	s.Hold("z", "G", 50)
+	s.Hold("z", "G", 50, 1)
 	s.wait("a", "w")
 	woken, next := s.Due(29)
 	if s.woken(woken); next != 30 {
@@ -114,7 +114,7 @@ func TestWhatIsInHandIsReadyAgainWhenItIsDueOrFree(t *testing.T) {
 	if _, next := s.Due(100); next != 0 {
 		t.Errorf("something is due at %d", next)
 	}
-	s.Hold("x", "G", 200)
+	s.Hold("x", "G", 200, 1)
 	s.Clear(Member{"G", "a"})
 	if woken, next := s.Due(300); len(woken) != 0 || next != 0 {
 		t.Errorf("woken %q, next %d for a client that is gone", woken, next)
@@ -142,7 +142,7 @@ func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
 	s := newScript(t)
 	for i := range 100 {
 		s.add(fmt.Sprint("c", i%7), fmt.Sprint("q", i%13))
-		s.Hold(fmt.Sprint("q", i%13), "G", int64(i))
+		s.Hold(fmt.Sprint("q", i%13), "G", int64(i), 1)
 	}
 	if s.Subscriptions() != 91 || len(s.clients) != 7 {
 		t.Errorf("%d subscriptions of %d clients", s.Subscriptions(), len(s.clients))

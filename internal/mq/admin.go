@@ -125,6 +125,21 @@ type Admin interface {
 	// if it has not. It may look at all that is in hand.
 	InHand(ctx context.Context, group string, q Queue, at QueueOffset) (InHand, error)
 
+	// LiteFigures are figures about all lite topics; LiteParent is about those of
+	// one parent, LiteTopic about one, LiteClient about what a client wants, at
+	// most limit names of it.
+	LiteFigures(ctx context.Context) LiteFigures
+	LiteParent(ctx context.Context, topic string) (LiteParent, error)
+	LiteTopic(ctx context.Context, parent, lite string) (LiteTopic, error)
+	LiteClient(ctx context.Context, parent, group, client string, limit int) (LiteClient, error)
+	// LiteLag is how far a group is behind in one lite topic or, if lite is empty,
+	// in all that it has begun with: the limit furthest behind, first those by
+	// number of messages and then those by time.
+	LiteLag(ctx context.Context, group, lite string, limit int) (LiteLag, error)
+	// LookForLites has everything looked at that a group, or (client not empty)
+	// one client of it, wants.
+	LookForLites(ctx context.Context, group, client string) error
+
 	// Consumers and Producers are who is connected; ErrNotOnline if nobody.
 	Consumers(ctx context.Context, group string) ([]Connection, Consumer, error)
 	Producers(ctx context.Context, group string) ([]Connection, error)

@@ -130,6 +130,13 @@ func (b LocalBroker) AddressFor(local netip.Addr) (addr, why string) {
 		"no address is advertised and broker and name server are one process, so a client is given the address at which it reached the name server, with the broker's port"
 }
 
+// Cluster is all brokers, for who reached this name server at local.
+func (s *Server) Cluster(local netip.Addr) wire.ClusterInfo {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.mu.table.clusterInfo(local)
+}
+
 // A Given is the address of a broker that a client is given, and why.
 type Given struct {
 	Broker string

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // RegistrarOptions says how a broker registers with name servers. NameServers,
@@ -307,6 +308,24 @@ func (r *Registrar) Changed() {
 		default:
 		}
 	}
+}
+
+// Cluster is what a name server that the broker is registered with knows of all
+// brokers.
+func (r *Registrar) Cluster(ctx context.Context) (wire.ClusterInfo, error) {
+	var info wire.ClusterInfo
+	err := errors.New("the broker is not registered with a name server yet")
+	for _, l := range r.links() {
+		conn := l.conn.Load()
+		if conn == nil {
+			continue
+		}
+		var resp *wire.Command
+		if resp, err = call(ctx, conn, wire.NewRequest(wire.GetBrokerClusterInfo, nil)); err == nil {
+			return info, wire.DecodeBody(resp.Body, &info)
+		}
+	}
+	return info, err
 }
 
 // Publish tells every reachable name server of one topic that was created or

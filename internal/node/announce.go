@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -78,9 +79,14 @@ func (a announcer) PutTopic(ctx context.Context, t mq.Topic) error {
 }
 
 // Settings are those of the broker in force and those of the other parts, and
-// where they come from.
+// where they come from; and the port for gRPC clients as it is, by which other
+// nodes find it.
 func (a announcer) Settings(ctx context.Context) map[string]string {
-	return a.n.settings(a.Admin.Settings(ctx))
+	all := a.n.settings(a.Admin.Settings(ctx))
+	if at := a.n.GRPCAddr(); at.IsValid() {
+		all[grpcPortKey] = strconv.Itoa(int(at.Port()))
+	}
+	return all
 }
 
 // SetSettings changes settings of the broker; those of other parts cannot change.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -145,6 +146,8 @@ type Config struct {
 	// Level is what Log goes by, so that log-level can change while the server
 	// runs. Nil if it cannot.
 	Level *slog.LevelVar
+
+	lookAround time.Duration // for tests; see neighbours
 }
 
 // handedDown are the fields of parts that New fills from a setting that stands
@@ -250,7 +253,10 @@ func (c Config) Validate() error {
 	if err := c.clash(); err != nil {
 		return err
 	}
-	if err := checkAdvertise(c.Advertise); err != nil {
+	if err := checkAdvertise("grpc-advertise", c.GRPC.Advertised); err != nil {
+		return err
+	}
+	if err := checkAdvertise("advertise", c.Advertise); err != nil {
 		return err
 	}
 	if _, err := netip.ParseAddr(strings.Trim(c.Listen, "[]")); err != nil && c.Listen != "localhost" {
@@ -309,8 +315,8 @@ func (c Config) clash() error {
 }
 
 // checkAdvertise wants a host or an IP address, with or without a port.
-func checkAdvertise(text string) error {
-	wrong := fmt.Errorf("advertise = %q: want a host or an IP address, such as 10.0.0.5 or mq.example.com, with :port or without", text)
+func checkAdvertise(setting, text string) error {
+	wrong := fmt.Errorf("%s = %q: want a host or an IP address, such as 10.0.0.5 or mq.example.com, with :port or without", setting, text)
 	if _, err := netip.ParseAddr(text); err == nil || text == "" {
 		return nil
 	}

@@ -7,12 +7,12 @@ import (
 
 func TestAnAdvertisedAddressIsAHostOrHostAndPort(t *testing.T) {
 	for _, good := range []string{"", "10.0.0.5", "10.0.0.5:10911", "mq.example.com", "mq:9", "::1", "[fe80::1]:10911"} {
-		if err := checkAdvertise(good); err != nil {
+		if err := checkAdvertise("advertise", good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
 	for _, bad := range []string{"a:b:c", "a:b", "a:0", "a:65536", ":10911", "http://a", "a b", "[::1]"} {
-		if checkAdvertise(bad) == nil {
+		if checkAdvertise("advertise", bad) == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 	}

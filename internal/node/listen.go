@@ -82,9 +82,12 @@ func (n *Node) listenGRPC(name string) error {
 	o := n.c.GRPC
 	o.Broker, o.Admin, o.Name, o.Version, o.ClientVersion = n.broker, announcer{n.broker, n}, name, n.c.Version, wire.VersionCurrent
 	o.Access, o.Cluster = n.access, n.broker.Settings(context.Background())["brokerClusterName"]
-	o.Advertised, o.Drain, o.Log = n.c.Advertise, n.c.RPC.Drain, n.c.Log
-	if h, _, err := net.SplitHostPort(o.Advertised); err == nil {
-		o.Advertised = h // the port in it is the other protocol's
+	o.Drain, o.Log = n.c.RPC.Drain, n.c.Log
+	if o.Advertised == "" {
+		o.Advertised = n.c.Advertise
+		if h, _, err := net.SplitHostPort(o.Advertised); err == nil {
+			o.Advertised = h // the port in it is the other protocol's
+		}
 	}
 	var err error
 	if o.Door, err = n.grpcDoor(); err != nil {

@@ -357,6 +357,9 @@ func (n *Node) parts() []part {
 	}
 	if n.grpc != nil {
 		all = append(all, part{name: "gRPC listener", run: n.grpc.Run, first: true})
+		if n.registrar != nil || n.namesrv != nil {
+			all = append(all, part{name: "search for other nodes", run: newNeighbours(n).Run})
+		}
 	}
 	if n.http != nil {
 		all = append(all, part{name: "HTTP listener", run: n.http.Run})

@@ -50,6 +50,16 @@ func (o *Order) Blocked(attempt string, now int64) (until int64, blocked bool) {
 	return until, blocked
 }
 
+// CountInHand is how many messages are neither acknowledged nor visible again.
+func (o *Order) CountInHand(now int64) (n int) {
+	for i := range o.items {
+		if m := &o.items[i]; !m.done && m.visible > now {
+			n++
+		}
+	}
+	return n
+}
+
 // Take puts messages into the group's hand, in the place of what was there, and
 // returns how often each was delivered before. The same attempt again is no
 // further delivery.

@@ -243,6 +243,74 @@ type ProcessQueueInfo struct {
 	TryUnlockTimes       int64 `json:"tryUnlockTimes"`
 }
 
+// BrokerLiteInfo is the answer to GET_BROKER_LITE_INFO.
+type BrokerLiteInfo struct {
+	CQTableSize       int                 `json:"cqTableSize"`
+	CurrentLMQNum     int64               `json:"currentLmqNum"`
+	EventMapSize      int                 `json:"eventMapSize"`
+	GroupMeta         map[string][]string `json:"groupMeta"` // groups by parent topic
+	SubscriptionCount int                 `json:"liteSubscriptionCount"`
+	MaxLMQNum         int64               `json:"maxLmqNum"`
+	OffsetTableSize   int                 `json:"offsetTableSize"`
+	OrderInfoCount    int                 `json:"orderInfoCount"`
+	StoreType         string              `json:"storeType"`
+	TopicMeta         map[string]int32    `json:"topicMeta"` // minutes to live by parent topic
+}
+
+// ParentTopicInfo is the answer to GET_PARENT_TOPIC_INFO.
+type ParentTopicInfo struct {
+	Groups         []string `json:"groups"`
+	LiteTopicCount int      `json:"liteTopicCount"`
+	LMQNum         int64    `json:"lmqNum"`
+	Topic          string   `json:"topic"`
+	TTL            int32    `json:"ttl"` // minutes
+}
+
+// LiteTopicInfo is the answer to GET_LITE_TOPIC_INFO.
+type LiteTopicInfo struct {
+	LiteTopic        string        `json:"liteTopic"`
+	ParentTopic      string        `json:"parentTopic"`
+	ShardingToBroker bool          `json:"shardingToBroker"`
+	Subscribers      []ClientGroup `json:"subscriber"`
+	Offsets          TopicOffset   `json:"topicOffset"`
+}
+
+// ClientGroup is a client in a group.
+type ClientGroup struct {
+	ClientID string `json:"clientId"`
+	Group    string `json:"group"`
+}
+
+// LiteClientInfo is the answer to GET_LITE_CLIENT_INFO.
+type LiteClientInfo struct {
+	ClientID        string   `json:"clientId"`
+	Group           string   `json:"group"`
+	LastAccessTime  int64    `json:"lastAccessTime"`
+	LastConsumeTime int64    `json:"lastConsumeTime"`
+	LiteTopicCount  int      `json:"liteTopicCount"` // -1 if the client is not known
+	LiteTopics      []string `json:"liteTopicSet"`   // light queues by their topics
+	ParentTopic     string   `json:"parentTopic"`
+}
+
+// LiteGroupInfo is the answer to GET_LITE_GROUP_INFO.
+type LiteGroupInfo struct {
+	EarliestUnconsumed int64          `json:"earliestUnconsumedTimestamp"`
+	Group              string         `json:"group"`
+	ByCount            []LiteLag      `json:"lagCountTopK"`
+	ByTime             []LiteLag      `json:"lagTimestampTopK"`
+	LiteTopic          string         `json:"liteTopic,omitempty"`
+	Offsets            *OffsetWrapper `json:"liteTopicOffsetWrapper,omitempty"`
+	ParentTopic        string         `json:"parentTopic"`
+	TotalLagCount      int64          `json:"totalLagCount"`
+}
+
+// LiteLag is how far a group is behind in a lite topic.
+type LiteLag struct {
+	EarliestUnconsumed int64  `json:"earliestUnconsumedTimestamp"`
+	LagCount           int64  `json:"lagCount"`
+	LiteTopic          string `json:"liteTopic"`
+}
+
 // LiteSubscriptionBody is the body of LITE_SUBSCRIPTION_CTL.
 type LiteSubscriptionBody struct {
 	Subscriptions []LiteSubscription `json:"subscriptionSet"`

@@ -37,7 +37,12 @@ func (m messaging) AckMessage(ctx context.Context, req *rmq.AckMessageRequest) (
 	var all []held
 	var acks []mq.Ack
 	var at []int // of acks in the entries
+	others := map[*node][]int{}
 	for i, e := range req.Entries {
+		if n := m.nodeOf(ctx, brokerOf(e.GetReceiptHandle())); n != nil {
+			others[n] = append(others[n], i)
+			continue
+		}
 		h, err := m.inHand(ctx, topic, group, e.GetReceiptHandle(), true)
 		h.ack.Lite = e.GetLiteTopic()
 		if err != nil {
@@ -53,6 +58,9 @@ func (m messaging) AckMessage(ctx context.Context, req *rmq.AckMessageRequest) (
 				states[at[i]] = m.explain(m.notDone(all[i], err))
 			}
 		}
+	}
+	for n, entries := range others {
+		m.ackAt(ctx, n, req, entries, states)
 	}
 	resp := &rmq.AckMessageResponse{Status: merged(states)}
 	for i, e := range req.Entries {
@@ -70,6 +78,9 @@ func (m messaging) ChangeInvisibleDuration(ctx context.Context, req *rmq.ChangeI
 	if err := checkInvisible(d, 0); err != nil {
 		return nil, err
 	}
+	if n := m.nodeOf(ctx, brokerOf(req.GetReceiptHandle())); n != nil {
+		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.ChangeInvisibleDuration, req)
+	}
 	h, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), true)
 	if err != nil {
 		return nil, err
@@ -86,6 +97,9 @@ func (m messaging) ChangeInvisibleDuration(ctx context.Context, req *rmq.ChangeI
 func (m messaging) ForwardMessageToDeadLetterQueue(ctx context.Context, req *rmq.ForwardMessageToDeadLetterQueueRequest) (*rmq.ForwardMessageToDeadLetterQueueResponse, error) {
 	if err := checkConsumer(req.GetTopic(), req.GetGroup()); err != nil {
 		return nil, err
+	}
+	if n := m.nodeOf(ctx, brokerOf(req.GetReceiptHandle())); n != nil {
+		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.ForwardMessageToDeadLetterQueue, req)
 	}
 	h, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), false)
 	if err != nil {

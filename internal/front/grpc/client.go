@@ -32,6 +32,9 @@ type client struct {
 	server *Server
 	size   int // of its settings in bytes; under the mu of the clients
 
+	// relaying is held while a relay is opened; it is locked before mu.
+	relaying sync.Mutex
+
 	// mu guards what follows. Nothing else is locked and nothing blocks while
 	// it is held.
 	mu struct {
@@ -42,6 +45,7 @@ type client struct {
 		out      chan *rmq.TelemetryCommand // of its telemetry stream; nil without one
 		asked    map[string]chan *rmq.TelemetryCommand
 		asks     int
+		relays   map[string]*relay // to other nodes, by their brokers
 		// joined is when the broker last heard of the client as a member; zero
 		// if it left since.
 		joined time.Time
@@ -127,6 +131,7 @@ func (s *Server) leave(c *client) {
 	c.mu.Lock()
 	c.mu.joined = time.Time{}
 	c.mu.Unlock()
+	c.endRelays()
 	s.broker.Leave(context.Background(), "", "", "", c, true)
 }
 

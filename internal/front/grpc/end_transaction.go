@@ -26,6 +26,9 @@ func (m messaging) EndTransaction(ctx context.Context, req *rmq.EndTransactionRe
 	if err != nil {
 		return nil, err
 	}
+	if n := m.nodeOf(ctx, id.Broker); n != nil {
+		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.EndTransaction, req)
+	}
 	end := mq.TransactionEnd{
 		Group: req.GetTopic().GetName(), Offset: id.Offset, Pos: id.Pos,
 		Checked: req.GetSource() == rmq.TransactionSource_SOURCE_SERVER_CHECK,
@@ -46,6 +49,11 @@ func (m messaging) EndTransaction(ctx context.Context, req *rmq.EndTransactionRe
 func (m messaging) RecallMessage(ctx context.Context, req *rmq.RecallMessageRequest) (*rmq.RecallMessageResponse, error) {
 	if err := checkTopic(req.GetTopic()); err != nil {
 		return nil, err
+	}
+	if h, err := mq.ParseRecallHandle(req.GetRecallHandle()); err == nil {
+		if n := m.nodeOf(ctx, h.Broker); n != nil {
+			return hand(ctx, m.Server, n, rmq.MessagingServiceClient.RecallMessage, req)
+		}
 	}
 	id, err := m.broker.Recall(ctx, req.GetTopic().GetName(), req.GetRecallHandle())
 	switch {

@@ -59,22 +59,34 @@ type transactionID struct {
 	Offset mq.QueueOffset
 	Pos    mq.LogPos
 	Key    string // the message's id
+	Broker string // empty in those of earlier versions
 }
+
+// maxBrokerName bounds the name of a broker in a transaction id, in bytes.
+const maxBrokerName = 255
 
 // String is the id as clients get it.
 func (t transactionID) String() string {
-	return fmt.Sprintf("%X-%X-%s", int64(t.Offset), int64(t.Pos), t.Key)
+	text := fmt.Sprintf("%X-%X-%s", int64(t.Offset), int64(t.Pos), t.Key)
+	if t.Broker == "" && !strings.Contains(t.Key, "@") {
+		return text
+	}
+	return text + "@" + t.Broker
 }
 
 // parseTransactionID reads what String wrote. The status is the one that
 // RocketMQ's proxy has for transactions that it does not know.
 func parseTransactionID(text string) (transactionID, error) {
 	parts := strings.SplitN(text, "-", 3)
-	if len(parts) == 3 && len(text) <= maxMessageID+40 {
+	if len(parts) == 3 && len(text) <= maxMessageID+40+maxBrokerName {
 		offset, err1 := strconv.ParseInt(parts[0], 16, 64)
 		pos, err2 := strconv.ParseInt(parts[1], 16, 64)
 		if err1 == nil && err2 == nil && offset >= 0 && pos >= 0 {
-			return transactionID{mq.QueueOffset(offset), mq.LogPos(pos), parts[2]}, nil
+			id := transactionID{Offset: mq.QueueOffset(offset), Pos: mq.LogPos(pos), Key: parts[2]}
+			if i := strings.LastIndexByte(id.Key, '@'); i >= 0 {
+				id.Key, id.Broker = id.Key[:i], id.Key[i+1:]
+			}
+			return id, nil
 		}
 	}
 	return transactionID{}, refusef(rmq.Code_INTERNAL_SERVER_ERROR, "transaction id %.100q is not one that a send of a transactional message was answered with", text)

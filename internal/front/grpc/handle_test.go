@@ -117,7 +117,8 @@ func FuzzHandle(f *testing.F) {
 }
 
 func FuzzTransactionID(f *testing.F) {
-	f.Add(transactionID{7, 4711, "key-with-dashes"}.String())
+	f.Add(transactionID{7, 4711, "key-with-dashes", "broker-a"}.String())
+	f.Add("1-2-at@ends@")
 	f.Add("7FFFFFFFFFFFFFFF-0-")
 	f.Add("--")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -34,6 +34,7 @@ func (m messaging) Heartbeat(ctx context.Context, req *rmq.HeartbeatRequest) (*r
 	if err := m.join(ctx, c, group, false); err != nil {
 		return nil, err
 	}
+	m.tellNodes(c, nil)
 	return &rmq.HeartbeatResponse{Status: okay()}, nil
 }
 

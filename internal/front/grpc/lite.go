@@ -5,6 +5,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
@@ -48,8 +49,15 @@ func (m messaging) SyncLiteSubscription(ctx context.Context, req *rmq.SyncLiteSu
 	default:
 		return nil, refusef(rmq.Code_BAD_REQUEST, "the action %d is unknown; want PARTIAL_ADD, PARTIAL_REMOVE, COMPLETE_ADD or COMPLETE_REMOVE", req.GetAction())
 	}
-	if err := m.broker.SyncLite(ctx, s); err != nil {
+	others := m.elsewhere(ctx, req.GetTopic())
+	if err := m.broker.SyncLite(ctx, s); err != nil && (len(others) == 0 || !errors.Is(err, mq.ErrTopicNotFound)) {
 		return nil, err
+	}
+	for _, p := range others { // a lite topic may be on any of them
+		resp, err := hand(ctx, m.Server, p.node, rmq.MessagingServiceClient.SyncLiteSubscription, req)
+		if err != nil || resp.GetStatus().GetCode() != rmq.Code_OK {
+			return resp, err
+		}
 	}
 	return &rmq.SyncLiteSubscriptionResponse{Status: okay()}, nil
 }

@@ -12,6 +12,9 @@ import (
 
 // UpdateOffset commits an offset.
 func (m messaging) UpdateOffset(ctx context.Context, req *rmq.UpdateOffsetRequest) (*rmq.UpdateOffsetResponse, error) {
+	if n := m.nodeOf(ctx, req.GetMessageQueue().GetBroker().GetName()); n != nil {
+		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.UpdateOffset, req)
+	}
 	q, err := m.groupQueue(req.GetGroup(), req.GetMessageQueue())
 	if err != nil {
 		return nil, err
@@ -27,6 +30,9 @@ func (m messaging) UpdateOffset(ctx context.Context, req *rmq.UpdateOffsetReques
 
 // GetOffset answers with the committed offset.
 func (m messaging) GetOffset(ctx context.Context, req *rmq.GetOffsetRequest) (*rmq.GetOffsetResponse, error) {
+	if n := m.nodeOf(ctx, req.GetMessageQueue().GetBroker().GetName()); n != nil {
+		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.GetOffset, req)
+	}
 	q, err := m.groupQueue(req.GetGroup(), req.GetMessageQueue())
 	if err != nil {
 		return nil, err
@@ -52,6 +58,9 @@ func (s *Server) groupQueue(group *rmq.Resource, q *rmq.MessageQueue) (mq.Queue,
 // QueryOffset answers with the queue's first offset, the one behind its last or
 // that of the first message stored at or after a time.
 func (m messaging) QueryOffset(ctx context.Context, req *rmq.QueryOffsetRequest) (*rmq.QueryOffsetResponse, error) {
+	if n := m.nodeOf(ctx, req.GetMessageQueue().GetBroker().GetName()); n != nil {
+		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.QueryOffset, req)
+	}
 	q, err := m.queue(req.GetMessageQueue())
 	if err != nil {
 		return nil, err

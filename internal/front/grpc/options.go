@@ -33,9 +33,10 @@ type Options struct {
 	// those of this protocol have none that RocketMQ's tools know.
 	ClientVersion int32
 
-	// Advertised, if not empty, is the host or host:port in routes instead of
-	// what the asking client dialled. It follows the setting advertise.
-	Advertised string
+	// Advertised is the host or host:port that gRPC clients are given for the
+	// broker: that of a load balancer, if all nodes of a cluster say the same. Default
+	// the host of advertise or, without that, what the client dialled.
+	Advertised string `conf:"grpc-advertise"`
 
 	// Door is what connections come through first. Its TLS and Only must fit
 	// TLSMode. Nil lets plain ones through as they are.

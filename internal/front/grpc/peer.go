@@ -63,7 +63,7 @@ func (c *client) CheckTransaction(t mq.TransactionCheck) {
 	m.SystemProperties.MessageType = rmq.MessageType_TRANSACTION
 	c.tell(&rmq.TelemetryCommand{Command: &rmq.TelemetryCommand_RecoverOrphanedTransactionCommand{
 		RecoverOrphanedTransactionCommand: &rmq.RecoverOrphanedTransactionCommand{
-			Message: m, TransactionId: transactionID{t.Offset, t.Pos, t.UniqueKey}.String(),
+			Message: m, TransactionId: transactionID{t.Offset, t.Pos, t.UniqueKey, c.server.o.Name}.String(),
 		},
 	}})
 }

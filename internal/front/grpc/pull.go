@@ -22,7 +22,13 @@ type pullStream = grpc.ServerStreamingServer[rmq.PullMessageResponse]
 
 // PullMessage serves one call.
 func (m messaging) PullMessage(req *rmq.PullMessageRequest, stream pullStream) error {
-	next, err := m.pull(req, stream)
+	var next mq.QueueOffset
+	var err error
+	if n := m.nodeOf(stream.Context(), req.GetMessageQueue().GetBroker().GetName()); n != nil {
+		next, err = mq.QueueOffset(req.GetOffset()), m.pullFrom(n, req, stream)
+	} else {
+		next, err = m.pull(req, stream)
+	}
 	if err == nil || errors.Is(err, errStalled) {
 		return err
 	}

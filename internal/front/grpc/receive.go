@@ -49,8 +49,12 @@ type receiving struct {
 // ReceiveMessage serves one call.
 func (m messaging) ReceiveMessage(req *rmq.ReceiveMessageRequest, stream receiveStream) error {
 	r := &receiving{s: m.Server, stream: stream, by: callerOf(stream.Context()), req: req}
-	err := r.prepare()
-	if err == nil {
+	var err error
+	if n := m.nodeOf(stream.Context(), req.GetMessageQueue().GetBroker().GetName()); n != nil {
+		if err = m.receiveFrom(n, req, stream); err == nil {
+			return nil
+		}
+	} else if err = r.prepare(); err == nil {
 		err = r.serve()
 	}
 	if errors.Is(err, errStalled) {

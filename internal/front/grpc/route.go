@@ -5,9 +5,12 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -35,22 +38,37 @@ func (m messaging) QueryRoute(ctx context.Context, req *rmq.QueryRouteRequest) (
 		return nil, err
 	}
 	t, err := m.admin.Topic(ctx, req.GetTopic().GetName())
-	if err != nil {
+	if err != nil && !errors.Is(err, mq.ErrTopicNotFound) {
 		return nil, err
 	}
-	broker := &rmq.Broker{Name: m.o.Name, Endpoints: where}
-	types := acceptedTypes(&t)
 	resp := &rmq.QueryRouteResponse{Status: okay()}
+	if err == nil {
+		resp.MessageQueues = m.queuesOf(req.Topic, &t, where)
+	}
+	for _, p := range m.elsewhere(ctx, req.GetTopic()) {
+		resp.MessageQueues = append(resp.MessageQueues, p.queues...)
+	}
+	if len(resp.MessageQueues) == 0 {
+		return nil, err
+	}
+	// Every node says the same: clients choose among the queues by their order.
+	slices.SortStableFunc(resp.MessageQueues, func(a, b *rmq.MessageQueue) int {
+		return strings.Compare(a.GetBroker().GetName(), b.GetBroker().GetName())
+	})
+	return resp, nil
+}
+
+// queuesOf are a topic's queues here.
+func (s *Server) queuesOf(name *rmq.Resource, t *mq.Topic, where *rmq.Endpoints) (all []*rmq.MessageQueue) {
+	broker, types := &rmq.Broker{Name: s.o.Name, Endpoints: where}, acceptedTypes(t)
 	id := int32(0)
-	for _, part := range permissions(&t) {
+	for _, part := range permissions(t) {
 		for range part.count {
-			resp.MessageQueues = append(resp.MessageQueues, &rmq.MessageQueue{
-				Topic: req.Topic, Id: id, Permission: part.permission, Broker: broker, AcceptMessageTypes: types,
-			})
+			all = append(all, &rmq.MessageQueue{Topic: name, Id: id, Permission: part.permission, Broker: broker, AcceptMessageTypes: types})
 			id++
 		}
 	}
-	return resp, nil
+	return all
 }
 
 // queues are some that have a permission in common.
@@ -111,14 +129,19 @@ func (s *Server) advertised() *rmq.Endpoints {
 			port = int32(n)
 		}
 	}
-	scheme := rmq.AddressScheme_DOMAIN_NAME
-	if addr, err := netip.ParseAddr(host); err == nil {
-		scheme = rmq.AddressScheme_IPv4
-		if addr.Is6() {
-			scheme = rmq.AddressScheme_IPv6
-		}
+	return &rmq.Endpoints{Scheme: schemeOf(host), Addresses: []*rmq.Address{{Host: host, Port: port}}}
+}
+
+// schemeOf says what kind of address a host is.
+func schemeOf(host string) rmq.AddressScheme {
+	addr, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return rmq.AddressScheme_DOMAIN_NAME
+	case addr.Is6():
+		return rmq.AddressScheme_IPv6
 	}
-	return &rmq.Endpoints{Scheme: scheme, Addresses: []*rmq.Address{{Host: host, Port: port}}}
+	return rmq.AddressScheme_IPv4
 }
 
 // QueryAssignment answers with one entry for all queues, or, for a group that
@@ -134,6 +157,26 @@ func (m messaging) QueryAssignment(ctx context.Context, req *rmq.QueryAssignment
 	if err != nil {
 		return nil, err
 	}
+	resp := &rmq.QueryAssignmentResponse{Status: okay()}
+	resp.Assignments, err = m.assignments(ctx, req, where)
+	for _, p := range m.elsewhere(ctx, req.GetTopic()) {
+		theirs, failed := hand(ctx, m.Server, p.node, rmq.MessagingServiceClient.QueryAssignment, &rmq.QueryAssignmentRequest{
+			Topic: req.Topic, Group: req.Group, Endpoints: p.node.endpoints(),
+		})
+		if failed != nil {
+			m.log.Debug("a node is in no assignment: it does not answer", "broker", p.node.Name, "error", failed)
+			continue
+		}
+		resp.Assignments = append(resp.Assignments, theirs.GetAssignments()...)
+	}
+	if len(resp.Assignments) == 0 {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// assignments are those of this node.
+func (m messaging) assignments(ctx context.Context, req *rmq.QueryAssignmentRequest, where *rmq.Endpoints) (all []*rmq.Assignment, err error) {
 	t, err := m.admin.Topic(ctx, req.GetTopic().GetName())
 	if err != nil {
 		return nil, err
@@ -145,18 +188,15 @@ func (m messaging) QueryAssignment(ctx context.Context, req *rmq.QueryAssignment
 	if t.Perm&mq.PermWrite != 0 {
 		permission = rmq.Permission_READ_WRITE
 	}
-	resp := &rmq.QueryAssignmentResponse{Status: okay()}
 	add := func(id int32) {
-		resp.Assignments = append(resp.Assignments, &rmq.Assignment{MessageQueue: &rmq.MessageQueue{
-			Topic: req.Topic, Id: id, Permission: permission, Broker: broker,
-		}})
+		all = append(all, &rmq.Assignment{MessageQueue: &rmq.MessageQueue{Topic: req.Topic, Id: id, Permission: permission, Broker: broker}})
 	}
 	if !m.group(ctx, req.GetGroup().GetName()).ConsumeOrderly || t.Attributes[attributeType] == typeLite {
 		add(-1)
-		return resp, nil
+		return all, nil
 	}
 	for id := range t.ReadQueues {
 		add(id)
 	}
-	return resp, nil
+	return all, nil
 }

@@ -19,6 +19,9 @@ const maxBatch = 4096
 
 // SendMessage stores the messages.
 func (m messaging) SendMessage(ctx context.Context, req *rmq.SendMessageRequest) (*rmq.SendMessageResponse, error) {
+	if n := m.home(ctx, req.GetMessages()); n != nil {
+		return m.sendTo(ctx, n, req)
+	}
 	all, t, err := m.take(ctx, req.GetMessages())
 	if err != nil {
 		return nil, err
@@ -36,6 +39,20 @@ func (m messaging) SendMessage(ctx context.Context, req *rmq.SendMessageRequest)
 	}
 	resp.Status = merged(states)
 	return resp, nil
+}
+
+// sendTo hands messages to another node. Of a half message it has to find the
+// producer again.
+func (m messaging) sendTo(ctx context.Context, n *node, req *rmq.SendMessageRequest) (*rmq.SendMessageResponse, error) {
+	half := func(one *rmq.Message) bool {
+		return one.GetSystemProperties().GetMessageType() == rmq.MessageType_TRANSACTION
+	}
+	if slices.ContainsFunc(req.GetMessages(), half) {
+		if err := m.introduce(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	return hand(ctx, m.Server, n, rmq.MessagingServiceClient.SendMessage, req)
 }
 
 // take checks the messages of a call and returns them with their topic.
@@ -140,7 +157,7 @@ func (s *Server) entry(in *incoming, one *mq.Send, nth mq.QueueOffset) *rmq.Send
 		Offset: int64(one.Result.Offset + nth), RecallHandle: one.Result.Handle,
 	}
 	if in.kind == rmq.MessageType_TRANSACTION {
-		e.TransactionId = transactionID{one.Result.Offset, one.Result.Pos, in.id}.String()
+		e.TransactionId = transactionID{one.Result.Offset, one.Result.Pos, in.id, s.o.Name}.String()
 	}
 	return e
 }

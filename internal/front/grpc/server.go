@@ -56,12 +56,17 @@ type Server struct {
 	counts   map[string]*count
 	clients  *clients
 	filters  *filters
+	nodes    *nodes
 	renewing *renewing
 	// bodyLimit is what maxBody found last.
 	bodyLimit atomic.Pointer[bodyLimit]
 	unread    atomic.Int64  // bytes of messages that clients have not read
 	conns     atomic.Int64  // open
 	stopping  chan struct{} // closed when waiting calls shall end
+	// life ends, by end, when the server stops; what it does with other nodes for
+	// clients ends with it.
+	life context.Context
+	end  context.CancelFunc
 
 	// work counts what outlives the call that began it; Run waits for it.
 	work sync.WaitGroup
@@ -97,8 +102,9 @@ func New(ln net.Listener, o Options) (*Server, error) {
 	s := &Server{
 		o: o, broker: o.Broker, admin: o.Admin, log: o.Log, table: map[string]*operation{}, counts: map[string]*count{},
 		clients: newClients(), filters: newFilters(o.NoPropertyFilter), renewing: newRenewing(o.MaxRenewals),
-		health: health.NewServer(), stopping: make(chan struct{}),
+		health: health.NewServer(), stopping: make(chan struct{}), nodes: newNodes(),
 	}
+	s.life, s.end = context.WithCancel(context.Background())
 	for i := range operations {
 		s.table[operations[i].name] = &operations[i]
 		s.counts[operations[i].name] = &count{took: meter.NewHistogram(meter.RPCBounds)}
@@ -155,7 +161,11 @@ func (s *Server) EachCall(f func(call string, began, refused int64, took *meter.
 }
 
 // Close gives up a server that will not Run. During Run, end its ctx instead.
-func (s *Server) Close() error { return s.listener.Close() }
+func (s *Server) Close() error {
+	s.end()
+	s.closeNodes()
+	return s.listener.Close()
+}
 
 // Run serves until ctx ends. Then it accepts no more, answers what waits, lets
 // calls finish for Drain at most, gives back what was renewed for clients, and
@@ -173,6 +183,7 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.health.Shutdown()
 	close(s.stopping)
+	s.end()
 	cut := time.AfterFunc(s.o.Drain, s.grpc.Stop)
 	s.grpc.GracefulStop()
 	cut.Stop()
@@ -181,6 +192,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.closed = true
 	s.mu.Unlock()
 	s.work.Wait()
+	s.closeNodes()
 	s.giveUpRenewed()
 	s.clients.each(func(c *client) { s.leave(c) })
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {

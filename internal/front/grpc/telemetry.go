@@ -138,6 +138,7 @@ func (t *talk) settings(settings *rmq.Settings) error {
 		Status: okay(), Command: &rmq.TelemetryCommand_Settings{Settings: t.s.mergedSettings(t.stream.Context(), settings)},
 	}
 	t.client = c
+	t.s.tellNodes(c, settings)
 	if !c.attach(t.out, answer) {
 		return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d commands wait for the client to read them; read the stream", maxCommands)
 	}

@@ -186,7 +186,7 @@ func fit(code wire.Code) (req *wire.Command, entries []string) {
 		wire.DeleteSubscriptionGroupList:          `{"groupNameList":["G"]}`,
 	}
 	req = request(code, nil, bodies[code])
-	names := map[string]string{"topic": "T", "b": "T", "topicList": "T", "consumerGroup": "G", "group": "G", "groupName": "G", "srcGroup": "G", "destGroup": "G", "compareGroup": "G", "filterGroups": "G"}
+	names := map[string]string{"topic": "T", "b": "T", "parentTopic": "T", "topicList": "T", "consumerGroup": "G", "group": "G", "groupName": "G", "srcGroup": "G", "destGroup": "G", "compareGroup": "G", "filterGroups": "G"}
 	for key, value := range names {
 		req.Fields = req.Fields.Add(key, value)
 	}

@@ -76,7 +76,7 @@ func TestErrorThatIsNobodysFaultButOursIsLogged(t *testing.T) {
 
 func TestRequestCodeWithoutAHandlerSaysSo(t *testing.T) {
 	r := newRig(t)
-	for _, code := range []wire.Code{wire.RegisterBroker, wire.GetBrokerLiteInfo, wire.GetRouteInfoByTopic, 12345} {
+	for _, code := range []wire.Code{wire.RegisterBroker, wire.GetRouteInfoByTopic, 12345} {
 		resp := r.call(code, nil, "body")
 		r.want(wire.CodeRequestCodeNotSupported, resp)
 		if want := fmt.Sprintf(" request type %d not supported", int32(code)); !strings.HasPrefix(resp.Remark, want) {

@@ -191,6 +191,39 @@ func (f *fake) InHand(_ context.Context, group string, q mq.Queue, at mq.QueueOf
 	return mq.InHand{Since: time.UnixMilli(1000), Until: time.UnixMilli(61000), Tries: 2}, nil
 }
 
+func (f *fake) LiteFigures(context.Context) mq.LiteFigures {
+	return mq.LiteFigures{Lights: 7, MaxLights: 9, Subscriptions: 5, Lifetimes: map[string]int32{"P": 30}, Groups: map[string][]string{"P": {"G"}}}
+}
+
+func (f *fake) LiteParent(_ context.Context, topic string) (mq.LiteParent, error) {
+	f.did("lite parent %s", topic)
+	return mq.LiteParent{Topic: topic, Lifetime: 30, Groups: []string{"G"}, Lites: 3, Lights: 7}, f.fails()
+}
+
+func (f *fake) LiteTopic(_ context.Context, parent, lite string) (mq.LiteTopic, error) {
+	f.did("lite topic %s %s", parent, lite)
+	return mq.LiteTopic{Min: 1, Max: 4, Last: time.UnixMilli(5000), Subscribers: []mq.LiteSubscriber{{Group: "G", Client: "a"}}}, f.fails()
+}
+
+func (f *fake) LiteClient(_ context.Context, parent, group, client string, limit int) (mq.LiteClient, error) {
+	f.did("lite client %s %s %s %d", parent, group, client, limit)
+	return mq.LiteClient{Known: client != "unknown", Seen: time.UnixMilli(5000), Count: 2, Queues: []string{"%LMQ%$P$x"}}, f.fails()
+}
+
+func (f *fake) LiteLag(_ context.Context, group, lite string, limit int) (mq.LiteLag, error) {
+	f.did("lite lag %s %q %d", group, lite, limit)
+	l := mq.LiteLag{Parent: "P", Behind: 3, Earliest: time.UnixMilli(5000), ByCount: []mq.LiteBehind{{Lite: "x", Behind: 3, Earliest: time.UnixMilli(5000)}}}
+	if lite == "x" {
+		l.One = &mq.LitePlace{End: 4, At: 1, Last: time.UnixMilli(4000)}
+	}
+	return l, f.fails()
+}
+
+func (f *fake) LookForLites(_ context.Context, group, client string) error {
+	f.did("look for lites %s %s", group, client)
+	return f.fails()
+}
+
 func (f *fake) MessageGroups(_ context.Context, group, topic string) ([]mq.MessageGroup, error) {
 	f.did("groups %s %s", group, topic)
 	return []mq.MessageGroup{{

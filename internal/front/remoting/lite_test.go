@@ -73,3 +73,37 @@ func TestAcknowledgementOfALiteMessageNamesItsLiteTopic(t *testing.T) {
 		t.Errorf("acknowledged %+v", a)
 	}
 }
+
+func TestOperatorsAskAboutLiteTopics(t *testing.T) {
+	r := newRig(t)
+	for _, c := range []struct {
+		code wire.Code
+		h    wire.Header
+		want string
+	}{
+		{wire.GetBrokerLiteInfo, nil, `"groupMeta":{"P":["G"]},"liteSubscriptionCount":5,"maxLmqNum":9`},
+		{wire.GetParentTopicInfo, &wire.GetParentTopicInfoRequest{Topic: "P"}, `{"groups":["G"],"liteTopicCount":3,"lmqNum":7,"topic":"P","ttl":30}`},
+		{
+			wire.GetLiteTopicInfo, &wire.GetLiteTopicInfoRequest{ParentTopic: "P", LiteTopic: "x"},
+			`"subscriber":[{"clientId":"a","group":"G"}],"topicOffset":{"lastUpdateTimestamp":5000,"maxOffset":4,"minOffset":1}`,
+		},
+		{wire.GetLiteClientInfo, &wire.GetLiteClientInfoRequest{ParentTopic: "P", Group: "G", ClientID: "a"}, `"liteTopicCount":2,"liteTopicSet":["%LMQ%$P$x"]`},
+		{wire.GetLiteClientInfo, &wire.GetLiteClientInfoRequest{ParentTopic: "P", Group: "G", ClientID: "unknown", MaxCount: 3}, `"lastAccessTime":-1,"lastConsumeTime":0,"liteTopicCount":-1`},
+		{wire.GetLiteGroupInfo, &wire.GetLiteGroupInfoRequest{Group: "G", TopK: 5}, `"lagCountTopK":[{"earliestUnconsumedTimestamp":5000,"lagCount":3,"liteTopic":"x"}]`},
+		{wire.GetLiteGroupInfo, &wire.GetLiteGroupInfoRequest{Group: "G", LiteTopic: "x"}, `"liteTopicOffsetWrapper":{"brokerOffset":4,"consumerOffset":1,"lastTimestamp":4000,`},
+		{wire.GetLiteGroupInfo, &wire.GetLiteGroupInfoRequest{Group: "G", LiteTopic: "y"}, `"totalLagCount":-1`},
+		{wire.TriggerLiteDispatch, &wire.TriggerLiteDispatchRequest{Group: "G", ClientID: "a"}, ""},
+	} {
+		if body := string(r.good(c.code, c.h, "").Body); !strings.Contains(body, c.want) {
+			t.Errorf("%v: answered %s, want %s", c.code, body, c.want)
+		}
+	}
+	want := []string{
+		"lite parent P", "lite topic P x", "lite client P G a 1000", "lite client P G unknown 3", `lite lag G "" 5`, `lite lag G "x" 0`, `lite lag G "y" 0`, "look for lites G a",
+	}
+	if !slices.Equal(r.fake.byHand, want) {
+		t.Errorf("the broker was asked %q, want %q", r.fake.byHand, want)
+	}
+	r.fake.err = mq.ErrInvalid
+	r.want(wire.CodeInvalidParameter, r.call(wire.GetParentTopicInfo, &wire.GetParentTopicInfoRequest{Topic: "P"}, ""))
+}

@@ -175,6 +175,10 @@ var (
 	groupClone   = of(groupOf(auth.Get, "srcGroup"), groupOf(auth.Update, "destGroup"), topicOf(auth.Update, "topic").ifNamed())
 	groupCorrect = of(topicOf(auth.Get, "topic"), groupOf(auth.Get, "compareGroup"), groupOf(auth.Get, "filterGroups").each(","))
 
+	liteTopicGet  = of(topicOf(auth.Get, "parentTopic"))
+	liteClientGet = of(topicOf(auth.Get, "parentTopic"), groupOf(auth.Get, "group"))
+	groupUpdate   = of(groupOf(auth.Update, "group"))
+
 	clusterGet   = of(clusterOf(auth.Get))
 	clusterWrite = of(clusterOf(auth.Update))
 )

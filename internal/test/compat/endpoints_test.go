@@ -27,6 +27,7 @@ type prepared struct {
 	more    string // types of further topics, each with a group, named PREFIX_SCENARIO_TYPE
 
 	exclusive bool   // a lite topic is one client's of the group
+	wildcard  bool   // the group gets all lite topics
 	bound     string // the group's topic, if that is of type LITE
 }
 
@@ -43,6 +44,7 @@ var preparations = map[string]prepared{
 	"priority":             {kind: "PRIORITY"},
 	"lite":                 {kind: "LITE", ordered: true},
 	"lite_exclusive":       {kind: "LITE", exclusive: true},
+	"lite_wildcard":        {kind: "LITE", wildcard: true},
 	"retry_to_dead_letter": {tries: 3, dead: 1},
 	"simple_dead_letter":   {tries: 2, dead: 1},
 	"type_refused":         {kind: "FIFO", more: "DELAY NORMAL"},
@@ -57,7 +59,7 @@ var preparations = map[string]prepared{
 
 // endpointScenarios are what each gRPC client does, as far as its library can.
 var endpointScenarios = map[string][]string{
-	"grpc-java": strings.Fields(`send_receive_ack plaintext push lite lite_exclusive fifo fifo_dead_letter fifo_one_group_fails delay delay_recall transaction transaction_check
+	"grpc-java": strings.Fields(`send_receive_ack plaintext push lite lite_exclusive lite_wildcard fifo fifo_dead_letter fifo_one_group_fails delay delay_recall transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
 		priority resume_where_left cross_to_grpc cross_to_remoting cross_offsets cross_dead_letter`),
 	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter fifo_one_group_fails delay transaction transaction_check
@@ -207,6 +209,9 @@ func makeGroup(t *testing.T, cluster *against.Cluster, group string, p prepared)
 	}
 	if p.exclusive {
 		attributes["+lite.sub.model"] = "Exclusive"
+	}
+	if p.wildcard {
+		attributes["+lite.sub.wildcard"] = "true"
 	}
 	body, err := json.Marshal(map[string]any{
 		"groupName": group, "attributes": attributes, "consumeEnable": true, "consumeFromMinEnable": true, "consumeBroadcastEnable": true,

@@ -50,6 +50,7 @@ public final class Endpoints {
         d.put("retry_to_dead_letter", Listening::toDeadLetters);
         d.put("lite", Lite::push);
         d.put("lite_exclusive", Lite::exclusive);
+        d.put("lite_wildcard", Lite::wildcard);
 
         d.put("delay", Publishing::delay);
         d.put("delay_recall", Publishing::recall);

@@ -4,6 +4,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicBoolean;
 
+import org.apache.rocketmq.client.apis.ClientException;
 import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
 import org.apache.rocketmq.client.apis.consumer.LitePushConsumer;
 import org.apache.rocketmq.client.apis.consumer.OffsetOption;
@@ -45,6 +46,32 @@ final class Lite {
         send(producer, c, "c", "c-0003");
         want.add("c-0003");
         letters.awaitExactly(want, 30);
+    }
+
+    /** A group with lite.sub.wildcard gets the messages of all lite topics, shared among its clients, and names none. */
+    static void wildcard(Case c, Dial d) throws Exception {
+        Producer producer = d.producer(c.topic());
+        send(producer, c, "a", "a-0000");
+        send(producer, c, "b", "b-0000");
+        Letters letters = new Letters();
+        d.lite(c.group(), c.topic(), letters.listener());
+        LitePushConsumer other = d.lite(c.group(), c.topic(), letters.listener());
+        Set<String> want = new TreeSet<>(Set.of("a-0000", "b-0000"));
+        letters.awaitExactly(want, 60);
+        for (int i = 1; i < 4; i++) {
+            for (String lite : new String[] {"a", "b", "c"}) {
+                send(producer, c, lite, lite + "-000" + i);
+                want.add(lite + "-000" + i);
+            }
+        }
+        letters.awaitExactly(want, 30);
+        letters.all().forEach(m -> Check.same(m.getLiteTopic().orElse(null), Letters.body(m).substring(0, 1), "lite topic"));
+        try {
+            other.subscribeLite("a");
+        } catch (ClientException e) {
+            return;
+        }
+        throw new AssertionError("a client of such a group could name a lite topic");
     }
 
     /** A lite topic that another client takes over is told to be gone, and no more messages of it come. */
