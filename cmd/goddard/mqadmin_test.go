@@ -52,8 +52,7 @@ func oldCommands(t *testing.T) []oldCommand {
 }
 
 // elsewhere are commands that are neither here nor refused, with the reason.
-var elsewhere = map[string]string{
-}
+var elsewhere = map[string]string{}
 
 // adminCommand finds `goddard admin NAME`.
 func adminCommand(name string) *cobra.Command {
