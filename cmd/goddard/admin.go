@@ -53,6 +53,11 @@ and name servers. -n names the name server; without it NAMESRV_ADDR does, or
 		family("fifo", "See and park message groups that hold themselves up",
 			fifoList(ours("list GROUP TOPIC")), fifoPark(ours("park GROUP TOPIC MESSAGE-GROUP")),
 			fifoRelease(ours("release GROUP TOPIC MESSAGE-GROUP")), fifoBury(ours("bury GROUP TOPIC MESSAGE-GROUP"))),
+		family("user", "See and change who may log in",
+			userCreate(ours("create USER")), userUpdate(ours("update USER")), userDelete(ours("delete USER")), userGet(ours("get USER")), userList(ours("list")), userCopy(ours("copy [USER,USER]"))),
+		family("acl", "See and change who may do what",
+			aclCreate(ours("create USER")), aclUpdate(ours("update USER")), aclDelete(ours("delete USER")), aclGet(ours("get USER")), aclList(ours("list")),
+			aclCopy(ours("copy [USER,USER]")), aclImport(ours("import FILE")), aclExplain(ours("explain USER RESOURCE"))),
 		family("lite", "See lite topics and who wants them",
 			liteStatus(ours("status")), liteParent(ours("parent PARENT")), liteTopic(ours("topic PARENT LITE-TOPIC")),
 			liteClient(ours("client PARENT GROUP CLIENT-ID")), liteGroup(ours("group PARENT GROUP", "lag")), liteLook(ours("look PARENT GROUP"))),
@@ -208,7 +213,11 @@ func (o *operation) run(do func(context.Context, *admin.Cluster) error, wants ..
 		if err != nil {
 			return err
 		}
-		cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(o.door.namesrv), Timeout: o.timeout, TLS: secure})
+		who, err := o.door.access.find()
+		if err != nil {
+			return err
+		}
+		cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(o.door.namesrv), Timeout: o.timeout, TLS: secure, Credentials: who})
 		if err != nil {
 			return err
 		}

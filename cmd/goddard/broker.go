@@ -14,8 +14,8 @@ func newBroker() *cobra.Command {
 		Short: "Run a broker alone",
 		Long: `Run a broker that registers with name servers elsewhere, ours or RocketMQ's.
 It listens on all addresses, as RocketMQ's does, unless --listen says otherwise.`,
-		Example: `  goddard broker -n 127.0.0.1:9876
-  goddard broker -n '10.0.0.5:9876;10.0.0.6:9876' -c broker.conf
+		Example: `  goddard broker -n 127.0.0.1:9876 --listen 127.0.0.1
+  goddard broker -n '10.0.0.5:9876;10.0.0.6:9876' -c broker.conf --insecure
   goddard broker -c broker.conf -p`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -27,6 +27,6 @@ It listens on all addresses, as RocketMQ's does, unless --listen says otherwise.
 	}
 	c.Flags().BoolVarP(&all, "print-config", "p", false, "print all settings and exit")
 	c.Flags().BoolVarP(&important, "print-important-config", "m", false, "print the important settings and exit")
-	s.register(c, "data", "listen", "listen-port", "fast-port", "grpc-port", "http-port", "advertise", "namesrv", "log-level")
+	s.register(c, "data", "listen", "listen-port", "fast-port", "grpc-port", "http-port", "advertise", "namesrv", "log-level", "authentication", "authorization", "insecure")
 	return c
 }

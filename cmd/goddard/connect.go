@@ -21,6 +21,7 @@ import (
 type door struct {
 	namesrv string
 	peers   gate.Peers
+	access  credentials
 }
 
 // register adds the flags, -n as mqadmin's users type it. short is the letter
@@ -28,6 +29,7 @@ type door struct {
 func (d *door) register(f *pflag.FlagSet, short string) {
 	f.StringVarP(&d.namesrv, "namesrv", short, "", "name servers, 'host:port;host:port' (default $NAMESRV_ADDR or 127.0.0.1:9876)")
 	d.registerTLS(f)
+	d.access.register(f)
 }
 
 // registerTLS adds the flags of encryption.
@@ -63,7 +65,11 @@ func (d *door) options(c *cobra.Command) (remote.Options, error) {
 		return remote.Options{}, err
 	}
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return remote.Options{NameServers: nameServers(d.namesrv), TLS: secure, Log: log}, nil
+	who, err := d.access.find()
+	if err != nil {
+		return remote.Options{}, err
+	}
+	return remote.Options{NameServers: nameServers(d.namesrv), TLS: secure, Credentials: who, Log: log}, nil
 }
 
 // connect prepares a client of the cluster behind the name servers.

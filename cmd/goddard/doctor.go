@@ -19,6 +19,7 @@ import (
 	"github.com/goddardmq/goddard/internal/admin"
 	"github.com/goddardmq/goddard/internal/doctor"
 	"github.com/goddardmq/goddard/internal/node"
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/spf13/cobra"
 )
 
@@ -40,7 +41,8 @@ const (
 // A visit is a look at a configuration, this machine and a running server.
 type visit struct {
 	settings settings
-	door     door // for its TLS only
+	door     door // for its TLS and its credentials
+	who      rpc.Credentials
 	out      output
 	c        node.Config
 	findings []doctor.Finding
@@ -67,6 +69,7 @@ is 1 if there is a problem.`,
 	}
 	d.settings.register(c, shownSettings...)
 	d.door.registerTLS(c.Flags())
+	d.door.access.register(c.Flags())
 	d.out.register(c.Flags(), "o")
 	return c
 }
@@ -77,6 +80,9 @@ func (d *visit) run(c *cobra.Command) error {
 		return err
 	}
 	d.c = d.c.WithDefaults()
+	if d.who, err = d.door.access.find(); err != nil {
+		return err
+	}
 	d.clock = doctor.Watch(c.Context(), watchTime)
 	d.config()
 	d.disk()
@@ -125,6 +131,9 @@ func (d *visit) config() {
 	}
 	if err := d.c.Validate(); err != nil {
 		d.find("config", bad, err.Error(), "correct it; docs/CONFIG.md lists what is allowed")
+	}
+	if err := d.c.Exposed(); err != nil {
+		d.find("config", bad, "the server would not start: "+err.Error(), "")
 	}
 	if len(d.c.Namesrvs) == 0 {
 		d.add(doctor.Exposure{Listens: d.c.Listen, Asks: d.c.Auth.Authentication, Insecure: d.c.Auth.Insecure, TLSOnly: d.c.Door.Only}.Judge()...)
@@ -288,7 +297,7 @@ func (d *visit) ask(ctx context.Context, namesrv string, blame bool) (answers, l
 		d.find("server", bad, err.Error(), "")
 		return false, false
 	}
-	cluster, err := admin.Dial(admin.Options{Namesrvs: []string{namesrv}, Timeout: dialTime, TLS: secure})
+	cluster, err := admin.Dial(admin.Options{Namesrvs: []string{namesrv}, Timeout: dialTime, TLS: secure, Credentials: d.who})
 	if err != nil {
 		d.find("server", bad, err.Error(), "")
 		return false, false

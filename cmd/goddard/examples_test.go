@@ -105,7 +105,7 @@ func startExampleNode(t *testing.T) *exampleNode {
 		running.Wait()
 	})
 	n.await(t)
-	n.words = []string{"127.0.0.1:9876", n.namesrv, "127.0.0.1:10911", n.broker}
+	n.words = []string{"127.0.0.1:9876", n.namesrv, "127.0.0.1:10911", n.broker, "10.0.0.5:10911", n.broker, "10.0.0.6:10911", n.broker}
 	return n
 }
 
@@ -172,6 +172,7 @@ func (n *exampleNode) prepare(t *testing.T) {
 	reader.Attributes = map[string]string{"+lite.bind.topic": "chats"}
 	_, err = n.cluster.PutGroup(ctx, to, reader)
 	must("group talkers", err)
+	n.prepareAccess(t, must)
 	must("order", n.cluster.PutKV(ctx, mq.OrderTopicNamespace, "orders", "broker-a:8"))
 	beat := wire.NewRequest(wire.HeartBeat, nil)
 	beat.Body = []byte(`{"clientID":"10.0.0.1@1","producerDataSet":[{"groupName":"shop"}],"consumerDataSet":[{"groupName":"billing",` +
@@ -185,10 +186,26 @@ func (n *exampleNode) prepare(t *testing.T) {
 	_, err = n.cluster.ResetOffsets(ctx, admin.Target{}, admin.Reset{Group: "billing", Topic: "orders", Latest: true, Queue: -1})
 	must("offsets", err)
 	for file, text := range map[string]string{
+		"alice.txt": "another secret", "plain_acl.yml": "accounts:\n- accessKey: RocketMQ\n  secretKey: '12345678'\n  defaultTopicPerm: SUB\n",
 		"topics.json": `[{"topicName":"orders"}]`, "groups.json": `[{"groupName":"billing"}]`, "fixed.json": `{"order":7}`,
 	} {
 		must(file, os.WriteFile(file, []byte(text), 0o644))
 	}
+}
+
+// prepareAccess makes the user that examples name, with a policy, and a limit.
+func (n *exampleNode) prepareAccess(t *testing.T, must func(string, error)) {
+	t.Helper()
+	ctx, to := t.Context(), admin.Target{Addr: n.broker}
+	if users, err := n.cluster.Users(ctx, to, "alice"); err != nil || len(users) == 0 {
+		_, err = n.cluster.CreateUser(ctx, to, wire.UserInfo{Username: "alice", Password: "a good secret"})
+		must("user alice", err)
+	}
+	_, err := n.cluster.PutACL(ctx, to, wire.ACLInfo{Subject: "User:alice", Policies: []wire.PolicyInfo{{
+		PolicyType: "Custom", Entries: []wire.PolicyEntryInfo{{Resource: "Topic:orders", Actions: []string{"Get"}, Decision: "Allow"}},
+	}}})
+	must("policy of alice", err)
+	must("limit", n.cluster.PutLimit(ctx, to, mq.LimitRule{Scope: "ADDRESS", Name: "*", Connections: 1000}))
 }
 
 // send stores a message in queue 0 of a topic and returns its offset id.
@@ -224,6 +241,8 @@ func (n *exampleNode) try(t *testing.T, line string) {
 	id := sent.OffsetMsgID
 	args := shellWords(t, line)[1:]
 	switch {
+	case strings.HasPrefix(line, "goddard admin user create"):
+		n.run(t, "admin", "user", "delete", "alice")
 	case args[1] == "dlq":
 		id = n.send(t, mq.DLQTopic("audit"), "dead", mq.PropUniqueKey, key, mq.PropRetryTopic, "orders", "region", "eu").OffsetMsgID
 	case args[1] == "transaction":

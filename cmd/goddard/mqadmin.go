@@ -72,6 +72,12 @@ func mqadminCommands() []*cobra.Command {
 		liteClient(mqadmin("getLiteClientInfo", "-p chats -g talkers -c 10.0.0.1@7@0@abc")),
 		liteGroup(mqadmin("getLiteGroupInfo", "-p chats -g talkers")),
 		liteLook(mqadmin("triggerLiteDispatch", "-p chats -g talkers")),
+		userCreate(mqadmin("createUser", "-c DefaultCluster -u shop -p 'a good secret' -t Normal")), userUpdate(mqadmin("updateUser", "-c DefaultCluster -u alice -s disable")),
+		userDelete(mqadmin("deleteUser", "-c DefaultCluster -u alice")), userGet(mqadmin("getUser", "-c DefaultCluster -u alice")),
+		userList(mqadmin("listUser", "-c DefaultCluster")), userCopy(mqadmin("copyUser [-u USER,USER]", "-f 127.0.0.1:10911 -t 127.0.0.1:10911 -u alice")),
+		aclCreate(mqadmin("createAcl", "-c DefaultCluster -s User:alice -r Topic:orders -a Pub -d Allow")), aclUpdate(mqadmin("updateAcl", "-c DefaultCluster -s User:alice -r Topic:orders -a Sub -d Allow")),
+		aclDelete(mqadmin("deleteAcl", "-c DefaultCluster -s User:alice")), aclGet(mqadmin("getAcl", "-c DefaultCluster -s User:alice")),
+		aclList(mqadmin("listAcl", "-c DefaultCluster")), aclCopy(mqadmin("copyAcl [-s SUBJECT,SUBJECT]", "-f 127.0.0.1:10911 -t 127.0.0.1:10911 -s User:alice")),
 	}
 }
 
@@ -126,6 +132,12 @@ var oldFlags = map[string]string{
 	"lastKey":                      "after",
 	"index":                        "from",
 	"popShareQueueNum":             "share",
+	"userType":                     "type",
+	"userStatus":                   "status",
+	"resources":                    "resource",
+	"sourceIp":                     "source",
+	"fromBroker":                   "from",
+	"toBroker":                     "to",
 	"clientId":                     "client",
 	"queueId":                      "queue",
 	"routeTopic":                   "route-topic",

@@ -17,8 +17,8 @@ func newNamesrv() *cobra.Command {
 		Short: "Run the name server alone",
 		Long: `Run the name server alone. It listens on all addresses, as RocketMQ's does,
 unless --listen says otherwise. -p alone prints the settings, as with mqnamesrv.`,
-		Example: `  goddard namesrv
-  goddard namesrv -p 9877
+		Example: `  goddard namesrv --listen 127.0.0.1
+  goddard namesrv -p 9877 --insecure
   goddard namesrv -c namesrv.conf -p`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -37,6 +37,6 @@ unless --listen says otherwise. -p alone prints the settings, as with mqnamesrv.
 	}
 	c.Flags().StringVarP(&port, "port", "p", "", "`PORT` to listen on (default 9876); without PORT: print the settings and exit")
 	c.Flags().Lookup("port").NoOptDefVal = printSettings
-	s.register(c, "data", "listen", "log-level")
+	s.register(c, "data", "listen", "log-level", "authentication", "authorization", "insecure")
 	return c
 }

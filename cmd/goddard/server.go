@@ -12,7 +12,7 @@ import (
 )
 
 // shownSettings are the settings that --help of a server lists.
-var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "grpc-port", "http-port", "namesrv-port", "advertise", "namesrv", "log-level"}
+var shownSettings = []string{"data", "listen", "listen-port", "fast-port", "grpc-port", "http-port", "namesrv-port", "advertise", "namesrv", "log-level", "authentication", "authorization", "insecure"}
 
 // newServer is `goddard` itself: everything in one process.
 func newServer() *cobra.Command {
@@ -25,7 +25,7 @@ server and a broker that RocketMQ's clients use unchanged.
 
 Every setting of docs/CONFIG.md is a flag; the usual ones are listed below.`,
 		Example: `  goddard
-  goddard --listen 0.0.0.0 --data /var/lib/goddard
+  goddard --listen 0.0.0.0 --authentication true --authorization true --data /var/lib/goddard
   goddard -c goddard.conf`,
 		Version:       version(),
 		Args:          noArguments,
@@ -63,9 +63,17 @@ func serve(c *cobra.Command, role node.Role, s *settings) error {
 		return err
 	}
 	greet(c.OutOrStdout(), role, n)
+	tellFirstUser(c.OutOrStdout(), n)
 	notify("READY=1") // ports are open, and requests wait there
 	defer context.AfterFunc(c.Context(), func() { notify("STOPPING=1") })()
 	return n.Run(c.Context())
+}
+
+// tellFirstUser says who may come in where nobody could; it is said once.
+func tellFirstUser(w io.Writer, n *node.Node) {
+	if name, password, ok := n.FirstUser(); ok {
+		fmt.Fprintf(w, "There was no user, so one was made that may do everything. This is shown once:\n  access key  %s\n  secret key  %s\n", name, password)
+	}
 }
 
 // greet says what listens where and what to try next.

@@ -27,11 +27,17 @@ func (s *settings) register(c *cobra.Command, shown ...string) {
 	f := c.Flags()
 	f.StringVarP(&s.file, "config", "c", "", "`FILE` of settings; RocketMQ's broker.conf and namesrv.conf work as they are")
 	for _, setting := range node.Settings() {
+		if setting.Secret { // the list of processes shows flags to everybody
+			continue
+		}
 		short := ""
 		if setting.Name == "namesrv" && !s.plain {
 			short = "n"
 		}
 		f.VarP(settingFlag{setting.Name, s.flags}, setting.Name, short, setting.Doc())
+		if setting.Name == "insecure" {
+			f.Lookup(setting.Name).NoOptDefVal = "true"
+		}
 		f.Lookup(setting.Name).Hidden = !slices.Contains(shown, setting.Name)
 	}
 }

@@ -49,6 +49,7 @@ type Access struct {
 	// replacing it.
 	changing sync.Mutex
 	first    *User // that Open made up
+	own      *member
 }
 
 // A table is who there is and who may do what. It does not change but for the
@@ -86,7 +87,7 @@ func Open(rows Rows, o Options) (*Access, error) {
 	if rows == nil {
 		rows = memory{}
 	}
-	a := &Access{o: o, rows: rows}
+	a := &Access{o: o, rows: rows, own: newMember(User{Name: ownName, Secret: newSecret(), Type: Super}, nil)}
 	users, acls := map[string]User{}, map[string]*ACL{}
 	err := rows.Scan(userRows, func(name string, value []byte) error {
 		u, err := decodeUser(name, value)
@@ -116,6 +117,21 @@ func Open(rows Rows, o Options) (*Access, error) {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
+}
+
+// ownName is who this process is to itself; no user can have it.
+const ownName = "(this server)"
+
+// Own is who this process is where it asks itself something by its own ports. The
+// secret is made up at each start and kept nowhere.
+func (a *Access) Own() (user, secret string) { return a.own.Name, string(a.own.Secret) }
+
+// member is a user, or the process itself; nil if there is none of the name.
+func (a *Access) member(name string) *member {
+	if name == ownName {
+		return a.own
+	}
+	return a.table.Load().members[name]
 }
 
 // Close closes the audit log.
@@ -152,7 +168,7 @@ func (a *Access) FirstUser() (name, secret string, ok bool) {
 // Authenticate finds out whether mac is the user's signature of the parts, one
 // after the other. what names the request, for the audit log.
 func (a *Access) Authenticate(by mq.Caller, mac []byte, parts [][]byte, what string) error {
-	m := a.table.Load().members[by.User]
+	m := a.member(by.User)
 	if m != nil && !m.Disabled && m.signed(mac, parts) {
 		return nil
 	}
@@ -188,7 +204,7 @@ func (a *Access) Rejected(by mq.Caller, what, format string, args ...any) error 
 // the request, for the audit log.
 func (a *Access) Authorize(by mq.Caller, need Need, what string) error {
 	t := a.table.Load()
-	m := t.members[by.User]
+	m := a.member(by.User)
 	if m != nil && !m.Disabled {
 		if m.Type == Super {
 			return nil
@@ -239,13 +255,26 @@ func (a *Access) Login(_ context.Context, user, password string) (mq.Caller, err
 	return mq.Caller{}, err
 }
 
-// Allowed finds out whether somebody may do something with a resource. Without
-// authorization everybody may.
-func (a *Access) Allowed(_ context.Context, by mq.Caller, action Actions, r Resource) error {
+// Allowed finds out whether somebody may do something with a resource, in the
+// words of policies: GET on Topic:orders. Without authorization whoever is a user
+// may do everything.
+func (a *Access) Allowed(_ context.Context, by mq.Caller, action, resource string) error {
+	m := a.member(by.User)
+	if a.o.Authentication && (m == nil || m.Disabled) {
+		return a.unauthenticated(m, by, "console")
+	}
 	if !a.o.Authorization {
 		return nil
 	}
-	return a.Authorize(by, Need{r, action}, "console")
+	actions, err := ParseActions([]string{action})
+	if err != nil {
+		return err
+	}
+	r, err := ParseResource(resource)
+	if err != nil {
+		return err
+	}
+	return a.Authorize(by, Need{r, actions}, "console")
 }
 
 // Explanation is what decides about a need, with everything else that fits.

@@ -242,3 +242,48 @@ func TestAuthorizationNeedsAuthentication(t *testing.T) {
 		t.Errorf("opened with %v", err)
 	}
 }
+
+func TestConsolesAskInWords(t *testing.T) {
+	a := open(t, kept{}, on)
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	must(t, a.PutACL("alice", acl(t, entry(t, "Topic:orders", "Get", "Allow"))))
+	ctx := context.Background()
+	alice, err := a.Login(ctx, "alice", "alicesecret")
+	must(t, err)
+	must(t, a.Allowed(ctx, alice, "GET", "Topic:orders"))
+	for _, ask := range [][2]string{{"UPDATE", "Topic:orders"}, {"GET", "Topic:other"}, {"LIST", "Topic:*"}, {"GET", "*"}, {"GET", "Cluster:C"}} {
+		if err := a.Allowed(ctx, alice, ask[0], ask[1]); !errors.Is(err, ErrForbidden) {
+			t.Errorf("%v: %v", ask, err)
+		}
+	}
+	if err := a.Allowed(ctx, alice, "GET", "nonsense"); err == nil {
+		t.Error("nonsense is allowed")
+	}
+	if err := a.Allowed(ctx, mq.Caller{}, "GET", "Topic:orders"); !errors.Is(err, ErrUnauthenticated) {
+		t.Errorf("nobody: %v", err)
+	}
+	o := on
+	o.Authorization = false
+	a = open(t, kept{}, o)
+	must(t, a.Allowed(ctx, root, "UPDATE", "*"))
+	if err := a.Allowed(ctx, mq.Caller{User: "gone"}, "GET", "*"); !errors.Is(err, ErrUnauthenticated) {
+		t.Errorf("a user who is gone: %v", err)
+	}
+}
+
+func TestTheProcessIsSomebodyToItselfAlone(t *testing.T) {
+	a, b := open(t, kept{}, on), open(t, kept{}, on)
+	name, secret := a.Own()
+	own, parts := mq.Caller{User: name}, [][]byte{[]byte("x")}
+	must(t, a.Authenticate(own, Sign(Secret(secret), parts...), parts, ""))
+	must(t, a.Authorize(own, Need{ClusterNamed("C"), Update}, ""))
+	if err := b.Authenticate(own, Sign(Secret(secret), parts...), parts, ""); !errors.Is(err, ErrUnauthenticated) {
+		t.Errorf("another process: %v", err)
+	}
+	if err := a.CreateUser(root, User{Name: name, Secret: "longenough"}); !errors.Is(err, mq.ErrInvalid) {
+		t.Errorf("its name can be taken: %v", err)
+	}
+	if got := a.Users("server"); len(got) > 0 {
+		t.Errorf("it is listed: %+v", got)
+	}
+}

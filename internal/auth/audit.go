@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -79,9 +78,6 @@ func (a *audit) room(second int64) (note bool, dropped int) {
 
 // Did notes what an operator did, or tried to; err is nil if it went well.
 func (a *Access) Did(by mq.Caller, what string, err error, resources ...string) {
-	if errors.Is(err, ErrUnauthenticated) || errors.Is(err, ErrForbidden) {
-		return // noted as denied
-	}
 	result := "ok"
 	if err != nil {
 		result = err.Error()

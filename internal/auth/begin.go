@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"os"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -37,6 +38,9 @@ func (a *Access) begin() error {
 	}
 	if !a.o.Authentication || a.anySuper() {
 		return nil
+	}
+	if _, forgets := a.rows.(memory); forgets {
+		return errors.New("a name server by itself keeps no users, and would let nobody in: give init-user, or inner-credentials, which brokers register with")
 	}
 	u := User{Name: firstName, Secret: newSecret(), Type: Super}
 	if err := a.replace(a.table.Load(), newMember(u, nil)); err != nil {

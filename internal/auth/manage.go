@@ -24,7 +24,7 @@ func (a *Access) CreateUser(by mq.Caller, u User) error {
 	if err := u.check(); err != nil {
 		return err
 	}
-	if u.Type == Super && !a.super(t, by) {
+	if u.Type == Super && !a.super(by) {
 		return refuse(ErrForbidden, "The super user can only be create by super user, which User:%s is not", by.User)
 	}
 	if t.members[u.Name] != nil {
@@ -55,7 +55,7 @@ func (a *Access) UpdateUser(by mq.Caller, name string, c UserChange) error {
 	if c.Disabled != nil {
 		u.Disabled = *c.Disabled
 	}
-	if (old.Type == Super || u.Type == Super) && !a.super(t, by) {
+	if (old.Type == Super || u.Type == Super) && !a.super(by) {
 		return refuse(ErrForbidden, "The super user can only be update by super user, which User:%s is not", by.User)
 	}
 	if err := u.check(); err != nil {
@@ -77,7 +77,7 @@ func (a *Access) DeleteUser(by mq.Caller, name string) error {
 	if old == nil {
 		return nil
 	}
-	if old.Type == Super && !a.super(t, by) {
+	if old.Type == Super && !a.super(by) {
 		return refuse(ErrForbidden, "The super user can only be delete by super user, which User:%s is not", by.User)
 	}
 	if t.last(old) {
@@ -211,11 +211,11 @@ func (a *Access) ACLs(subject, resource string) []Owned {
 
 // super reports whether somebody may change super users: one of them, or anybody
 // where nobody is asked who he is.
-func (a *Access) super(t *table, by mq.Caller) bool {
+func (a *Access) super(by mq.Caller) bool {
 	if !a.o.Authentication {
 		return true
 	}
-	m := t.members[by.User]
+	m := a.member(by.User)
 	return m != nil && !m.Disabled && m.Type == Super
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/rpc"
 )
 
@@ -78,6 +79,11 @@ type Options struct {
 
 	// Level is told of changes of LogLevel. Nil means that it cannot change here.
 	Level *slog.LevelVar
+
+	// Access says who may do what, and Cluster is the name of the cluster among
+	// what can be allowed. Nil lets everybody do everything.
+	Access  *auth.Access
+	Cluster string
 
 	// Log receives what an operator should read. Nil discards it.
 	Log *slog.Logger

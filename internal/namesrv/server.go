@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -24,6 +25,8 @@ type Server struct {
 	started    time.Time
 	notices    *notices
 	operations map[wire.Code]operation
+	access     *auth.Access
+	cluster    string
 	options    atomic.Pointer[Options] // replaced under mu
 
 	// mu guards the table and the connections that brokers registered over. Nothing waits, writes to a
@@ -49,7 +52,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
 	s := &Server{log: o.Log, kv: kv, started: time.Now(), operations: map[wire.Code]operation{},
-		notices: newNotices(o)}
+		notices: newNotices(o), access: o.Access, cluster: o.Cluster}
 	for _, op := range operations() {
 		s.operations[op.code] = op.serve
 	}
@@ -138,7 +141,9 @@ func (h handler) Flush(*rpc.Conn) {}
 func (h handler) Serve(c *rpc.Conn, cmd *wire.Command) {
 	serve := h.s.operations[cmd.Code]
 	var resp *wire.Command
-	if serve == nil {
+	if refused := h.s.admit(c, cmd); refused != nil {
+		resp = cmd.ReplyError(wire.CodeNoPermission, refused.Error())
+	} else if serve == nil {
 		resp = cmd.ReplyError(wire.CodeRequestCodeNotSupported, fmt.Sprintf(" request type %d not supported", cmd.Code))
 	} else {
 		resp = serve(h.s, c, cmd)

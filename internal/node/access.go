@@ -1,8 +1,14 @@
 package node
 
 import (
+	"fmt"
+	"net/netip"
+	"strings"
+
 	"github.com/goddardmq/goddard/internal/auth"
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/store"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // openAccess opens users and policies: those in the broker's key store, or, where
@@ -47,4 +53,27 @@ func (r keyRows) Apply(changes map[string][]byte) error {
 		}
 	}
 	return r.keys.Apply(b, true)
+}
+
+// Exposed is the error of a server that others can reach and that asks nobody who
+// they are, unless that was said to be meant.
+func (c Config) Exposed() error {
+	c = c.WithDefaults()
+	if c.Auth.Authentication || c.Auth.Insecure || c.Listen == "localhost" {
+		return nil
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(c.Listen, "[]")); err == nil && addr.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("listen = %s lets other machines in, and nobody would be asked who they are; either set authentication = true and authorization = true (see docs/ACCESS.md), "+
+		"or, where the network protects the server, say that it is meant: --insecure, insecure = true or %s=true. With --listen 127.0.0.1 only this machine gets in", c.Listen, "GODDARD_INSECURE")
+}
+
+// innerHook signs what the broker itself asks of others; nil if it is nobody.
+func (c Config) innerHook() (func(*wire.Command), error) {
+	u, ok, err := c.Auth.InnerUser()
+	if !ok || err != nil {
+		return nil, err
+	}
+	return rpc.Credentials{AccessKey: u.Name, SecretKey: string(u.Secret)}.Hook(), nil
 }

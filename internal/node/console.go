@@ -44,10 +44,15 @@ func (n *Node) consoleSites() []console.Site {
 			at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
 		}
 		local := console.Site{Name: "local", Namesrvs: []string{at.String()}, TLS: n.consoleTLS()}
+		local.Credentials.AccessKey, local.Credentials.SecretKey = n.access.Own()
 		all = append(all, local)
 	}
 	if len(n.c.Namesrvs) > 0 {
-		all = append(all, console.Site{Name: "namesrv", Namesrvs: n.c.Namesrvs, TLS: n.peers})
+		site := console.Site{Name: "namesrv", Namesrvs: n.c.Namesrvs, TLS: n.peers}
+		if u, ok, err := n.c.Auth.InnerUser(); ok && err == nil {
+			site.Credentials.AccessKey, site.Credentials.SecretKey = u.Name, string(u.Secret)
+		}
+		all = append(all, site)
 	}
 	return all
 }

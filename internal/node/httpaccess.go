@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"strings"
 
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -23,21 +22,10 @@ func (n *Node) httpAccess() *httpAccess {
 	return &httpAccess{n.access, cluster}
 }
 
-// Allowed reads action and resource as texts, "GET" and "Topic:orders".
+// Allowed says so of the node's own cluster where any is meant.
 func (h *httpAccess) Allowed(ctx context.Context, by mq.Caller, action, resource string) error {
-	actions, err := auth.ParseActions([]string{action})
-	if err != nil {
-		return err
+	if resource == "Cluster:*" {
+		resource = "Cluster:" + h.cluster
 	}
-	kind, name, _ := strings.Cut(resource, ":")
-	r := auth.ClusterNamed(name)
-	switch {
-	case kind == "Topic":
-		r = auth.TopicNamed(name)
-	case kind == "Group":
-		r = auth.GroupNamed(name)
-	case name == "*":
-		r = auth.ClusterNamed(h.cluster)
-	}
-	return h.Access.Allowed(ctx, by, actions, r)
+	return h.Access.Allowed(ctx, by, action, resource)
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/broker"
 	"github.com/goddardmq/goddard/internal/door"
@@ -25,6 +27,7 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/namesrv"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/store"
 	"github.com/goddardmq/goddard/internal/trace"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -63,6 +66,9 @@ type Node struct {
 func New(c Config) (*Node, error) {
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := c.Exposed(); err != nil {
 		return nil, err
 	}
 	n := &Node{c: c, handler: &frontDoor{}, configured: configured(c)}
@@ -132,6 +138,12 @@ func (n *Node) openBroker() error {
 		}
 		o.Tracer = n.tracer
 	}
+	if n.c.FS == nil {
+		o.Store.FS = privateFS{vfs.Default}
+		if err := makePrivate(filepath.Join(n.c.Data, store.StateDir)); err != nil {
+			return dataError(n.c.Data, err)
+		}
+	}
 	b, err := broker.New(o)
 	if err != nil {
 		return dataError(n.c.Data, err)
@@ -168,6 +180,13 @@ func (n *Node) openNamesrv() error {
 	o := n.c.Namesrv
 	o.Listen, o.Port, o.RPC, o.TLS, o.Log = n.c.Listen, n.c.NamesrvPort, n.c.RPC, n.peers, n.c.Log
 	o.RPC.Calls = nil // they are those of brokers
+	if n.access == nil {
+		if err := n.openAccess(); err != nil {
+			return err
+		}
+	}
+	o.Access = n.access
+	o.Cluster, _ = n.c.Broker.Names()
 	if o.KVConfigPath == "" && n.c.FS == nil {
 		o.KVConfigPath = filepath.Join(n.c.Data, "kvConfig.json")
 		if n.c.Role == RoleAll {
@@ -209,9 +228,13 @@ func (n *Node) introduce() error {
 		}
 		return nil
 	}
+	var err error
 	o := n.c.Registrar
 	o.NameServers, o.RPC = strings.Join(n.c.Namesrvs, ";"), rpc.ClientOptions{TLS: n.peers}
 	o.Cluster, o.Name, o.Port, o.Advertised, o.Topics, o.Log = cluster, name, port, n.c.Advertise, n.topics, n.c.Log
+	if o.RPC.Hook, err = n.c.innerHook(); err != nil {
+		return err
+	}
 	r, err := namesrv.NewRegistrar(o)
 	if err != nil {
 		return err

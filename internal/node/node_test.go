@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
@@ -95,7 +96,7 @@ func routeOf(t *testing.T, namesrv netip.AddrPort, topic string) wire.TopicRoute
 // at the address that it dialled, for a topic created a moment ago.
 func TestClientsAreGivenTheAddressTheyDialled(t *testing.T) {
 	c := inMemory(RoleAll)
-	c.Listen = "0.0.0.0"
+	c.Listen, c.Auth.Insecure = "0.0.0.0", true
 	n, _ := started(t, c)
 	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
 		namesrv := netip.AddrPortFrom(netip.MustParseAddr(host), n.NamesrvAddr().Port())
@@ -301,5 +302,96 @@ func TestNodeStartsAndStopsWithoutItsCollector(t *testing.T) {
 	createTopic(t, n.BrokerAddr(), "T")
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestNobodyElseReadsWhatIsKept(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.FS, c.Data = nil, t.TempDir()
+	c.Auth.InitUser = `{"username":"root","password":"rootsecret"}`
+	for range 2 {
+		_, stop := started(t, c)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		// As an earlier release left files.
+		if err := os.WriteFile(filepath.Join(c.Data, "state", "old.txt"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, stop := started(t, c)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	files := 0
+	for _, dir := range []string{"state", "commitlog"} {
+		err := filepath.WalkDir(filepath.Join(c.Data, dir), func(path string, d os.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			files++
+			if info, err := d.Info(); err != nil || info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s: %v, %v", path, info.Mode(), err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 4 {
+		t.Errorf("looked at %d files only", files)
+	}
+}
+
+func TestAServerThatOthersCanReachAsksWhoTheyAre(t *testing.T) {
+	for listen, open := range map[string]bool{"127.0.0.1": true, "::1": true, "localhost": true, "127.8.8.8": true, "0.0.0.0": false, "::": false, "192.0.2.1": false} {
+		c := inMemory(RoleAll)
+		c.Listen = listen
+		if err := c.Exposed(); (err == nil) != open {
+			t.Errorf("%s: %v", listen, err)
+		} else if err != nil && (!strings.Contains(err.Error(), "authentication = true") || !strings.Contains(err.Error(), "--insecure")) {
+			t.Errorf("%s: the error names no way out: %v", listen, err)
+		}
+		c.Auth.Insecure = true
+		if err := c.Exposed(); err != nil {
+			t.Errorf("%s, insecure: %v", listen, err)
+		}
+		c.Auth.Insecure, c.Auth.Authentication = false, true
+		if err := c.Exposed(); err != nil {
+			t.Errorf("%s, with authentication: %v", listen, err)
+		}
+	}
+	for _, role := range []Role{RoleBroker, RoleNamesrv} {
+		if err := (Config{Role: role}).Exposed(); err == nil {
+			t.Errorf("role %d is open to everybody by default", role)
+		}
+	}
+}
+
+func TestABrokerWithCredentialsRegistersWhereTheyAreAsked(t *testing.T) {
+	inner := auth.Secret(`{"accessKey":"inner","secretKey":"innersecret"}`)
+	c := inMemory(RoleNamesrv)
+	c.Auth.Authentication, c.Auth.InnerCredentials = true, inner
+	ns, _ := started(t, c)
+	c = inMemory(RoleBroker)
+	c.Namesrvs, c.Broker.Name, c.Auth.InnerCredentials = []string{ns.NamesrvAddr().String()}, "b1", inner
+	started(t, c)
+	info := wire.NewRequest(wire.GetBrokerClusterInfo, nil)
+	if got := answered(t, ns.NamesrvAddr(), info); got.Code != wire.CodeNoPermission {
+		t.Errorf("nobody is answered %v", got.Code.ResponseString())
+	}
+	client := rpc.NewClient(rpc.ClientOptions{Hook: rpc.Credentials{AccessKey: "inner", SecretKey: "innersecret"}.Hook()})
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for {
+		resp, err := client.Call(ctx, ns.NamesrvAddr().String(), wire.NewRequest(wire.GetBrokerClusterInfo, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(resp.Body), "b1") {
+			return
+		}
 	}
 }

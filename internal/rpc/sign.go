@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
+	"fmt"
 	"slices"
 
 	"github.com/goddardmq/goddard/internal/wire"
@@ -48,16 +49,12 @@ func (c Credentials) sign(cmd *wire.Command) {
 	if c.SecurityToken != "" {
 		cmd.Fields = cmd.Fields.Add(fieldSecurityToken, c.SecurityToken)
 	}
-	order := make([]int, len(cmd.Fields))
-	for i := range order {
-		order[i] = i
+	var order Signature
+	if order.sort(cmd.Fields) != nil {
+		return // no server would look at it
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare(cmd.Fields[a].Key, cmd.Fields[b].Key) })
 	mac := hmac.New(sha1.New, []byte(c.SecretKey))
-	for n, i := range order {
-		if n+1 < len(order) && bytes.Equal(cmd.Fields[i].Key, cmd.Fields[order[n+1]].Key) {
-			continue // of fields of one name the last counts
-		}
+	for _, i := range order.order {
 		mac.Write(cmd.Fields[i].Value)
 	}
 	mac.Write(cmd.Body)
@@ -65,4 +62,81 @@ func (c Credentials) sign(cmd *wire.Command) {
 		mac.Write(chunk)
 	}
 	cmd.Fields = cmd.Fields.Add(fieldSignature, base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+}
+
+// maxSignedFields bounds the fields of a signed request; RocketMQ's requests have
+// a dozen.
+const maxSignedFields = 128
+
+// fieldKeyQuery is left out of what is signed by clients up to 4.9.3.
+const fieldKeyQuery = "_UNIQUE_KEY_QUERY"
+
+// A Signature is what a request says about who sent it. The slices alias the
+// request and the memory of the Signature, which Read uses again.
+type Signature struct {
+	User  []byte   // empty if the request is not signed
+	MAC   []byte   // empty if there is none that can be read
+	Parts [][]byte // what is signed, one after the other
+
+	mac   [sha1.Size + 1]byte // base64 of 20 bytes claims room for 21
+	order []int
+}
+
+// Read looks for a request's signature. An error says that it has too many fields.
+func (g *Signature) Read(req *wire.Command) error {
+	g.User, g.MAC, g.Parts = nil, nil, g.Parts[:0]
+	if err := g.sort(req.Fields); err != nil {
+		return err
+	}
+	for _, i := range g.order {
+		f := &req.Fields[i]
+		switch string(f.Key) {
+		case fieldSignature:
+			g.decode(f.Value)
+			continue
+		case fieldAccessKey:
+			g.User = f.Value
+		case fieldKeyQuery:
+			if req.Version <= wire.V4_9_3 {
+				continue
+			}
+		}
+		g.Parts = append(g.Parts, f.Value)
+	}
+	g.Parts = append(g.Parts, req.Body)
+	return nil
+}
+
+// decode reads base64 that is no longer than a signature.
+func (g *Signature) decode(text []byte) {
+	if base64.StdEncoding.DecodedLen(len(text)) > len(g.mac) {
+		return
+	}
+	if n, err := base64.StdEncoding.Decode(g.mac[:], text); err == nil {
+		g.MAC = g.mac[:n]
+	}
+}
+
+// sort lists the fields in the order of their keys, of those with the same key
+// the last.
+func (g *Signature) sort(fields wire.Fields) error {
+	if len(fields) > maxSignedFields {
+		return fmt.Errorf("the header has %d fields, at most %d are looked at in a signed request", len(fields), maxSignedFields)
+	}
+	order := g.order[:0]
+	for i := range fields {
+		at := len(order)
+		for at > 0 && bytes.Compare(fields[order[at-1]].Key, fields[i].Key) > 0 {
+			at--
+		}
+		if at > 0 && bytes.Equal(fields[order[at-1]].Key, fields[i].Key) {
+			order[at-1] = i
+			continue
+		}
+		order = append(order, 0)
+		copy(order[at+1:], order[at:])
+		order[at] = i
+	}
+	g.order = order
+	return nil
 }

@@ -210,7 +210,7 @@ func checkRecovered(t *testing.T, fs *vfs.MemFS, a *acks, what string) {
 	a.check(t, s, what)
 	mustClose(t, s)
 	checkVerified(t, fs, what)
-	if err := fs.RemoveAll("store/" + stateDir); err != nil {
+	if err := fs.RemoveAll("store/" + StateDir); err != nil {
 		t.Fatal(err)
 	}
 	s = mustOpen(t, o)

@@ -89,7 +89,7 @@ func decodeCheckpoint(b []byte) (c checkpoint, err error) {
 }
 
 func indexError(reason string) error {
-	return &CorruptError{File: stateDir, Offset: -1, Reason: reason}
+	return &CorruptError{File: StateDir, Offset: -1, Reason: reason}
 }
 
 // A blockIter walks over the blocks of one queue.

@@ -83,7 +83,7 @@ func TestOneMessageLiesInManyLightQueues(t *testing.T) {
 	check(s)
 	mustClose(t, s)
 	checkVerified(t, o.FS, "reopened")
-	if err := o.FS.RemoveAll("store/" + stateDir); err != nil {
+	if err := o.FS.RemoveAll("store/" + StateDir); err != nil {
 		t.Fatal(err)
 	}
 	s = mustOpen(t, o)
@@ -389,7 +389,7 @@ func BenchmarkLightMillion(b *testing.B) {
 		}
 		b.ReportMetric(float64(s.committed.Load())/(queues*rounds), "logB/entry")
 		mustClose(b, s)
-		b.ReportMetric(float64(dirSize(b, filepath.Join(dir, stateDir)))/queues, "rowB/queue")
+		b.ReportMetric(float64(dirSize(b, filepath.Join(dir, StateDir)))/queues, "rowB/queue")
 	}
 }
 

@@ -22,8 +22,9 @@ import (
 
 // Names in Options.Dir. docs/FORMAT.md describes what is behind them.
 const (
-	logDir     = "commitlog"
-	stateDir   = "state"
+	logDir = "commitlog"
+	// StateDir is the directory of the key store in that of the data.
+	StateDir   = "state"
 	lockFile   = "lock" // RocketMQ's brokers lock a file of this name too
 	markerFile = "goddard.store"
 
@@ -69,7 +70,7 @@ func (s *Store) open() error {
 		return err
 	}
 	s.setLimits(s.o)
-	for _, name := range []string{logDir, stateDir} {
+	for _, name := range []string{logDir, StateDir} {
 		if err := fs.MkdirAll(fs.PathJoin(dir, name), 0o755); err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
@@ -87,7 +88,7 @@ func (s *Store) open() error {
 	if err != nil {
 		return fmt.Errorf("opening the commit log in %s: %w", dir, err)
 	}
-	if s.rows, err = openRows(fs, fs.PathJoin(dir, stateDir), s.log, false); err != nil {
+	if s.rows, err = openRows(fs, fs.PathJoin(dir, StateDir), s.log, false); err != nil {
 		return err
 	}
 	s.table = newTable(s.rows)

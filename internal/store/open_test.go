@@ -69,7 +69,7 @@ func TestOpenRebuildsWhatIsMissing(t *testing.T) {
 		switch missing {
 		case "blocks", "the checkpoint":
 			mustClose(t, s)
-			rows, err := openRows(o.FS, o.FS.PathJoin(o.Dir, stateDir), o.WithDefaults().Log, false)
+			rows, err := openRows(o.FS, o.FS.PathJoin(o.Dir, StateDir), o.WithDefaults().Log, false)
 			if err != nil {
 				t.Fatal(err)
 			}

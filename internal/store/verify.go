@@ -167,9 +167,9 @@ func Verify(fs vfs.FS, dir string, progress func(pos, end mq.LogPos)) (rep Repor
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	v := &verifier{rep: &rep, start: mq.LogPos(l.Start()), cursors: map[mq.Queue]*cursor{}}
-	if _, serr := fs.Stat(fs.PathJoin(dir, stateDir)); serr != nil {
-		rep.find("%s is missing; the index is rebuilt when the broker starts", stateDir)
-	} else if v.rows, err = openRows(fs, fs.PathJoin(dir, stateDir), slog.New(slog.DiscardHandler), true); err != nil {
+	if _, serr := fs.Stat(fs.PathJoin(dir, StateDir)); serr != nil {
+		rep.find("%s is missing; the index is rebuilt when the broker starts", StateDir)
+	} else if v.rows, err = openRows(fs, fs.PathJoin(dir, StateDir), slog.New(slog.DiscardHandler), true); err != nil {
 		return rep, err
 	} else {
 		defer func() { err = errors.Join(err, v.rows.db.Close()) }()

@@ -6,9 +6,7 @@ package remoting
 // body. What a request needs stands in needs.go.
 
 import (
-	"bytes"
-	"crypto/sha1"
-	"encoding/base64"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -21,15 +19,6 @@ import (
 const (
 	fieldUser      = "AccessKey"
 	fieldSignature = "Signature"
-)
-
-// maxSignedFields bounds the fields of a signed request; RocketMQ's requests have
-// a dozen.
-const maxSignedFields = 128
-
-// fieldKeyQuery is left out of what is signed by clients up to 4.9.3.
-const (
-	fieldKeyQuery = "_UNIQUE_KEY_QUERY"
 )
 
 // A guard is what a Handler knows about access control.
@@ -84,70 +73,11 @@ func (s *session) admit(req *wire.Command, op *operation) error {
 // authenticate finds out who signed a request.
 func (s *session) authenticate(req *wire.Command) (mq.Caller, error) {
 	by := mq.Caller{Addr: s.bornHost}
-	sign := &s.signing
-	sign.parts = sign.parts[:0]
-	var signature []byte
-	order, err := sign.sort(req.Fields)
-	if err != nil {
-		return by, err
+	if err := s.signature.Read(req); err != nil {
+		return by, badRequest("%v", err)
 	}
-	for _, i := range order {
-		f := &req.Fields[i]
-		switch string(f.Key) {
-		case fieldSignature:
-			signature = f.Value
-			continue
-		case fieldUser:
-			by.User = s.names.of(f.Value)
-		case fieldKeyQuery:
-			if req.Version <= wire.V4_9_3 {
-				continue
-			}
-		}
-		sign.parts = append(sign.parts, f.Value)
-	}
-	if by.User == "" {
-		return by, s.h.guard.Authenticate(by, nil, nil, s.h.guard.names[req.Code])
-	}
-	var mac [sha1.Size + 2]byte // base64 of 20 bytes claims room for 21
-	n := 0
-	if base64.StdEncoding.DecodedLen(len(signature)) <= len(mac) {
-		if n, err = base64.StdEncoding.Decode(mac[:], signature); err != nil {
-			n = 0
-		}
-	}
-	sign.parts = append(sign.parts, req.Body)
-	return by, s.h.guard.Authenticate(by, mac[:n], sign.parts, s.h.guard.names[req.Code])
-}
-
-// A signing is memory for looking at signatures; it belongs to the reading goroutine.
-type signing struct {
-	order []int
-	parts [][]byte
-}
-
-// sort lists the fields in the order of their keys, of those with the same key
-// the last.
-func (g *signing) sort(fields wire.Fields) ([]int, error) {
-	if len(fields) > maxSignedFields {
-		return nil, badRequest("the header has %d fields, at most %d are looked at in a signed request", len(fields), maxSignedFields)
-	}
-	order := g.order[:0]
-	for i := range fields {
-		at := len(order)
-		for at > 0 && bytes.Compare(fields[order[at-1]].Key, fields[i].Key) > 0 {
-			at--
-		}
-		if at > 0 && bytes.Equal(fields[order[at-1]].Key, fields[i].Key) {
-			order[at-1] = i
-			continue
-		}
-		order = append(order, 0)
-		copy(order[at+1:], order[at:])
-		order[at] = i
-	}
-	g.order = order
-	return order, nil
+	by.User = s.names.of(s.signature.User)
+	return by, s.h.guard.Authenticate(by, s.signature.MAC, s.signature.Parts, s.h.guard.names[req.Code])
 }
 
 // A demand is a request whose needs are being looked at.
@@ -218,4 +148,30 @@ func (s *session) mayRead(req *wire.Command, group string, actions auth.Actions,
 		return a.popped(group, string(r.Topic))
 	}
 	return a.topic(actions, string(r.Topic))
+}
+
+// mayEnd refuses the end of a half message to whoever may not send to its topic,
+// which old clients do not name and others name as they like.
+func (s *session) mayEnd(req *wire.Command, at mq.LogPos) error {
+	g := s.h.guard
+	if g == nil || g.free[req.Code] {
+		return nil
+	}
+	record, err := s.h.broker.Find(s.ctx, at)
+	if errors.Is(err, mq.ErrNotFound) {
+		return nil // the broker says so
+	}
+	if err != nil {
+		return err
+	}
+	r, _, err := mq.DecodeRecord(record)
+	if err != nil {
+		return err
+	}
+	topic, ok := mq.Property(r.Properties, mq.PropRealTopic)
+	if !ok {
+		topic = r.Topic
+	}
+	a := demand{session: s, req: req, by: s.caller(req)}
+	return a.topic(auth.Pub, string(topic))
 }

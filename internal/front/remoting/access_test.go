@@ -280,6 +280,19 @@ func TestRequestsByLogPositionLookAtTheMessage(t *testing.T) {
 	if got := view(); got != wire.CodeSuccess {
 		t.Errorf("a message that may be seen: %v", got.ResponseString())
 	}
+	r.fake.found = mq.AppendRecord(nil, &mq.Message{Topic: "RMQ_SYS_TRANS_HALF_TOPIC", BornHost: storeHost, Body: []byte("x"),
+		Properties: mq.AppendProperty(nil, mq.PropRealTopic, "Orders")}, storeHost)
+	r.allow("Topic:T", "Pub", "Get")
+	end := &wire.EndTransactionRequest{Topic: "T", ProducerGroup: "P", CommitLogOffset: 100, CommitOrRollback: 8}
+	if got := r.call(asAlice, request(wire.EndTransaction, end, "")).Code; got != wire.CodeNoPermission || len(r.fake.ends) > 0 {
+		t.Errorf("a transaction of another topic is ended: %v", got.ResponseString())
+	}
+	r.allow("Topic:Orders", "Pub")
+	if got := r.call(asAlice, request(wire.EndTransaction, end, "")).Code; got != wire.CodeSuccess {
+		t.Errorf("a transaction of a topic that may be sent to: %v", got.ResponseString())
+	}
+	r.fake.found = mq.AppendRecord(nil, &m, storeHost)
+	r.allow("Topic:Secrets", "Get")
 	back := request(wire.ConsumerSendMsgBack, &wire.ConsumerSendMsgBackRequest{Group: "G", Offset: 100}, "")
 	r.allow("Group:G", "Sub")
 	if got := r.call(asAlice, back).Code; got != wire.CodeNoPermission || len(r.fake.backs) > 0 {

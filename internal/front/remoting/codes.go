@@ -109,10 +109,10 @@ var operations = []operation{
 
 	{wire.QueryConsumerOffset, queryConsumerOffset, inOrder, progress, 0, "a group's offset"},
 	{wire.UpdateConsumerOffset, updateConsumerOffset, inOrder, committing, 0, "commit a group's offset"},
-	{wire.SearchOffsetByTimestamp, searchOffset, beside, topicGet, 0, "the offset for a time"},
-	{wire.GetMaxOffset, maxOffset, inOrder, topicGet, 0, "the offset behind a queue's last message"},
-	{wire.GetMinOffset, minOffset, inOrder, topicGet, 0, "the offset of a queue's first message"},
-	{wire.GetEarliestMsgStoreTime, earliestTime, beside, topicGet, 0, "when a queue's first message was stored"},
+	{wire.SearchOffsetByTimestamp, searchOffset, beside, topicSearch, 0, "the offset for a time"},
+	{wire.GetMaxOffset, maxOffset, inOrder, topicSearch, 0, "the offset behind a queue's last message"},
+	{wire.GetMinOffset, minOffset, inOrder, topicSearch, 0, "the offset of a queue's first message"},
+	{wire.GetEarliestMsgStoreTime, earliestTime, beside, topicSearch, 0, "when a queue's first message was stored"},
 
 	{wire.HeartBeat, heartbeat, inOrder, beating, beatBody, "a client is alive, and what it does"},
 	{wire.UnregisterClient, unregister, inOrder, leaving, 0, "a client leaves its groups"},

@@ -19,6 +19,9 @@ func endTransaction(s *session, req *wire.Command) (*wire.Command, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mayEnd(req, mq.LogPos(h.CommitLogOffset)); err != nil {
+		return nil, err
+	}
 	err = s.h.broker.EndTransaction(s.ctx, mq.TransactionEnd{
 		Group: h.ProducerGroup, Offset: mq.QueueOffset(h.TranStateTableOffset), Pos: mq.LogPos(h.CommitLogOffset),
 		Outcome: outcome, Checked: h.FromTransactionCheck,

@@ -37,11 +37,11 @@ type session struct {
 	refused  error    // why it was
 	farewell *time.Timer
 
-	names   names
-	signing signing
-	demand  demand               // the last; its memory is used again
-	filters map[string]mq.Filter // by tag expression
-	beats   map[string]beat      // last full heartbeat, by client id
+	names     names
+	signature rpc.Signature
+	demand    demand               // the last; its memory is used again
+	filters   map[string]mq.Filter // by tag expression
+	beats     map[string]beat      // last full heartbeat, by client id
 
 	selectors map[string]*filter.Expression // by SQL expression
 	selected  int                           // bytes of their text

@@ -46,6 +46,8 @@ type Maker interface {
 	NameServer(tb testing.TB) *Server
 	// Broker starts a broker alone, registered at nameServer as brokerName.
 	Broker(tb testing.TB, nameServer, brokerName string) *Server
+	// With is a Maker whose brokers have further lines in their broker.conf.
+	With(conf string) Maker
 }
 
 // A Cluster is one name server and one broker.

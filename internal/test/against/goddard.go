@@ -9,7 +9,10 @@ import (
 	"time"
 )
 
-type goddard struct{ kit *Kit }
+type goddard struct {
+	kit  *Kit
+	more string // lines of broker.conf
+}
 
 // Goddard is this repository's program, built by Prepare or named by the
 // environment variable AGAINST_GODDARD.
@@ -18,11 +21,14 @@ func Goddard(tb testing.TB, kit *Kit) Maker {
 	if kit.GoddardMissing != "" {
 		tb.Fatal("goddard: " + kit.GoddardMissing)
 	}
-	return goddard{kit}
+	return goddard{kit: kit}
 }
 
 // Name implements Maker.
 func (goddard) Name() string { return "goddard" }
+
+// With implements Maker.
+func (g goddard) With(conf string) Maker { return goddard{g.kit, g.more + conf} }
 
 // The arguments of the program, all in one place. The second port is two below
 // the first, that for gRPC clients lies between.
@@ -44,7 +50,7 @@ func (g goddard) broker(dir, nameServer string, port int) []string {
 
 func (g goddard) conf(brokerName string) string {
 	return fmt.Sprintf("brokerClusterName=%s\nbrokerName=%s\nautoCreateTopicEnable=true\nmessageDelayLevel=%s\n"+transactionConf,
-		ClusterName, brokerName, delayLevels)
+		ClusterName, brokerName, delayLevels) + g.more
 }
 
 // Cluster implements Maker.

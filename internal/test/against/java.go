@@ -63,7 +63,10 @@ const javaProxyConf = `{
 // transactionConf makes checks of transactions quick, with both servers.
 const transactionConf = "transactionCheckInterval=3000\ntransactionTimeOut=1000\ntransactionCheckMax=3\n"
 
-type java struct{ kit *Kit }
+type java struct {
+	kit  *Kit
+	more string // lines of broker.conf
+}
 
 // Java is RocketMQ, as published. It skips the test where that cannot be had.
 func Java(tb testing.TB, kit *Kit) Maker {
@@ -71,11 +74,14 @@ func Java(tb testing.TB, kit *Kit) Maker {
 	if kit.OriginalMissing != "" {
 		tb.Skip("RocketMQ " + OriginalVersion + ": " + kit.OriginalMissing)
 	}
-	return java{kit}
+	return java{kit: kit}
 }
 
 // Name implements Maker.
 func (java) Name() string { return "rocketmq-" + OriginalVersion }
+
+// With implements Maker.
+func (j java) With(conf string) Maker { return java{j.kit, j.more + conf} }
 
 // Cluster implements Maker.
 func (j java) Cluster(tb testing.TB) *Cluster {
@@ -122,12 +128,12 @@ func (j java) Broker(tb testing.TB, nameServer, brokerName string) *Server {
 }
 
 // brokerConf writes a broker's settings and returns its port and their file.
-func (java) brokerConf(tb testing.TB, dir, nameServer, brokerName string) (port int, conf string) {
+func (j java) brokerConf(tb testing.TB, dir, nameServer, brokerName string) (port int, conf string) {
 	tb.Helper()
 	port = freePorts(tb, 4) + 2 // the fast port is two below, the port for followers one above
 	conf = filepath.Join(dir, "broker.conf")
 	mustWrite(tb, conf, fmt.Sprintf(javaBrokerConf, ClusterName, brokerName, nameServer, port, port+1,
-		filepath.Join(dir, "store"), delayLevels))
+		filepath.Join(dir, "store"), delayLevels)+j.more)
 	return port, conf
 }
 
