@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,11 +75,12 @@ type visitor struct {
 type visiting struct {
 	net.Conn
 	visit mq.Visit
+	ended sync.Once // grpc may close a connection twice
 }
 
 // Close closes it.
 func (v *visiting) Close() error {
-	v.visit.End()
+	v.ended.Do(v.visit.End)
 	return v.Conn.Close()
 }
 
