@@ -25,7 +25,7 @@ export default {
   'series.in_tps': '流入', 'series.out_tps': '流出', 'series.lag': '堆积', 'series.lag_seconds': '堆积时长', 'series.disk_used': '已用', 'series.connections': '连接', 'series.memory_bytes': '内存', 'series.in_bytes_tps': '流入', 'series.clients': '客户端', 'series.topics': '主题', 'series.groups': '消费组',
 
   'overview.rates': '消息流入与流出', 'overview.lag': '堆积消息数', 'overview.disk': '磁盘使用率', 'overview.connections': '连接数', 'overview.up': '正常', 'overview.fullest': '使用率最高的 Broker', 'overview.topics': '所有种类',
-  'overview.clients': '{clients} 个消费者，{producers} 个生产者', 'overview.deadgroups': '个消费组有死信', 'overview.namesrvs': 'NameServer', 'overview.behind': '堆积最多', 'all.groups': '全部消费组',
+  'overview.consumers': '{n} 个消费者', 'overview.producers': '{n} 个生产者', 'overview.deadgroups': '个消费组有死信', 'overview.namesrvs': 'NameServer', 'overview.behind': '堆积最多', 'all.groups': '全部消费组',
   'overview.caughtup': '所有消费组都没有堆积', 'overview.nobrokers': '没有已注册的 Broker', 'overview.nobrokers.fix': '用这个 NameServer 启动一个：goddard broker --namesrv HOST:9876。', 'overview.today': '今日', 'overview.log': '日志', 'overview.oldest': '最早的消息', 'overview.started': '启动时间',
   'attention': '需要关注', 'attention.down': 'Broker {name} 没有响应：{error}', 'attention.namesrv': 'NameServer {name} 没有响应：{error}', 'attention.disk': '{name} 的磁盘已使用 {share}；保留时间和清理可在配置中调整', 'attention.offline': '{group} 有 {n} 条消息无人消费',
   'broker.status': 'Broker 运行状态', 'broker.search': '搜索', 'broker.memory': '内存', 'broker.stopwrites': '停止写入', 'broker.allowwrites': '允许写入', 'broker.stopwrites.text': 'NameServer 将告知生产者 {name} 不再接收消息，消费者可以继续读取。适合在维护之前使用。',

@@ -103,7 +103,7 @@ function Results({ query, by }) {
 export function MessageTable({ items, empty }) {
   return html`<${Table} label=${t('nav.messages')} id=${(m) => m.id} rows=${items} empty=${empty} columns=${[
     { name: 'id', label: t('message'), kind: 'main', cell: (m) => html`<a href=${link(['messages', m.id], { topic: m.topic })}><code>${m.unique_id || m.id}</code></a>` },
-    { name: 'stored', label: t('message.stored'), kind: 'tight', cell: (m) => html`<${When} at=${m.stored} />` },
+    { name: 'stored', label: t('message.stored'), kind: 'tight', cell: (m) => html`<${When} at=${m.stored} precise="ms" />` },
     { name: 'queue', label: t('queue'), kind: 'tight', cell: (m) => `${m.broker} · ${m.queue}` },
     { name: 'offset', label: t('offset'), kind: 'number', cell: (m) => number(m.offset) },
     { name: 'tag', label: t('tag'), cell: (m) => m.tag && html`<${Badge}>${m.tag}<//>` },

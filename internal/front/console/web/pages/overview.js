@@ -8,6 +8,9 @@ import { History, Ranges } from '../parts/chart.js';
 import { ask, link, useRoute } from '../parts/router.js';
 import { number, percent, rate, short, size, span } from '../parts/format.js';
 
+// product is what a broker is, and its version.
+export const product = (b) => (b.product === 'goddard goddard' ? 'Goddard' : b.product) || b.version;
+
 export default function Overview() {
   const live = useLive('/overview', {}, 5000);
   const lagging = useLive('/groups', { sort: '-lag', limit: 6 }, 10000);
@@ -17,7 +20,7 @@ export default function Overview() {
     <${Loaded} of=${live}>${(data) => html`
       <${Tiles} data=${data} />
       <${Attention} data=${data} groups=${lagging.data?.items ?? []} />
-      <div class="charts">
+      <div class="charts four">
         <${History} title=${t('overview.rates')} params=${{ of: 'cluster' }} names=${['in_tps', 'out_tps']} range=${range} />
         <${History} title=${t('overview.lag')} params=${{ of: 'cluster' }} names=${['lag']} range=${range} />
         <${History} title=${t('overview.disk')} params=${{ of: 'cluster' }} names=${['disk_used']} range=${range} />
@@ -54,10 +57,10 @@ function Tiles({ data }) {
     [t('lag'), short(totals.lag), '', t('messages.unit'), link(['groups'], { sort: '-lag' })],
     [t('disk'), percent(fullest), fullest > 0.9 ? 'bad' : fullest > 0.75 ? 'warn' : '', t('overview.fullest')],
     [t('nav.topics'), number(totals.topics), '', t('overview.topics'), link(['topics'])],
-    [t('nav.groups'), number(totals.groups), '', t('overview.clients', { clients: number(totals.clients), producers: number(totals.producers) }), link(['groups'])],
+    [t('nav.groups'), number(totals.groups), '', `${t('overview.consumers', { n: totals.clients ?? 0 })}, ${t('overview.producers', { n: totals.producers ?? 0 })}`, link(['groups'])],
     [t('nav.deadletters'), number(totals.dead_letters_groups), totals.dead_letters_groups ? 'warn' : '', t('overview.deadgroups', { n: totals.dead_letters_groups ?? 0 }), link(['deadletters'])],
   ];
-  return html`<div class="tiles">${tiles.map(([name, value, kind, more, to]) => {
+  return html`<div class="tiles eight">${tiles.map(([name, value, kind, more, to]) => {
     const content = html`<span>${name}</span><b class=${kind}>${value}</b><small title=${more}>${more}</small>`;
     return to ? html`<a class="tile" key=${name} href=${to}>${content}</a>` : html`<div class="tile" key=${name}>${content}</div>`;
   })}</div>`;
@@ -84,7 +87,7 @@ function Brokers({ data }) {
       { name: 'name', label: t('broker'), kind: 'main', sort: (b) => b.name, cell: (b) => html`<a href=${link(['brokers', b.addr])}>${b.name}</a>` },
       { name: 'state', label: t('state'), cell: (b) => html`<${Health} of=${b} /> ${b.role === 'slave' && html`<${Badge}>${t('slave')}<//>`}` },
       { name: 'addr', label: t('address'), cell: (b) => html`<code>${b.addr}</code>` },
-      { name: 'version', label: t('version'), cell: (b) => b.product || b.version },
+      { name: 'version', label: t('version'), cell: (b) => product(b) },
       { name: 'in', label: t('in'), kind: 'number', sort: (b) => b.in_tps, cell: (b) => t('per.second', { rate: rate(b.in_tps) }) },
       { name: 'out', label: t('out'), kind: 'number', sort: (b) => b.out_tps, cell: (b) => t('per.second', { rate: rate(b.out_tps) }) },
       { name: 'today', label: t('overview.today'), kind: 'number', sort: (b) => b.in_today, cell: (b) => short(b.in_today) },
