@@ -122,7 +122,7 @@ func (t runtimeTable) view(b admin.Broker) brokerView {
 		v.Role = "master"
 	}
 	if product := t["goddardVersion"]; product != "" {
-		v.Product = "goddard " + product
+		v.Product = strings.TrimSpace("goddard " + strings.TrimPrefix(product, "goddard"))
 	}
 	in, out := t.number("msgPutTotalTodayMorning"), t.number("msgGetTotalTodayMorning")
 	v.InToday, v.OutToday = v.InTotal-in, v.OutTotal-out

@@ -8,7 +8,6 @@ import { Table } from '../parts/table.js';
 import { History, Ranges } from '../parts/chart.js';
 import { confirm, notice } from '../parts/dialog.js';
 import { ask, link, useRoute } from '../parts/router.js';
-import { product } from './overview.js';
 
 export default function Broker({ path }) {
   const named = path[1];
@@ -27,7 +26,7 @@ export default function Broker({ path }) {
     <button type="button" onClick=${() => writing(broker, true)} disabled=${!broker}>${t('broker.allowwrites')}</button>
     <button type="button" onClick=${() => clean(addr)}>${t('broker.clean')}</button>`;
   const needle = (query.q ?? '').toLowerCase();
-  return html`<${Page} title=${broker?.name ?? addr} trail=${{ href: link([]), text: t('nav.overview') }} about=${broker && html`<${Badge}>${product(broker)}<//><code>${addr}</code>`} actions=${actions}>
+  return html`<${Page} title=${broker?.name ?? addr} trail=${{ href: link([]), text: t('nav.overview') }} about=${broker && html`<${Badge}>${broker.product || broker.version}<//><code>${addr}</code>`} actions=${actions}>
     ${broker && html`<div class=${broker.connections === undefined ? 'charts' : 'charts four'}>
       <${History} title=${t('overview.rates')} params=${{ of: 'broker', broker: broker.name }} names=${['in_tps', 'out_tps']} range=${range} />
       <${History} title=${t('overview.disk')} params=${{ of: 'broker', broker: broker.name }} names=${['disk_used']} range=${range} />

@@ -111,12 +111,19 @@ function Charts({ name }) {
     <div class="charts">${[['overview.lag', 'lag'], ['lag.seconds', 'lag_seconds'], ['out', 'out_tps'], ['clients', 'clients']].map(([title, series]) => html`<${History} key=${series} title=${t(title)} params=${params} names=${[series]} range=${range} />`)}</div>`;
 }
 
+// retries says when a message that failed comes again.
+function retries({ type, exponentialRetryPolicy: e, customizedRetryPolicy: c }) {
+  if (type === 'EXPONENTIAL' && e) return t('group.retry.exponential', { first: span(e.initial), times: e.multiplier, most: span(e.max) });
+  if (type === 'CUSTOMIZED' && c) return t('group.retry.customized', { all: c.next.map(span).join(', ') });
+  return type;
+}
+
 function Config({ group }) {
   return html`<${Loaded} of=${group}>${(g) => g.placed.map(({ broker, config: c }) => html`<${Panel} key=${broker.addr} title=${broker.name} actions=${html`<button type="button" class="small-button" onClick=${() => edit(g).then(group.reload)}>${t('change')}</button>`}>
     <${Facts} rows=${[
       [t('group.enabled'), yesNo(c.enabled)], [t('group.broadcast'), yesNo(c.broadcast)], [t('group.ordered'), yesNo(c.ordered)], [t('group.frommin'), yesNo(c.from_min)],
       [t('group.retrymax'), number(c.retry_max)], [t('group.retryqueues'), number(c.retry_queues)], [t('group.timeout'), number(c.consume_timeout_minutes)],
-      c.retry_policy && [t('group.retrypolicy'), html`<code>${JSON.stringify(c.retry_policy)}</code>`],
+      c.retry_policy && [t('group.retrypolicy'), retries(c.retry_policy)],
       ...Object.entries(c.attributes ?? {}).map(([k, v]) => [html`<code>${k}</code>`, html`<code>${v}</code>`]),
     ]} /><//>`)}<//>`;
 }

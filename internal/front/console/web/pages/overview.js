@@ -8,9 +8,6 @@ import { History, Ranges } from '../parts/chart.js';
 import { ask, link, useRoute } from '../parts/router.js';
 import { number, percent, rate, short, size, span } from '../parts/format.js';
 
-// product is what a broker is, and its version.
-export const product = (b) => (b.product === 'goddard goddard' ? 'Goddard' : b.product) || b.version;
-
 export default function Overview() {
   const live = useLive('/overview', {}, 5000);
   const lagging = useLive('/groups', { sort: '-lag', limit: 6 }, 10000);
@@ -87,7 +84,7 @@ function Brokers({ data }) {
       { name: 'name', label: t('broker'), kind: 'main', sort: (b) => b.name, cell: (b) => html`<a href=${link(['brokers', b.addr])}>${b.name}</a>` },
       { name: 'state', label: t('state'), cell: (b) => html`<${Health} of=${b} /> ${b.role === 'slave' && html`<${Badge}>${t('slave')}<//>`}` },
       { name: 'addr', label: t('address'), cell: (b) => html`<code>${b.addr}</code>` },
-      { name: 'version', label: t('version'), cell: (b) => product(b) },
+      { name: 'version', label: t('version'), cell: (b) => b.product || b.version },
       { name: 'in', label: t('in'), kind: 'number', sort: (b) => b.in_tps, cell: (b) => t('per.second', { rate: rate(b.in_tps) }) },
       { name: 'out', label: t('out'), kind: 'number', sort: (b) => b.out_tps, cell: (b) => t('per.second', { rate: rate(b.out_tps) }) },
       { name: 'today', label: t('overview.today'), kind: 'number', sort: (b) => b.in_today, cell: (b) => short(b.in_today) },
