@@ -213,6 +213,7 @@ type ConsumeQueueStats struct {
 	Committed    QueueOffset
 	Pulled       QueueOffset
 	InHand       int64     // popped out of order, before Committed, and not acknowledged
+	InOrder      int64     // likewise in order, not before Committed
 	LastConsumed time.Time // store time of the last consumed message
 }
 

@@ -1,8 +1,7 @@
 package grpc
 
-// PrintThreadStackTrace, VerifyMessage, GetConsumerRunningInfo: what a client
-// is asked on an operator's behalf. GetProxyRuntimeStats: what this listener
-// does.
+// PrintThreadStackTrace, VerifyMessage: what a client is asked on an operator's
+// behalf. GetProxyRuntimeStats: what this listener does.
 
 import (
 	"context"
@@ -58,14 +57,6 @@ func (o operating) VerifyMessage(ctx context.Context, req *rmq.VerifyMessageRequ
 		return nil, err
 	}
 	return &rmq.VerifyMessageResponse{Status: state}, nil
-}
-
-// GetConsumerRunningInfo refuses: clients of this protocol have no such answer.
-func (o operating) GetConsumerRunningInfo(_ context.Context, req *rmq.GetConsumerRunningInfoRequest) (*rmq.GetConsumerRunningInfoResponse, error) {
-	if _, err := o.client(req.GetClientId()); err != nil {
-		return nil, err
-	}
-	return nil, refusef(rmq.Code_NOT_IMPLEMENTED, "clients of the gRPC protocol do not report what they are doing; PrintThreadStackTrace asks for their threads")
 }
 
 // GetProxyRuntimeStats answers with rates of the last minute and how many
