@@ -128,9 +128,16 @@ func (o operating) DescribeSubscription(ctx context.Context, req *rmq.DescribeSu
 	return resp, nil
 }
 
-// DeleteSubscription refuses: a subscription lives as long as its clients.
-func (operating) DeleteSubscription(context.Context, *rmq.DeleteSubscriptionRequest) (*rmq.DeleteSubscriptionResponse, error) {
-	return nil, refusef(rmq.Code_NOT_IMPLEMENTED, "a subscription is forgotten when the last client that has it leaves; stop those clients")
+// DeleteSubscription forgets where a group is in a topic, once no client of it
+// wants that any more. Of such a subscription there is no expression left.
+func (o operating) DeleteSubscription(ctx context.Context, req *rmq.DeleteSubscriptionRequest) (*rmq.DeleteSubscriptionResponse, error) {
+	if err := checkConsumer(req.GetTopic(), req.GetGroup()); err != nil {
+		return nil, err
+	}
+	if err := o.admin.DeleteSubscription(mq.WithCaller(ctx, o.caller(ctx)), req.GetGroup().GetName(), req.GetTopic().GetName()); err != nil {
+		return nil, err
+	}
+	return &rmq.DeleteSubscriptionResponse{Status: okay()}, nil
 }
 
 // clientInfo is a client as operators see it.

@@ -23,23 +23,23 @@ func (o operating) GetConsumerRunningInfo(ctx context.Context, req *rmq.GetConsu
 		return nil, err
 	}
 	group, id := req.GetGroup().GetName(), req.GetClientId()
-	members, _, err := o.admin.Consumers(ctx, group)
+	peer, err := o.peer(ctx, req.GetGroup(), id)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(members, func(m mq.Connection) bool { return m.ClientID == id })
-	if i < 0 {
-		return nil, refusef(rmq.Code_NOT_FOUND, "group %s has no client %.100q; ListConsumerConnection names those it has", group, id)
-	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	var info *rmq.ConsumerRunningInfo
-	if c, ours := members[i].Peer.(*client); ours {
-		info = c.runningInfo(ctx)
-	} else if info, err = remoteRunningInfo(ctx, members[i], group); err != nil {
+	resp := &rmq.GetConsumerRunningInfoResponse{Status: okay()}
+	if c, ours := peer.(*client); ours {
+		resp.ConsumerRunningInfo = c.runningInfo(ctx)
+		return resp, nil
+	}
+	said, err := askRemote(ctx, peer, group, id, false)
+	if err != nil {
 		return nil, err
 	}
-	return &rmq.GetConsumerRunningInfoResponse{Status: okay(), ConsumerRunningInfo: info}, nil
+	resp.ConsumerRunningInfo = runningInfo(&said)
+	return resp, nil
 }
 
 // Properties of a client of this protocol, under names of our own: its protocol
@@ -73,19 +73,19 @@ func (c *client) runningInfo(ctx context.Context) *rmq.ConsumerRunningInfo {
 	return info
 }
 
-// remoteRunningInfo asks a client of the remoting protocol.
-func remoteRunningInfo(ctx context.Context, m mq.Connection, group string) (*rmq.ConsumerRunningInfo, error) {
-	body, err := m.Peer.Ask(ctx, askRunningInfo, map[string]string{
-		"consumerGroup": group, "clientId": m.ClientID, "jstackEnable": strconv.FormatBool(false),
+// askRemote asks a client of the remoting protocol what it is doing, and what its
+// threads do if stacks are wanted.
+func askRemote(ctx context.Context, peer mq.Peer, group, id string, stacks bool) (said wire.ConsumerRunningInfo, err error) {
+	body, err := peer.Ask(ctx, askRunningInfo, map[string]string{
+		"consumerGroup": group, "clientId": id, "jstackEnable": strconv.FormatBool(stacks),
 	}, nil)
 	if err != nil {
-		return nil, err
+		return said, err
 	}
-	var said wire.ConsumerRunningInfo
 	if err := wire.DecodeBody(body, &said); err != nil {
-		return nil, fmt.Errorf("%w: client %.100q answers what cannot be read: %w", mq.ErrUnavailable, m.ClientID, err)
+		return said, fmt.Errorf("%w: client %.100q answers what cannot be read: %w", mq.ErrUnavailable, id, err)
 	}
-	return runningInfo(&said), nil
+	return said, nil
 }
 
 // runningInfo is the answer of a remoting client in words of this protocol. What

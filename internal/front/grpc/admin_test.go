@@ -103,8 +103,6 @@ func TestOperatorsSeeTopicsGroupsAndClients(t *testing.T) {
 	if s := each.ClientSubscriptionInfo; len(s) != 1 || s[0].ClientInfo.ClientId != "c" || s[0].ClientInfo.Language != "GO" {
 		t.Errorf("subscriptions by client: %v", s)
 	}
-	forget, err := admin.DeleteSubscription(ctx, &rmq.DeleteSubscriptionRequest{})
-	r.want(rmq.Code_NOT_IMPLEMENTED, forget.GetStatus(), err)
 	conns, err := admin.ListConsumerConnection(ctx, &rmq.ListConsumerConnectionRequest{Group: res("G")})
 	r.want(rmq.Code_OK, conns.GetStatus(), err)
 	if len(conns.ClientInfo) != 1 {
@@ -193,15 +191,14 @@ func TestOperatorsChangeTheLogLevel(t *testing.T) {
 type remote struct {
 	mq.Peer
 	answer string
+	code   int32
 	fields map[string]string
 }
 
 func (*remote) RemoteAddr() string { return "10.0.0.9:4711" }
 
 func (p *remote) Ask(_ context.Context, code int32, fields map[string]string, _ []byte) ([]byte, error) {
-	if p.fields = fields; code != askRunningInfo {
-		return nil, mq.ErrNotSupported
-	}
+	p.fields, p.code = fields, code
 	return []byte(p.answer), nil
 }
 
@@ -231,6 +228,23 @@ func TestOperatorsAskWhatConsumersOfBothProtocolsAreDoing(t *testing.T) {
 	r.want(rmq.Code_INTERNAL_SERVER_ERROR, got.GetStatus(), err)
 	got, err = ask("nobody")
 	r.want(rmq.Code_NOT_FOUND, got.GetStatus(), err)
+
+	old.answer = `{"jstack":"main: works"}`
+	trace, err := admin.PrintThreadStackTrace(ctx, &rmq.PrintThreadStackTraceRequest{Group: res("G"), ClientId: "old"})
+	r.want(rmq.Code_OK, trace.GetStatus(), err)
+	if trace.GetThreadStackTrace() != "main: works" || old.fields["jstackEnable"] != "true" {
+		t.Errorf("%v, asked with %v", trace, old.fields)
+	}
+	for answer, want := range map[string]rmq.Code{
+		`{"consumeResult":"CR_SUCCESS"}`: rmq.Code_OK, `{"consumeResult":"CR_LATER","remark":"no"}`: rmq.Code_FAILED_TO_CONSUME_MESSAGE, `{`: rmq.Code_INTERNAL_SERVER_ERROR,
+	} {
+		old.answer = answer
+		done, err := admin.VerifyMessage(ctx, &rmq.VerifyMessageRequest{Group: res("G"), ClientId: "old", Topic: res("T"), MessageId: "id-1"})
+		r.want(want, done.GetStatus(), err)
+		if old.code != askConsumeDirectly || old.fields["msgId"] != "id-1" || old.fields["topic"] != "T" {
+			t.Errorf("asked %d with %v", old.code, old.fields)
+		}
+	}
 
 	stream, _ := r.talk("c", consumer("G", rmq.ClientType_PUSH_CONSUMER, "T"))
 	for _, state := range []*rmq.Status{okay(), {Code: rmq.Code_NOT_IMPLEMENTED, Message: "no threads"}} {
@@ -378,5 +392,30 @@ func TestOperatorsSeeSingleLiteTopics(t *testing.T) {
 				t.Errorf("lite topic %s: %v", lite, a)
 			}
 		}
+	}
+}
+
+func (f *fake) DeleteSubscription(_ context.Context, group, topic string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forgotten = append(f.forgotten, group+" "+topic)
+	return f.err
+}
+
+func TestOperatorsDeleteSubscriptions(t *testing.T) {
+	r := newRig(t)
+	admin, ctx := rmq.NewAdminClient(r.conn), context.Background()
+	got, err := admin.DeleteSubscription(ctx, &rmq.DeleteSubscriptionRequest{Group: res("G")})
+	r.want(rmq.Code_ILLEGAL_TOPIC, got.GetStatus(), err)
+	for _, tt := range []struct {
+		err  error
+		want rmq.Code
+	}{{nil, rmq.Code_OK}, {mq.ErrInvalid, rmq.Code_BAD_REQUEST}, {mq.ErrNotFound, rmq.Code_NOT_FOUND}} {
+		r.fake.err = tt.err
+		got, err = admin.DeleteSubscription(ctx, &rmq.DeleteSubscriptionRequest{Group: res("G"), Topic: res("T")})
+		r.want(tt.want, got.GetStatus(), err)
+	}
+	if len(r.fake.forgotten) != 3 || r.fake.forgotten[0] != "G T" {
+		t.Errorf("forgotten: %v", r.fake.forgotten)
 	}
 }

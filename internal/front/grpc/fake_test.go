@@ -28,36 +28,37 @@ type fake struct {
 	mq.Broker
 	mq.Admin
 
-	mu       sync.Mutex
-	full     error       // of connections
-	slow     error       // of requests
-	callers  []mq.Caller // of connections
-	ended    int         // of them
-	err      error
-	topics   map[string]mq.Topic
-	groups   map[string]mq.Group
-	settings map[string]string
-	sends    []mq.Send
-	status   mq.SendStatus
-	joined   []mq.Member
-	left     []mq.Peer
-	ends     []mq.TransactionEnd
-	pops     []mq.PopRequest
-	pop      func(mq.PopRequest, func(mq.PopBatch, error)) // nil parks
-	parked   chan func(mq.PopBatch, error)
-	lites    []mq.LiteSubscription
-	litePops []mq.LitePopRequest
-	acked    []mq.Ack
-	buried   []mq.Ack
-	changed  []change
-	changing func(mq.Ack) // told first, if not nil
-	gone     bool         // nothing is in hand
-	released int
-	offsets  map[string]mq.QueueOffset
-	pull     mq.Batch
-	consumer mq.Consumer
-	entries  map[mq.Queue][]mq.QueueEntry // what lies in queues, and
-	records  map[mq.LogPos][]byte         // in the log; without, there is something anywhere
+	mu        sync.Mutex
+	full      error       // of connections
+	slow      error       // of requests
+	callers   []mq.Caller // of connections
+	ended     int         // of them
+	err       error
+	topics    map[string]mq.Topic
+	groups    map[string]mq.Group
+	settings  map[string]string
+	sends     []mq.Send
+	status    mq.SendStatus
+	joined    []mq.Member
+	left      []mq.Peer
+	ends      []mq.TransactionEnd
+	pops      []mq.PopRequest
+	pop       func(mq.PopRequest, func(mq.PopBatch, error)) // nil parks
+	parked    chan func(mq.PopBatch, error)
+	lites     []mq.LiteSubscription
+	litePops  []mq.LitePopRequest
+	acked     []mq.Ack
+	buried    []mq.Ack
+	changed   []change
+	changing  func(mq.Ack) // told first, if not nil
+	gone      bool         // nothing is in hand
+	released  int
+	offsets   map[string]mq.QueueOffset
+	pull      mq.Batch
+	consumer  mq.Consumer
+	forgotten []string                     // subscriptions
+	entries   map[mq.Queue][]mq.QueueEntry // what lies in queues, and
+	records   map[mq.LogPos][]byte         // in the log; without, there is something anywhere
 }
 
 // A change is one of an invisible time.
