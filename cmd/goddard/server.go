@@ -93,7 +93,11 @@ func greet(w io.Writer, role node.Role, n *node.Node) {
 		fmt.Fprintf(w, "  gRPC         %s\n", addr)
 	}
 	if addr := n.HTTPAddr(); addr.IsValid() {
-		fmt.Fprintf(w, "  HTTP         http://%s\n", addr)
+		name := "HTTP   "
+		if n.HasConsole() {
+			name = "console"
+		}
+		fmt.Fprintf(w, "  %s      http://%s\n", name, addr)
 	}
 	data, err := filepath.Abs(n.Data())
 	if err != nil {

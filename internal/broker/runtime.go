@@ -3,16 +3,20 @@ package broker
 import (
 	"context"
 	"fmt"
+	"math"
+	"path/filepath"
 	"runtime/metrics"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
 // RuntimeInfo is the table behind brokerStatus, in RocketMQ's keys. This broker
-// has no thread pools: nothing ever waits in front of them, which is what the
-// keys of those say that clusterList prints; other keys of theirs are left out.
+// has no thread pools: nothing ever waits in front of them, and nothing could,
+// which is what the keys of those say.
 func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 	info := map[string]string{
 		"bootTimestamp":            strconv.FormatInt(b.started.UnixMilli(), 10),
@@ -32,13 +36,17 @@ func (b *Broker) RuntimeInfo(ctx context.Context) map[string]string {
 	info["waitingPops"], info["messagesInHand"] = strconv.FormatInt(b.parking.pops.Load(), 10), strconv.FormatInt(b.holds.Total(), 10)
 	keys, duplicates := b.dedup.Size()
 	info["dedupKeys"], info["dedupDuplicates"] = strconv.FormatInt(keys, 10), strconv.FormatInt(duplicates, 10)
-	for _, pool := range []string{"send", "pull", "ack"} {
+	for _, pool := range []string{"send", "pull", "litePull", "query", "ack"} {
 		info[pool+"ThreadPoolQueueSize"] = "0"
 		info[pool+"ThreadPoolQueueHeadWaitTimeMills"] = "0"
+		info[pool+"ThreadPoolQueueCapacity"] = "0"
 	}
+	info["EndTransactionQueueSize"], info["EndTransactionThreadPoolQueueCapacity"] = "0", "0"
 	info["pageCacheLockTimeMills"] = "0"
+	info["startAcceptSendRequestTimeStamp"] = "0" // at once, as RocketMQ writes it
 	b.rateInfo(info)
 	b.storeInfo(info)
+	putInfo(info, b.store.Puts().Read())
 	b.delayInfo(info)
 	if t := b.opts().Tracer; t != nil {
 		info["traceSpansDropped"] = strconv.FormatInt(t.Dropped(), 10)
@@ -102,11 +110,36 @@ func (b *Broker) storeInfo(info map[string]string) {
 	info["goddardDiskFree"] = strconv.FormatInt(disk.Free, 10) // bytes
 	info["remainHowManyDataToFlush"] = size(st.LogEnd - st.LogSynced)
 	info["dispatchBehindBytes"] = "0" // a message can be read when it is acknowledged
+	info["commitLogDiskRatio_"+filepath.Join(b.opts().Store.Dir, "commitlog")] = share
+	info["dispatchMaxBuffer"] = "0"
+	info["remainTransientStoreBufferNumbs"] = strconv.Itoa(math.MaxInt32) // RocketMQ's way to say that there is no such pool
 	info["putMessageEntireTimeMax"] = strconv.FormatInt(st.MaxTime.Milliseconds(), 10)
 }
 
-// delayInfo tells how far each delay level is that has been used.
+// putNames are RocketMQ's names for the parts of meter.PutBounds.
+var putNames = [...]string{
+	"<=0ms", "0~10ms", "10~50ms", "50~100ms", "100~200ms", "200~500ms", "500ms~1s", "1~2s", "2~3s", "3~4s", "4~5s", "5~10s", "10s~",
+}
+
+// putInfo tells how long batches took to be stored. The quantiles are the upper
+// ends of the parts that hold them, in milliseconds.
+func putInfo(info map[string]string, puts meter.Distribution) {
+	var b strings.Builder
+	for i, n := range puts.Counts {
+		fmt.Fprintf(&b, "[%s]:%d ", putNames[i], n)
+	}
+	info["putMessageDistributeTime"] = b.String()
+	for key, share := range map[string]float64{"putLatency99": 0.99, "putLatency999": 0.999} {
+		info[key] = fmt.Sprintf("%.2f", float64(puts.Quantile(share)))
+	}
+}
+
+// delayInfo tells how far each delay level is that has been used, and how far
+// the index is of messages that wait for a time of their own.
 func (b *Broker) delayInfo(info map[string]string) {
+	messages, unread, _ := b.agenda.Behind(time.Now())
+	info["timerOffsetBehind"] = strconv.FormatInt(messages, 10)
+	info["timerReadBehind"] = strconv.FormatInt(int64(unread/time.Second), 10)
 	for level := range b.timer.Levels() {
 		_, hi, err := b.store.Bounds(mq.Queue{Topic: mq.TopicSchedule, ID: int32(level)})
 		if err == nil && hi > 0 {

@@ -1,6 +1,9 @@
 package meter
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // A Histogram counts values by size. Adding to it takes no lock and makes no
 // garbage.
@@ -84,4 +87,16 @@ func (d Distribution) Count() int64 {
 		n += c
 	}
 	return n
+}
+
+// Quantile is the bound below which a share of the values lies: 0 if there are
+// none, the last bound if it is above all of them.
+func (d Distribution) Quantile(share float64) int64 {
+	want := int64(math.Ceil(share * float64(d.Count())))
+	for i, n := range d.Counts {
+		if want -= n; want <= 0 && (n > 0 || i == 0) {
+			return d.Bounds[min(i, len(d.Bounds)-1)]
+		}
+	}
+	return d.Bounds[len(d.Bounds)-1]
 }

@@ -60,3 +60,19 @@ func TestCallsAreToldApartUpToALimit(t *testing.T) {
 	var none *Calls
 	none.Observe(Call{}, time.Second, 1) // which is what a server without metrics does
 }
+
+func TestAQuantileIsTheUpperEndOfItsBucket(t *testing.T) {
+	h := NewHistogram([]int64{0, 10, 100})
+	if q := h.Read().Quantile(0.99); q != 0 {
+		t.Errorf("of nothing: %d", q)
+	}
+	h.ObserveMany(5, 98)
+	h.Observe(50)
+	h.Observe(5000)
+	d := h.Read()
+	for share, want := range map[float64]int64{0.5: 10, 0.98: 10, 0.99: 100, 1: 100} {
+		if q := d.Quantile(share); q != want {
+			t.Errorf("%v of the values: %d, want %d", share, q, want)
+		}
+	}
+}

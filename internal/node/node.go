@@ -291,6 +291,9 @@ func (n *Node) HTTPAddr() netip.AddrPort {
 	return n.http.Addr()
 }
 
+// HasConsole says whether the web console is at HTTPAddr.
+func (n *Node) HasConsole() bool { return n.console != nil }
+
 // Data is the data directory.
 func (n *Node) Data() string { return n.c.Data }
 
