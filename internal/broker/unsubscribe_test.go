@@ -2,6 +2,7 @@ package broker
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -25,7 +26,8 @@ func TestASubscriptionIsForgottenWhenNobodyHasIt(t *testing.T) {
 		if all["T@G"] != nil || all["T@H"] == nil || all["U@G"] == nil {
 			t.Errorf("offsets are %v", all)
 		}
-		time.Sleep(2 * time.Minute) // a is not in hand any more, so it does not come back
+		time.Sleep(2 * time.Minute)
+		synctest.Wait() // a is not in hand any more, so it does not come back
 		if all := r.Offsets(ctx); len(all) != 2 {
 			t.Errorf("offsets are %v", all)
 		}
