@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs every fuzz test for the time given (default 5s), one after the other.
+# Runs every fuzz test for the time given (default 3s), one after the other.
 set -eu
 cd "$(dirname "$0")/../.."
-time=${1:-5s}
+time=${1:-3s}
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
