@@ -106,7 +106,7 @@ func TestATopicsQueuesGroupsAndRouteAreShown(t *testing.T) {
 	r.refused("GET", "/topics/orders/producers", nil, 400, "bad_request")
 }
 
-func TestAPageOfTopicsHasTheirRatesAndLags(t *testing.T) {
+func TestAPageOfTopicsHasTheirRatesIfAskedFor(t *testing.T) {
 	r := started(t, nil)
 	r.createTopic("orders")
 	if _, told := items(r.get("/topics"))[0]["in_tps"]; told {
