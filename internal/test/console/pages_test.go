@@ -21,8 +21,9 @@ var shots = flag.String("shots", "", "keep a picture of each page in this direct
 func pages(s *site) map[string]string {
 	m := items(s.get("/topics/orders/messages?key=order-1"))[0]["id"].(string)
 	l := items(s.get("/dead-letters/unlucky"))[0]["id"].(string)
+	name := s.get("/overview")["brokers"].([]any)[0].(object)["name"].(string)
 	return map[string]string{
-		"overview": "", "broker": "brokers/" + escape(s.broker), "topics": "topics", "topics-none": "topics?q=nothing-like-it", "topic": "topics/orders",
+		"overview": "", "broker": "brokers/" + escape(s.broker), "broker-named": "brokers/" + escape(name), "topics": "topics", "topics-none": "topics?q=nothing-like-it", "topic": "topics/orders",
 		"topic-queues": "topics/orders?tab=queues", "topic-groups": "topics/orders?tab=groups", "topic-producers": "topics/orders?tab=producers",
 		"topic-route": "topics/orders?tab=route", "topic-config": "topics/orders?tab=config", "topic-tail": "topics/orders?tab=tail",
 		"groups": "groups", "group": "groups/behind", "group-clients": "groups/online?tab=clients", "group-charts": "groups/online?tab=charts",
