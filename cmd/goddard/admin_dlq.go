@@ -60,7 +60,7 @@ func dlqList(s spelling) *cobra.Command {
 		}
 		t := newTable("GROUP", "BROKER", "KEPT", "WAITING", "SENT AGAIN", "PURGED", "FIRST DIED", "LAST DIED")
 		for _, g := range groups {
-			t.add(g.Group, g.Broker, g.Count, g.Count-g.Sent-g.Purged, g.Sent, g.Purged, when(g.First), when(g.Last))
+			t.add(g.Group, g.Broker, g.Count, g.Waits, g.Sent, g.Purged, when(g.First), when(g.Last))
 		}
 		return o.print(nonNil(groups), t)
 	})
