@@ -110,7 +110,7 @@ func hint(err error) string {
 	var name x509.HostnameError
 	switch {
 	case anonymous(err):
-		return "; the server asks who you are; " + askedFor
+		return "; " + askedFor
 	case errors.As(err, &unknown):
 		return "; if the certificate is the right one, trust it or its authority with --tls-ca FILE"
 	case errors.As(err, &name):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"runtime/debug"
 
@@ -76,6 +77,15 @@ func tellFirstUser(w io.Writer, n *node.Node) {
 	}
 }
 
+// toPaste is an address by which this machine reaches what listens on addr. What
+// listens everywhere is told as [::], whether or not there is IPv6.
+func toPaste(addr netip.AddrPort) string {
+	if addr.Addr().IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", addr.Port())
+	}
+	return addr.String()
+}
+
 // greet says what listens where and what to try next.
 func greet(w io.Writer, role node.Role, n *node.Node) {
 	fmt.Fprintf(w, "goddard %s\n", version())
@@ -101,7 +111,7 @@ func greet(w io.Writer, role node.Role, n *node.Node) {
 		if n.TLSOnly() {
 			scheme = "https"
 		}
-		fmt.Fprintf(w, "  %s      %s://%s\n", name, scheme, localAddress(addr.Addr().String(), int(addr.Port())))
+		fmt.Fprintf(w, "  %s      %s://%s\n", name, scheme, toPaste(addr))
 	}
 	data, err := filepath.Abs(n.Data())
 	if err != nil {
@@ -115,7 +125,7 @@ func greet(w io.Writer, role node.Role, n *node.Node) {
 		return
 	}
 	option := ""
-	if addr := localAddress(n.NamesrvAddr().Addr().String(), int(n.NamesrvAddr().Port())); addr != "127.0.0.1:9876" {
+	if addr := toPaste(n.NamesrvAddr()); addr != "127.0.0.1:9876" {
 		option = " -n " + addr
 	}
 	if n.TLSOnly() {
