@@ -34,6 +34,9 @@ type Options struct {
 	// as they are.
 	Door *door.Door
 
+	// NoProfiles leaves the runtime's profiles out.
+	NoProfiles bool
+
 	// MaxConns is how many connections are open at most; further ones wait in
 	// the socket. Default 1024.
 	MaxConns int `conf:"http-max-connections"`

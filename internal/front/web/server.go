@@ -52,7 +52,9 @@ func Listen(addr string, o Options) (*Server, error) {
 		MaxHeaderBytes: maxHeaders, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	s.handleHealth()
-	s.handleProfiles()
+	if !o.NoProfiles {
+		s.handleProfiles()
+	}
 	return s, nil
 }
 
