@@ -59,6 +59,10 @@ func (r keyRows) Apply(changes map[string][]byte) error {
 // they are, unless that was said to be meant.
 func (c Config) Exposed() error {
 	c = c.WithDefaults()
+	if !c.Auth.Authentication && c.Door.Proxy && len(c.Door.ProxyFrom) == 0 && !onlyHere(c.Listen) {
+		return fmt.Errorf("proxy-protocol on listen = %s lets anybody claim to be on this machine, and nobody is asked who they are; "+
+			"name your proxies in proxy-protocol-from, or set authentication = true", c.Listen)
+	}
 	if c.Auth.Authentication || c.Auth.Insecure {
 		return nil
 	}

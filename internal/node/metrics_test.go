@@ -148,6 +148,26 @@ func TestAnExposedPortOfMetricsIsRefusedAsOthersAre(t *testing.T) {
 	}
 }
 
+func TestProxiesAreNamedWhereNobodyIsAskedWhoTheyAre(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Door.Proxy, c.Auth.Insecure = true, true
+	if err := c.Exposed(); err != nil {
+		t.Errorf("on this machine alone: %v", err)
+	}
+	c.Listen = "0.0.0.0"
+	if err := c.Exposed(); err == nil || !strings.Contains(err.Error(), "proxy-protocol-from") {
+		t.Errorf("from everybody: %v", err)
+	}
+	c.Door.ProxyFrom = []string{"192.0.2.1"}
+	if err := c.Exposed(); err != nil {
+		t.Errorf("from one: %v", err)
+	}
+	c.Door.ProxyFrom, c.Auth.Authentication = nil, true
+	if err := c.Exposed(); err != nil {
+		t.Errorf("with authentication: %v", err)
+	}
+}
+
 func TestHeadersForTheCollectorAreShownNowhere(t *testing.T) {
 	const token = "geheimertoken"
 	c := inMemory(RoleAll)
