@@ -37,6 +37,12 @@ func (s Setting) Env() string {
 	return "GODDARD_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
+// Truth reports whether the setting is true or false.
+func (s Setting) Truth() bool {
+	t := reflect.TypeFor[Config]().FieldByIndex(s.index).Type
+	return t.Kind() == reflect.Bool || t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Bool
+}
+
 // Doc is what docs/CONFIG.md says about the setting.
 func (s Setting) Doc() string { return docs[s.Name] }
 
@@ -58,7 +64,7 @@ func walk(t reflect.Type, where string, path []int, all []Setting) []Setting {
 			java, negated := strings.CutPrefix(f.Tag.Get("rocketmq"), "!")
 			all = append(all, Setting{
 				Name: name, Java: java, Owner: t.PkgPath(), Type: t.Name(), Field: f.Name, index: index, negated: negated,
-				Live: f.Tag.Get("live") != "", Secret: f.Type == reflect.TypeFor[auth.Secret](),
+				Live: f.Tag.Get("live") != "", Secret: f.Type == reflect.TypeFor[auth.Secret]() || f.Tag.Get("secret") != "",
 			})
 		} else if f.Type.Kind() == reflect.Struct {
 			all = walk(f.Type, where+f.Name+".", index, all)
