@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -285,5 +286,35 @@ func TestTheProcessIsSomebodyToItselfAlone(t *testing.T) {
 	}
 	if got := a.Users("server"); len(got) > 0 {
 		t.Errorf("it is listed: %+v", got)
+	}
+}
+
+func TestTheAuditLogBoundsWhatStrangersSay(t *testing.T) {
+	var log strings.Builder
+	o := on
+	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	a := open(t, kept{}, o)
+	log.Reset()
+	long := strings.Repeat("x", 1<<20)
+	if err := a.Authenticate(mq.Caller{User: long}, nil, nil, "A"); !errors.Is(err, ErrUnauthenticated) || len(err.Error()) > 1000 {
+		t.Errorf("a name of a megabyte: %.300v", err)
+	}
+	if err := a.Authorize(mq.Caller{User: long}, Need{TopicNamed(long), Pub}, "B"); !errors.Is(err, ErrForbidden) || len(err.Error()) > 2000 {
+		t.Errorf("a topic of a megabyte: %.300v", err)
+	}
+	a.Rejected(mq.Caller{User: "a\nb"}, "C", "%s", long)
+	if text := log.String(); len(text) > 4000 || !strings.Contains(text, `"user":"a?b"`) || strings.Contains(text, "invalid AddrPort") {
+		t.Errorf("%d bytes: %.1000s", len(text), text)
+	}
+}
+
+func TestDecisionsAboutVeryLongNamesAreNotKept(t *testing.T) {
+	a := open(t, kept{}, on)
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	for _, n := range []int{maxResource, maxResource + 1, 1 << 20} {
+		a.Authorize(mq.Caller{User: "alice"}, Need{TopicNamed(strings.Repeat("x", n)), Pub}, "")
+	}
+	if n := len(a.table.Load().taken.known); n != 1 {
+		t.Errorf("%d decisions are kept, want the one about the short name", n)
 	}
 }
