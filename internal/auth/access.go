@@ -48,8 +48,8 @@ type Access struct {
 	// changing lets one change happen at a time, from looking at the table to
 	// replacing it.
 	changing sync.Mutex
-	first    *User // that Open made up
 	own      *member
+	logins   logins
 }
 
 // A table is who there is and who may do what. It does not change but for the
@@ -157,15 +157,6 @@ func (a *Access) Free(code string) bool {
 	return !a.o.Authorization || slices.Contains(a.o.AuthorizationWhitelist, code)
 }
 
-// FirstUser is the super user that was made because there was none, with its
-// secret, which is told once; ok is false if none was made.
-func (a *Access) FirstUser() (name, secret string, ok bool) {
-	if a.first == nil {
-		return "", "", false
-	}
-	return a.first.Name, string(a.first.Secret), true
-}
-
 // Authenticate finds out whether mac is the user's signature of the parts, one
 // after the other. what names the request, for the audit log.
 func (a *Access) Authenticate(by mq.Caller, mac []byte, parts [][]byte, what string) error {
@@ -256,19 +247,6 @@ func (d *decisions) decide(m *member, q question) Decision {
 	return allowed
 }
 
-// Login is who a user with this password is; an error if that is nobody.
-func (a *Access) Login(_ context.Context, user, password string) (mq.Caller, error) {
-	by := mq.Caller{User: user}
-	m := a.table.Load().members[user]
-	if m != nil && !m.Disabled && m.secretIs(password) {
-		return by, nil
-	}
-	// One text for all cases: who guesses shall not learn which names exist.
-	err := refuse(ErrUnauthenticated, "there is no enabled user of this name with this password")
-	a.audit.denied(by, "login", err)
-	return mq.Caller{}, err
-}
-
 // Allowed finds out whether somebody may do something with a resource, in the
 // words of policies: GET on Topic:orders. Without authorization whoever is a user
 // may do everything.
@@ -303,6 +281,7 @@ type Explanation struct {
 // Explain says what decides about somebody's need, asked from an address, which
 // may be none.
 func (a *Access) Explain(user string, need Need, from netip.Addr) Explanation {
+	from = from.Unmap()
 	e := Explanation{User: user, Need: need, From: from}
 	m := a.table.Load().members[user]
 	switch {

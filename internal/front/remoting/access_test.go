@@ -422,7 +422,7 @@ func TestUsersAreManagedAsJavasToolsDo(t *testing.T) {
 func TestTheAuditLogHasNoSecrets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.log")
 	r := newGuardedRig(t, func(o *auth.Options) { o.AuditLog = file })
-	r.call(asRoot, request(wire.AuthCreateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret"}`))
+	r.call(asRoot, request(wire.AuthCreateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret","userType":"Super","userStatus":"enable"}`))
 	r.call(asRoot, request(wire.AuthUpdateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret","userStatus":"gone"}`))
 	r.call(asRoot, request(wire.AuthUpdateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret",}x`))
 	r.call(asRoot, request(wire.DeleteTopicInBroker, &wire.DeleteTopicInBrokerRequest{Topic: "T"}, ""))
@@ -430,7 +430,7 @@ func TestTheAuditLogHasNoSecrets(t *testing.T) {
 	text, err := os.ReadFile(file)
 	r.must(err)
 	for _, want := range []string{
-		`"msg":"administered","logger":"audit","user":"root"`, "AUTH_CREATE_USER", "username=carol", `"msg":"denied"`, "User:alice has no permission", "DELETE_TOPIC_IN_BROKER",
+		`"msg":"administered","logger":"audit","user":"root"`, "AUTH_CREATE_USER", "username=carol userType=Super userStatus=enable", `"msg":"denied"`, "User:alice has no permission", "DELETE_TOPIC_IN_BROKER",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the audit log lacks %s:\n%s", want, text)
