@@ -253,3 +253,14 @@ func TestAClientIsItsUsers(t *testing.T) {
 		t.Errorf("an id that was given up: %v", err)
 	}
 }
+
+func TestLimitsSeeCallsThatAreNotWhoTheySay(t *testing.T) {
+	r, _ := guarded(t)
+	r.fake.mu.Lock()
+	r.fake.slow = mq.ErrBusy
+	r.fake.mu.Unlock()
+	resp, err := r.Heartbeat(signed(r, "root", "guess12", time.Now().UTC()), &rmq.HeartbeatRequest{})
+	r.want(rmq.Code_TOO_MANY_REQUESTS, resp.GetStatus(), err)
+	resp, err = r.Heartbeat(signed(r, "root", "rootsecret", time.Now().UTC()), &rmq.HeartbeatRequest{})
+	r.want(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, resp.GetStatus(), err)
+}

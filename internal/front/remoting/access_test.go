@@ -503,3 +503,14 @@ func TestAProducerIsKnownByItsUser(t *testing.T) {
 		t.Error("the policy of now does not hold")
 	}
 }
+
+func TestLimitsSeeRequestsThatAreNotWhoTheySay(t *testing.T) {
+	r := newGuardedRig(t)
+	r.fake.mu.Lock()
+	r.fake.slow = mq.ErrBusy
+	r.fake.mu.Unlock()
+	got := r.call(rpc.Credentials{AccessKey: "root", SecretKey: "guess12"}, request(wire.HeartBeat, nil, `{"clientID":"c"}`))
+	if got.Code == wire.CodeSuccess || got.Code == wire.CodeNoPermission {
+		t.Errorf("answered %v: %s", got.Code.ResponseString(), got.Remark)
+	}
+}
