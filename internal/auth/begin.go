@@ -20,6 +20,7 @@ func (a *Access) begin() error {
 			wanted = append(wanted, u)
 		}
 	}
+	a.inner, _, _ = a.o.InnerUser()
 	for _, u := range wanted {
 		t := a.table.Load()
 		if m := t.members[u.Name]; m != nil {
