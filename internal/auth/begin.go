@@ -13,7 +13,7 @@ const firstName = "admin"
 // begin makes the users that the options ask for, if they are not there yet.
 func (a *Access) begin() error {
 	wanted := make([]User, 0, 2)
-	for _, of := range []func() (User, bool, error){a.o.initUser, a.o.InnerUser} {
+	for _, of := range []func() (User, bool, error){a.o.InitialUser, a.o.InnerUser} {
 		if u, ok, err := of(); err != nil {
 			return err
 		} else if ok {
