@@ -73,7 +73,7 @@ func serve(c *cobra.Command, role node.Role, s *settings) error {
 // tellFirstUser says who may come in where nobody could; it is said once.
 func tellFirstUser(w io.Writer, n *node.Node) {
 	if name, password, ok := n.FirstUser(); ok {
-		fmt.Fprintf(w, "There was no user, so one was made that may do everything. This is shown once:\n  access key  %s\n  secret key  %s\n", name, password)
+		fmt.Fprintf(w, "There was no user, so one was made that may do everything. This is shown once:\n  access key  %s\n  secret key  %s\nIf it gets lost, the setting init-user makes another one at the next start.\n", name, password)
 	}
 }
 

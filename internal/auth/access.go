@@ -48,8 +48,8 @@ type Access struct {
 	// changing lets one change happen at a time, from looking at the table to
 	// replacing it.
 	changing sync.Mutex
-	first    *User // that Open made up
 	own      *member
+	logins   logins
 	inner    User // of the settings; nobody if its name is empty
 }
 
@@ -60,7 +60,8 @@ type table struct {
 	taken   decisions
 }
 
-// maxDecisions is how many decisions are remembered; each takes some 150 bytes.
+// maxDecisions is how many decisions are remembered; each takes some 150 bytes,
+// and at most 1 KiB with the longest names.
 const maxDecisions = 1 << 16
 
 // decisions are those that were taken.
@@ -157,18 +158,12 @@ func (a *Access) Free(code string) bool {
 	return !a.o.Authorization || slices.Contains(a.o.AuthorizationWhitelist, code)
 }
 
-// FirstUser is the super user that was made because there was none, with its
-// secret, which is told once; ok is false if none was made.
-func (a *Access) FirstUser() (name, secret string, ok bool) {
-	if a.first == nil {
-		return "", "", false
-	}
-	return a.first.Name, string(a.first.Secret), true
-}
-
 // Authenticate finds out whether mac is the user's signature of the parts, one
 // after the other. what names the request, for the audit log.
 func (a *Access) Authenticate(by mq.Caller, mac []byte, parts [][]byte, what string) error {
+	if len(by.User) > MaxName {
+		return a.Rejected(by, what, "the name of a user has at most %d bytes; look at the access key", MaxName)
+	}
 	m := a.member(by.User)
 	if m != nil && !m.Disabled && m.signed(mac, parts) {
 		return nil
@@ -204,24 +199,31 @@ func (a *Access) Rejected(by mq.Caller, what, format string, args ...any) error 
 // Authorize finds out whether somebody may do what a request needs. what names
 // the request, for the audit log.
 func (a *Access) Authorize(by mq.Caller, need Need, what string) error {
-	t := a.table.Load()
-	m := a.member(by.User)
-	if m != nil && !m.Disabled {
-		if m.Type == Super {
-			return nil
-		}
-		q := question{user: by.User, need: need}
-		if m.bySource {
-			q.from = by.Addr.Addr().Unmap()
-		}
-		if t.taken.decide(m, q) {
-			return nil
-		}
+	if a.May(by, need) {
+		return nil
 	}
-	err := refuse(ErrForbidden, "User:%s has no permission to access %v with %v from %v; `goddard admin acl explain %s %v %v` tells why",
-		by.User, need.Resource, need.Actions, by.Addr.Addr(), by.User, need.Resource, strings.ReplaceAll(need.Actions.String(), "|", ","))
+	user, resource := shown(by.User), shown(need.Resource.String())
+	err := refuse(ErrForbidden, "User:%s has no permission to access %s with %v from %v; `goddard admin acl explain %s %s %s` tells why",
+		user, resource, need.Actions, by.Addr.Addr(), user, resource, strings.ReplaceAll(need.Actions.String(), "|", ","))
 	a.audit.denied(by, what, err)
 	return err
+}
+
+// May reports whether somebody may do something; it is noted nowhere.
+func (a *Access) May(by mq.Caller, need Need) bool {
+	t := a.table.Load()
+	m := a.member(by.User)
+	if m == nil || m.Disabled {
+		return false
+	}
+	if m.Type == Super {
+		return true
+	}
+	q := question{user: by.User, need: need}
+	if m.bySource {
+		q.from = by.Addr.Addr().Unmap()
+	}
+	return bool(t.taken.decide(m, q))
 }
 
 // decide looks a decision up, or takes it.
@@ -233,6 +235,9 @@ func (d *decisions) decide(m *member, q question) Decision {
 		return allowed
 	}
 	allowed = m.acl.decide(q.need, q.from).Decision
+	if len(q.need.Resource.Name) > maxResource {
+		return allowed // no policy names it; who makes such names up is not to fill the memory
+	}
 	q.user, q.need.Resource.Name = strings.Clone(q.user), strings.Clone(q.need.Resource.Name)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -241,19 +246,6 @@ func (d *decisions) decide(m *member, q question) Decision {
 	}
 	d.known[q] = allowed
 	return allowed
-}
-
-// Login is who a user with this password is; an error if that is nobody.
-func (a *Access) Login(_ context.Context, user, password string) (mq.Caller, error) {
-	by := mq.Caller{User: user}
-	m := a.table.Load().members[user]
-	if m != nil && !m.Disabled && m.secretIs(password) {
-		return by, nil
-	}
-	// One text for all cases: who guesses shall not learn which names exist.
-	err := refuse(ErrUnauthenticated, "there is no enabled user of this name with this password")
-	a.audit.denied(by, "login", err)
-	return mq.Caller{}, err
 }
 
 // Allowed finds out whether somebody may do something with a resource, in the
@@ -290,6 +282,7 @@ type Explanation struct {
 // Explain says what decides about somebody's need, asked from an address, which
 // may be none.
 func (a *Access) Explain(user string, need Need, from netip.Addr) Explanation {
+	from = from.Unmap()
 	e := Explanation{User: user, Need: need, From: from}
 	m := a.table.Load().members[user]
 	switch {

@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -162,28 +166,60 @@ func TestBadUsersAreRefused(t *testing.T) {
 func TestTheFirstUserIsMadeOnceAndToldOnce(t *testing.T) {
 	rows := kept{}
 	a := open(t, rows, Options{Authentication: true})
-	name, secret, ok := a.FirstUser()
+	name, secret, ok, err := a.MakeFirst()
+	must(t, err)
 	if !ok || len(secret) < 20 {
 		t.Fatalf("first user %q with %d characters, %v", name, len(secret), ok)
 	}
-	if by, err := a.Login(context.Background(), name, secret); err != nil || by.User != name {
+	if by, err := a.Login(context.Background(), root.Addr, name, secret); err != nil || by.User != name {
 		t.Errorf("login: %v, %v", by, err)
 	}
-	if _, _, ok := open(t, rows, Options{Authentication: true}).FirstUser(); ok {
+	if _, _, ok, _ := open(t, rows, Options{Authentication: true}).MakeFirst(); ok {
 		t.Error("told again")
 	}
-	if _, _, ok := open(t, kept{}, Options{}).FirstUser(); ok {
+	if _, _, ok, _ := open(t, kept{}, Options{}).MakeFirst(); ok {
 		t.Error("made though nobody is asked who they are")
 	}
 }
 
 func TestNobodyLogsInWithAWrongPassword(t *testing.T) {
-	a := open(t, kept{}, on)
-	for _, try := range [][2]string{{"root", "rootsecre"}, {"root", "rootsecret "}, {"root", ""}, {"nobody", "rootsecret"}, {"", ""}} {
-		if by, err := a.Login(context.Background(), try[0], try[1]); !errors.Is(err, ErrUnauthenticated) || by.User != "" {
-			t.Errorf("%q: %v, %v", try, by, err)
+	synctest.Test(t, func(t *testing.T) {
+		a := open(t, kept{}, on)
+		for _, try := range [][2]string{{"root", "rootsecre"}, {"root", "rootsecret "}, {"root", ""}, {"nobody", "rootsecret"}, {"", ""}} {
+			begun := time.Now()
+			if by, err := a.Login(t.Context(), root.Addr, try[0], try[1]); !errors.Is(err, ErrUnauthenticated) || by.User != "" {
+				t.Errorf("%q: %v, %v", try, by, err)
+			}
+			if took := time.Since(begun); took < time.Second {
+				t.Errorf("the answer took %v, which lets passwords be tried fast", took)
+			}
 		}
-	}
+	})
+}
+
+func TestWhoTriesManyPasswordsAtATimeWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := open(t, kept{}, on)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		for range maxLogins {
+			wg.Go(func() { a.Login(t.Context(), root.Addr, "root", "guess") })
+		}
+		synctest.Wait()
+		if _, err := a.Login(t.Context(), root.Addr, "root", "rootsecret"); !errors.Is(err, mq.ErrBusy) {
+			t.Errorf("beside %d guesses: %v", maxLogins, err)
+		}
+		if _, err := a.Login(t.Context(), netip.MustParseAddrPort("10.0.0.1:1"), "root", "rootsecret"); err != nil {
+			t.Errorf("from elsewhere: %v", err)
+		}
+		wg.Wait()
+		if _, err := a.Login(t.Context(), root.Addr, "root", "rootsecret"); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+		if n := len(a.logins.mu.from); n > 0 {
+			t.Errorf("%d addresses are kept", n)
+		}
+	})
 }
 
 func TestSecretsDoNotShow(t *testing.T) {
@@ -248,7 +284,7 @@ func TestConsolesAskInWords(t *testing.T) {
 	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
 	must(t, a.PutACL("alice", acl(t, entry(t, "Topic:orders", "Get", "Allow"))))
 	ctx := context.Background()
-	alice, err := a.Login(ctx, "alice", "alicesecret")
+	alice, err := a.Login(ctx, root.Addr, "alice", "alicesecret")
 	must(t, err)
 	must(t, a.Allowed(ctx, alice, "GET", "Topic:orders"))
 	for _, ask := range [][2]string{{"UPDATE", "Topic:orders"}, {"GET", "Topic:other"}, {"LIST", "Topic:*"}, {"GET", "*"}, {"GET", "Cluster:C"}} {
@@ -286,4 +322,64 @@ func TestTheProcessIsSomebodyToItselfAlone(t *testing.T) {
 	if got := a.Users("server"); len(got) > 0 {
 		t.Errorf("it is listed: %+v", got)
 	}
+}
+
+func TestTheAuditLogBoundsWhatStrangersSay(t *testing.T) {
+	var log strings.Builder
+	o := on
+	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	a := open(t, kept{}, o)
+	log.Reset()
+	long := strings.Repeat("x", 1<<20)
+	if err := a.Authenticate(mq.Caller{User: long}, nil, nil, "A"); !errors.Is(err, ErrUnauthenticated) || len(err.Error()) > 1000 {
+		t.Errorf("a name of a megabyte: %.300v", err)
+	}
+	if err := a.Authorize(mq.Caller{User: long}, Need{TopicNamed(long), Pub}, "B"); !errors.Is(err, ErrForbidden) || len(err.Error()) > 2000 {
+		t.Errorf("a topic of a megabyte: %.300v", err)
+	}
+	a.Rejected(mq.Caller{User: "a\nb"}, "C", "%s", long)
+	if text := log.String(); len(text) > 4000 || !strings.Contains(text, `"user":"a?b"`) || strings.Contains(text, "invalid AddrPort") {
+		t.Errorf("%d bytes: %.1000s", len(text), text)
+	}
+}
+
+func TestDecisionsAboutVeryLongNamesAreNotKept(t *testing.T) {
+	a := open(t, kept{}, on)
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	for _, n := range []int{maxResource, maxResource + 1, 1 << 20} {
+		a.Authorize(mq.Caller{User: "alice"}, Need{TopicNamed(strings.Repeat("x", n)), Pub}, "")
+	}
+	if n := len(a.table.Load().taken.known); n != 1 {
+		t.Errorf("%d decisions are kept, want the one about the short name", n)
+	}
+}
+
+func TestAnotherSecretInTheSettingsIsTold(t *testing.T) {
+	var log strings.Builder
+	rows, o := kept{}, on
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	open(t, rows, o)
+	log.Reset()
+	open(t, rows, o)
+	if log.Len() > 0 {
+		t.Errorf("said without need: %s", log.String())
+	}
+	o.InitUser = `{"username":"root","password":"anothersecret"}`
+	open(t, rows, o)
+	if text := log.String(); !strings.Contains(text, "init-user") || !strings.Contains(text, "user=root") || strings.Contains(text, "anothersecret") {
+		t.Errorf("said %q", text)
+	}
+}
+
+func TestWhatCouldNotBeReadAgainIsNotStored(t *testing.T) {
+	rows := kept{}
+	a := open(t, rows, on)
+	must(t, a.CreateUser(root, User{Name: "alice", Secret: "alicesecret"}))
+	for _, name := range []string{"a*b", "foo*", strings.Repeat("x", maxResource)} {
+		bad := Entry{Resource: Resource{Type: Topic, Name: name}, Actions: Pub, Decision: Allow}
+		if err := a.PutACL("alice", acl(t, bad)); !errors.Is(err, mq.ErrInvalid) {
+			t.Errorf("%.20s: %v", name, err)
+		}
+	}
+	open(t, rows, on)
 }

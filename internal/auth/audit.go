@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -56,8 +58,34 @@ func (a *audit) denied(by mq.Caller, what string, err error) {
 		a.log.Warn("denied more requests than are noted", "count", dropped)
 	}
 	if note {
-		a.log.Warn("denied", "user", by.User, "address", by.Addr.String(), "request", what, "reason", err.Error())
+		a.log.Warn("denied", append(who(by), "request", what, "reason", shown(err.Error()))...)
 	}
+}
+
+// maxShown is how much of what a client says is noted in one place, in bytes.
+const maxShown = 255
+
+// shown is the printable beginning of what a client says.
+func shown(text string) string {
+	more := ""
+	if len(text) > maxShown {
+		text, more = text[:maxShown], "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text) + more
+}
+
+// who is somebody for the log; the address is left out where there is none.
+func who(by mq.Caller) []any {
+	of := []any{"user", shown(by.User)}
+	if by.Addr.IsValid() {
+		of = append(of, "address", by.Addr.String())
+	}
+	return of
 }
 
 // room reports whether one more denial may be noted in this second, and how many
@@ -82,5 +110,5 @@ func (a *Access) Did(by mq.Caller, what string, err error, resources ...string) 
 	if err != nil {
 		result = err.Error()
 	}
-	a.audit.log.Info("administered", "user", by.User, "address", by.Addr.String(), "request", what, "resources", resources, "result", result)
+	a.audit.log.Info("administered", append(who(by), "request", what, "resources", resources, "result", result)...)
 }

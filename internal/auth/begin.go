@@ -10,8 +10,7 @@ import (
 // firstName is the super user that is made where there is none.
 const firstName = "admin"
 
-// begin makes the users that the options ask for, if they are not there yet, and
-// the first one where there would be nobody to begin with.
+// begin makes the users that the options ask for, if they are not there yet.
 func (a *Access) begin() error {
 	wanted := make([]User, 0, 2)
 	for _, of := range []func() (User, bool, error){a.o.InitialUser, a.o.InnerUser} {
@@ -24,7 +23,10 @@ func (a *Access) begin() error {
 	a.inner, _, _ = a.o.InnerUser()
 	for _, u := range wanted {
 		t := a.table.Load()
-		if t.members[u.Name] != nil {
+		if m := t.members[u.Name]; m != nil {
+			if m.Secret != u.Secret {
+				a.logger().Warn("the settings (init-user, inner-credentials) have another secret for this user than the one that is stored, which holds; change it with `goddard admin user update`, or the setting", "user", u.Name)
+			}
 			continue
 		}
 		if err := a.replace(t, newMember(u, nil)); err != nil {
@@ -37,18 +39,26 @@ func (a *Access) begin() error {
 			return err
 		}
 	}
-	if !a.o.Authentication || a.anySuper() {
-		return nil
-	}
-	if _, forgets := a.rows.(memory); forgets {
+	if _, forgets := a.rows.(memory); forgets && a.o.Authentication && !a.anySuper() {
 		return errors.New("a name server by itself keeps no users, and would let nobody in: give init-user, or inner-credentials, which brokers register with")
+	}
+	return nil
+}
+
+// MakeFirst makes a super user where there is none that could begin, and tells
+// its secret, which is told once: it is for a start that can not fail any more.
+// made is false if there was no need.
+func (a *Access) MakeFirst() (name, secret string, made bool, err error) {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if !a.o.Authentication || a.anySuper() {
+		return "", "", false, nil
 	}
 	u := User{Name: firstName, Secret: newSecret(), Type: Super}
 	if err := a.replace(a.table.Load(), newMember(u, nil)); err != nil {
-		return err
+		return "", "", false, err
 	}
-	a.first = &u
-	return nil
+	return u.Name, string(u.Secret), true, nil
 }
 
 // anySuper reports whether anybody can change users.

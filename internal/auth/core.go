@@ -184,7 +184,13 @@ func sourceText(p netip.Prefix) string {
 func parseSource(text string) (netip.Prefix, error) {
 	text = strings.TrimSpace(text)
 	if p, err := netip.ParsePrefix(text); err == nil {
-		return p.Masked(), nil
+		if !p.Addr().Is4In6() {
+			return p.Masked(), nil
+		}
+		if bits := p.Bits() - 96; bits >= 0 { // requests come from the IPv4 address
+			return netip.PrefixFrom(p.Addr().Unmap(), bits).Masked(), nil
+		}
+		return netip.Prefix{}, invalidf("source %.60q is of IPv4 addresses within IPv6, and of others: write it as an IPv4 network such as 10.0.0.0/8", text)
 	}
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		a = a.Unmap()

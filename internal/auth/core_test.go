@@ -102,3 +102,14 @@ func TestResourcesAreReadAsTheyAreWritten(t *testing.T) {
 		}
 	}
 }
+
+func TestIPv4SourcesFitHoweverTheyAreWritten(t *testing.T) {
+	for text, want := range map[string]string{"::ffff:10.0.0.0/104": "10.0.0.0/8", "::ffff:10.1.2.3": "10.1.2.3/32", "10.1.2.3/8": "10.0.0.0/8", "::ffff:10.1.2.3/128": "10.1.2.3/32", "2001:db8::1/32": "2001:db8::/32"} {
+		if p, err := parseSource(text); err != nil || p.String() != want {
+			t.Errorf("%s is %v, %v", text, p, err)
+		}
+	}
+	if p, err := parseSource("::ffff:10.0.0.0/80"); err == nil {
+		t.Errorf("a source that would fit nothing is %v", p)
+	}
+}

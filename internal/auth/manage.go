@@ -223,7 +223,11 @@ func (a *Access) super(by mq.Caller) bool {
 func (a *Access) replace(t *table, m *member) error {
 	changes := map[string][]byte{userRows + m.Name: encodeUser(m.User), aclRows + m.Name: nil}
 	if m.acl != nil {
-		changes[aclRows+m.Name] = encodeACL(m.acl)
+		row := encodeACL(m.acl)
+		if again, err := decodeACL(m.Name, row); err != nil || !again.same(m.acl) {
+			return invalidf("the policies of %s could not be read again as they are; look at the names of their resources", m.Name)
+		}
+		changes[aclRows+m.Name] = row
 	}
 	if err := a.rows.Apply(changes); err != nil {
 		return err
@@ -255,6 +259,12 @@ func (t *table) last(m *member) bool {
 		}
 	}
 	return true
+}
+
+// same reports whether two ACLs have the same entries for the same resources.
+func (a *ACL) same(b *ACL) bool {
+	alike := func(x, y Entry) bool { return x.Resource == y.Resource && x.String() == y.String() }
+	return slices.EqualFunc(a.Custom, b.Custom, alike) && slices.EqualFunc(a.Default, b.Default, alike)
 }
 
 // clone copies policies; those of nil are empty.

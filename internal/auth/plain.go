@@ -112,7 +112,11 @@ func (p plainAccount) plan() (Planned, error) {
 			if name = strings.TrimSpace(name); !ok || name == "" {
 				return out, invalidf("%s: %.80q is no permission: want name=PUB|SUB", p.AccessKey, text)
 			}
-			e, err := plainEntry(list.of(name), perm)
+			r := list.of(name)
+			if again, err := ParseResource(r.String()); err != nil || again != r {
+				return out, invalidf("%s: %.80q names no topic or group: RocketMQ 4 takes names as they are, without * and of at most %d bytes; remove it, or correct the name", p.AccessKey, name, maxResource)
+			}
+			e, err := plainEntry(r, perm)
 			if err != nil {
 				return out, err
 			}

@@ -127,3 +127,12 @@ func TestDenialsAreNotedInBounds(t *testing.T) {
 		t.Errorf("noted %d, dropped %d", noted, dropped)
 	}
 }
+
+func TestPlainNamesThatAreNoneAreRefused(t *testing.T) {
+	for _, name := range []string{"foo*", "a*b", "*", strings.Repeat("x", maxResource)} {
+		_, err := ParsePlain([]byte("accounts: [{accessKey: alice, secretKey: alicesecret, topicPerms: ['" + name + "=PUB']}]"))
+		if err == nil || !strings.Contains(err.Error(), "names no topic or group") {
+			t.Errorf("%.20s: %v", name, err)
+		}
+	}
+}

@@ -13,7 +13,8 @@ import (
 
 // Limits of names and secrets, in bytes, and of how many there may be.
 const (
-	maxName     = 255
+	// MaxName is the longest name of a user, in bytes.
+	MaxName     = 255
 	minSecret   = 6 // what RocketMQ 4 wanted
 	maxSecret   = 255
 	maxUsers    = 100_000
@@ -113,8 +114,8 @@ func checkName(name string) error {
 		return invalidf("the user name can not be blank")
 	}
 	strange := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`:/,*"\`, r) }
-	if len(name) > maxName || strings.ContainsFunc(name, strange) {
-		return invalidf("user name %.60q: want at most %d printable characters without blank, : / , * \" and \\", name, maxName)
+	if len(name) > MaxName || strings.ContainsFunc(name, strange) {
+		return invalidf("user name %.60q: want at most %d printable characters without blank, : / , * \" and \\", name, MaxName)
 	}
 	return nil
 }

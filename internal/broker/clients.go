@@ -30,8 +30,8 @@ type clients struct {
 		sync.Mutex
 		producers map[string]map[mq.Peer]*mq.Connection
 		// byID finds a producer's connection; of several with one id the one
-		// that spoke last.
-		byID      map[string]mq.Peer
+		// that spoke last, as long as they are the same user's.
+		byID      map[string]*mq.Connection
 		consumers map[string]*consumers
 	}
 }
@@ -70,7 +70,7 @@ func (n notice) give() {
 func newClients() *clients {
 	c := &clients{}
 	c.mu.producers = map[string]map[mq.Peer]*mq.Connection{}
-	c.mu.byID = map[string]mq.Peer{}
+	c.mu.byID = map[string]*mq.Connection{}
 	c.mu.consumers = map[string]*consumers{}
 	return c
 }
@@ -134,8 +134,11 @@ func (c *clients) produce(m mq.Member, now time.Time) {
 		}
 		peers[m.Peer] = connection(m, now)
 	}
-	if len(m.Producers) > 0 {
-		c.mu.byID[m.ClientID] = m.Peer
+	if len(m.Producers) == 0 {
+		return
+	}
+	if known := c.mu.byID[m.ClientID]; known == nil || known.Peer == m.Peer || known.User == m.User {
+		c.mu.byID[m.ClientID] = connection(m, now)
 	}
 }
 
@@ -143,13 +146,16 @@ func (c *clients) produce(m mq.Member, now time.Time) {
 func (c *clients) producer(clientID string) mq.Peer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.byID[clientID]
+	if known := c.mu.byID[clientID]; known != nil {
+		return known.Peer
+	}
+	return nil
 }
 
 func connection(m mq.Member, now time.Time) *mq.Connection {
 	return &mq.Connection{
 		ClientID: m.ClientID, Addr: m.Peer.RemoteAddr(), Language: m.Language, Version: m.Version,
-		LastUpdate: now, Peer: m.Peer, Protocol: m.Protocol,
+		LastUpdate: now, Peer: m.Peer, Protocol: m.Protocol, User: m.User, May: m.May,
 	}
 }
 
@@ -236,7 +242,7 @@ func (c *clients) remove(match func(group string, consumer bool, c *mq.Connectio
 		}
 	}
 	for _, conn := range gone {
-		if c.mu.byID[conn.ClientID] == conn.Peer && !c.producesLocked(conn.Peer) {
+		if known := c.mu.byID[conn.ClientID]; known != nil && known.Peer == conn.Peer && !c.producesLocked(conn.Peer) {
 			delete(c.mu.byID, conn.ClientID)
 		}
 	}

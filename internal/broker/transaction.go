@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/meter"
@@ -71,10 +72,15 @@ func (b *Broker) release(batch *mq.SendBatch) {
 	b.deliverAs(batch, meter.KindTransaction)
 }
 
-// askProducer asks one of the producers of a group that are connected, in turn.
+// askProducer asks one of the producers of a group that are connected and may
+// send to the topic, in turn.
 func (b *Broker) askProducer(group string, c mq.TransactionCheck) bool {
 	all, err := b.Producers(context.Background(), group)
 	if err != nil || len(all) == 0 {
+		return false
+	}
+	all = slices.DeleteFunc(all, func(p mq.Connection) bool { return p.May != nil && !p.May(c.Topic) })
+	if len(all) == 0 {
 		return false
 	}
 	began := time.Now()

@@ -181,3 +181,54 @@ func TestOperatorsSeeAndEndTransactions(t *testing.T) {
 		r.wantErr(r.end(b, mq.OutcomeCommit), mq.ErrClosed)
 	})
 }
+
+// Anybody may say that it is a producer of a group; the half message is for those
+// who may send to its topic.
+func TestProducersThatMayNotSendAreNotAsked(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.topic("T", 4)
+		a, b := &peer{name: "a"}, &peer{name: "b"}
+		eve := producer("A", a)
+		eve.May = func(topic string) bool { return topic != "T" }
+		r.join(eve)
+		r.sent(half("T", "x"))
+		pass(10 * time.Minute)
+		wantStrings(t, "one that may not send", a.told())
+		r.sent(half("T", "y"))
+		for range 8 {
+			r.join(eve)
+			r.join(producer("B", b))
+			pass(30 * time.Second)
+		}
+		wantStrings(t, "one that may not send, among others", a.told())
+		if len(b.told()) == 0 {
+			t.Error("the one that may send was not asked")
+		}
+	})
+}
+
+func TestAProducersIDIsItsUsers(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		first, second := &peer{name: "a"}, &peer{name: "b"}
+		of := func(p *peer, user string) mq.Member {
+			m := producer("A", p)
+			m.User = user
+			return m
+		}
+		r.join(of(first, "alice"))
+		r.join(of(second, "eve"))
+		if got := r.clients.producer("A"); got != first {
+			t.Errorf("replies go to another user's %v", got)
+		}
+		r.join(of(second, "alice"))
+		if got := r.clients.producer("A"); got != second {
+			t.Errorf("replies go to %v, not to the newer connection", got)
+		}
+		r.join(of(first, "eve"))
+		r.Leave(t.Context(), "", "", "", second, true)
+		r.join(of(first, "eve"))
+		if got := r.clients.producer("A"); got != first {
+			t.Errorf("an id that was given up leads to %v", got)
+		}
+	})
+}

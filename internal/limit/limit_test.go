@@ -348,3 +348,19 @@ func BenchmarkRequest(b *testing.B) {
 		})
 	}
 }
+
+// Requests with a wrong signature are counted as nobody's; between them the sends
+// of the connection are still their user's.
+func TestNobodysRequestsDoNotHideWhoSends(t *testing.T) {
+	table := New()
+	v := connected(t, table, "10.0.0.1")
+	put(t, table, mq.LimitRule{Scope: mq.LimitUser, Name: "ann", SendMessages: 5})
+	send := func() error {
+		v.Request(caller("ann", "10.0.0.1"), false)
+		v.Request(caller("", "10.0.0.1"), false)
+		return v.Send(nil, 1, 1)
+	}
+	if got := done(40, send); got != 5 {
+		t.Errorf("%d messages were sent, want the 5 of the user's limit", got)
+	}
+}

@@ -213,6 +213,10 @@ func (t *Table) find(v *Visit, user string) *applying {
 		add(one, &v.own, v.addr.String())
 		t.mu.visits[v] = struct{}{}
 	}
-	v.found.Store(a)
+	// A request that is nobody's does not make the sends of others on the
+	// connection so.
+	if old := v.found.Load(); user != "" || old == nil || old.user == "" {
+		v.found.Store(a)
+	}
 	return a
 }

@@ -237,6 +237,11 @@ type Connection struct {
 	LastUpdate time.Time
 	Peer       Peer   `json:"-"`
 	Protocol   string `json:"-"` // that it speaks: remoting, grpc
+	User       string `json:"-"` // who it is; empty where nobody is asked
+
+	// May reports whether the client's user may send to a topic; nil if everybody
+	// may.
+	May func(topic string) bool `json:"-"`
 }
 
 // A Transaction is a half message as an operator sees it.

@@ -120,7 +120,11 @@ type Member struct {
 	Language  string
 	Version   int32
 	Protocol  string   // that it speaks: remoting, grpc
+	User      string   // who it is; empty where nobody is asked
 	Producers []string // producer groups
+	// May reports whether the client's user may send to a topic, as of now. Nil
+	// means that everybody may.
+	May       func(topic string) bool
 	Consumers []Consumer
 }
 

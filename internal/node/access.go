@@ -28,10 +28,14 @@ func (n *Node) openAccess() error {
 // FirstUser is the super user that was made because there was none, with the
 // password, which is told here and nowhere else; ok is false if none was made.
 func (n *Node) FirstUser() (name, password string, ok bool) {
-	if n.access == nil {
-		return "", "", false
+	return n.first.name, n.first.password, n.first.name != ""
+}
+
+func (n *Node) makeFirstUser() (err error) {
+	if n.access != nil {
+		n.first.name, n.first.password, _, err = n.access.MakeFirst()
 	}
-	return n.access.FirstUser()
+	return err
 }
 
 // keyRows are the rows of users and policies in the key store.

@@ -49,7 +49,8 @@ type Node struct {
 	console    *console.Console // nil if there is none
 	broker     *broker.Broker
 	access     *auth.Access
-	tracer     *trace.Tracer // nil if no spans are written
+	first      struct{ name, password string } // the user that was made because there was none
+	tracer     *trace.Tracer                   // nil if no spans are written
 	namesrv    *namesrv.Server
 	local      *namesrv.Local
 	registrar  *namesrv.Registrar
@@ -73,6 +74,10 @@ func New(c Config) (*Node, error) {
 		n.c.RPC.Calls = new(meter.Calls)
 	}
 	if err := n.open(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	// The last step: what is told once must not be lost with a start that fails.
+	if err := n.makeFirstUser(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil

@@ -175,6 +175,22 @@ func TestTopicsSurviveARestart(t *testing.T) {
 	}
 }
 
+// The first user's password is told once: a start that fails must not use it up.
+func TestAStartThatFailsMakesNoFirstUser(t *testing.T) {
+	other, _ := started(t, inMemory(RoleNamesrv))
+	c := inMemory(RoleAll)
+	c.Auth.Authentication = true
+	c.NamesrvPort = int(other.NamesrvAddr().Port())
+	if _, err := New(c); err == nil {
+		t.Fatal("started on a port that is taken")
+	}
+	c.NamesrvPort = -1
+	n, _ := started(t, c)
+	if name, password, ok := n.FirstUser(); !ok || name == "" || password == "" {
+		t.Errorf("the next start made %q, %v", name, ok)
+	}
+}
+
 func TestNewLeavesNothingOpenWhenItFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	first := inMemory(RoleAll)

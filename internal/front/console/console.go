@@ -16,7 +16,6 @@ type Console struct {
 	pages    http.Handler
 	sessions *sessions
 	csrf     string        // of everybody who has not logged in
-	logins   chan struct{} // room for passwords that are looked at
 	tails    chan struct{} // room for live tails
 	jobs     jobs
 	h        http.Handler
@@ -56,7 +55,7 @@ func New(o Options) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{
-		o: o, sessions: newSessions(), csrf: rand.Text(), logins: make(chan struct{}, maxLogins), tails: make(chan struct{}, o.MaxTails), jobs: newJobs(),
+		o: o, sessions: newSessions(), csrf: rand.Text(), tails: make(chan struct{}, o.MaxTails), jobs: newJobs(),
 	}
 	var err error
 	if c.pages, err = web.Handler(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 // door lets alice in, who may look at everything and change topics.
 type door struct{}
 
-func (door) Login(_ context.Context, user, password string) (mq.Caller, error) {
+func (door) Login(_ context.Context, _ netip.AddrPort, user, password string) (mq.Caller, error) {
 	if user != "alice" || password != "secret" {
 		return mq.Caller{}, errors.New("user or password is wrong")
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -16,8 +17,9 @@ import (
 
 // An Access decides who may do what. Its errors are for the user to read.
 type Access interface {
-	// Login says who has that name and password.
-	Login(ctx context.Context, user, password string) (mq.Caller, error)
+	// Login says who has that name and password, asked from an address; wrong
+	// ones take a while, and mq.ErrBusy is wrapped while too many are tried.
+	Login(ctx context.Context, from netip.AddrPort, user, password string) (mq.Caller, error)
 	// Allowed is nil if the caller may do action on resource, in the words of
 	// RocketMQ's access control: "GET" on "Topic:orders".
 	Allowed(ctx context.Context, c mq.Caller, action, resource string) error

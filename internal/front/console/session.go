@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rpc"
 )
 
@@ -18,9 +20,6 @@ const (
 	sessionIdle, sessionAge = 8 * time.Hour, 7 * 24 * time.Hour
 	// maxSessions bounds the sessions; the one unused longest goes for a new one.
 	maxSessions = 1000
-	// maxLogins is how many passwords are looked at at a time, and wrongPause how
-	// long the answer to a wrong one takes, so that they cannot be tried fast.
-	maxLogins, wrongPause = 8, time.Second
 )
 
 // A session is a logged-in browser.
@@ -207,15 +206,11 @@ func login(r *request) (any, error) {
 	if r.c.o.Access == nil {
 		return r.c.sessionView(nil), nil
 	}
-	select {
-	case r.c.logins <- struct{}{}:
-		defer func() { <-r.c.logins }()
-	default:
+	caller, err := r.c.o.Access.Login(r.Context(), r.caller.Addr, in.User, in.Password)
+	if errors.Is(err, mq.ErrBusy) {
 		return nil, &problem{status: http.StatusTooManyRequests, Code: "too_many", Text: "too many log in at the moment", Fix: "try again in some seconds"}
 	}
-	caller, err := r.c.o.Access.Login(r.Context(), in.User, in.Password)
 	if err != nil {
-		pause(r.Context(), wrongPause)
 		r.c.o.Log.Warn("a login to the console failed", "user", shortened(in.User), "from", r.caller.Addr)
 		text, fix := parted(err.Error())
 		return nil, &problem{status: http.StatusUnauthorized, Code: "login_required", Text: text, Fix: cmp.Or(fix, "look at user and password")}

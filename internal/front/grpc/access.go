@@ -201,7 +201,8 @@ func (s *Server) needsOf(req any) (all needs, known bool) {
 	case *rmq.QueryRouteRequest:
 		n.topic(auth.Pub|auth.Sub, r.Topic)
 	case *rmq.HeartbeatRequest:
-		if r.ClientType != rmq.ClientType_PRODUCER && named(r.Group) {
+		// Whatever type it says: the handler goes by the settings. Producers name none.
+		if named(r.Group) {
 			n.group(auth.Sub, r.Group)
 		}
 	case *rmq.SendMessageRequest:

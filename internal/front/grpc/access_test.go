@@ -205,3 +205,62 @@ func FuzzAuthorization(f *testing.F) {
 		}
 	})
 }
+
+func TestAGroupInAHeartbeatIsAskedForWhateverItsType(t *testing.T) {
+	r, a := guarded(t)
+	ctx := signed(r, "alice", "alicesecret", time.Now().UTC())
+	for _, kind := range []rmq.ClientType{rmq.ClientType_PRODUCER, rmq.ClientType_PUSH_CONSUMER, rmq.ClientType_CLIENT_TYPE_UNSPECIFIED} {
+		resp, err := r.Heartbeat(ctx, &rmq.HeartbeatRequest{ClientType: kind, Group: res("G")})
+		r.want(rmq.Code_FORBIDDEN, resp.GetStatus(), err)
+	}
+	resp, err := r.Heartbeat(ctx, &rmq.HeartbeatRequest{ClientType: rmq.ClientType_PRODUCER})
+	r.want(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, resp.GetStatus(), err)
+	allow(t, a, "Group:G", nil, "Sub")
+	resp, err = r.Heartbeat(ctx, &rmq.HeartbeatRequest{Group: res("G")})
+	r.want(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, resp.GetStatus(), err)
+}
+
+func TestAClientIsItsUsers(t *testing.T) {
+	r, a := guarded(t)
+	allow(t, a, "*", nil, "All")
+	now := time.Now().UTC()
+	asRoot, asAlice := signed(r, "root", "rootsecret", now), signed(r, "alice", "alicesecret", now)
+	send := func(ctx context.Context) (rmq.MessagingService_TelemetryClient, error) {
+		stream, err := r.Telemetry(ctx)
+		if err == nil {
+			err = stream.Send(&rmq.TelemetryCommand{Command: &rmq.TelemetryCommand_Settings{Settings: producer("T")}})
+		}
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		return stream, err
+	}
+	if _, err := send(asRoot); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := send(asAlice); status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "another user") {
+		t.Errorf("another user's settings: %v", err)
+	}
+	beat, err := r.Heartbeat(asAlice, &rmq.HeartbeatRequest{})
+	r.want(rmq.Code_UNAUTHORIZED, beat.GetStatus(), err)
+	end, err := r.NotifyClientTermination(asAlice, &rmq.NotifyClientTerminationRequest{})
+	r.want(rmq.Code_UNAUTHORIZED, end.GetStatus(), err)
+	beat, err = r.Heartbeat(asRoot, &rmq.HeartbeatRequest{})
+	r.want(rmq.Code_OK, beat.GetStatus(), err)
+	end, err = r.NotifyClientTermination(asRoot, &rmq.NotifyClientTerminationRequest{})
+	r.want(rmq.Code_OK, end.GetStatus(), err)
+	if _, err := send(asAlice); err != nil {
+		t.Errorf("an id that was given up: %v", err)
+	}
+}
+
+func TestLimitsSeeCallsThatAreNotWhoTheySay(t *testing.T) {
+	r, _ := guarded(t)
+	r.fake.mu.Lock()
+	r.fake.slow = mq.ErrBusy
+	r.fake.mu.Unlock()
+	resp, err := r.Heartbeat(signed(r, "root", "guess12", time.Now().UTC()), &rmq.HeartbeatRequest{})
+	r.want(rmq.Code_TOO_MANY_REQUESTS, resp.GetStatus(), err)
+	resp, err = r.Heartbeat(signed(r, "root", "rootsecret", time.Now().UTC()), &rmq.HeartbeatRequest{})
+	r.want(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, resp.GetStatus(), err)
+}

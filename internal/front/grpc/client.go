@@ -29,6 +29,7 @@ const (
 // it, and the same as long as the client is remembered.
 type client struct {
 	id     string
+	user   string // who made it known; empty if calls are not signed
 	server *Server
 	size   int // of its settings in bytes; under the mu of the clients
 
@@ -88,14 +89,42 @@ func (c *clients) each(f func(*client)) {
 	}
 }
 
+// foreign reports whether a call about a client is another user's than the one
+// that made it known. Calls of the whitelist are nobody's.
+func (s *Server) foreign(c *client, by caller) bool {
+	return s.guarded() && by.user != "" && by.user != c.user
+}
+
+// owned refuses such a call.
+func (s *Server) owned(c *client, by caller, method string) error {
+	if !s.foreign(c, by) {
+		return nil
+	}
+	return s.o.Access.Rejected(mq.Caller{User: by.user, Addr: by.remote}, method,
+		"the client id %q is in use by another user; give each client an id of its own", c.id)
+}
+
 // remember returns the client of an id, a new one if there is none, which sent
 // settings of a size.
-func (s *Server) remember(id string, size int) (*client, error) {
+func (s *Server) remember(by caller, size int) (*client, error) {
+	one, err := s.keep(by, size)
+	if err == nil {
+		err = s.owned(one, by, messagingService+"Telemetry")
+	}
+	return one, err
+}
+
+// keep is remember, but a client of another user stays as it is.
+func (s *Server) keep(by caller, size int) (*client, error) {
 	c := s.clients
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	id := by.clientID
 	one, more := c.mu.byID[id], size
 	if one != nil {
+		if s.foreign(one, by) {
+			return one, nil
+		}
 		more -= one.size
 	}
 	if c.mu.size+more > maxAllSettings {
@@ -105,7 +134,7 @@ func (s *Server) remember(id string, size int) (*client, error) {
 		if len(c.mu.byID) >= maxClients {
 			return nil, refusef(rmq.Code_TOO_MANY_REQUESTS, "%d clients have sent settings already; let clients end with shutdown, or use another server", maxClients)
 		}
-		one = &client{id: id, server: s}
+		one = &client{id: id, user: by.user, server: s}
 		one.mu.seen = time.Now()
 		one.mu.asked = map[string]chan *rmq.TelemetryCommand{}
 		c.mu.byID[id] = one

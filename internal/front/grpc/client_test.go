@@ -405,12 +405,12 @@ func TestTheSettingsOfAllClientsAreBounded(t *testing.T) {
 		size int
 		ok   bool
 	}{{"a", maxAllSettings - 1, true}, {"b", 2, false}, {"a", 10, true}, {"b", maxAllSettings - 10, true}, {"a", 11, false}} {
-		if _, err := r.server.remember(step.id, step.size); (err == nil) != step.ok {
+		if _, err := r.server.remember(caller{clientID: step.id}, step.size); (err == nil) != step.ok {
 			t.Errorf("%+v: %v", step, err)
 		}
 	}
 	r.server.forget(r.server.clients.find("b"))
-	if _, err := r.server.remember("a", maxAllSettings); err != nil {
+	if _, err := r.server.remember(caller{clientID: "a"}, maxAllSettings); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,6 +18,9 @@ func (m messaging) Heartbeat(ctx context.Context, req *rmq.HeartbeatRequest) (*r
 	if c == nil || c.settings() == nil {
 		return nil, refusef(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, "cannot find client settings for this client: send them on the telemetry stream first")
 	}
+	if err := m.owned(c, by, messagingService+"Heartbeat"); err != nil {
+		return nil, err
+	}
 	c.update(nil, by)
 	group := ""
 	switch kind := c.settings().GetClientType(); kind {
@@ -41,9 +44,13 @@ func (m messaging) Heartbeat(ctx context.Context, req *rmq.HeartbeatRequest) (*r
 // NotifyClientTermination takes the client out of its groups and gives what is
 // renewed for it back.
 func (m messaging) NotifyClientTermination(ctx context.Context, req *rmq.NotifyClientTerminationRequest) (*rmq.NotifyClientTerminationResponse, error) {
-	c := m.clients.find(callerOf(ctx).clientID)
+	by := callerOf(ctx)
+	c := m.clients.find(by.clientID)
 	if c == nil {
 		return nil, refusef(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, "cannot find client settings for this client: it has left already, or has never sent them")
+	}
+	if err := m.owned(c, by, messagingService+"NotifyClientTermination"); err != nil {
+		return nil, err
 	}
 	if req.GetGroup().GetName() != "" {
 		if err := checkGroup(req.GetGroup()); err != nil {

@@ -65,8 +65,9 @@ func (s *Server) identified(ctx context.Context, method string) (context.Context
 	}
 	err := s.authenticate(ctx, method, &c)
 	ctx = context.WithValue(ctx, callerKey{}, c)
-	if err == nil {
-		err = c.admit(method)
+	// Limits count calls that are not who they say as well, as nobody's.
+	if busy := c.admit(err == nil && isVital(method)); busy != nil {
+		err = busy
 	}
 	if err != nil {
 		return ctx, err
@@ -83,15 +84,15 @@ func (s *Server) identified(ctx context.Context, method string) (context.Context
 	return ctx, nil
 }
 
-// admit counts the call, unless a limit refuses it.
-func (c *caller) admit(method string) error {
+// admit counts a call, unless a limit refuses it, which it does not to a vital one.
+func (c *caller) admit(vital bool) error {
 	switch v := c.visitor; {
 	case v == nil:
 		return nil
 	case v.refused != nil:
 		return v.refused
 	default:
-		return v.visit.Request(mq.Caller{User: c.user, Addr: c.remote}, vital[method] || !strings.HasPrefix(method, messagingService))
+		return v.visit.Request(mq.Caller{User: c.user, Addr: c.remote}, vital)
 	}
 }
 
@@ -101,6 +102,11 @@ func (c *caller) visit() mq.Visit {
 		return nil
 	}
 	return c.visitor.visit
+}
+
+// isVital reports whether a call that is who it says is never refused by a limit.
+func isVital(method string) bool {
+	return vital[method] || !strings.HasPrefix(method, messagingService)
 }
 
 // vital are the calls that a client's limit of requests does not refuse: they

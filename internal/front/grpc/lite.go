@@ -29,6 +29,9 @@ func (m messaging) SyncLiteSubscription(ctx context.Context, req *rmq.SyncLiteSu
 	if c == nil || !isLite(c.settings()) {
 		return nil, refusef(rmq.Code_UNRECOGNIZED_CLIENT_TYPE, "cannot find settings of a lite consumer for this client: send them on the telemetry stream first")
 	}
+	if err := m.owned(c, by, messagingService+"SyncLiteSubscription"); err != nil {
+		return nil, err
+	}
 	begin, err := liteBegin(req.OffsetOption)
 	if err != nil {
 		return nil, err

@@ -191,7 +191,7 @@ func (s *Server) join(ctx context.Context, c *client, group string, anew bool) e
 	known := !anew && now.Sub(c.mu.joined) < clientTimeout
 	c.mu.joined = now
 	c.mu.Unlock()
-	m := mq.Member{ClientID: c.id, Peer: c, Language: by.language, Version: s.o.ClientVersion, Protocol: "grpc"}
+	m := mq.Member{ClientID: c.id, Peer: c, Language: by.language, Version: s.o.ClientVersion, Protocol: "grpc", User: by.user}
 	switch of := settings.GetPubSub().(type) {
 	case *rmq.Settings_Publishing:
 		for _, t := range of.Publishing.GetTopics() {

@@ -90,6 +90,9 @@ func (t *talk) read() error {
 
 // fault is the transport's error for settings that cannot be accepted.
 func (t *talk) fault(err error) error {
+	if refused := refusedStream(err); refused != err {
+		return refused
+	}
 	state := t.s.explain(err)
 	code := codes.InvalidArgument
 	if state.Code >= rmq.Code_INTERNAL_ERROR || state.Code < rmq.Code_BAD_REQUEST {
@@ -126,7 +129,7 @@ func (t *talk) settings(settings *rmq.Settings) error {
 	if err := checkSettings(settings); err != nil {
 		return err
 	}
-	c, err := t.s.remember(t.by.clientID, proto.Size(settings))
+	c, err := t.s.remember(t.by, proto.Size(settings))
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,8 @@ func (s *session) authenticate(req *wire.Command) (mq.Caller, error) {
 	if err := s.signature.Read(req); err != nil {
 		return by, badRequest("%v", err)
 	}
-	by.User = s.names.of(s.signature.User)
+	// Of a name that is too long as much as it takes to see that.
+	by.User = s.names.of(s.signature.User[:min(len(s.signature.User), auth.MaxName+1)])
 	return by, s.h.guard.Authenticate(by, s.signature.MAC, s.signature.Parts, s.h.guard.names[req.Code])
 }
 
@@ -107,7 +108,7 @@ func (a *demand) group(actions auth.Actions, name string) error {
 func (a *demand) popped(group, topic string) error {
 	if rest, ok := strings.CutPrefix(topic, mq.RetryPrefix); ok {
 		if rest, ok = strings.CutPrefix(rest, group); ok && rest != "" && (rest[0] == '_' || rest[0] == '+') {
-			return nil
+			topic = rest[1:]
 		}
 	}
 	return a.topic(auth.Sub, topic)
@@ -148,6 +149,19 @@ func (s *session) mayRead(req *wire.Command, group string, actions auth.Actions,
 		return a.popped(group, string(r.Topic))
 	}
 	return a.topic(actions, string(r.Topic))
+}
+
+// producer is who sends a heartbeat, and what tells whether that user may send to
+// a topic: anybody may name any producer group, and half messages are shown to its
+// members. Where heartbeats need no signature everybody may.
+func (s *session) producer(req *wire.Command) (user string, may func(topic string) bool) {
+	g, by := s.h.guard, s.caller(req)
+	if g == nil || g.unsigned[req.Code] || !g.Authorizes() {
+		return by.User, nil
+	}
+	return by.User, func(topic string) bool {
+		return g.May(by, auth.Need{Resource: auth.TopicNamed(topic), Actions: auth.Pub})
+	}
 }
 
 // mayEnd refuses the end of a half message to whoever may not send to its topic,

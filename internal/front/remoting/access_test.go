@@ -422,7 +422,7 @@ func TestUsersAreManagedAsJavasToolsDo(t *testing.T) {
 func TestTheAuditLogHasNoSecrets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.log")
 	r := newGuardedRig(t, func(o *auth.Options) { o.AuditLog = file })
-	r.call(asRoot, request(wire.AuthCreateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret"}`))
+	r.call(asRoot, request(wire.AuthCreateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret","userType":"Super","userStatus":"enable"}`))
 	r.call(asRoot, request(wire.AuthUpdateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret","userStatus":"gone"}`))
 	r.call(asRoot, request(wire.AuthUpdateUser, &wire.AuthCreateUserRequest{Username: "carol"}, `{"password":"carolsecret",}x`))
 	r.call(asRoot, request(wire.DeleteTopicInBroker, &wire.DeleteTopicInBrokerRequest{Topic: "T"}, ""))
@@ -430,7 +430,7 @@ func TestTheAuditLogHasNoSecrets(t *testing.T) {
 	text, err := os.ReadFile(file)
 	r.must(err)
 	for _, want := range []string{
-		`"msg":"administered","logger":"audit","user":"root"`, "AUTH_CREATE_USER", "username=carol", `"msg":"denied"`, "User:alice has no permission", "DELETE_TOPIC_IN_BROKER",
+		`"msg":"administered","logger":"audit","user":"root"`, "AUTH_CREATE_USER", "username=carol userType=Super userStatus=enable", `"msg":"denied"`, "User:alice has no permission", "DELETE_TOPIC_IN_BROKER",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the audit log lacks %s:\n%s", want, text)
@@ -443,5 +443,74 @@ func TestTheAuditLogHasNoSecrets(t *testing.T) {
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its permissions are %v, %v", info.Mode(), err)
+	}
+}
+
+func TestLongNamesAreNotRemembered(t *testing.T) {
+	var n names
+	long := strings.Repeat("x", rememberedBytes+1)
+	for range rememberedNames + 1 {
+		if got := n.of([]byte(long)); got != long {
+			t.Errorf("read %.10s", got)
+		}
+	}
+	if n != (names{}) {
+		t.Error("a long name is remembered")
+	}
+}
+
+func TestAUserNameOfAMegabyteIsRefused(t *testing.T) {
+	r := newGuardedRig(t)
+	req := request(wire.GetTopicConfig, &wire.GetTopicConfigRequest{Topic: "T"}, "")
+	req.Fields = req.Fields.Add("AccessKey", strings.Repeat("x", 1<<20))
+	if got := r.call(rpc.Credentials{}, req); got.Code != wire.CodeNoPermission || !strings.Contains(got.Remark, "at most 255 bytes") {
+		t.Errorf("answered %v: %.300s", got.Code.ResponseString(), got.Remark)
+	}
+}
+
+func TestARetryTopicOfPopsIsItsTopics(t *testing.T) {
+	r := newGuardedRig(t)
+	r.allow("Group:order", "Sub")
+	r.allow("Topic:T", "Sub")
+	h := newGuard(r.access, "C")
+	a := demand{session: &session{h: &Handler{guard: h}}, req: request(wire.AckMessage, nil, ""), by: mq.Caller{User: "alice"}}
+	for topic, want := range map[string]bool{
+		"T": true, "%RETRY%order": true, "%RETRY%order_T": true, "%RETRY%order+T": true,
+		"U": false, "%RETRY%order_audit": false, "%RETRY%order+U": false, "%RETRY%other": false, "%RETRY%order_": false,
+	} {
+		if err := a.popped("order", topic); (err == nil) != want {
+			t.Errorf("%s: %v", topic, err)
+		}
+	}
+}
+
+// Half messages are shown to the members of a producer group, which anybody may
+// name: the heartbeat's user has to be allowed to send to the topic.
+func TestAProducerIsKnownByItsUser(t *testing.T) {
+	r := newGuardedRig(t)
+	beat := request(wire.HeartBeat, nil, `{"clientID":"c","producerDataSet":[{"groupName":"P"}]}`)
+	if got := r.call(asAlice, beat); got.Code != wire.CodeSuccess {
+		t.Fatalf("answered %v: %s", got.Code.ResponseString(), got.Remark)
+	}
+	r.fake.mu.Lock()
+	m := r.fake.joined[len(r.fake.joined)-1]
+	r.fake.mu.Unlock()
+	if m.User != "alice" || m.May == nil || m.May("T") {
+		t.Errorf("without a policy: %q may", m.User)
+	}
+	r.allow("Topic:T", "Pub")
+	if !m.May("T") || m.May("U") {
+		t.Error("the policy of now does not hold")
+	}
+}
+
+func TestLimitsSeeRequestsThatAreNotWhoTheySay(t *testing.T) {
+	r := newGuardedRig(t)
+	r.fake.mu.Lock()
+	r.fake.slow = mq.ErrBusy
+	r.fake.mu.Unlock()
+	got := r.call(rpc.Credentials{AccessKey: "root", SecretKey: "guess12"}, request(wire.HeartBeat, nil, `{"clientID":"c"}`))
+	if got.Code == wire.CodeSuccess || got.Code == wire.CodeNoPermission {
+		t.Errorf("answered %v: %s", got.Code.ResponseString(), got.Remark)
 	}
 }

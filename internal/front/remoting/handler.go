@@ -1,6 +1,7 @@
 package remoting
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -129,6 +130,11 @@ func (s *session) serve(req *wire.Command) {
 	}
 	if s.h.guard != nil {
 		if err := s.admit(req, op); err != nil {
+			if errors.Is(err, auth.ErrUnauthenticated) { // limits count those as well, as nobody's
+				if busy := s.visit.Request(mq.Caller{Addr: s.bornHost}, false); busy != nil {
+					err = busy
+				}
+			}
 			s.refuse(req, err)
 			return
 		}

@@ -47,6 +47,7 @@ func heartbeat(s *session, req *wire.Command) (*wire.Command, error) {
 // member is the client as the heartbeat describes it.
 func (s *session) member(req *wire.Command, data *wire.HeartbeatData) (mq.Member, error) {
 	m := mq.Member{ClientID: data.ClientID, Peer: s, Language: req.Language.String(), Version: req.Version, Protocol: "remoting"}
+	m.User, m.May = s.producer(req)
 	if m.ClientID == "" {
 		return m, badRequest("a heartbeat without clientID says nothing")
 	}

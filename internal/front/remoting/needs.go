@@ -32,7 +32,7 @@ func (x *access) writes() bool {
 const maxNoted = 512
 
 // what says for the audit log what a request is about: its header, and the start
-// of its body unless that holds a password.
+// of its body; of one with a password the type and the status of the user.
 func what(req *wire.Command) string {
 	var b strings.Builder
 	for i := range req.Fields {
@@ -42,7 +42,12 @@ func what(req *wire.Command) string {
 			fmt.Fprintf(&b, "%s=%.200s ", f.Key, f.Value)
 		}
 	}
-	if len(req.Body) > 0 && req.Code != wire.AuthCreateUser && req.Code != wire.AuthUpdateUser {
+	if req.Code == wire.AuthCreateUser || req.Code == wire.AuthUpdateUser {
+		var u wire.UserInfo
+		if wire.DecodeBody(req.Body, &u) == nil {
+			fmt.Fprintf(&b, "userType=%.20s userStatus=%.20s", u.UserType, u.UserStatus)
+		}
+	} else if len(req.Body) > 0 {
 		fmt.Fprintf(&b, "%.*s", maxNoted, req.Body)
 	}
 	return strings.TrimSpace(b.String())

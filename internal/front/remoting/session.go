@@ -23,6 +23,7 @@ const (
 	maxRemembered   = 64              // subscriptions whose filter is remembered
 	refusedTime     = 5 * time.Second // that a connection which is one too many has for its first request
 	rememberedNames = 8               // topics and groups whose string is remembered
+	rememberedBytes = 255             // of such a string; longer ones are not
 )
 
 // A session is what a connection's client has told us and what it waits for.
@@ -165,6 +166,9 @@ func (n *names) of(v []byte) string {
 		}
 	}
 	s := string(v)
+	if len(s) > rememberedBytes {
+		return s
+	}
 	n.last[n.next] = s
 	n.next = (n.next + 1) % len(n.last)
 	return s

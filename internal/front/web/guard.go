@@ -1,8 +1,11 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
+
+	"github.com/goddardmq/goddard/internal/mq"
 )
 
 // Guarded lets h answer only those who may do action on resource: with an
@@ -19,7 +22,11 @@ func (s *Server) Guarded(action, resource string, h http.Handler) http.Handler {
 			return
 		}
 		user, password, _ := r.BasicAuth()
-		caller, err := s.o.Access.Login(r.Context(), user, password)
+		caller, err := s.o.Access.Login(r.Context(), remote(r), user, password)
+		if errors.Is(err, mq.ErrBusy) {
+			http.Error(w, err.Error(), http.StatusTooManyRequests)
+			return
+		}
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", `Basic realm="goddard", charset="UTF-8"`)
 			http.Error(w, err.Error(), http.StatusUnauthorized)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/door"
@@ -12,8 +13,9 @@ import (
 
 // An Access decides who may do what. Its errors are for the user to read.
 type Access interface {
-	// Login says who has that name and password.
-	Login(ctx context.Context, user, password string) (mq.Caller, error)
+	// Login says who has that name and password, asked from an address; wrong
+	// ones take a while, and mq.ErrBusy is wrapped while too many are tried.
+	Login(ctx context.Context, from netip.AddrPort, user, password string) (mq.Caller, error)
 	// Allowed is nil if the caller may do action on resource, in the words of
 	// RocketMQ's access control: "GET" on "Cluster:name".
 	Allowed(ctx context.Context, c mq.Caller, action, resource string) error

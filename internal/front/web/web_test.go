@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -132,9 +133,12 @@ func TestProfilesAreForProgramsOnThisMachineUnlessUsersAreKnown(t *testing.T) {
 // users is an Access with one user who may do one thing.
 type users struct{}
 
-func (users) Login(_ context.Context, user, password string) (mq.Caller, error) {
+func (users) Login(_ context.Context, _ netip.AddrPort, user, password string) (mq.Caller, error) {
 	if user == "ann" && password == "right" || user == "bob" && password == "right" {
 		return mq.Caller{User: user}, nil
+	}
+	if user == "many" {
+		return mq.Caller{}, mq.ErrBusy
 	}
 	return mq.Caller{}, errors.New("wrong name or password")
 }
@@ -152,7 +156,7 @@ func TestGuardedPathsAskWhoItIs(t *testing.T) {
 	for _, c := range []struct {
 		user, password string
 		want           int
-	}{{"", "", 401}, {"ann", "wrong", 401}, {"bob", "right", 403}, {"ann", "right", 200}} {
+	}{{"", "", 401}, {"ann", "wrong", 401}, {"many", "guess", 429}, {"bob", "right", 403}, {"ann", "right", 200}} {
 		code, body := get(t, http.DefaultClient, strings.TrimSuffix(url, "cmdline"), func(r *http.Request) {
 			if c.user != "" {
 				r.SetBasicAuth(c.user, c.password)
