@@ -86,6 +86,17 @@ func onlyHere(host string) bool {
 	return err == nil && addr.IsLoopback() || host == "localhost"
 }
 
+// Credentials are those of a user that the settings make: the broker itself, or
+// the first super user; empty if there is none.
+func (c Config) Credentials() rpc.Credentials {
+	for _, find := range []func() (auth.User, bool, error){c.Auth.InnerUser, c.Auth.InitialUser} {
+		if u, ok, err := find(); ok && err == nil {
+			return rpc.Credentials{AccessKey: u.Name, SecretKey: string(u.Secret)}
+		}
+	}
+	return rpc.Credentials{}
+}
+
 // innerHook signs what the broker itself asks of others; nil if it is nobody.
 func (c Config) innerHook() (func(*wire.Command), error) {
 	u, ok, err := c.Auth.InnerUser()
