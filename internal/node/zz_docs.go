@@ -44,7 +44,7 @@ var docs = map[string]string{
 	"grpc-empty-body":                   "Lets messages without a body in. Default false.",
 	"grpc-any-message-type":             "Sends a message whatever type its topic is made for. Default false.",
 	"grpc-order-by-queue":               "Lets a group that consumes in order have more of a queue only when it is done with all that it has, as RocketMQ's proxy does, and not only with that of the same message group. Default false.",
-	"http-max-connections":              "How many connections are open at most; further ones wait in the socket. Default 1024.",
+	"http-max-connections":              "How many connections are open at most; for a further one the one that has waited longest for a request is closed. Default 1024.",
 	"authentication":                    "Wants every request signed by a user. Default false.",
 	"authorization":                     "Lets users do only what policies allow them; those of the type Super may do everything. It needs authentication. Default false.",
 	"init-user":                         "A super user to create at the start, if there is none of the name: {\"username\":\"NAME\",\"password\":\"SECRET\"}. It is shown by no command; keep the file that it stands in from others. Without it, and without any user, a super user admin is made, whose password is printed once. Default none.",

@@ -135,6 +135,9 @@ func language(header string) string {
 func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
 	op := s.table[info.FullMethod]
 	if op == nil {
+		if err := refusedVisit(ctx); err != nil {
+			return nil, err
+		}
 		return next(ctx, req) // health, reflection
 	}
 	n := s.counts[op.name]
@@ -162,10 +165,30 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	return next(ctx, req)
 }
 
+// maxAsides bounds the streams of health and reflection, which need no user.
+const maxAsides = 64
+
+// refusedVisit is why the calls of a connection are refused; nil if they are not.
+func refusedVisit(ctx context.Context) error {
+	if p, ok := peer.FromContext(ctx); ok {
+		if v, ok := p.AuthInfo.(*visitor); ok && v.refused != nil {
+			return status.Error(codes.ResourceExhausted, v.refused.Error())
+		}
+	}
+	return nil
+}
+
 // stream runs a call that streams. Its handler writes its status itself.
 func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	op := s.table[info.FullMethod]
 	if op == nil {
+		if err := refusedVisit(ss.Context()); err != nil {
+			return err
+		}
+		defer s.asides.Add(-1)
+		if s.asides.Add(1) > maxAsides {
+			return status.Errorf(codes.ResourceExhausted, "%d streams of health and reflection are open, which is the most; close some", maxAsides)
+		}
 		return next(srv, ss)
 	}
 	n := s.counts[op.name]

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
@@ -52,6 +53,42 @@ func TestTheCallsOfAConnectionBeyondALimitAreRefused(t *testing.T) {
 	}
 	if _, err := stream.Recv(); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("telemetry: %v", err)
+	}
+}
+
+func TestHealthIsRefusedToAConnectionBeyondALimit(t *testing.T) {
+	r := newRig(t)
+	r.fake.mu.Lock()
+	r.fake.full = fmt.Errorf("%w: too many connections, close some", mq.ErrBusy)
+	r.fake.mu.Unlock()
+	health := healthpb.NewHealthClient(r.conn)
+	if _, err := health.Check(t.Context(), &healthpb.HealthCheckRequest{}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a check: %v", err)
+	}
+	watch, err := health.Watch(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := watch.Recv(); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a stream: %v", err)
+	}
+}
+
+func TestStreamsOfHealthAreBounded(t *testing.T) {
+	r := newRig(t)
+	health := healthpb.NewHealthClient(r.conn)
+	for i := range maxAsides + 1 {
+		watch, err := health.Watch(t.Context(), &healthpb.HealthCheckRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := codes.OK
+		if i == maxAsides {
+			want = codes.ResourceExhausted
+		}
+		if _, err := watch.Recv(); status.Code(err) != want {
+			t.Errorf("stream %d: %v", i, err)
+		}
 	}
 }
 

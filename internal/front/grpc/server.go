@@ -60,6 +60,7 @@ type Server struct {
 	renewing *renewing
 	// bodyLimit is what maxBody found last.
 	bodyLimit atomic.Pointer[bodyLimit]
+	asides    atomic.Int64  // open streams of health and reflection
 	unread    atomic.Int64  // bytes of messages that clients have not read
 	conns     atomic.Int64  // open
 	stopping  chan struct{} // closed when waiting calls shall end
