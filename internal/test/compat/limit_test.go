@@ -35,6 +35,6 @@ func TestLimitedProducers(t *testing.T) {
 			prepare(t, cluster, c.prefix(), scenario)
 		}
 		c.run(t, scenario)
-		c.report(t, "goddard", scenario)
+		c.reportAs(t, "goddard", scenario, c.name)
 	}
 }

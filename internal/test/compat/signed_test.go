@@ -27,12 +27,13 @@ type signer struct {
 	user   string // empty: one of the client's own, who may use its topic and group
 	secret string // empty: the user's
 	says   string // what the client's failure must say, a regular expression; empty: it passes
+	code   string // likewise, the code that it was refused with
 }
 
 var signers = []signer{
 	{name: "allowed"},
-	{name: "wrong secret", secret: "wrong12345", says: `check signature failed.*`},
-	{name: "no policy", user: "stranger", says: `(?i)User:stranger has no permission.*`},
+	{name: "wrong secret", secret: "wrong12345", says: `check signature failed.*`, code: `(?i)CODE: +16|40100|unauth`},
+	{name: "no policy", user: "stranger", says: `(?i)User:stranger has no permission.*`, code: `(?i)CODE: +16|40300|forbidden|PermissionDenied`},
 }
 
 // Published clients sign as servers check it, and are told what is wrong.
@@ -97,7 +98,11 @@ func (s signer) run(t *testing.T, server string, cluster *against.Cluster, names
 			if said == "" || server == "goddard" && !strings.Contains(said, users[c]) {
 				failf(t, "fails with %q, which should say %s and name the user %s", failure, s.says, users[c])
 			}
-			t.Log(said)
+			code := regexp.MustCompile(s.code).FindString(failure)
+			if code == "" {
+				failf(t, "fails with %q, which lacks the code %s", failure, s.code)
+			}
+			t.Log(code + ": " + said)
 		})
 	}
 }
