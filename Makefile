@@ -3,7 +3,7 @@
 GO       ?= go
 BIN      := bin/goddard
 # Race and fuzz budgets are for two cores; raise them for a longer look.
-FUZZTIME ?= 10s
+FUZZTIME ?= 3s
 
 .PHONY: run build test unit race fuzz lint generate compat crash metrics deploy console bench clean
 

@@ -27,7 +27,7 @@ mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, limit, lite < broker;
 mq, rpc, filter, auth         < front/remoting;
-mq, meter, filter, auth, door, front/grpc/rmq < front/grpc;
+mq, wire, meter, filter, auth, door, front/grpc/rmq < front/grpc;
 mq, door                      < front/web;
 mq, filter                    < explain;
 mq, rpc, filter, auth, remote, explain < admin;

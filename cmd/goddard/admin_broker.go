@@ -93,6 +93,8 @@ func every(ctx context.Context, pause time.Duration, rounds int, do func() error
 type listedBroker struct {
 	admin.Broker
 	Status map[string]string `json:"-"`
+
+	refused bool // the broker does not say it to who asks
 }
 
 // printCluster lists the brokers of a cluster, or of all.
@@ -102,31 +104,38 @@ func printCluster(ctx context.Context, o *operation, c *admin.Cluster, cluster s
 		return err
 	}
 	all := []listedBroker{}
+	var refused error
 	for _, b := range brokers {
 		if cluster != "" && b.Cluster != cluster {
 			continue
 		}
 		listed := listedBroker{Broker: b}
 		if o.out == asTable {
-			listed.Status, _ = c.BrokerStatus(ctx, b.Addr) // unreachable is shown as such
+			listed.Status, err = c.BrokerStatus(ctx, b.Addr) // unreachable is shown as such
+			if listed.refused = noPermission(err); listed.refused {
+				refused = err
+			}
 		}
 		all = append(all, listed)
 	}
 	switch {
 	case o.old && totals:
-		return o.print(all, totalsSheet(o, all))
+		return cmp.Or(o.print(all, totalsSheet(o, all)), refused)
 	case o.old:
-		return o.print(all, clusterSheet(o, all))
+		return cmp.Or(o.print(all, clusterSheet(o, all)), refused)
 	}
 	t := newTable("CLUSTER", "BROKER", "ID", "ADDRESS", "VERSION", "IN/S", "OUT/S")
 	for _, b := range all {
 		version, in, out := "unreachable", "-", "-"
+		if b.refused {
+			version = "NO_PERMISSION"
+		}
 		if b.Status != nil {
 			version, in, out = cmp.Or(b.Status["brokerVersionDesc"], "?"), rate(b.Status["putTps"]), rate(b.Status["getTransferredTps"])
 		}
 		t.add(b.Cluster, b.Name, b.ID, b.Addr, version, in, out)
 	}
-	return o.print(all, t)
+	return cmp.Or(o.print(all, t), refused)
 }
 
 // between is how far a counter went from one status key to another; 0 if it does

@@ -58,9 +58,9 @@ func dlqList(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := newTable("GROUP", "BROKER", "KEPT", "SENT AGAIN", "PURGED", "FIRST DIED", "LAST DIED")
+		t := newTable("GROUP", "BROKER", "KEPT", "WAITING", "SENT AGAIN", "PURGED", "FIRST DIED", "LAST DIED")
 		for _, g := range groups {
-			t.add(g.Group, g.Broker, g.Count, g.Sent, g.Purged, when(g.First), when(g.Last))
+			t.add(g.Group, g.Broker, g.Count, g.Waits, g.Sent, g.Purged, when(g.First), when(g.Last))
 		}
 		return o.print(nonNil(groups), t)
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/goddardmq/goddard/internal/node"
 	"github.com/goddardmq/goddard/internal/wire"
 	"github.com/spf13/cobra"
 )
@@ -36,7 +37,7 @@ func (p *password) register(o *operation) {
 }
 
 // find is the password; empty if none was given.
-func (p *password) find(in io.Reader) (string, error) {
+func (p *password) find(in io.Reader, complain io.Writer) (string, error) {
 	switch {
 	case p.typed != "":
 		return p.typed, nil
@@ -53,6 +54,9 @@ func (p *password) find(in io.Reader) (string, error) {
 			return "", fmt.Errorf("--password-file: %w", err)
 		}
 		defer f.Close()
+		if node.OthersRead(p.file) {
+			fmt.Fprintf(complain, "warning: %s: chmod 600 %s\n", readable(p.file), p.file)
+		}
 		in = f
 	}
 	line, err := bufio.NewReader(io.LimitReader(in, maxCredentials)).ReadString('\n')
@@ -83,7 +87,7 @@ func userCreate(s spelling) *cobra.Command {
 	o.Flags().StringVarP(&u.UserType, "type", "t", "", "Normal, who may do what policies allow, or Super, who may do everything (default Normal)")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		var err error
-		if u.Password, err = p.find(o.InOrStdin()); err != nil {
+		if u.Password, err = p.find(o.InOrStdin(), o.ErrOrStderr()); err != nil {
 			return err
 		}
 		if u.Password == "" {
@@ -115,7 +119,7 @@ func userUpdate(s spelling) *cobra.Command {
 			return err
 		}
 		var err error
-		if u.Password, err = p.find(o.InOrStdin()); err != nil {
+		if u.Password, err = p.find(o.InOrStdin(), o.ErrOrStderr()); err != nil {
 			return err
 		}
 		brokers, err := c.UpdateUser(ctx, o.target, u)
@@ -196,7 +200,7 @@ unless the other broker has the user already. RocketMQ's brokers tell it.`
 		if from == "" || to == "" {
 			return errors.New("name both brokers: --from and --to, host:port")
 		}
-		secret, err := p.find(o.InOrStdin())
+		secret, err := p.find(o.InOrStdin(), o.ErrOrStderr())
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/goddardmq/goddard/internal/admin"
+	"github.com/goddardmq/goddard/internal/node"
 )
 
 // completeTime bounds how long a shell waits for names to complete with.
@@ -80,7 +81,11 @@ func (d *door) names(c *cobra.Command, what, begun string) []string {
 	if err != nil {
 		return nil
 	}
-	cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(d.namesrv), Timeout: completeTime, TLS: secure})
+	who, err := d.access.find()
+	if err != nil {
+		return nil
+	}
+	cluster, err := admin.Dial(admin.Options{Namesrvs: nameServers(d.namesrv), Timeout: completeTime, TLS: secure, Credentials: who})
 	if err != nil {
 		return nil
 	}
@@ -96,7 +101,9 @@ func (d *door) names(c *cobra.Command, what, begun string) []string {
 	case "cluster", "broker", "broker-name":
 		all, err = brokerNames(ctx, cluster, what)
 	case "SETTING", "NAMESRV-SETTING":
-		all, err = settingNames(ctx, cluster, what)
+		if all, err = settingNames(ctx, cluster, what); c.Name() == "set" || c.Name() == "updateBrokerConfig" || c.Name() == "updateNamesrvConfig" {
+			all = slices.DeleteFunc(all, func(name string) bool { return !node.ChangesLive(name) })
+		}
 	}
 	if err != nil {
 		return nil

@@ -80,13 +80,14 @@ that cannot be used is an error; what has no effect is a warning, and with
 			if err != nil {
 				return err
 			}
-			if err := conf.Validate(); err != nil {
+			if err := conf.Check(); err != nil {
 				return err
 			}
-			if strict && len(s.warned) > 0 {
-				return fmt.Errorf("%d settings have no effect", len(s.warned))
+			warnings := len(s.warned) + len(s.readable)
+			if strict && warnings > 0 {
+				return fmt.Errorf("%s, and --strict takes warnings for errors", counted(warnings, "warning"))
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "ok: %d settings, %d warnings\n", len(conf.Origins), len(s.warned))
+			_, err = fmt.Fprintf(c.OutOrStdout(), "ok: %s, %s\n", counted(len(conf.Origins), "setting"), counted(warnings, "warning"))
 			return err
 		},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,9 +13,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/goddardmq/goddard/internal/admin"
 	gate "github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/remote"
 	"github.com/goddardmq/goddard/internal/rpc"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // A door is how a client command reaches a cluster.
@@ -81,10 +84,37 @@ func (d *door) connect(c *cobra.Command) (*remote.Cluster, error) {
 	return remote.Dial(o)
 }
 
+// askedFor says how to name oneself to a server that asks.
+const askedFor = "say who you are: --credentials FILE, or " + envAccessKey + " and " + envSecretKey
+
+// noPermission reports whether a server refused an error's request because of who
+// asked, or because nobody said who asks.
+func noPermission(err error) bool {
+	if refused, ok := errors.AsType[*admin.RefusedError](err); ok {
+		return refused.Code == wire.CodeNoPermission
+	}
+	refused, ok := errors.AsType[*remote.ResponseError](err)
+	return ok && refused.Code == wire.CodeNoPermission
+}
+
+// anonymous reports whether a server refused a request because it does not say
+// who asks.
+func anonymous(err error) bool {
+	return noPermission(err) && strings.Contains(err.Error(), "username cannot be null")
+}
+
 // hint says what may be behind an error that does not say so itself.
 func hint(err error) string {
 	var record tls.RecordHeaderError
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
 	switch {
+	case anonymous(err):
+		return "; " + askedFor
+	case errors.As(err, &unknown):
+		return "; if the certificate is the right one, trust it or its authority with --tls-ca FILE"
+	case errors.As(err, &name):
+		return "; connect by a name that the certificate has, or believe it with --tls-skip-verify"
 	case errors.As(err, &record), strings.Contains(err.Error(), "TLS handshake: EOF"):
 		return "; the server does not speak TLS here: leave out --tls"
 	case errors.Is(err, rpc.ErrClosed) && (errors.Is(err, io.EOF) || strings.Contains(err.Error(), "EOF")):

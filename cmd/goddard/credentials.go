@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/goddardmq/goddard/internal/node"
 	"github.com/goddardmq/goddard/internal/rpc"
 )
 
@@ -41,6 +42,9 @@ func (c *credentials) find() (rpc.Credentials, error) {
 	case c.file != "" && (c.accessKey != "" || c.secretKey != ""):
 		return who, errors.New("--credentials and --access-key say who you are twice; give one of them")
 	case c.file != "":
+		if node.OthersRead(c.file) {
+			fmt.Fprintf(os.Stderr, "warning: %s: chmod 600 %s\n", readable(c.file), c.file)
+		}
 		return readCredentials(c.file)
 	case who == rpc.Credentials{}:
 		who = rpc.Credentials{AccessKey: os.Getenv(envAccessKey), SecretKey: os.Getenv(envSecretKey)}

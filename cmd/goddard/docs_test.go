@@ -52,7 +52,8 @@ What differs from mqadmin under its own names:
 - messages are shown with their bodies, where mqadmin writes the body to a file below /tmp and shows its name;
 - names and queues are sorted;
 - ` + "`clusterRT`" + ` and ` + "`startMonitoring`" + ` take ` + "`--rounds`" + `, and startMonitoring prints what mqadmin writes to a log file;
-- with ` + "`-d true`" + ` exportPopRecord changes nothing; with mqadmin it does.
+- with ` + "`-d true`" + ` exportPopRecord changes nothing; with mqadmin it does;
+- the commands of users and policies print our tables and sentences, and no passwords.
 
 ## mqadmin's commands
 

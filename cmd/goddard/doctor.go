@@ -18,6 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/goddardmq/goddard/internal/admin"
 	"github.com/goddardmq/goddard/internal/doctor"
+	gate "github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/node"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/spf13/cobra"
@@ -41,6 +42,9 @@ const (
 // A visit is a look at a configuration, this machine and a running server.
 type visit struct {
 	settings settings
+	role     roleFlag
+	inUse    bool // a server has the data directory
+	asked    bool // it was found that a server wants to know who asks
 	door     door // for its TLS and its credentials
 	who      rpc.Credentials
 	out      output
@@ -57,7 +61,8 @@ func newDoctor() *cobra.Command {
 		Long: `Check which broker addresses clients are given and whether they can be reached,
 the settings, ports, data directory and disk, clock, memory and other limits, TLS
 certificate and the DNS of name servers. Give it the flags and the file you start
-the server with; -n asks name servers elsewhere.
+the server with; -n asks name servers elsewhere. A server that asks who you are
+needs --credentials too, unless its settings name a user (init-user).
 
 Each finding is ok, a warning or a problem, and says what to do. The exit status
 is 1 if there is a problem.`,
@@ -67,6 +72,7 @@ is 1 if there is a problem.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c) },
 	}
+	d.role.register(c)
 	d.settings.register(c, shownSettings...)
 	d.door.registerTLS(c.Flags())
 	d.door.access.register(c.Flags())
@@ -76,12 +82,16 @@ is 1 if there is a problem.`,
 
 func (d *visit) run(c *cobra.Command) error {
 	var err error
-	if d.c, err = d.settings.load(node.RoleAll, c.ErrOrStderr()); err != nil {
+	if d.c, err = d.settings.load(d.role.role, c.ErrOrStderr()); err != nil {
 		return err
 	}
 	d.c = d.c.WithDefaults()
+	d.encrypt()
 	if d.who, err = d.door.access.find(); err != nil {
 		return err
+	}
+	if (d.who == rpc.Credentials{}) && len(d.c.Namesrvs) == 0 {
+		d.who = d.c.Credentials()
 	}
 	d.clock = doctor.Watch(c.Context(), watchTime)
 	d.config()
@@ -100,9 +110,21 @@ func (d *visit) run(c *cobra.Command) error {
 		}
 	}
 	if problems > 0 {
-		return fmt.Errorf("%d problems found", problems)
+		return fmt.Errorf("%s found", counted(problems, "problem"))
 	}
 	return nil
+}
+
+// encrypt takes from the settings how to connect, unless flags say it. This
+// machine's own server is believed, whatever names its certificate has.
+func (d *visit) encrypt() {
+	switch {
+	case d.door.peers != gate.Peers{}:
+	case d.c.Peers.TLS:
+		d.door.peers = d.c.Peers
+	case d.c.Door.Only && len(d.c.Namesrvs) == 0:
+		d.door.peers = gate.Peers{TLS: true, SkipVerify: true}
+	}
 }
 
 func (d *visit) print(w io.Writer) error {
@@ -126,6 +148,9 @@ func (d *visit) add(found ...doctor.Finding) { d.findings = append(d.findings, f
 
 // config looks at the settings themselves, and at who they let in.
 func (d *visit) config() {
+	for _, name := range d.c.ReadableByOthers(d.settings.file) {
+		d.find("config", poor, readable(name), "chmod 600 "+name)
+	}
 	for _, w := range d.settings.warned {
 		d.find("config", poor, w.String(), "remove or correct it; `goddard config check` looks for more")
 	}
@@ -201,6 +226,7 @@ func (d *visit) writable(dir string) bool {
 	if _, err := os.Stat(lock); err == nil && dir == d.c.Data {
 		held, err := vfs.Default.Lock(lock)
 		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) && d.canCreate(dir) == nil {
+			d.inUse = true
 			d.find("data", good, "the data directory "+dir+" is in use by a server that runs", "")
 			return true
 		}
@@ -259,9 +285,9 @@ func (d *visit) addresses(ctx context.Context) {
 	if len(d.c.Namesrvs) > 0 || mute && !running {
 		return
 	}
-	if running {
+	if running && d.c.Role != node.RoleNamesrv {
 		d.grpc(ctx)
-	} else {
+	} else if !running {
 		d.ports()
 		d.find("server", poor, "no name server answers at "+strings.Join(asked, ", "), "start `goddard` and run the doctor again; it then tries the addresses that clients are given")
 	}
@@ -304,6 +330,14 @@ func (d *visit) ask(ctx context.Context, namesrv string, blame bool) (answers, l
 	}
 	defer cluster.Close()
 	brokers, err := cluster.Brokers(ctx)
+	if noPermission(err) && d.asked && len(d.c.Namesrvs) == 0 {
+		return true, true // the same server from another side
+	}
+	if noPermission(err) {
+		d.asked = true
+		d.find("server", poor, fmt.Sprintf("a server answers at %s and does not say more to who asks: %v", namesrv, err), askedFor)
+		return true, true
+	}
 	if err != nil {
 		may := hint(err)
 		if may != "" && blame {
@@ -375,10 +409,15 @@ func (d *visit) ports() {
 		name string
 		port int
 	}{{"namesrv-port", d.c.NamesrvPort}, {"listen-port", d.c.ListenPort}, {"fast-port", d.c.FastPort}, {"grpc-port", d.c.GRPCPort}, {"http-port", d.c.HTTPPort}} {
-		if p.port <= 0 {
+		ofNamesrv, ofBoth := p.name == "namesrv-port", p.name == "http-port"
+		if p.port <= 0 || !ofBoth && d.c.Role == map[bool]node.Role{true: node.RoleBroker, false: node.RoleNamesrv}[ofNamesrv] {
 			continue
 		}
 		ln, err := net.Listen("tcp", net.JoinHostPort(d.c.Listen, strconv.Itoa(p.port)))
+		if err != nil && d.inUse && doctor.Owns(filepath.Join(d.c.Data, "lock"), p.port) {
+			d.find("ports", good, fmt.Sprintf("port %d (%s) belongs to the server that has the data directory", p.port, p.name), "")
+			continue
+		}
 		if err != nil {
 			d.find("ports", bad, fmt.Sprintf("port %d (%s) cannot be had: %v%s", p.port, p.name, err, by(p.port)), "stop the program that has it, or choose another with --"+p.name)
 			continue

@@ -68,7 +68,11 @@ func health(ctx context.Context, c node.Config, live bool) (string, error) {
 		if c.Role == node.RoleNamesrv {
 			port = c.NamesrvPort
 		}
-		return "ok: it accepts connections", probe(ctx, localAddress(c.Listen, port))
+		addr := localAddress(c.Listen, port)
+		if err := probe(ctx, addr); err != nil {
+			return "", notThere(addr, err)
+		}
+		return "ok: it accepts connections", nil
 	}
 	scheme := "http"
 	if c.Door.Only {
@@ -82,17 +86,25 @@ func health(ctx context.Context, c node.Config, live bool) (string, error) {
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return "", err
+		return "", notThere(req.URL.Host, err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err != nil {
 		return "", err
 	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusServiceUnavailable {
+		return "", notThere(req.URL.Host, fmt.Errorf("%s answered %s", req.URL, resp.Status))
+	}
 	if resp.StatusCode != http.StatusOK {
 		return "", errors.New(strings.TrimSpace(string(text)))
 	}
 	return strings.TrimSpace(string(text)), nil
+}
+
+// notThere is the error of an address at which no server of ours answers.
+func notThere(addr string, err error) error {
+	return fmt.Errorf("no server answers at %s as it should: %w; if it runs, give the file or the flags that it was started with: -c FILE, --http-port, --listen, --tls-only", addr, err)
 }
 
 // localAddress is how this machine reaches what listens on an address.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -117,7 +118,7 @@ func (o *pubOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	p := &publisher{o: o, cluster: cluster, queues: queues, properties: properties, keys: remote.NewKeys(), out: out}
+	p := &publisher{o: o, cluster: cluster, queues: queues, properties: properties, first: rand.IntN(len(queues)), keys: remote.NewKeys(), out: out}
 	if !o.fromInput {
 		for range o.count {
 			if err := p.send(ctx, []byte(o.body)); err != nil {
@@ -190,6 +191,7 @@ type publisher struct {
 	properties []byte
 	keys       *remote.Keys
 	out        io.Writer
+	first      int // place of the queue to begin with, so that short runs do not all meet in one
 	sent       int
 	start      time.Time
 }
@@ -205,7 +207,7 @@ func (p *publisher) send(ctx context.Context, body []byte) error {
 	m := &mq.Message{Topic: p.o.topic, BornTime: time.Now().UnixMilli(), Body: body, Properties: props}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	sent, err := p.cluster.Send(ctx, p.queues[p.sent%len(p.queues)], p.o.group, m)
+	sent, err := p.cluster.Send(ctx, p.queues[(p.first+p.sent)%len(p.queues)], p.o.group, m)
 	if err != nil {
 		return fmt.Errorf("message %d: %w", p.sent+1, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"runtime/debug"
 
@@ -25,7 +26,7 @@ server and a broker that RocketMQ's clients use unchanged.
 
 Every setting of docs/CONFIG.md is a flag; the usual ones are listed below.`,
 		Example: `  goddard
-  goddard --listen 0.0.0.0 --authentication true --authorization true --data /var/lib/goddard
+  goddard --listen 0.0.0.0 --authentication --authorization --data /var/lib/goddard
   goddard -c goddard.conf`,
 		Version:       version(),
 		Args:          noArguments,
@@ -76,6 +77,15 @@ func tellFirstUser(w io.Writer, n *node.Node) {
 	}
 }
 
+// toPaste is an address by which this machine reaches what listens on addr. What
+// listens everywhere is told as [::], whether or not there is IPv6.
+func toPaste(addr netip.AddrPort) string {
+	if addr.Addr().IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", addr.Port())
+	}
+	return addr.String()
+}
+
 // greet says what listens where and what to try next.
 func greet(w io.Writer, role node.Role, n *node.Node) {
 	fmt.Fprintf(w, "goddard %s\n", version())
@@ -97,7 +107,11 @@ func greet(w io.Writer, role node.Role, n *node.Node) {
 		if n.HasConsole() {
 			name = "console"
 		}
-		fmt.Fprintf(w, "  %s      http://%s\n", name, addr)
+		scheme := "http"
+		if n.TLSOnly() {
+			scheme = "https"
+		}
+		fmt.Fprintf(w, "  %s      %s://%s\n", name, scheme, toPaste(addr))
 	}
 	data, err := filepath.Abs(n.Data())
 	if err != nil {
@@ -111,8 +125,14 @@ func greet(w io.Writer, role node.Role, n *node.Node) {
 		return
 	}
 	option := ""
-	if port := n.NamesrvAddr().Port(); port != 9876 {
-		option = fmt.Sprintf(" -n 127.0.0.1:%d", port)
+	if addr := toPaste(n.NamesrvAddr()); addr != "127.0.0.1:9876" {
+		option = " -n " + addr
+	}
+	if n.TLSOnly() {
+		option += " --tls-ca " + n.Certificate()
+	}
+	if n.Asks() {
+		fmt.Fprintf(w, "Requests are signed; commands take the user from --credentials FILE, or from\n%s and %s.\n", envAccessKey, envSecretKey)
 	}
 	fmt.Fprintf(w, "Try, in another terminal:\n  goddard pub%s hello \"first message\"\n  goddard sub%s hello\n", option, option)
 }

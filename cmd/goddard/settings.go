@@ -18,6 +18,8 @@ type settings struct {
 	flags  map[string]string
 	plain  bool           // no letters but -c, which the command has other uses for
 	warned []node.Warning // what load found to have no effect
+
+	readable []string // files with secrets that everybody may read
 }
 
 // register adds the flags. Those named are shown by --help, the others work
@@ -35,7 +37,7 @@ func (s *settings) register(c *cobra.Command, shown ...string) {
 			short = "n"
 		}
 		f.VarP(settingFlag{setting.Name, s.flags}, setting.Name, short, setting.Doc())
-		if setting.Name == "insecure" {
+		if setting.Truth() {
 			f.Lookup(setting.Name).NoOptDefVal = "true"
 		}
 		f.Lookup(setting.Name).Hidden = !slices.Contains(shown, setting.Name)
@@ -49,8 +51,27 @@ func (s *settings) load(role node.Role, w io.Writer) (node.Config, error) {
 	for _, warning := range warnings {
 		fmt.Fprintf(w, "warning: %v\n", warning)
 	}
+	if err == nil {
+		for _, name := range c.ReadableByOthers(s.file) {
+			s.readable = append(s.readable, name)
+			fmt.Fprintf(w, "warning: %s: chmod 600 %s\n", readable(name), name)
+		}
+	}
 	c.Log, c.Level = node.NewLog(c, w)
 	return c, err
+}
+
+// readable says what is wrong with a file of secrets.
+func readable(name string) string {
+	return name + " has a secret in it and everybody on this machine may read it"
+}
+
+// counted is a number of things in words.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // print writes what the sources amount to.

@@ -69,6 +69,7 @@ type DeadLetterGroup struct {
 	Count  int64     `json:"count"` // that the broker still keeps
 	Sent   int64     `json:"sent"`  // of them, sent again
 	Purged int64     `json:"purged"`
+	Waits  int64     `json:"waiting"` // neither sent again nor purged
 	First  time.Time `json:"first,omitzero"`
 	Last   time.Time `json:"last,omitzero"`
 }
@@ -112,6 +113,7 @@ func (c *Cluster) deadLetterGroup(ctx context.Context, q *deadQueue) (DeadLetter
 			*count.sum += max(0, min(s[1], q.max)-max(s[0], q.min))
 		}
 	}
+	g.Waits = max(0, g.Count-g.Sent-g.Purged)
 	for at, when := range map[int64]*time.Time{q.min: &g.First, q.max - 1: &g.Last} {
 		err := c.scan(ctx, q.broker, q.queue(), at, min(at+1, q.max), func(r *mq.Record) (bool, error) {
 			*when = time.UnixMilli(r.StoreTime)

@@ -16,7 +16,7 @@ import (
 // has dead letters. It is an ordinary topic, so that it is there on RocketMQ's
 // brokers too. An entry is younger than the letters that it is about and goes
 // with them when retention deletes the log, never before them.
-const ledgerTopic = "GODDARD_DEAD_LETTERS"
+const ledgerTopic = mq.TopicDeadLetters
 
 // findOldest learns when the oldest letter of a queue was stored.
 func (c *Cluster) findOldest(ctx context.Context, q *deadQueue) error {

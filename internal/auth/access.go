@@ -50,6 +50,7 @@ type Access struct {
 	changing sync.Mutex
 	first    *User // that Open made up
 	own      *member
+	inner    User // of the settings; nobody if its name is empty
 }
 
 // A table is who there is and who may do what. It does not change but for the

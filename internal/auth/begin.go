@@ -14,13 +14,14 @@ const firstName = "admin"
 // the first one where there would be nobody to begin with.
 func (a *Access) begin() error {
 	wanted := make([]User, 0, 2)
-	for _, of := range []func() (User, bool, error){a.o.initUser, a.o.InnerUser} {
+	for _, of := range []func() (User, bool, error){a.o.InitialUser, a.o.InnerUser} {
 		if u, ok, err := of(); err != nil {
 			return err
 		} else if ok {
 			wanted = append(wanted, u)
 		}
 	}
+	a.inner, _, _ = a.o.InnerUser()
 	for _, u := range wanted {
 		t := a.table.Load()
 		if t.members[u.Name] != nil {

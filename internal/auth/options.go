@@ -84,7 +84,7 @@ func (o Options) Validate() error {
 	if o.SignatureAge < time.Second {
 		errs = append(errs, fmt.Errorf("signature-age = %v: want 1s or more", o.SignatureAge))
 	}
-	if _, _, err := o.initUser(); err != nil {
+	if _, _, err := o.InitialUser(); err != nil {
 		errs = append(errs, err)
 	}
 	if _, _, err := o.InnerUser(); err != nil {
@@ -93,8 +93,8 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// initUser is the user to create; ok is false if there is none.
-func (o Options) initUser() (u User, ok bool, err error) {
+// InitialUser is the user to create; ok is false if there is none.
+func (o Options) InitialUser() (u User, ok bool, err error) {
 	var text struct{ Username, Password string }
 	if ok, err = parseCredentials(o.InitUser, &text); !ok || err != nil {
 		return u, false, jsonError("init-user", `{"username":"NAME","password":"SECRET"}`, err)

@@ -90,7 +90,11 @@ func (b *Broker) queueProgress(p *progress, q mq.Queue) (mq.ConsumeQueueStats, e
 		return s, err
 	}
 	at := p.at(q.ID)
-	s.InHand = b.holds.Count(pop.Use{Group: p.group, Topic: q.Topic, Queue: q.ID})
+	u := pop.Use{Group: p.group, Topic: q.Topic, Queue: q.ID}
+	s.InHand = b.holds.Count(u)
+	if s.InOrder, err = b.inOrder(p, u, int64(hi-max(0, at.committed))); err != nil {
+		return s, err
+	}
 	s.Committed, s.Pulled = max(0, at.committed), max(0, at.committed, at.pulled)
 	if at.committed > 0 {
 		s.LastConsumed, err = b.timeAt(q, at.committed-1)

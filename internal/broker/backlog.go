@@ -82,13 +82,19 @@ func (b *Broker) measureQueue(p *progress, q mq.Queue, at position) error {
 	if err != nil {
 		return err
 	}
-	hand := b.holds.Count(pop.Use{Group: p.group, Topic: q.Topic, Queue: q.ID})
+	u := pop.Use{Group: p.group, Topic: q.Topic, Queue: q.ID}
+	hand := b.holds.Count(u)
 	committed := at.committed
 	if committed == noOffset {
 		committed = max(0, at.pulled) // as RocketMQ counts it
 	}
 	pulled := max(committed, at.pulled)
 	committed, pulled = min(committed, hi), min(pulled, hi)
+	ordered, err := b.inOrder(p, u, int64(hi-committed))
+	if err != nil {
+		return err
+	}
+	pulled = max(pulled, committed+mq.QueueOffset(ordered))
 	r.End, r.Committed = r.End+int64(hi), r.Committed+int64(committed)
 	lag := int64(hi-committed) + hand
 	r.Lag += lag

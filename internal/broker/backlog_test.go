@@ -90,6 +90,33 @@ func TestThePoppersBacklogCountsWhatIsInHandAndWhatCameBack(t *testing.T) {
 	})
 }
 
+func TestWhatIsTakenInOrderIsInHandAndNotReady(t *testing.T) {
+	for name, request := range map[string]mq.PopRequest{
+		"by queue":         {QueueID: 0, MaxMessages: 2, Invisible: 20 * time.Second, Ordered: true},
+		"by message group": {QueueID: 0, MaxMessages: 2, Invisible: 20 * time.Second, Ordered: true, ByGroup: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Options{}, func(t *testing.T, r *rig) {
+				for _, body := range []string{"a", "b", "c"} {
+					r.sent(message("T", body))
+				}
+				r.wantPop(request, "a", "b")
+				want := func(inHand int64, age int) {
+					t.Helper()
+					r.wantBacklog(false, 3, inHand, 3-inHand, age, age)
+					stats, err := r.ConsumeStats(context.Background(), "G", []string{"T"})
+					if err != nil || stats.Queues[0].InOrder != inHand {
+						t.Errorf("%+v, %v; want %d in hand in order", stats.Queues, err, inHand)
+					}
+				}
+				want(2, 0)
+				time.Sleep(30 * time.Second) // both are visible again
+				want(0, 30)
+			})
+		})
+	}
+}
+
 // What a topic and a group's use of it had counted goes on counting when they
 // are gone, so that sums do not fall.
 func TestCountsOutliveTheirTopic(t *testing.T) {

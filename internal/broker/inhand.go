@@ -44,3 +44,25 @@ func (b *Broker) InHand(ctx context.Context, group string, q mq.Queue, at mq.Que
 	}
 	return mq.InHand{Since: time.UnixMilli(since), Until: time.UnixMilli(until), Tries: tries}, nil
 }
+
+// inOrder is how many messages of a queue a group took in order and has in hand,
+// at most as many as it is behind.
+func (b *Broker) inOrder(p *progress, u pop.Use, behind int64) (int64, error) {
+	if behind <= 0 {
+		return 0, nil
+	}
+	order, err := b.holds.Order(u)
+	if err != nil {
+		return 0, err
+	}
+	now := time.Now().UnixMilli()
+	n := order.CountInHand(now)
+	has, err := b.holds.HasLanes(u)
+	if has && err == nil {
+		err = b.onLanes(p, u, func(l *pop.Lanes) error {
+			n += l.CountInHand(now)
+			return nil
+		})
+	}
+	return min(int64(n), behind), err
+}

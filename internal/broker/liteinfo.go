@@ -234,7 +234,11 @@ func (b *Broker) liteLagIn(lag *mq.LiteLag, group, name string) error {
 	if err != nil || lo == hi {
 		return err
 	}
-	lag.One = &mq.LitePlace{End: hi, At: at}
+	order, err := b.holds.Order(u)
+	if err != nil {
+		return err
+	}
+	lag.One = &mq.LitePlace{End: hi, At: at, InHand: int64(order.CountInHand(time.Now().UnixMilli()))}
 	if before := at - 1; before >= lo && before < hi {
 		lag.One.Last, err = b.store.TimeAt(q, before)
 	}

@@ -330,7 +330,7 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) (err error) {
 	if err := b.checkTopic(t); err != nil {
 		return err
 	}
-	if b.systemTopic(t.Name) && t.Name != mq.TopicDefault {
+	if b.systemTopic(t.Name) && t.Name != mq.TopicDefault && t.Name != mq.TopicDeadLetters {
 		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be changed", mq.ErrInvalid, t.Name)
 	}
 	b.topics.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -76,6 +77,27 @@ func ReadCertificate(cert, key, host string) Certificate {
 // WhoListens names the program that listens on a port of this machine, as far
 // as this user may know; empty otherwise.
 func WhoListens(port int) string {
+	process := listeningProcess(port)
+	if process == "" {
+		return ""
+	}
+	name, err := os.ReadFile(filepath.Join("/proc", process, "comm"))
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, process %s", strings.TrimSpace(string(name)), process)
+}
+
+// Owns reports whether the process that holds the lock of a data directory also
+// listens on a port of this machine.
+func Owns(lock string, port int) bool {
+	holder := lockHolder(lock)
+	return holder > 0 && strconv.Itoa(holder) == listeningProcess(port)
+}
+
+// listeningProcess is the id of the process that listens on a port; empty if it
+// is not known.
+func listeningProcess(port int) string {
 	inode := ""
 	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		text, err := os.ReadFile(name)
@@ -94,12 +116,7 @@ func WhoListens(port int) string {
 		if to, err := os.Readlink(link); err != nil || to != "socket:["+inode+"]" {
 			continue
 		}
-		process := filepath.Dir(filepath.Dir(link))
-		name, err := os.ReadFile(filepath.Join(process, "comm"))
-		if err != nil {
-			return ""
-		}
-		return fmt.Sprintf("%s, process %s", strings.TrimSpace(string(name)), filepath.Base(process))
+		return filepath.Base(filepath.Dir(filepath.Dir(link)))
 	}
 	return ""
 }

@@ -23,6 +23,21 @@ func unsynced() bool {
 	return err == nil && t.Status&staUnsync != 0
 }
 
+// lockHolder is the id of the process that holds the lock on a file; 0 if that
+// is not known.
+func lockHolder(name string) int {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	lock := syscall.Flock_t{Type: syscall.F_RDLCK}
+	if err := syscall.FcntlFlock(f.Fd(), syscall.F_GETLK, &lock); err != nil || lock.Type == syscall.F_UNLCK {
+		return 0
+	}
+	return int(lock.Pid)
+}
+
 // ReadDisk reads what is known of the disk under at, which is dir or the nearest
 // directory above it.
 func ReadDisk(dir, at string) (Disk, error) {

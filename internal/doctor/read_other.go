@@ -14,6 +14,9 @@ func openFiles() uint64 { return 0 }
 // unsynced is not known here.
 func unsynced() bool { return false }
 
+// lockHolder is not known here.
+func lockHolder(string) int { return 0 }
+
 // ReadDisk reads what is known of the disk under at, which is dir or the nearest
 // directory above it.
 func ReadDisk(dir, at string) (Disk, error) {

@@ -77,7 +77,8 @@ func (q *Queue) lag() int64 { return max(0, q.End-q.Committed) }
 type QueueVerdict struct {
 	Queue
 	Lag     int64         `json:"lag"`
-	Behind  time.Duration `json:"behind"` // age of the first message that waits
+	Behind  time.Duration `json:"-"` // age of the first message that waits
+	Millis  int64         `json:"behind_ms"`
 	Advice  `json:"verdict"`
 	seconds string
 }
@@ -101,6 +102,7 @@ func TellLag(l Lag, now time.Time) LagAccount {
 		v := QueueVerdict{Queue: q, Lag: q.lag()}
 		if v.Lag > 0 && !q.Next.IsZero() {
 			v.Behind = max(0, now.Sub(q.Next))
+			v.Millis = v.Behind.Milliseconds()
 		}
 		v.Advice = l.queue(&q, now)
 		a.Total += v.Lag

@@ -104,6 +104,10 @@ type Admin interface {
 	Offsets(ctx context.Context) map[string]map[int32]QueueOffset
 	GroupsOfTopic(ctx context.Context, topic string) []string
 	TopicsOfGroup(ctx context.Context, group string) []string
+	// DeleteSubscription forgets where a group is in a topic and what it has in
+	// hand of it, but not what waits to come back: it begins anew if it subscribes
+	// again. ErrInvalid while clients of it do, ErrNotFound if it never did.
+	DeleteSubscription(ctx context.Context, group, topic string) error
 	CloneOffsets(ctx context.Context, from, to, topic string) error
 	// ResetOffsets moves a group to the messages stored at at, or to offset if
 	// it is not nil, in one queue or (id -1) all, and returns the new offsets.
@@ -213,6 +217,7 @@ type ConsumeQueueStats struct {
 	Committed    QueueOffset
 	Pulled       QueueOffset
 	InHand       int64     // popped out of order, before Committed, and not acknowledged
+	InOrder      int64     // likewise in order, not before Committed
 	LastConsumed time.Time // store time of the last consumed message
 }
 

@@ -56,6 +56,7 @@ type LiteLag struct {
 // A LitePlace is where a group is in a lite topic.
 type LitePlace struct {
 	End, At QueueOffset
+	InHand  int64     // messages from At on that are popped and not acknowledged
 	Last    time.Time // when the last message that it is done with was stored
 }
 

@@ -37,6 +37,7 @@ const (
 	TopicTransCheckMax = "TRANS_CHECK_MAX_TIME_TOPIC"
 	TopicTimer         = "rmq_sys_wheel_timer"
 	TopicReplySuffix   = "REPLY_TOPIC"
+	TopicDeadLetters   = "GODDARD_DEAD_LETTERS" // what became of dead letters; only Goddard's tools have it
 	GroupDefault       = "DEFAULT_CONSUMER"
 	GroupTools         = "TOOLS_CONSUMER"
 	GroupInnerProducer = "CLIENT_INNER_PRODUCER"
@@ -120,7 +121,7 @@ func nameByte(c byte) bool {
 func IsSystemTopic(name string) bool {
 	switch name {
 	case TopicDefault, TopicSelfTest, TopicBenchmark, TopicOffsetMoved, TopicSchedule, TopicTrace,
-		TopicTransHalf, TopicTransOp, TopicTransCheckMax, topicRocksHalf, topicRocksOp, topicCheckpoint:
+		TopicTransHalf, TopicTransOp, TopicTransCheckMax, topicRocksHalf, topicRocksOp, topicCheckpoint, TopicDeadLetters:
 		return true
 	}
 	return strings.HasPrefix(name, SystemTopicPrefix)

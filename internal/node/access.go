@@ -69,6 +69,17 @@ func (c Config) Exposed() error {
 		"or, where the network protects the server, say that it is meant: --insecure, insecure = true or %s=true. With --listen 127.0.0.1 only this machine gets in", c.Listen, "GODDARD_INSECURE")
 }
 
+// Credentials are those of a user that the settings make: the broker itself, or
+// the first super user; empty if there is none.
+func (c Config) Credentials() rpc.Credentials {
+	for _, find := range []func() (auth.User, bool, error){c.Auth.InnerUser, c.Auth.InitialUser} {
+		if u, ok, err := find(); ok && err == nil {
+			return rpc.Credentials{AccessKey: u.Name, SecretKey: string(u.Secret)}
+		}
+	}
+	return rpc.Credentials{}
+}
+
 // innerHook signs what the broker itself asks of others; nil if it is nobody.
 func (c Config) innerHook() (func(*wire.Command), error) {
 	u, ok, err := c.Auth.InnerUser()

@@ -289,6 +289,45 @@ func (c Config) Validate() error {
 	return errors.Join(c.Broker.Validate(), c.Broker.Store.Validate(), c.GRPC.Validate(), c.Trace.Validate(), c.Metrics.Validate())
 }
 
+// Check reports what keeps a server from starting with c, whatever it finds on
+// the machine, and where the settings come from that an error names.
+func (c Config) Check() error {
+	err := c.Validate()
+	if err == nil {
+		err = c.Exposed()
+	}
+	if err == nil {
+		return nil
+	}
+	var places []string
+	for _, s := range Settings() {
+		where := c.Origins[s.Name]
+		if where != "" && namesSetting(err.Error(), s.Name) {
+			places = append(places, s.Name+" comes from "+where)
+		}
+	}
+	if len(places) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, strings.Join(places, ", "))
+}
+
+// namesSetting reports whether an error names a setting, as a word of its own.
+func namesSetting(text, name string) bool {
+	for rest := text; ; {
+		before, after, found := strings.Cut(rest, name)
+		if !found {
+			return false
+		}
+		if !strings.HasSuffix(before, "-") && !strings.HasPrefix(after, "-") && (before == "" || !isLetter(before[len(before)-1])) && (after == "" || !isLetter(after[0])) {
+			return true
+		}
+		rest = after
+	}
+}
+
+func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }
+
 // clash reports two ports of this process that are the same.
 func (c Config) clash() error {
 	type port struct {

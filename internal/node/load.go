@@ -262,6 +262,10 @@ func (l *loader) apply(where, said, key, value string) {
 
 // passOver deals with a key that is no setting of ours.
 func (l *loader) passOver(where, said, key, value string) {
+	if key == "brokerRole" && value == "SYNC_MASTER" {
+		l.warnings = append(l.warnings, Warning{where, said, "there is no second copy to wait for: this release runs single masters only; a message is as safe as this machine's disk (flush)"})
+		return
+	}
 	if k, ok := findIgnored(key); ok {
 		switch {
 		case k.harmless(value):

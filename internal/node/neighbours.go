@@ -51,8 +51,12 @@ type neighbour struct {
 
 func newNeighbours(n *Node) *neighbours {
 	settings := n.broker.Settings(context.Background())
+	sign, err := n.c.innerHook()
+	if err != nil { // which Validate refuses
+		n.c.Log.Error("other nodes are asked without a signature", "error", err)
+	}
 	return &neighbours{
-		n: n, client: rpc.NewClient(rpc.ClientOptions{Log: n.c.Log}), cluster: settings["brokerClusterName"], name: settings["brokerName"],
+		n: n, client: rpc.NewClient(rpc.ClientOptions{TLS: n.peers, Hook: sign, Log: n.c.Log}), cluster: settings["brokerClusterName"], name: settings["brokerName"],
 		known: map[string]neighbour{},
 	}
 }

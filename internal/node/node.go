@@ -65,10 +65,7 @@ type Node struct {
 // about it, and leaves nothing open.
 func New(c Config) (*Node, error) {
 	c = c.WithDefaults()
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	if err := c.Exposed(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	n := &Node{c: c, handler: &frontDoor{}, configured: configured(c)}
@@ -293,6 +290,15 @@ func (n *Node) HTTPAddr() netip.AddrPort {
 
 // HasConsole says whether the web console is at HTTPAddr.
 func (n *Node) HasConsole() bool { return n.console != nil }
+
+// TLSOnly says whether plain connections are refused.
+func (n *Node) TLSOnly() bool { return n.c.Door.Only }
+
+// Certificate is the file of the certificate that clients are shown.
+func (n *Node) Certificate() string { return n.c.Door.Cert }
+
+// Asks says whether clients must say who they are.
+func (n *Node) Asks() bool { return n.c.Auth.Authentication }
 
 // Data is the data directory.
 func (n *Node) Data() string { return n.c.Data }

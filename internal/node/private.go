@@ -5,9 +5,36 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
+
+// ReadableByOthers are the files with secrets of this configuration, which was
+// read from file, that more people may read than their owner and group.
+func (c Config) ReadableByOthers(file string) []string {
+	var all []string
+	secret := slices.ContainsFunc(Settings(), func(s Setting) bool {
+		return s.Secret && strings.HasPrefix(c.Origins[s.Name], file+":")
+	})
+	if file != "" && secret && OthersRead(file) {
+		all = append(all, file)
+	}
+	for _, key := range []string{c.Door.Key, c.Peers.Key} {
+		if key != "" && OthersRead(key) && !slices.Contains(all, key) {
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
+// OthersRead reports whether everybody on this machine may read a file.
+func OthersRead(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0
+}
 
 // privateFile is the mode of files that hold messages, and users' secrets.
 const privateFile = 0o600

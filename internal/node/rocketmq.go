@@ -17,6 +17,17 @@ func RocketMQKey(name string) string {
 	return name
 }
 
+// ChangesLive reports whether the setting of this name, ours or RocketMQ's, may
+// change while the server runs.
+func ChangesLive(name string) bool {
+	for _, s := range Settings() {
+		if s.Name == name || s.Java == name && name != "" {
+			return s.Live
+		}
+	}
+	return false
+}
+
 // RocketMQValue is text, a value of the setting of this name as it may stand in
 // a file, as running brokers take it: sizes in bytes, times counted in the unit
 // of RocketMQ's key. The value of what is no name of ours is returned as it is.

@@ -37,6 +37,12 @@ func (s Setting) Env() string {
 	return "GODDARD_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
+// Truth reports whether the setting is true or false.
+func (s Setting) Truth() bool {
+	t := reflect.TypeFor[Config]().FieldByIndex(s.index).Type
+	return t.Kind() == reflect.Bool || t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Bool
+}
+
 // Doc is what docs/CONFIG.md says about the setting.
 func (s Setting) Doc() string { return docs[s.Name] }
 

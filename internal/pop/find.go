@@ -57,3 +57,13 @@ func (l *Lanes) InHand(at mq.QueueOffset) (popTime, until int64, tries int32, ok
 	}
 	return 0, 0, 0, false
 }
+
+// CountInHand is Order.CountInHand for what is taken in order by message group.
+func (l *Lanes) CountInHand(now int64) (n int) {
+	for i := range l.items {
+		if m := &l.items[i]; m.popTime > 0 && m.visible > now {
+			n++
+		}
+	}
+	return n
+}

@@ -55,6 +55,7 @@ type Cluster struct {
 		sync.Mutex
 		routes  map[string]route
 		changed map[string]chan struct{} // by consumer group
+		members map[string]*share        // by consumer group
 	}
 }
 
@@ -88,6 +89,7 @@ func Dial(o Options) (*Cluster, error) {
 	c := &Cluster{o: o}
 	c.mu.routes = map[string]route{}
 	c.mu.changed = map[string]chan struct{}{}
+	c.mu.members = map[string]*share{}
 	c.rpc = rpc.NewClient(rpc.ClientOptions{Handler: callbacks{c}, TLS: o.TLS, Hook: o.Credentials.Hook(), Log: o.Log})
 	return c, nil
 }
@@ -189,6 +191,9 @@ func (c *Cluster) askRoute(ctx context.Context, topic string) (*wire.TopicRouteD
 		}
 		return data, nil
 	}
+	if _, refused := errors.AsType[*ResponseError](last); refused {
+		return nil, fmt.Errorf("no name server of %s gave the route: %w", strings.Join(c.o.NameServers, ";"), last)
+	}
 	return nil, fmt.Errorf("no name server of %s answered: %w", strings.Join(c.o.NameServers, ";"), last)
 }
 
@@ -280,6 +285,10 @@ func (h callbacks) Serve(conn *rpc.Conn, cmd *wire.Command) {
 	if cmd.Code == wire.NotifyConsumerIDsChanged {
 		group, _ := cmd.Fields.Get("consumerGroup")
 		h.c.tellChanged(group)
+		return
+	}
+	if cmd.Code == wire.GetConsumerRunningInfo && !cmd.Oneway() {
+		h.c.tellRunning(conn, cmd)
 		return
 	}
 	if !cmd.Oneway() {

@@ -49,17 +49,20 @@ var ErrStop = errors.New("enough")
 // pass is logged and tried again; a refusal for good is returned.
 func (c *Cluster) Consume(ctx context.Context, m Member) error {
 	changed := make(chan struct{}, 1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &share{c: c, m: m, fail: cancel, began: time.Now(), pulling: map[Queue]context.CancelFunc{}}
+	s.mu.reads = map[Queue]progress{}
 	c.mu.Lock()
 	c.mu.changed[m.Group] = changed
+	c.mu.members[m.Group] = s
 	c.mu.Unlock()
-	ctx, cancel := context.WithCancelCause(ctx)
-	s := &share{c: c, m: m, fail: cancel, pulling: map[Queue]context.CancelFunc{}}
 	defer func() {
 		cancel(nil)
 		s.wg.Wait()
 		s.leave()
 		c.mu.Lock()
 		delete(c.mu.changed, m.Group)
+		delete(c.mu.members, m.Group)
 		c.mu.Unlock()
 	}()
 
@@ -99,9 +102,17 @@ type share struct {
 	m    Member
 	fail context.CancelCauseFunc
 	wg   sync.WaitGroup
+
+	began time.Time
 	// pulling are the queues this member reads and how to stop; it belongs to
 	// the goroutine that runs Consume.
 	pulling map[Queue]context.CancelFunc
+
+	// mu guards what is told to who asks what this member does.
+	mu struct {
+		sync.Mutex
+		reads map[Queue]progress
+	}
 }
 
 // brokers lists the addresses of the brokers that hold the topic.
@@ -118,12 +129,13 @@ func (s *share) brokers(ctx context.Context) []string {
 	return slices.Compact(addrs)
 }
 
-func (s *share) heartbeat(ctx context.Context) {
+// subscription is what this member wants of its topic.
+func (s *share) subscription() wire.SubscriptionData {
 	expression := s.m.Expression
 	if expression == "" {
 		expression = "*"
 	}
-	sub := wire.SubscriptionData{Topic: s.m.Topic, SubString: expression, ExpressionType: "TAG", SubVersion: time.Now().UnixMilli(), TagsSet: []string{}, CodeSet: []int32{}}
+	sub := wire.SubscriptionData{Topic: s.m.Topic, SubString: expression, ExpressionType: "TAG", SubVersion: s.began.UnixMilli(), TagsSet: []string{}, CodeSet: []int32{}}
 	if expression != "*" {
 		for tag := range strings.SplitSeq(expression, "||") {
 			tag = strings.TrimSpace(tag)
@@ -131,11 +143,15 @@ func (s *share) heartbeat(ctx context.Context) {
 			sub.CodeSet = append(sub.CodeSet, int32(mq.TagCode(tag)))
 		}
 	}
+	return sub
+}
+
+func (s *share) heartbeat(ctx context.Context) {
 	body := wire.EncodeBody(wire.HeartbeatData{
 		ClientID: s.c.o.ClientID,
 		Consumers: []wire.ConsumerData{{
 			GroupName: s.m.Group, ConsumeType: "CONSUME_PASSIVELY", MessageModel: "CLUSTERING",
-			ConsumeFromWhere: "CONSUME_FROM_FIRST_OFFSET", Subscriptions: []wire.SubscriptionData{sub},
+			ConsumeFromWhere: "CONSUME_FROM_FIRST_OFFSET", Subscriptions: []wire.SubscriptionData{s.subscription()},
 		}},
 	})
 	for _, addr := range s.brokers(ctx) {
@@ -252,12 +268,14 @@ func (s *share) read(ctx context.Context, q Queue) {
 		}
 		committed, last = handled, time.Now()
 	}
+	defer s.forget(q)
 	defer func() {
 		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
 		commit(done)
 	}()
 	for ctx.Err() == nil {
+		s.note(q, func(p *progress) { p.pulled, p.committed, p.waiting = time.Now(), handled, 0 })
 		got, err := s.c.Pull(ctx, Pull{Queue: q, Group: s.m.Group, From: next, Wait: pullWait, Expression: s.m.Expression})
 		if err != nil {
 			if !s.rest(ctx, q, err) {
@@ -266,6 +284,10 @@ func (s *share) read(ctx context.Context, q Queue) {
 			continue
 		}
 		for i := range got.Records {
+			s.note(q, func(p *progress) {
+				p.consumed, p.committed, p.waiting = time.Now(), handled, len(got.Records)-i
+				p.first, p.last = got.Records[i].QueueOffset, got.Records[len(got.Records)-1].QueueOffset
+			})
 			if !Wanted(s.m.Expression, &got.Records[i]) {
 				continue
 			}

@@ -46,6 +46,9 @@ func (s *Server) authenticate(ctx context.Context, method string, c *caller) err
 	}
 	by := mq.Caller{Addr: c.remote}
 	headers, _ := metadata.FromIncomingContext(ctx)
+	if len(headers.Get(proofHeader)) > 0 {
+		return s.believe(headers, method, c)
+	}
 	sign, err := parseAuthorization(first(headers, authorizationHeader))
 	by.User = sign.user
 	if err != nil {

@@ -1,40 +1,61 @@
 package grpc
 
-// PrintThreadStackTrace, VerifyMessage, GetConsumerRunningInfo: what a client
-// is asked on an operator's behalf. GetProxyRuntimeStats: what this listener
-// does.
+// PrintThreadStackTrace, VerifyMessage: what a client is asked on an operator's
+// behalf. GetProxyRuntimeStats: what this listener does.
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // askTimeout is how long a client has to answer.
 const askTimeout = 10 * time.Second
 
-// client finds a client of this protocol by its id.
-func (o operating) client(id string) (*client, error) {
-	if c := o.clients.find(id); c != nil {
-		return c, nil
+// peer finds a client by its id: of the group that is named, which is what the
+// caller had to be allowed, or, if none is, of this protocol.
+func (o operating) peer(ctx context.Context, group *rmq.Resource, id string) (mq.Peer, error) {
+	if !named(group) {
+		if c := o.clients.find(id); c != nil {
+			return c, nil
+		}
+		return nil, refusef(rmq.Code_NOT_FOUND, "no client %.100q of the gRPC protocol is connected; ListConsumerConnection names those of a group", id)
 	}
-	return nil, refusef(rmq.Code_NOT_FOUND, "no client %.100q of the gRPC protocol is connected; ListConsumerConnection names those of a group", id)
+	members, _, err := o.admin.Consumers(ctx, group.GetName())
+	if err != nil && !errors.Is(err, mq.ErrNotOnline) {
+		return nil, err
+	}
+	for _, m := range members {
+		if m.ClientID == id && m.Peer != nil {
+			return m.Peer, nil
+		}
+	}
+	return nil, refusef(rmq.Code_NOT_FOUND, "group %.100q has no client %.100q; ListConsumerConnection names those it has", group.GetName(), id)
 }
 
 // PrintThreadStackTrace asks what a client's threads do.
 func (o operating) PrintThreadStackTrace(ctx context.Context, req *rmq.PrintThreadStackTraceRequest) (*rmq.PrintThreadStackTraceResponse, error) {
-	c, err := o.client(req.GetClientId())
+	peer, err := o.peer(ctx, req.GetGroup(), req.GetClientId())
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	trace, err := c.stackTrace(ctx)
+	var trace string
+	if c, ours := peer.(*client); ours {
+		trace, err = c.stackTrace(ctx)
+	} else {
+		said, asked := askRemote(ctx, peer, req.GetGroup().GetName(), req.GetClientId(), true)
+		trace, err = said.Stack, asked
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +64,7 @@ func (o operating) PrintThreadStackTrace(ctx context.Context, req *rmq.PrintThre
 
 // VerifyMessage has a client consume a message. The status is the client's.
 func (o operating) VerifyMessage(ctx context.Context, req *rmq.VerifyMessageRequest) (*rmq.VerifyMessageResponse, error) {
-	c, err := o.client(req.GetClientId())
+	peer, err := o.peer(ctx, req.GetGroup(), req.GetClientId())
 	if err != nil {
 		return nil, err
 	}
@@ -53,19 +74,35 @@ func (o operating) VerifyMessage(ctx context.Context, req *rmq.VerifyMessageRequ
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	state, _, err := c.verify(ctx, req.GetTopic().GetName(), stored)
+	var state *rmq.Status
+	if c, ours := peer.(*client); ours {
+		state, _, err = c.verify(ctx, req.GetTopic().GetName(), stored)
+	} else {
+		state, err = o.verifyRemote(ctx, peer, req, stored)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &rmq.VerifyMessageResponse{Status: state}, nil
 }
 
-// GetConsumerRunningInfo refuses: clients of this protocol have no such answer.
-func (o operating) GetConsumerRunningInfo(_ context.Context, req *rmq.GetConsumerRunningInfoRequest) (*rmq.GetConsumerRunningInfoResponse, error) {
-	if _, err := o.client(req.GetClientId()); err != nil {
+// verifyRemote has a client of the remoting protocol consume a message.
+func (o operating) verifyRemote(ctx context.Context, peer mq.Peer, req *rmq.VerifyMessageRequest, stored []byte) (*rmq.Status, error) {
+	body, err := peer.Ask(ctx, askConsumeDirectly, map[string]string{
+		"consumerGroup": req.GetGroup().GetName(), "clientId": req.GetClientId(), "msgId": req.GetMessageId(),
+		"brokerName": o.o.Name, "topic": req.GetTopic().GetName(),
+	}, stored)
+	if err != nil {
 		return nil, err
 	}
-	return nil, refusef(rmq.Code_NOT_IMPLEMENTED, "clients of the gRPC protocol do not report what they are doing; PrintThreadStackTrace asks for their threads")
+	var said wire.ConsumeDirectlyResult
+	if err := wire.DecodeBody(body, &said); err != nil {
+		return nil, fmt.Errorf("%w: client %.100q answers what cannot be read: %w", mq.ErrUnavailable, req.GetClientId(), err)
+	}
+	if consumeResult(rmq.Code_OK) == said.ConsumeResult {
+		return okay(), nil
+	}
+	return &rmq.Status{Code: rmq.Code_FAILED_TO_CONSUME_MESSAGE, Message: strings.TrimSpace(said.ConsumeResult + " " + said.Remark)}, nil
 }
 
 // GetProxyRuntimeStats answers with rates of the last minute and how many

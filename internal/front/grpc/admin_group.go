@@ -61,17 +61,22 @@ func (s *subscribed) infos(topic *rmq.Resource) []*rmq.SubscriptionInfo {
 		if topic.GetName() != "" && topic.GetName() != sub.Topic {
 			continue
 		}
-		e := &rmq.FilterExpression{Type: rmq.FilterType_TAG, Expression: sub.Expression}
-		if sub.Type == typeSQL {
-			e.Type = rmq.FilterType_SQL
-		}
 		all = append(all, &rmq.SubscriptionInfo{
-			Group: &rmq.Resource{Name: s.group}, Topic: &rmq.Resource{Name: sub.Topic}, Expression: e, Online: true,
+			Group: &rmq.Resource{Name: s.group}, Topic: &rmq.Resource{Name: sub.Topic}, Expression: expression(sub.Type, sub.Expression), Online: true,
 			LastUpdateTimestamp: millis(newest.UnixMilli()), MessageModel: model(s.Model),
 			SubscriptionConsistency: s.alike(sub),
 		})
 	}
 	return all
+}
+
+// expression is one in words of this protocol, of a type in RocketMQ's others.
+func expression(kind, text string) *rmq.FilterExpression {
+	e := &rmq.FilterExpression{Type: rmq.FilterType_TAG, Expression: text}
+	if kind == typeSQL {
+		e.Type = rmq.FilterType_SQL
+	}
+	return e
 }
 
 // alike reports whether all members want the same of a topic, as far as this
@@ -123,9 +128,16 @@ func (o operating) DescribeSubscription(ctx context.Context, req *rmq.DescribeSu
 	return resp, nil
 }
 
-// DeleteSubscription refuses: a subscription lives as long as its clients.
-func (operating) DeleteSubscription(context.Context, *rmq.DeleteSubscriptionRequest) (*rmq.DeleteSubscriptionResponse, error) {
-	return nil, refusef(rmq.Code_NOT_IMPLEMENTED, "a subscription is forgotten when the last client that has it leaves; stop those clients")
+// DeleteSubscription forgets where a group is in a topic, once no client of it
+// wants that any more. Of such a subscription there is no expression left.
+func (o operating) DeleteSubscription(ctx context.Context, req *rmq.DeleteSubscriptionRequest) (*rmq.DeleteSubscriptionResponse, error) {
+	if err := checkConsumer(req.GetTopic(), req.GetGroup()); err != nil {
+		return nil, err
+	}
+	if err := o.admin.DeleteSubscription(mq.WithCaller(ctx, o.caller(ctx)), req.GetGroup().GetName(), req.GetTopic().GetName()); err != nil {
+		return nil, err
+	}
+	return &rmq.DeleteSubscriptionResponse{Status: okay()}, nil
 }
 
 // clientInfo is a client as operators see it.
@@ -146,9 +158,6 @@ func (o operating) ListConsumerConnection(ctx context.Context, req *rmq.ListCons
 	if err := checkGroup(req.GetGroup()); err != nil {
 		return nil, err
 	}
-	if req.GetLiteTopic() != "" {
-		return nil, errLiteAdmin
-	}
 	members, consumer, err := o.admin.Consumers(ctx, req.GetGroup().GetName())
 	if err != nil && !errors.Is(err, mq.ErrNotOnline) {
 		return nil, err
@@ -158,10 +167,57 @@ func (o operating) ListConsumerConnection(ctx context.Context, req *rmq.ListCons
 		!slices.ContainsFunc(consumer.Subscriptions, func(s mq.Subscription) bool { return s.Topic == topic }) {
 		return resp, nil
 	}
+	wanted := func(string) bool { return true }
+	if req.GetLiteTopic() != "" {
+		if wanted, err = o.wantLite(ctx, req); err != nil {
+			return nil, err
+		}
+	}
 	for _, m := range members {
-		resp.ClientInfo = append(resp.ClientInfo, clientInfo(m, consumer.Model))
+		if wanted(m.ClientID) {
+			resp.ClientInfo = append(resp.ClientInfo, clientInfo(m, consumer.Model))
+		}
 	}
 	return resp, nil
+}
+
+// wantLite tells which clients of a group want a lite topic.
+func (o operating) wantLite(ctx context.Context, req *rmq.ListConsumerConnectionRequest) (func(client string) bool, error) {
+	if err := checkTopic(req.GetTopic()); err != nil {
+		return nil, err
+	}
+	t, err := o.admin.LiteTopic(ctx, req.GetTopic().GetName(), req.GetLiteTopic())
+	if err != nil {
+		return nil, err
+	}
+	return func(client string) bool {
+		return slices.ContainsFunc(t.Subscribers, func(s mq.LiteSubscriber) bool {
+			return s.Group == req.GetGroup().GetName() && (s.Client == client || s.Client == "*")
+		})
+	}, nil
+}
+
+type accumulation = rmq.DescribeGroupAccumulationResponse_GroupAccumulation
+
+// liteAccumulation is that of one lite topic of the group's.
+func (o operating) liteAccumulation(ctx context.Context, group, lite string) (*rmq.DescribeGroupAccumulationResponse, error) {
+	lag, err := o.admin.LiteLag(ctx, group, lite, 1)
+	if err != nil {
+		return nil, err
+	}
+	a := &accumulation{Accumulation: lag.Behind}
+	if at := lag.One; at != nil {
+		a.InflightMessages = min(at.InHand, lag.Behind)
+		if !at.Last.IsZero() {
+			a.LastConsumeTimestamp = at.Last.UnixMilli()
+		}
+	}
+	if a.ReadyMessages = a.Accumulation - a.InflightMessages; a.ReadyMessages > 0 && !lag.Earliest.IsZero() {
+		a.DeliverDelayTime = durationpb.New(time.Since(lag.Earliest))
+	}
+	return &rmq.DescribeGroupAccumulationResponse{
+		Status: okay(), Accumulation: a, TopicAccumulation: map[string]*accumulation{lag.Parent: a}, LiteTopicAccumulation: map[string]*accumulation{lite: a},
+	}, nil
 }
 
 // DescribeGroupAccumulation answers with how much a group has yet to consume,
@@ -171,13 +227,12 @@ func (o operating) DescribeGroupAccumulation(ctx context.Context, req *rmq.Descr
 		return nil, err
 	}
 	if req.GetLiteTopic() != "" {
-		return nil, errLiteAdmin
+		return o.liteAccumulation(ctx, req.GetGroup().GetName(), req.GetLiteTopic())
 	}
 	stats, err := o.admin.ConsumeStats(ctx, req.GetGroup().GetName(), names(req.GetTopics()))
 	if err != nil {
 		return nil, err
 	}
-	type accumulation = rmq.DescribeGroupAccumulationResponse_GroupAccumulation
 	resp := &rmq.DescribeGroupAccumulationResponse{
 		Status: okay(), Accumulation: &accumulation{}, TopicAccumulation: map[string]*accumulation{},
 	}
@@ -189,14 +244,14 @@ func (o operating) DescribeGroupAccumulation(ctx context.Context, req *rmq.Descr
 		}
 		for _, a := range []*accumulation{resp.Accumulation, of} {
 			n := int64(max(0, q.End-q.Committed))
-			a.ReadyMessages += n
-			a.InflightMessages += q.InHand
+			a.ReadyMessages += n - q.InOrder
+			a.InflightMessages += q.InHand + q.InOrder
 			a.Accumulation += n + q.InHand
 			if q.LastConsumed.IsZero() {
 				continue
 			}
 			a.LastConsumeTimestamp = max(a.LastConsumeTimestamp, q.LastConsumed.UnixMilli())
-			if late := time.Since(q.LastConsumed); n > 0 && late > a.DeliverDelayTime.AsDuration() {
+			if late := time.Since(q.LastConsumed); n > q.InOrder && late > a.DeliverDelayTime.AsDuration() {
 				a.DeliverDelayTime = durationpb.New(late)
 			}
 		}

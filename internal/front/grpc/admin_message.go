@@ -1,6 +1,6 @@
 package grpc
 
-// QueryMessage: messages by id or key, or the newest of a time. AdminSendMessage:
+// QueryMessage: messages by id, key, tags, lite topic or time. AdminSendMessage:
 // send one.
 
 import (
@@ -26,10 +26,15 @@ const (
 )
 
 // QueryMessage answers with the newest messages that match, or, with a
-// scroll_id or an empty one, with the oldest and where to go on.
+// scroll_id or an empty one, with the oldest and where to go on. A subscription is
+// an expression of tags; without a key all messages of the time match.
 func (o operating) QueryMessage(ctx context.Context, req *rmq.ListMessageRequest) (*rmq.ListMessageResponse, error) {
-	if _, err := o.topic(ctx, req.GetTopic()); err != nil {
+	t, err := o.topic(ctx, req.GetTopic())
+	if err != nil {
 		return nil, err
+	}
+	if name := req.GetBrokerName(); name != "" && name != o.o.Name {
+		return nil, refusef(rmq.Code_BAD_REQUEST, "this is broker %s; ask the node of broker %.100q", o.o.Name, name)
 	}
 	l := mq.LookupRequest{Topic: req.GetTopic().GetName(), Max: defaultQueried}
 	if n := req.GetMaxMessageNums(); n > 0 {
@@ -41,6 +46,13 @@ func (o operating) QueryMessage(ctx context.Context, req *rmq.ListMessageRequest
 	if t := req.EndTimestamp; t != nil {
 		l.To = t.AsTime()
 	}
+	if req.ScrollId != nil {
+		after, err := strconv.ParseInt("0"+req.GetScrollId(), 10, 64)
+		if err != nil {
+			return nil, refusef(rmq.Code_BAD_REQUEST, "scroll_id %.40q is not one that an answer held", req.GetScrollId())
+		}
+		l.After = (*mq.LogPos)(&after)
+	}
 	switch key := req.SearchKey.(type) {
 	case *rmq.ListMessageRequest_MessageId:
 		if stored := o.byOffsetID(ctx, l.Topic, key.MessageId); stored != nil {
@@ -49,23 +61,40 @@ func (o operating) QueryMessage(ctx context.Context, req *rmq.ListMessageRequest
 		l.Key, l.Kind = key.MessageId, mq.LookupUnique
 	case *rmq.ListMessageRequest_MessageKey:
 		l.Key, l.Kind = key.MessageKey, mq.LookupKey
-	case *rmq.ListMessageRequest_LiteTopic:
-		return nil, errLiteAdmin
 	default:
-		return nil, refusef(rmq.Code_NOT_IMPLEMENTED, "messages are found by message_id or message_key only; name one of them")
-	}
-	if req.ScrollId != nil {
-		after, err := strconv.ParseInt("0"+req.GetScrollId(), 10, 64)
-		if err != nil {
-			return nil, refusef(rmq.Code_BAD_REQUEST, "scroll_id %.40q is not one that an answer held", req.GetScrollId())
-		}
-		l.After = (*mq.LogPos)(&after)
+		return o.queryQueues(ctx, req, t, l)
 	}
 	found, err := o.broker.Lookup(ctx, l)
 	if err != nil {
 		return nil, err
 	}
 	return o.listed(req, found.Records)
+}
+
+// queryQueues is QueryMessage without an index: it looks into the queues.
+func (o operating) queryQueues(ctx context.Context, req *rmq.ListMessageRequest, t mq.Topic, l mq.LookupRequest) (*rmq.ListMessageResponse, error) {
+	var queues []mq.Queue
+	if _, lite := req.SearchKey.(*rmq.ListMessageRequest_LiteTopic); lite {
+		if err := mq.CheckLite(req.GetLiteTopic()); err != nil {
+			return nil, err
+		}
+		queues = []mq.Queue{{Topic: mq.LiteQueue(t.Name, req.GetLiteTopic())}}
+	} else {
+		for id := range max(t.ReadQueues, t.WriteQueues) {
+			if req.QueueId == nil || req.GetQueueId() == id {
+				queues = append(queues, mq.Queue{Topic: t.Name, ID: id})
+			}
+		}
+	}
+	w, err := o.filters.of(&rmq.FilterExpression{Type: rmq.FilterType_TAG, Expression: req.GetSubscription()})
+	if err != nil {
+		return nil, err
+	}
+	records, err := o.scan(ctx, l, queues, w)
+	if err != nil {
+		return nil, err
+	}
+	return o.listed(req, records)
 }
 
 // byOffsetID is the stored record of a topic's message whose id says where it

@@ -28,34 +28,37 @@ type fake struct {
 	mq.Broker
 	mq.Admin
 
-	mu       sync.Mutex
-	full     error       // of connections
-	slow     error       // of requests
-	callers  []mq.Caller // of connections
-	ended    int         // of them
-	err      error
-	topics   map[string]mq.Topic
-	groups   map[string]mq.Group
-	settings map[string]string
-	sends    []mq.Send
-	status   mq.SendStatus
-	joined   []mq.Member
-	left     []mq.Peer
-	ends     []mq.TransactionEnd
-	pops     []mq.PopRequest
-	pop      func(mq.PopRequest, func(mq.PopBatch, error)) // nil parks
-	parked   chan func(mq.PopBatch, error)
-	lites    []mq.LiteSubscription
-	litePops []mq.LitePopRequest
-	acked    []mq.Ack
-	buried   []mq.Ack
-	changed  []change
-	changing func(mq.Ack) // told first, if not nil
-	gone     bool         // nothing is in hand
-	released int
-	offsets  map[string]mq.QueueOffset
-	pull     mq.Batch
-	consumer mq.Consumer
+	mu        sync.Mutex
+	full      error       // of connections
+	slow      error       // of requests
+	callers   []mq.Caller // of connections
+	ended     int         // of them
+	err       error
+	topics    map[string]mq.Topic
+	groups    map[string]mq.Group
+	settings  map[string]string
+	sends     []mq.Send
+	status    mq.SendStatus
+	joined    []mq.Member
+	left      []mq.Peer
+	ends      []mq.TransactionEnd
+	pops      []mq.PopRequest
+	pop       func(mq.PopRequest, func(mq.PopBatch, error)) // nil parks
+	parked    chan func(mq.PopBatch, error)
+	lites     []mq.LiteSubscription
+	litePops  []mq.LitePopRequest
+	acked     []mq.Ack
+	buried    []mq.Ack
+	changed   []change
+	changing  func(mq.Ack) // told first, if not nil
+	gone      bool         // nothing is in hand
+	released  int
+	offsets   map[string]mq.QueueOffset
+	pull      mq.Batch
+	consumer  mq.Consumer
+	forgotten []string                     // subscriptions
+	entries   map[mq.Queue][]mq.QueueEntry // what lies in queues, and
+	records   map[mq.LogPos][]byte         // in the log; without, there is something anywhere
 }
 
 // A change is one of an invisible time.
@@ -238,11 +241,24 @@ func (f *fake) SetOffset(_ context.Context, group string, q mq.Queue, to mq.Queu
 	return f.err
 }
 
-func (f *fake) Bounds(context.Context, mq.Queue) (lo, hi mq.QueueOffset, err error) {
+func (f *fake) Bounds(_ context.Context, q mq.Queue) (lo, hi mq.QueueOffset, err error) {
+	if f.entries != nil {
+		return 0, mq.QueueOffset(len(f.entries[q])), f.err
+	}
 	return 3, 9, f.err
 }
 
-func (f *fake) Locate(_ context.Context, _ mq.Queue, at time.Time, _ bool) (mq.QueueOffset, error) {
+func (f *fake) Locate(_ context.Context, q mq.Queue, at time.Time, upper bool) (mq.QueueOffset, error) {
+	if all := f.entries[q]; all != nil {
+		n := 0
+		for n < len(all) && (all[n].StoreTime < at.UnixMilli() || upper && all[n].StoreTime == at.UnixMilli()) {
+			n++
+		}
+		if upper {
+			n = max(0, n-1)
+		}
+		return mq.QueueOffset(n), f.err
+	}
 	return mq.QueueOffset(at.Unix()), f.err
 }
 

@@ -126,6 +126,3 @@ func (s *Server) leaveLite(ctx context.Context, c *client) {
 		}
 	}
 }
-
-// errLiteAdmin is the answer to operators' calls about single lite topics.
-var errLiteAdmin = refusef(rmq.Code_NOT_IMPLEMENTED, "this call does not look at single lite topics; leave the lite topic out")

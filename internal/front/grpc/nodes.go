@@ -50,7 +50,7 @@ type nodes struct {
 	mu struct {
 		sync.Mutex
 		byName map[string]*node
-		routes map[string]places // of topics
+		routes map[string]places // of topics, for users
 	}
 }
 
@@ -90,8 +90,8 @@ func (s *Server) SetNodes(all []Node) {
 			s.log.Warn("a node is left out: there are too many", "broker", n.Name, "limit", maxNodes)
 			continue
 		}
-		conn, err := grpc.NewClient("passthrough:///"+n.Addr, grpc.WithTransportCredentials(s.nodeCredentials()),
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(s.o.MaxMessage), grpc.MaxCallSendMsgSize(s.o.MaxMessage)))
+		conn, err := grpc.NewClient("passthrough:///"+n.Addr, append(s.vouching(n.Name), grpc.WithTransportCredentials(s.nodeCredentials()),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(s.o.MaxMessage), grpc.MaxCallSendMsgSize(s.o.MaxMessage)))...)
 		if err != nil {
 			s.log.Warn("a node is left out: its address cannot be used", "broker", n.Name, "address", n.Addr, "error", err)
 			continue
@@ -158,7 +158,7 @@ func (s *Server) elsewhere(ctx context.Context, topic *rmq.Resource) []place {
 	if len(all) == 0 || handedOn(ctx) {
 		return nil
 	}
-	t, key := s.nodes, topic.GetResourceNamespace()+"\x00"+topic.GetName()
+	t, key := s.nodes, topic.GetResourceNamespace()+"\x00"+topic.GetName()+"\x00"+callerOf(ctx).user
 	t.mu.Lock()
 	known := t.mu.routes[key]
 	t.mu.Unlock()

@@ -23,7 +23,7 @@ type relay struct {
 	n      *node
 	stream grpc.BidiStreamingClient[rmq.TelemetryCommand, rmq.TelemetryCommand]
 	end    context.CancelFunc
-	// ctx has the client's headers, for its heartbeats.
+	// ctx has the client's headers and who it is, for its heartbeats.
 	ctx context.Context
 
 	// sending guards the stream's sending side.
@@ -43,7 +43,8 @@ func (s *Server) introduce(ctx context.Context, n *node) error {
 		return nil
 	}
 	out, _ := metadata.FromOutgoingContext(s.onwards(ctx))
-	own, end := context.WithCancel(metadata.NewOutgoingContext(s.life, out))
+	life := context.WithValue(s.life, callerKey{}, callerOf(ctx))
+	own, end := context.WithCancel(metadata.NewOutgoingContext(life, out))
 	stream, err := n.client.Telemetry(own)
 	if err != nil {
 		end()

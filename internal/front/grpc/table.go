@@ -18,10 +18,6 @@ type operation struct {
 	lack   string // what is missing, likewise
 }
 
-const (
-	noForward = "answers NOT_IMPLEMENTED"
-)
-
 // operations is every call there is.
 var operations = []operation{
 	{messagingService + "QueryRoute", func(s *rmq.Status) any { return &rmq.QueryRouteResponse{Status: s} }, "the queues of a topic and what may be sent to them", ""},
@@ -42,19 +38,19 @@ var operations = []operation{
 	{messagingService + "RecallMessage", func(s *rmq.Status) any { return &rmq.RecallMessageResponse{Status: s} }, "call a delayed message back", ""},
 	{messagingService + "SyncLiteSubscription", func(s *rmq.Status) any { return &rmq.SyncLiteSubscriptionResponse{Status: s} }, "which lite topics a client wants", ""},
 
-	{adminService + "ChangeLogLevel", nil, "the least that is logged", "the level is a setting of the process (log-level); the call fails with UNIMPLEMENTED"},
+	{adminService + "ChangeLogLevel", nil, "changes the setting log-level, the least that is logged; TRACE counts as DEBUG", ""},
 	{adminService + "DescribeTopicStatus", func(s *rmq.Status) any { return &rmq.DescribeTopicStatusResponse{Status: s} }, "a topic's type and attributes", "description and time of creation, which are not kept"},
 	{adminService + "ListSubscription", func(s *rmq.Status) any { return &rmq.ListSubscriptionResponse{Status: s} }, "who wants what", "of groups without a client"},
 	{adminService + "DescribeSubscription", func(s *rmq.Status) any { return &rmq.DescribeSubscriptionResponse{Status: s} }, "the same, by client", "of groups without a client"},
-	{adminService + "DeleteSubscription", func(s *rmq.Status) any { return &rmq.DeleteSubscriptionResponse{Status: s} }, "forget a subscription", "subscriptions live as long as their clients; " + noForward},
-	{adminService + "DescribeGroupAccumulation", func(s *rmq.Status) any { return &rmq.DescribeGroupAccumulationResponse{Status: s} }, "what a group has yet to consume", "messages in hand that were taken in order count as ready"},
+	{adminService + "DeleteSubscription", func(s *rmq.Status) any { return &rmq.DeleteSubscriptionResponse{Status: s} }, "forget where a group is in a topic that no client of it wants any more", "the expression is not looked at: it goes with the last client"},
+	{adminService + "DescribeGroupAccumulation", func(s *rmq.Status) any { return &rmq.DescribeGroupAccumulationResponse{Status: s} }, "what a group has yet to consume", ""},
 	{adminService + "ListConsumerConnection", func(s *rmq.Status) any { return &rmq.ListConsumerConnectionResponse{Status: s} }, "the clients of a group", ""},
 	{adminService + "ResetGroupOffset", func(s *rmq.Status) any { return &rmq.ResetGroupOffsetResponse{Status: s} }, "move a group to a time", ""},
-	{adminService + "QueryMessage", func(s *rmq.Status) any { return &rmq.ListMessageResponse{Status: s} }, "messages by id or key, or the newest ones of a time", "by subscription or lite topic"},
-	{adminService + "PrintThreadStackTrace", func(s *rmq.Status) any { return &rmq.PrintThreadStackTraceResponse{Status: s} }, "what a client's threads do; asked of the client", "clients of the remoting protocol"},
-	{adminService + "VerifyMessage", func(s *rmq.Status) any { return &rmq.VerifyMessageResponse{Status: s} }, "a client consumes one message now", "clients of the remoting protocol"},
+	{adminService + "QueryMessage", func(s *rmq.Status) any { return &rmq.ListMessageResponse{Status: s} }, "messages by id, key, tags (subscription), lite topic or time alone", "SQL expressions; more than 100,000 messages to look at where there is no key"},
+	{adminService + "PrintThreadStackTrace", func(s *rmq.Status) any { return &rmq.PrintThreadStackTraceResponse{Status: s} }, "what the threads of a client of a group do, of either protocol; asked of the client", ""},
+	{adminService + "VerifyMessage", func(s *rmq.Status) any { return &rmq.VerifyMessageResponse{Status: s} }, "a client of a group consumes one message now, of either protocol", ""},
 	{adminService + "AdminSendMessage", func(s *rmq.Status) any { return &rmq.AdminSendMessageResponse{Status: s} }, "send one message", ""},
-	{adminService + "GetConsumerRunningInfo", func(s *rmq.Status) any { return &rmq.GetConsumerRunningInfoResponse{Status: s} }, "what a client is doing", "clients of this protocol do not report it; " + noForward},
+	{adminService + "GetConsumerRunningInfo", func(s *rmq.Status) any { return &rmq.GetConsumerRunningInfoResponse{Status: s} }, "what a consumer of either protocol is doing; asked of it", "numbers of clients of this protocol, which report their threads alone (property threadStackTrace)"},
 	{adminService + "GetTopicRoute", func(s *rmq.Status) any { return &rmq.GetTopicRouteResponse{Status: s} }, "a topic's route as name servers tell it", "this broker alone"},
 	{adminService + "QueryTimeSpan", func(s *rmq.Status) any { return &rmq.QueryTimeSpanResponse{Status: s} }, "the times between which a group has to consume", ""},
 	{adminService + "GetProxyRuntimeStats", func(s *rmq.Status) any { return &rmq.GetProxyRuntimeStatsResponse{Status: s} }, "rates and clients of this listener", ""},

@@ -446,8 +446,10 @@ func (f *fake) ConsumeStats(_ context.Context, _ string, topics []string) (mq.Co
 func (f *fake) Offsets(context.Context) map[string]map[int32]mq.QueueOffset {
 	return map[string]map[int32]mq.QueueOffset{"T@G": {0: 5, 1: 6}, "T@H": {0: 3, 1: 8}}
 }
-func (f *fake) GroupsOfTopic(context.Context, string) []string             { return []string{"G"} }
-func (f *fake) TopicsOfGroup(context.Context, string) []string             { return []string{"T"} }
+func (f *fake) GroupsOfTopic(context.Context, string) []string           { return []string{"G"} }
+func (f *fake) TopicsOfGroup(context.Context, string) []string           { return []string{"T"} }
+func (f *fake) DeleteSubscription(context.Context, string, string) error { return f.fails() }
+
 func (f *fake) CloneOffsets(context.Context, string, string, string) error { return f.fails() }
 
 func (f *fake) ResetOffsets(_ context.Context, _, topic string, queue int32, at time.Time, offset *mq.QueueOffset, _ bool) (map[mq.Queue]mq.QueueOffset, error) {

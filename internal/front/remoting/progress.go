@@ -93,7 +93,7 @@ func allConsumeStats(s *session, req *wire.Command) (*wire.Command, error) {
 			}
 			byTopic[q.Queue.Topic] = append(byTopic[q.Queue.Topic], q)
 			body.TotalDiff += int64(q.End - q.Committed)
-			body.TotalInflightDiff += int64(max(0, q.Pulled-q.Committed)) + q.InHand
+			body.TotalInflightDiff += max(0, int64(q.Pulled-q.Committed), q.InOrder) + q.InHand
 		}
 		var list []wire.ConsumeStats
 		for _, queues := range byTopic {

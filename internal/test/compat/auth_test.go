@@ -3,9 +3,6 @@
 package compat
 
 import (
-	"context"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -91,17 +88,13 @@ var authSteps = []authStep{
 // about its messages is the same with both servers.
 func TestAccessControl(t *testing.T) {
 	makers(t, func(t *testing.T, m against.Maker) {
-		if kit.OriginalMissing != "" {
-			skip(t, kit.OriginalMissing)
-		}
 		cluster := m.With(authConf).Cluster(t)
-		homes := map[string]string{"nobody": home(t, "", "")}
-		for _, who := range []string{"root", "alice"} {
-			homes[who] = home(t, who, who+"12345")
+		c := javaClient(t, against.JavaClient5, cluster.NameServer)
+		if c == nil {
+			return
 		}
-		homes["wrong"] = home(t, "root", "wrong12345")
 		for _, step := range authSteps {
-			out, wrong := step.try(t, homes[step.as], cluster)
+			out, wrong := step.try(t, c, cluster)
 			if wrong != "" {
 				t.Errorf("%s: %s: %s\n%s", step.name, step.args, wrong, out)
 			}
@@ -109,18 +102,17 @@ func TestAccessControl(t *testing.T) {
 	})
 }
 
+// signers are who signs the commands of steps, by user and secret.
+var signers = map[string]string{"root": "as root root12345", "alice": "as alice alice12345", "wrong": "as root wrong12345", "nobody": "admin"}
+
 // try runs the step until its output is right or it is too late: RocketMQ
 // remembers decisions for a while, and mqadmin gives up after three seconds.
-func (s authStep) try(t *testing.T, home string, c *against.Cluster) (out, wrong string) {
+func (s authStep) try(t *testing.T, c *client, cluster *against.Cluster) (out, wrong string) {
 	t.Helper()
 	limit := time.Now().Add(time.Minute)
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		out, err := kit.MQAdmin(ctx, home, strings.ReplaceAll(s.args, "{broker}", c.Broker)+" -n "+c.NameServer)
-		cancel()
+		out = c.ask(t, signers[s.as]+" "+strings.ReplaceAll(s.args, "{broker}", cluster.Broker)+" -n "+cluster.NameServer)
 		switch {
-		case err != nil:
-			wrong = err.Error()
 		case !regexp.MustCompile(s.want).MatchString(out):
 			wrong = "the output lacks " + s.want
 		case s.not != "" && regexp.MustCompile(s.not).MatchString(out):
@@ -133,21 +125,4 @@ func (s authStep) try(t *testing.T, home string, c *against.Cluster) (out, wrong
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-}
-
-// home is a directory with the credentials of somebody, as mqadmin finds them.
-func home(t *testing.T, user, secret string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if user == "" {
-		return dir
-	}
-	if err := os.MkdirAll(filepath.Join(dir, "conf"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	text := "accessKey: " + user + "\nsecretKey: " + secret + "\n"
-	if err := os.WriteFile(filepath.Join(dir, "conf", "tools.yml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }

@@ -149,7 +149,11 @@ func TestPrometheusUnderstandsItsConfiguration(t *testing.T) {
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	conf := filepath.Join(t.TempDir(), "prometheus.yml")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "alerts.yml"), []byte(read(t, "prometheus/alerts.yml")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(dir, "prometheus.yml")
 	text := strings.ReplaceAll(read(t, "compose/prometheus.yml"), "/run/secrets/goddard-password", file)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,9 @@ import java.util.List;
 import java.util.Map;
 import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
+import org.apache.rocketmq.remoting.RPCHook;
 import org.apache.rocketmq.tools.command.MQAdminStartup;
 import org.apache.rocketmq.tools.command.SubCommand;
 
@@ -18,6 +21,15 @@ final class Mqadmin {
     private static final long WATCHED = 3000;
 
     String run(String[] args) throws Exception {
+        return run(args, null);
+    }
+
+    /** Runs a command whose requests somebody signs. */
+    String runAs(String user, String secret, String[] args) throws Exception {
+        return run(args, new AclClientRPCHook(new SessionCredentials(user, secret)));
+    }
+
+    private String run(String[] args, RPCHook hook) throws Exception {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         PrintStream to = new PrintStream(bytes, true, StandardCharsets.UTF_8);
         PrintStream out = System.out;
@@ -25,7 +37,7 @@ final class Mqadmin {
         System.setOut(to);
         System.setErr(to);
         try {
-            MQAdminStartup.main0(args, null);
+            MQAdminStartup.main0(args, hook);
         } finally {
             System.setOut(out);
             System.setErr(err);

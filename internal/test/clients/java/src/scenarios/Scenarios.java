@@ -75,6 +75,10 @@ public final class Scenarios {
                 case "admin":
                     print("admin", "\"output\":" + quote(mqadmin.run(line.substring("admin ".length()).split(" "))));
                     break;
+                case "as":
+                    String[] signed = line.split(" ", 4);
+                    print("admin", "\"output\":" + quote(mqadmin.runAs(signed[1], signed[2], signed[3].split(" "))));
+                    break;
                 case "watch":
                     print("admin", "\"output\":" + quote(mqadmin.watch(line.substring("watch ".length()).split(" "))));
                     break;
