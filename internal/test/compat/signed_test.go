@@ -30,7 +30,7 @@ type signer struct {
 	code   string // likewise, the code that it was refused with
 }
 
-var signers = []signer{
+var whoSigns = []signer{
 	{name: "allowed"},
 	{name: "wrong secret", secret: "wrong12345", says: `check signature failed.*`, code: `(?i)CODE: +16|40100|unauth`},
 	{name: "no policy", user: "stranger", says: `(?i)User:stranger has no permission.*`, code: `(?i)CODE: +16|40300|forbidden|PermissionDenied`},
@@ -53,7 +53,7 @@ func TestSignedClients(t *testing.T) {
 			prepare(t, cluster, prefix, plainest(name))
 			giveUser(t, root, cluster, prefix, prefix+"_"+plainest(name))
 		}
-		for _, s := range signers {
+		for _, s := range whoSigns {
 			t.Run(s.name, func(t *testing.T) { s.run(t, m.Name(), cluster, names) })
 		}
 	})
