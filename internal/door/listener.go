@@ -67,6 +67,14 @@ func Secure(nc net.Conn) *tls.ConnectionState {
 	return nil
 }
 
+// Raw is the connection below one of a Listener, as that accepted it.
+func Raw(nc net.Conn) net.Conn {
+	if c, ours := nc.(*entering); ours {
+		return c.Conn
+	}
+	return nc
+}
+
 // Read reads what the client sent, within TLS if it uses that.
 func (c *entering) Read(b []byte) (int, error) {
 	nc, err := c.in()

@@ -28,6 +28,9 @@ Boards and alerts made for either work unchanged. Scrape one of the two; ` + "`d
 ` + "`deploy/grafana`" + ` boards. ` + "`metrics-exporter-type`" + ` sends the same to an OpenTelemetry collector or to the log; all settings begin with
 ` + "`metrics-`" + ` and are in [CONFIG.md](CONFIG.md), under RocketMQ's names as well.
 
+With authentication on, Prometheus signs in as a user who may ` + "`GET` the cluster (`basic_auth` in its configuration): curl -u USER:PASSWORD. `metrics-open = true`" + ` lets
+everybody read instead.
+
 ## What all have in common
 
 Every family but the exporter's, the Go runtime's and the process's has the labels ` + "`cluster`, `node_type` and `node_id`" + ` (the broker's name), those of

@@ -38,7 +38,7 @@ var (
 	xProducers      = exported("producer_count", byGroup, "Connected producers of a group.")
 	xDiff           = exported("group_diff", byDiff, "Messages that a group has not consumed.")
 	xRetryDiff      = exported("group_retrydiff", byDiff, "The same in its retry topic.")
-	xConsumers      = exported("group_count", []string{"caddr", "localaddr", "group"}, "Connected consumers of a group.")
+	xConsumers      = exported("group_count", []string{"caddr", "localaddr", "group"}, "Connected consumers of a group; the labels name 16 of them at most.")
 	xConsumerTPS    = exported("consumer_tps", byUse, "Messages handed out per second, over a minute.")
 	xConsumerSize   = exported("consumer_message_size", byUse, "Bytes handed out per second, over a minute.")
 	xConsumed       = exported("consumer_offset", byUse, "A group's offsets, summed.")
@@ -276,6 +276,10 @@ type attendance struct {
 	broadcasting bool
 }
 
+// maxNamed is how many consumers of a group the labels of its series name: a
+// label is of bounded length.
+const maxNamed = 16
+
 // consumers is who is connected, by group.
 func (x *exporting) consumers(ctx context.Context) map[string]attendance {
 	online := map[string]attendance{}
@@ -298,7 +302,7 @@ func (x *exporting) consumers(ctx context.Context) map[string]attendance {
 			continue // it has just left
 		}
 		var addrs, ids []string
-		for _, c := range clients {
+		for _, c := range clients[:min(len(clients), maxNamed)] {
 			addrs, ids = append(addrs, c.Addr), append(ids, c.ClientID)
 		}
 		x.set(xConsumers, float64(a.number), strings.Join(addrs, ","), strings.Join(ids, ","), group)

@@ -105,7 +105,7 @@ func (g *gathering) topics() {
 			return
 		}
 		flatten(values, t)
-		if t.Name == "" {
+		if t.Name == "" || t.Name == other {
 			m.topics.gone(values)
 			m.sizes.gone(values)
 			return
@@ -195,7 +195,7 @@ func (g *gathering) uses() {
 	s := g.m.uses
 	s.begin(g.now)
 	g.m.parts.Broker.EachUse(func(u *meter.Use) {
-		if u.Group == "" {
+		if u.Group == "" || u.Group == other && u.Topic == other && !u.Retry {
 			s.gone([]int64{u.Messages, u.Bytes})
 			return
 		}
@@ -237,6 +237,10 @@ func (g *gathering) dead() {
 	s := g.m.deaths
 	s.begin(g.now)
 	g.m.parts.Broker.EachDead(func(d *meter.Dead) {
+		if d.Group == other && d.Topic == other {
+			s.gone([]int64{d.Messages})
+			return
+		}
 		if shown, ok := s.add(useKey{d.Group, d.Topic, false}, []int64{d.Messages}, float64(d.Messages)); ok {
 			g.add(dead, shown[0], d.Group, d.Topic, strconv.FormatBool(d.System))
 		}
@@ -263,8 +267,9 @@ func (g *gathering) clients() {
 			return
 		}
 		if c.Group != group {
-			group = c.Group
-			_, shown = s.add(group, nil, float64(c.Number))
+			if group, shown = c.Group, false; group != other {
+				_, shown = s.add(group, nil, float64(c.Number))
+			}
 		}
 		if !shown {
 			rest[k] += c.Number
@@ -302,16 +307,20 @@ func (g *gathering) backlog(ctx context.Context) {
 	s := g.m.lags
 	s.begin(g.now)
 	var rest meter.Backlog
+	same := false // one has the names of the rest
 	for i := range all {
 		b := &all[i]
-		if _, ok := s.add(useKey{b.Group, b.Topic, b.Retry}, nil, float64(b.Lag)); ok {
+		if b.Group == other && b.Topic == other && !b.Retry {
+			same = true
+			merge(&rest, b)
+		} else if _, ok := s.add(useKey{b.Group, b.Topic, b.Retry}, nil, float64(b.Lag)); ok {
 			g.lag(b)
 		} else {
 			merge(&rest, b)
 		}
 	}
 	g.rest("backlogs", s.rest)
-	if s.rest > 0 {
+	if s.rest > 0 || same {
 		rest.Group, rest.Topic = other, other
 		g.lag(&rest)
 	}

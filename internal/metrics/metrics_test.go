@@ -20,6 +20,7 @@ type fake struct {
 	finish       *meter.Histogram
 	slow         chan struct{} // backlogs wait for it; nil if they do not
 	searches     int
+	likeRest     bool // the first topic and group have the name of the rest
 }
 
 func newFake(topics, uses int) *fake {
@@ -32,8 +33,19 @@ func newFake(topics, uses int) *fake {
 	return f
 }
 
-func (f *fake) topic(i int) string { return fmt.Sprintf("orders-of-region-%06d", i) }
-func (f *fake) group(i int) string { return fmt.Sprintf("billing-group-%06d", i) }
+func (f *fake) topic(i int) string {
+	if f.likeRest && i == 0 {
+		return other
+	}
+	return fmt.Sprintf("orders-of-region-%06d", i)
+}
+
+func (f *fake) group(i int) string {
+	if f.likeRest && i == 0 {
+		return other
+	}
+	return fmt.Sprintf("billing-group-%06d", i)
+}
 
 func (f *fake) Figures() meter.Figures {
 	return meter.Figures{
@@ -232,6 +244,28 @@ func seriesOf(text, name string) string {
 		}
 	}
 	return all.String()
+}
+
+func TestWhatIsNamedAsTheRestBelongsToIt(t *testing.T) {
+	f := newFake(3, 3)
+	f.likeRest = true
+	m := serve(t, Options{MaxSeries: 1}, f)
+	m.backlogs.search(t.Context())
+	seen := map[string]bool{}
+	rest := 0
+	for line := range strings.Lines(scrape(t, m)) {
+		series, _, ok := strings.Cut(line, "} ")
+		if ok && seen[series] {
+			t.Errorf("twice: %s", series)
+		}
+		seen[series] = ok
+		if ok && strings.Contains(series, `"_other"`) {
+			rest++
+		}
+	}
+	if rest < 5 {
+		t.Errorf("the rest has %d series only", rest)
+	}
 }
 
 func BenchmarkScrapeHundredThousandTopics(b *testing.B) {

@@ -27,14 +27,19 @@ type Options struct {
 	// PromHost is the address of that port. It follows the setting listen.
 	PromHost string `conf:"metrics-prom-exporter-host" rocketmq:"metricsPromExporterHost"`
 
+	// Open answers Prometheus without asking who it is where authentication is
+	// on; otherwise it signs in (HTTP basic authentication) as a user who may GET
+	// the cluster. Default false.
+	Open bool `conf:"metrics-open"`
+
 	// Target is where an OpenTelemetry collector takes metrics, as a URL:
 	// http://127.0.0.1:4317; without a scheme, https. Required for OTLP_GRPC and
 	// OTLP_HTTP. Default none.
 	Target string `conf:"metrics-grpc-exporter-target" rocketmq:"metricsGrpcExporterTarget"`
 
 	// Header are headers for the collector, as name:value, separated by commas.
-	// Default none.
-	Header string `conf:"metrics-grpc-exporter-header" rocketmq:"metricsGrpcExporterHeader"`
+	// They may name a token, so they are never shown. Default none.
+	Header string `conf:"metrics-grpc-exporter-header" rocketmq:"metricsGrpcExporterHeader" secret:"true"`
 
 	// Timeout is how long the collector may take. Default 3s.
 	Timeout time.Duration `conf:"metrics-grpc-exporter-timeout" rocketmq:"metricGrpcExporterTimeOutInMills"`
@@ -128,7 +133,9 @@ func (o Options) Validate() error {
 	check(o.MaxSeries >= 1 && o.MaxSeries <= maxSeries, "metrics-max-series = %d: want 1 to %d", o.MaxSeries, maxSeries)
 	_, err := pairs("metrics-label", o.Label)
 	errs = append(errs, err)
-	_, err = pairs("metrics-grpc-exporter-header", o.Header)
+	if _, err = pairs("metrics-grpc-exporter-header", o.Header); err != nil { // without the text, which is a secret
+		err = errors.New("metrics-grpc-exporter-header: want name:value,name:value with names of letters, digits and _")
+	}
 	return errors.Join(append(errs, err)...)
 }
 

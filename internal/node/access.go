@@ -59,14 +59,31 @@ func (r keyRows) Apply(changes map[string][]byte) error {
 // they are, unless that was said to be meant.
 func (c Config) Exposed() error {
 	c = c.WithDefaults()
-	if c.Auth.Authentication || c.Auth.Insecure || c.Listen == "localhost" {
+	if !c.Auth.Authentication && c.Door.Proxy && len(c.Door.ProxyFrom) == 0 && !onlyHere(c.Listen) {
+		return fmt.Errorf("proxy-protocol on listen = %s lets anybody claim to be on this machine, and nobody is asked who they are; "+
+			"name your proxies in proxy-protocol-from, or set authentication = true", c.Listen)
+	}
+	if c.Auth.Authentication || c.Auth.Insecure {
 		return nil
 	}
-	if addr, err := netip.ParseAddr(strings.Trim(c.Listen, "[]")); err == nil && addr.IsLoopback() {
+	where := ""
+	switch {
+	case !onlyHere(c.Listen):
+		where = "listen = " + c.Listen
+	case c.Metrics.PromPort != 0 && !c.Metrics.Disabled() && c.Metrics.PromHost != "" && !onlyHere(c.Metrics.PromHost):
+		where = "metrics-prom-exporter-host = " + c.Metrics.PromHost
+	default:
 		return nil
 	}
-	return fmt.Errorf("listen = %s lets other machines in, and nobody would be asked who they are; either set authentication = true and authorization = true (see docs/ACCESS.md), "+
-		"or, where the network protects the server, say that it is meant: --insecure, insecure = true or %s=true. With --listen 127.0.0.1 only this machine gets in", c.Listen, "GODDARD_INSECURE")
+	return fmt.Errorf("%s lets other machines in, and nobody would be asked who they are; either set authentication = true and authorization = true (see docs/ACCESS.md), "+
+		"or, where the network protects the server, say that it is meant: --insecure, insecure = true or %s=true. With the address 127.0.0.1 (--listen 127.0.0.1) only this machine gets in", where, "GODDARD_INSECURE")
+}
+
+// onlyHere reports whether an address to listen on is for programs on this
+// machine alone.
+func onlyHere(host string) bool {
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsLoopback() || host == "localhost"
 }
 
 // Credentials are those of a user that the settings make: the broker itself, or

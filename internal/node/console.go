@@ -97,14 +97,13 @@ func (n *Node) consoleTLS() *tls.Config {
 func knownSettings(defaults map[string]string, live map[string]bool) map[string]console.Setting {
 	all := map[string]console.Setting{}
 	for key, text := range defaults {
-		all[key] = console.Setting{Default: text, Live: live[key]}
+		all[key] = console.Setting{Default: text, HasDefault: true, Live: live[key]}
 	}
 	for _, s := range Settings() {
 		key := cmp.Or(s.Java, s.Name)
-		if x, known := all[key]; known {
-			x.Name, x.Doc = s.Name, s.Doc()
-			all[key] = x
-		}
+		x := all[key]
+		x.Name, x.Doc = s.Name, s.Doc()
+		all[key] = x
 	}
 	return all
 }

@@ -105,17 +105,22 @@ func (n *Node) listenHTTP() error {
 	if n.c.HTTPPort < 0 || n.c.Role == RoleNamesrv && n.c.HTTPPort == 0 {
 		return nil
 	}
+	var err error
+	n.http, err = web.Listen(hostPort(n.c.Listen, n.c.HTTPPort), n.httpOptions())
+	if err != nil {
+		return listenError("HTTP", n.c.Listen, n.c.HTTPPort, "http-port", err)
+	}
+	return nil
+}
+
+// httpOptions are those of every HTTP port.
+func (n *Node) httpOptions() web.Options {
 	o := n.c.HTTP
 	o.Ready, o.Door, o.Drain, o.Log = n.ready, n.door, n.c.RPC.Drain, n.c.Log
 	if access := n.httpAccess(); access != nil {
 		o.Access = access
 	}
-	var err error
-	n.http, err = web.Listen(hostPort(n.c.Listen, n.c.HTTPPort), o)
-	if err != nil {
-		return listenError("HTTP", n.c.Listen, n.c.HTTPPort, "http-port", err)
-	}
-	return nil
+	return o
 }
 
 // grpcDoor is the door for gRPC clients, who use TLS unless they are told

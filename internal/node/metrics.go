@@ -40,8 +40,8 @@ func (n *Node) openMetrics() error {
 	if o.PromHost == "" {
 		o.PromHost = n.c.Listen
 	}
-	h := n.c.HTTP
-	h.Ready, h.Drain, h.Log = n.ready, n.c.RPC.Drain, n.c.Log
+	h := n.httpOptions()
+	h.NoProfiles = true
 	if n.prom, err = web.Listen(hostPort(o.PromHost, o.PromPort), h); err != nil {
 		return listenError("metrics", o.PromHost, o.PromPort, "metrics-prom-exporter-port", err)
 	}
@@ -49,10 +49,14 @@ func (n *Node) openMetrics() error {
 	return nil
 }
 
-// showMetrics answers Prometheus on an HTTP port.
+// showMetrics answers Prometheus on an HTTP port: those whom the broker knows,
+// if it asks who they are at all.
 func (n *Node) showMetrics(s *web.Server) {
 	paths := map[string]http.Handler{"GET /metrics": n.metrics.Handler(), "GET /metrics/exporter": n.metrics.ExporterHandler()}
 	for pattern, h := range paths {
+		if n.httpAccess() != nil && !n.c.Metrics.Open {
+			h = s.Guarded("GET", "Cluster:*", h)
+		}
 		s.Handle(pattern, h)
 	}
 }

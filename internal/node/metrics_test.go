@@ -90,6 +90,106 @@ func TestMetricsHaveAPortOfTheirOwnIfThatIsSet(t *testing.T) {
 	}
 }
 
+// freePort is a port that was free a moment ago.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func TestThePortOfMetricsAsksAsHTTPDoesAndHasNoProfiles(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Metrics.PromPort, c.Metrics.PromHost = freePort(t), "127.0.0.1"
+	c.Auth.Authentication, c.Auth.InitUser = true, `{"username":"admin","password":"geheim12"}`
+	n, _ := started(t, c)
+	for _, at := range []string{n.HTTPAddr().String(), fmt.Sprintf("127.0.0.1:%d", c.Metrics.PromPort)} {
+		for _, path := range []string{"/metrics", "/metrics/exporter"} {
+			if text, status := got(t, "http://"+at+path); status != http.StatusUnauthorized {
+				t.Errorf("%s%s answers a stranger %d: %s", at, path, status, text)
+			}
+			if _, status := got(t, "http://admin:geheim12@"+at+path); status != http.StatusOK {
+				t.Errorf("%s%s answers a user %d", at, path, status)
+			}
+		}
+	}
+	if _, status := got(t, fmt.Sprintf("http://admin:geheim12@127.0.0.1:%d/debug/pprof/symbol", c.Metrics.PromPort)); status != http.StatusNotFound {
+		t.Errorf("profiles are on the port of metrics: %d", status)
+	}
+}
+
+func TestMetricsAreOpenWhereThatIsSet(t *testing.T) {
+	c := inMemory(RoleNamesrv)
+	c.HTTPPort = freePort(t)
+	c.Auth.Authentication, c.Metrics.Open = true, true
+	c.Auth.InitUser = `{"username":"admin","password":"geheim12"}`
+	started(t, c)
+	if text, status := got(t, fmt.Sprintf("http://127.0.0.1:%d/metrics", c.HTTPPort)); status != http.StatusOK {
+		t.Errorf("%d: %s", status, text)
+	}
+}
+
+func TestAnExposedPortOfMetricsIsRefusedAsOthersAre(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Metrics.PromHost = "0.0.0.0"
+	if err := c.Exposed(); err != nil {
+		t.Errorf("without a port: %v", err)
+	}
+	c.Metrics.PromPort = 5557
+	if err := c.Exposed(); err == nil || !strings.Contains(err.Error(), "metrics-prom-exporter-host") {
+		t.Errorf("with a port: %v", err)
+	}
+	c.Auth.Insecure = true
+	if err := c.Exposed(); err != nil {
+		t.Errorf("insecure: %v", err)
+	}
+}
+
+func TestProxiesAreNamedWhereNobodyIsAskedWhoTheyAre(t *testing.T) {
+	c := inMemory(RoleAll)
+	c.Door.Proxy, c.Auth.Insecure = true, true
+	if err := c.Exposed(); err != nil {
+		t.Errorf("on this machine alone: %v", err)
+	}
+	c.Listen = "0.0.0.0"
+	if err := c.Exposed(); err == nil || !strings.Contains(err.Error(), "proxy-protocol-from") {
+		t.Errorf("from everybody: %v", err)
+	}
+	c.Door.ProxyFrom = []string{"192.0.2.1"}
+	if err := c.Exposed(); err != nil {
+		t.Errorf("from one: %v", err)
+	}
+	c.Door.ProxyFrom, c.Auth.Authentication = nil, true
+	if err := c.Exposed(); err != nil {
+		t.Errorf("with authentication: %v", err)
+	}
+}
+
+func TestHeadersForTheCollectorAreShownNowhere(t *testing.T) {
+	const token = "geheimertoken"
+	c := inMemory(RoleAll)
+	c.Metrics.Header = "authorization:Bearer " + token
+	var text strings.Builder
+	if err := Print(&text, c, false); err != nil || strings.Contains(text.String(), token) {
+		t.Errorf("config print: %v", err)
+	}
+	if got := RunningTexts(c)["metricsGrpcExporterHeader"]; got != hidden {
+		t.Errorf("a running server says %q", got)
+	}
+	n, _ := started(t, c)
+	answer := asked(t, n.BrokerAddr(), wire.NewRequest(wire.GetBrokerConfig, nil))
+	if body := string(answer.Body); !strings.Contains(body, "metricsGrpcExporterHeader") || strings.Contains(body, token) {
+		t.Errorf("GET_BROKER_CONFIG tells the header, or not that there is one:\n%s", body)
+	}
+	c.Metrics.Header = "no name but a " + token
+	if err := c.Validate(); err == nil || strings.Contains(err.Error(), token) {
+		t.Errorf("a bad header: %v", err)
+	}
+}
+
 func TestNoMetricsAreShownIfTheyAreDisabled(t *testing.T) {
 	c := inMemory(RoleAll)
 	c.Metrics.ExporterType = "DISABLE"

@@ -64,7 +64,7 @@ func walk(t reflect.Type, where string, path []int, all []Setting) []Setting {
 			java, negated := strings.CutPrefix(f.Tag.Get("rocketmq"), "!")
 			all = append(all, Setting{
 				Name: name, Java: java, Owner: t.PkgPath(), Type: t.Name(), Field: f.Name, index: index, negated: negated,
-				Live: f.Tag.Get("live") != "", Secret: f.Type == reflect.TypeFor[auth.Secret](),
+				Live: f.Tag.Get("live") != "", Secret: f.Type == reflect.TypeFor[auth.Secret]() || f.Tag.Get("secret") != "",
 			})
 		} else if f.Type.Kind() == reflect.Struct {
 			all = walk(f.Type, where+f.Name+".", index, all)

@@ -112,7 +112,7 @@ func (r *request) user(s *site) (string, error) {
 	name := r.PathValue("user")
 	there, err := s.admin.User(r.Context(), r.everywhere(), name)
 	if err == nil && len(there) == 0 {
-		err = &problem{status: http.StatusNotFound, Code: "not_found", Text: "there is no user " + shortened(name), Fix: "GET /api/v1/users lists those there are"}
+		err = &problem{status: http.StatusNotFound, Code: "not_found", Text: "there is no user " + shortened(name), Fix: "look at its spelling in the list of users"}
 	}
 	return name, err
 }

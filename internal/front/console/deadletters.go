@@ -205,7 +205,7 @@ func listDeadLetters(r *request) (any, error) {
 // noLetters says that a group has no dead letters, if that is the error.
 func noLetters(group string, err error) error {
 	if p := problemOf(err); p.status == http.StatusNotFound {
-		return &problem{status: p.status, Code: p.Code, Text: "group " + shortened(group) + " has no dead letters", Fix: "GET /api/v1/dead-letters lists the groups that have some"}
+		return &problem{status: p.status, Code: p.Code, Text: "group " + shortened(group) + " has no dead letters", Fix: "the page Dead letters lists the groups that have some"}
 	}
 	return err
 }
@@ -257,7 +257,7 @@ func getDeadLetter(r *request) (any, error) {
 	}
 	group := r.PathValue("group")
 	if _, _, err := mq.ParseOffsetID(r.PathValue("id")); err != nil {
-		return nil, badRequest("%.80q is no offset message id; GET /api/v1/dead-letters/%s lists those there are", r.PathValue("id"), group)
+		return nil, badRequest("%.80q is no offset message id; the dead letters of %s list theirs", r.PathValue("id"), group)
 	}
 	if err := s.ownID(r); err != nil {
 		return nil, err
@@ -267,7 +267,7 @@ func getDeadLetter(r *request) (any, error) {
 		return nil, err
 	}
 	if l.Group != group {
-		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "message " + l.ID + " is a dead letter of another group", Fix: "GET /api/v1/dead-letters/" + group + " lists those of " + group}
+		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "message " + l.ID + " is a dead letter of another group", Fix: "look in the dead letters of " + group}
 	}
 	v := struct {
 		Letter      letterView  `json:"letter"`

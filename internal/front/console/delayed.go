@@ -151,7 +151,7 @@ func (r *request) settle(do func(s *site, addr, id string) error) (any, error) {
 	}
 	id := r.PathValue("id")
 	if _, _, err := mq.ParseOffsetID(id); err != nil {
-		return nil, badRequest("%.80q is no offset message id; GET /api/v1/transactions lists those there are", id)
+		return nil, badRequest("%.80q is no offset message id; the page Half messages lists those there are", id)
 	}
 	if err := s.ownID(r); err != nil {
 		return nil, err

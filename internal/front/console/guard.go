@@ -115,7 +115,7 @@ func (c *Console) identify(rt route, r *request) error {
 		return &problem{status: http.StatusForbidden, Code: "csrf", Text: "the request comes from a page of another site", Fix: "use the console under one address"}
 	}
 	if subtle.ConstantTimeCompare([]byte(r.Header.Get(csrfHeader)), []byte(token)) != 1 {
-		return &problem{status: http.StatusForbidden, Code: "csrf", Text: "the request does not carry the token of this session", Fix: "send the csrf of GET /api/v1/session in the header " + csrfHeader + "; reload the page if it was open for long"}
+		return &problem{status: http.StatusForbidden, Code: "csrf", Text: "the request does not carry the token of this session", Fix: "reload the page; a program sends the csrf of its session in the header " + csrfHeader}
 	}
 	return nil
 }

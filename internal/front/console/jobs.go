@@ -121,7 +121,7 @@ func (r *request) run(s *site, kind, target string, dryRun bool, do func(context
 		}
 	}
 	if running >= maxRunning {
-		return nil, &problem{status: http.StatusTooManyRequests, Code: "too_many", Text: "too many jobs run at the moment", Fix: "wait for one to end, or stop one: GET /api/v1/jobs"}
+		return nil, &problem{status: http.StatusTooManyRequests, Code: "too_many", Text: "too many jobs run at the moment", Fix: "wait for one to end, or stop one on the page Dead letters"}
 	}
 	j := &job{of: all, view: jobView{
 		ID: rand.Text()[:12], Kind: kind, Site: s.name, Target: target, User: r.caller.User, State: jobRunning, DryRun: dryRun, Started: stamp(time.Now()),
@@ -184,7 +184,7 @@ func (r *request) job(action string) (*job, error) {
 	}
 	r.c.jobs.Unlock()
 	if j == nil {
-		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "there is no job " + shortened(r.PathValue("id")), Fix: "GET /api/v1/jobs lists them; the server forgets them when it is started again"}
+		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "there is no job " + shortened(r.PathValue("id")), Fix: "the server forgets its jobs when it is started again; the page Dead letters lists those it has"}
 	}
 	return j, r.allow(action, "Group:"+target)
 }

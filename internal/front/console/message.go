@@ -249,7 +249,7 @@ func consumeMessage(r *request) (any, error) {
 		return nil, err
 	}
 	if in.Group == "" || in.Client == "" {
-		return nil, badRequest("group or client is missing; GET /api/v1/groups/{group}/clients lists the clients of a group")
+		return nil, badRequest("group or client is missing; the page of a group lists its clients")
 	}
 	if err := r.allow(actUpdate, "Group:"+in.Group); err != nil {
 		return nil, err

@@ -38,7 +38,9 @@ type Setting struct {
 	Name    string // Goddard's own
 	Doc     string
 	Default string
-	Live    bool // it can change while the server runs
+	// HasDefault is false where the default depends on other things.
+	HasDefault bool
+	Live       bool // it can change while the server runs
 }
 
 // Options says what the console shows and to whom. The zero value of every

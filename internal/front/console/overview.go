@@ -122,7 +122,7 @@ func (t runtimeTable) view(b admin.Broker) brokerView {
 		v.Role = "master"
 	}
 	if product := t["goddardVersion"]; product != "" {
-		v.Product = "goddard " + product
+		v.Product = strings.TrimSpace("goddard " + strings.TrimPrefix(product, "goddard"))
 	}
 	in, out := t.number("msgPutTotalTodayMorning"), t.number("msgGetTotalTodayMorning")
 	v.InToday, v.OutToday = v.InTotal-in, v.OutTotal-out
@@ -289,7 +289,8 @@ func getOverview(r *request) (any, error) {
 	return v, nil
 }
 
-// broker is the broker of the site that a part of the path names: its address.
+// broker is the broker of the site that a part of the path names: its address,
+// or the name of a master.
 func (r *request) broker(s *site) (admin.Broker, error) {
 	brokers, err := s.admin.Brokers(r.Context())
 	if err != nil {
@@ -297,7 +298,7 @@ func (r *request) broker(s *site) (admin.Broker, error) {
 	}
 	addr := r.PathValue("addr")
 	for _, b := range brokers {
-		if b.Addr == addr {
+		if b.Addr == addr || b.Name == addr && b.ID == 0 {
 			return b, nil
 		}
 	}
@@ -305,7 +306,7 @@ func (r *request) broker(s *site) (admin.Broker, error) {
 }
 
 func noBroker(name string) error {
-	return &problem{status: 404, Code: "not_found", Text: "no broker " + shortened(name) + " has registered", Fix: "GET /api/v1/overview lists the brokers"}
+	return &problem{status: 404, Code: "not_found", Text: "no broker " + shortened(name) + " has registered", Fix: "the overview lists the brokers that have"}
 }
 
 func getBrokerStatus(r *request) (any, error) {

@@ -60,8 +60,8 @@ type condition struct {
 var conditions = []condition{
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout", "the cluster is slow or away: look at the overview, then try again"},
 	{context.Canceled, http.StatusGatewayTimeout, "timeout", "the request was given up"},
-	{mq.ErrTopicNotFound, http.StatusNotFound, "not_found", "GET /api/v1/topics lists the topics there are"},
-	{mq.ErrGroupNotFound, http.StatusNotFound, "not_found", "GET /api/v1/groups lists the groups there are"},
+	{mq.ErrTopicNotFound, http.StatusNotFound, "not_found", "look at its spelling in the list of topics (goddard admin topic list)"},
+	{mq.ErrGroupNotFound, http.StatusNotFound, "not_found", "look at its spelling in the list of groups (goddard admin group list)"},
 	{mq.ErrNotOnline, http.StatusNotFound, "not_found", "start a consumer of the group first"},
 	{mq.ErrNotFound, http.StatusNotFound, "not_found", ""},
 	{mq.ErrInvalid, http.StatusBadRequest, "bad_request", ""},
@@ -72,8 +72,8 @@ var conditions = []condition{
 // refusals are answers of servers that mean more than that they refuse.
 var refusals = map[wire.Code]condition{
 	wire.CodeRequestCodeNotSupported:   {nil, http.StatusNotImplemented, "not_supported", "this broker does not know the request; RocketMQ's brokers, and older ones, lack some that Goddard's have"},
-	wire.CodeTopicNotExist:             {nil, http.StatusNotFound, "not_found", "GET /api/v1/topics lists the topics there are"},
-	wire.CodeSubscriptionGroupNotExist: {nil, http.StatusNotFound, "not_found", "GET /api/v1/groups lists the groups there are"},
+	wire.CodeTopicNotExist:             {nil, http.StatusNotFound, "not_found", "look at its spelling in the list of topics (goddard admin topic list)"},
+	wire.CodeSubscriptionGroupNotExist: {nil, http.StatusNotFound, "not_found", "look at its spelling in the list of groups (goddard admin group list)"},
 	wire.CodeConsumerNotOnline:         {nil, http.StatusNotFound, "not_found", "start a consumer of the group first"},
 	wire.CodeQueryNotFound:             {nil, http.StatusNotFound, "not_found", ""},
 	wire.CodeNoPermission:              {nil, http.StatusForbidden, "forbidden", "ask an administrator of the cluster"},
@@ -105,7 +105,7 @@ func problemOf(err error) *problem {
 		}
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &problem{status: http.StatusRequestEntityTooLarge, Code: "too_large", Text: "the body of the request is too long", Fix: "GET /api/v1/session says how long it may be (limits.max_body)"}
+		return &problem{status: http.StatusRequestEntityTooLarge, Code: "too_large", Text: "the body of the request is too long", Fix: "send less at once; GET /session of the API says how long a body may be (limits.max_body)"}
 	}
 	if unreachable(err) {
 		return answer(condition{status: http.StatusBadGateway, code: "unavailable", fix: "look whether that server runs and can be reached from here"})

@@ -66,7 +66,7 @@ func (r *request) site() (*site, error) {
 	case name == "":
 		at = 0
 	case at < 0:
-		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "there is no site " + shortened(name), Fix: "GET /api/v1/session lists the sites; console-namesrv adds more"}
+		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "there is no site " + shortened(name), Fix: "choose one at the top of the page; the setting console-namesrv adds more"}
 	}
 	w := r.c.sites[at]
 	w.touch()

@@ -182,7 +182,7 @@ func (s *site) queuesFor(r *request, topic string, d *draft) ([]remote.Queue, er
 		return d.Broker != "" && d.Broker != q.Broker || d.Queue != nil && *d.Queue != q.ID
 	})
 	if len(queues) == 0 {
-		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "topic " + topic + " has no such queue to write to", Fix: "GET /api/v1/topics/" + topic + "/route lists brokers and queues"}
+		return nil, &problem{status: http.StatusNotFound, Code: "not_found", Text: "topic " + topic + " has no such queue to write to", Fix: "the route of the topic lists brokers and queues"}
 	}
 	return queues, nil
 }

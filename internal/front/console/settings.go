@@ -53,8 +53,11 @@ func (r *request) settingViews(all map[string]string, known map[string]Setting) 
 		if before, changed := old[key]; changed {
 			v.Changed, v.Old = true, &before
 		}
-		if x, is := known[key]; is && ours {
-			v.Default, v.Live, v.Doc, v.Name = &x.Default, &x.Live, x.Doc, x.Name
+		if x, is := known[key]; ours {
+			v.Live, v.Doc, v.Name = &x.Live, x.Doc, x.Name
+			if is && x.HasDefault {
+				v.Default = &x.Default
+			}
 		}
 		if (!r.flag("changed") || v.Changed) && matches(q, v.Key, v.Name, v.Doc) {
 			views = append(views, v)

@@ -65,6 +65,7 @@ type watched struct {
 	states  states
 	owners  owners
 	history history
+	rates   rates
 	dead    deadCounts
 }
 
@@ -93,7 +94,7 @@ type patch struct {
 func (c *Console) newSite(o Site) (*watched, error) {
 	w := &watched{
 		name: o.Name, namesrvs: o.Namesrvs, tls: o.TLS, keys: remote.NewKeys(), log: c.o.Log,
-		asks: make(chan chan struct{}), states: newStates(), owners: newOwners(), history: newHistory(),
+		asks: make(chan chan struct{}), states: newStates(), owners: newOwners(), history: newHistory(), rates: newRates(),
 	}
 	s, err := w.as(o.Credentials)
 	w.eyes.Store(s)

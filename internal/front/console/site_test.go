@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/goddardmq/goddard/internal/node"
@@ -26,7 +27,12 @@ func TestTheOverviewShowsClustersAndServers(t *testing.T) {
 	if values := r.get("/brokers/" + addr + "/status")["values"].(object); values["putTps"] == nil {
 		t.Errorf("got %v", values)
 	}
-	r.refused("GET", "/brokers/10.0.0.1:10911/status", nil, 404, "not_found")
+	if out := r.get("/brokers/" + b["name"].(string) + "/status"); out["addr"] != r.broker {
+		t.Errorf("by its name: got %v", out["addr"])
+	}
+	if out := r.refused("GET", "/brokers/10.0.0.1:10911/status", nil, 404, "not_found"); strings.Contains(out["fix"].(string), "GET ") {
+		t.Errorf("a person is told %q", out["fix"])
+	}
 	changed := r.want("POST", "/brokers/"+b["name"].(string)+"/write-permission", object{"allowed": false})
 	if changed["changed"].(object)[r.namesrv].(float64) < 1 {
 		t.Errorf("got %v", changed)

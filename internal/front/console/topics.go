@@ -50,10 +50,11 @@ type topicItem struct {
 	Order       bool              `json:"order"`
 	Attributes  map[string]string `json:"attributes"`
 	InTPS       *float64          `json:"in_tps,omitempty"`
+	Lag         *int64            `json:"lag,omitempty"`
 }
 
-// item is a row as answers have it.
-func (w *watched) topicItem(row *topicRow) topicItem {
+// topicItem is a row as answers have it.
+func (w *watched) topicItem(row *topicRow, lags map[string]int64) topicItem {
 	v := topicItem{
 		Name: row.name, Kind: row.kind, Type: row.typ, Clusters: row.place.clusters, Brokers: row.place.brokers, ReadQueues: row.read, WriteQueues: row.write,
 		Perm: permText(row.perm), PermDiffers: row.permDiffers, Order: row.order, Attributes: row.attributes,
@@ -63,6 +64,11 @@ func (w *watched) topicItem(row *topicRow) topicItem {
 	}
 	if rate := w.history.rate(row.name); rate != 0 {
 		v.InTPS = &rate
+	} else if x, good := w.rates.get(row.name); good {
+		v.InTPS = &x.tps
+	}
+	if lag, read := lags[row.name]; read {
+		v.Lag = &lag
 	}
 	return v
 }
@@ -145,8 +151,12 @@ func listTopics(r *request) (any, error) {
 		return l.page(sel, items, 0, false), nil
 	}
 	rows, total := sel.topics(l.topics, s.history.rate)
+	if r.flag("rates") {
+		s.rate(r.Context(), l, rows)
+	}
+	lags := s.lags()
 	for _, row := range rows {
-		items = append(items, s.topicItem(row))
+		items = append(items, s.topicItem(row, lags))
 	}
 	return l.page(sel, items, total, true), nil
 }

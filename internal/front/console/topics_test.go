@@ -105,3 +105,14 @@ func TestATopicsQueuesGroupsAndRouteAreShown(t *testing.T) {
 	r.refused("GET", "/topics/none/route", nil, 404, "not_found")
 	r.refused("GET", "/topics/orders/producers", nil, 400, "bad_request")
 }
+
+func TestAPageOfTopicsHasTheirRatesIfAskedFor(t *testing.T) {
+	r := started(t, nil)
+	r.createTopic("orders")
+	if _, told := items(r.get("/topics"))[0]["in_tps"]; told {
+		t.Error("brokers were asked for rates that nobody wants")
+	}
+	if rate, told := items(r.get("/topics?rates=1"))[0]["in_tps"]; !told || rate != 0.0 {
+		t.Errorf("got the rate %v", rate)
+	}
+}

@@ -34,8 +34,11 @@ type Options struct {
 	// as they are.
 	Door *door.Door
 
-	// MaxConns is how many connections are open at most; further ones wait in
-	// the socket. Default 1024.
+	// NoProfiles leaves the runtime's profiles out.
+	NoProfiles bool
+
+	// MaxConns is how many connections are open at most; for a further one the
+	// one that has waited longest for a request is closed. Default 1024.
 	MaxConns int `conf:"http-max-connections"`
 
 	// Drain is how long stopping may take before requests are cut. It follows

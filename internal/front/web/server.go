@@ -17,6 +17,9 @@ import (
 const (
 	// headerTimeout bounds a request's headers, bodyTimeout its whole.
 	headerTimeout, bodyTimeout = 10 * time.Second, time.Minute
+	// answerTimeout bounds a request and its answer, unless the handler sets
+	// deadlines of its own.
+	answerTimeout = time.Minute
 	// idleTimeout is how long a connection may wait for its next request.
 	idleTimeout = 2 * time.Minute
 	// maxHeaders bounds the headers of one request, in bytes.
@@ -43,16 +46,20 @@ func Listen(addr string, o Options) (*Server, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s := &Server{o: o, mux: http.NewServeMux()}
-	s.listener = o.Door.HTTP().Listener(&limited{Listener: ln, room: make(chan struct{}, o.MaxConns)}, headerTimeout, func(nc net.Conn, err error) {
+	room := newRoom(o.MaxConns)
+	s.listener = o.Door.HTTP().Listener(&limited{Listener: ln, room: room}, headerTimeout, func(nc net.Conn, err error) {
 		o.Log.Debug("HTTP connection closed", "remote_address", nc.RemoteAddr().String(), "reason", err)
 	})
 	s.http = &http.Server{
 		Handler: s.secured(s.mux), ConnContext: func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+		ConnState:      room.changed,
 		MaxHeaderBytes: maxHeaders, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	s.handleHealth()
-	s.handleProfiles()
+	if !o.NoProfiles {
+		s.handleProfiles()
+	}
 	return s, nil
 }
 
@@ -111,34 +118,4 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("web: %w", err)
 	}
 	return nil
-}
-
-// A limited listener accepts while there is room.
-type limited struct {
-	net.Listener
-	room chan struct{} // full of what is open
-}
-
-// Accept takes the next connection once there is room for it.
-func (l *limited) Accept() (net.Conn, error) {
-	l.room <- struct{}{}
-	nc, err := l.Listener.Accept()
-	if err != nil {
-		<-l.room
-		return nil, err
-	}
-	return &counted{Conn: nc, room: l.room}, nil
-}
-
-// A counted connection makes room when it is closed.
-type counted struct {
-	net.Conn
-	room chan struct{}
-	once sync.Once
-}
-
-// Close closes it.
-func (c *counted) Close() error {
-	c.once.Do(func() { <-c.room })
-	return c.Conn.Close()
 }

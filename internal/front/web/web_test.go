@@ -11,9 +11,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/door"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -192,39 +194,129 @@ func TestStoppingEndsRequestsThatWait(t *testing.T) {
 	}
 }
 
-// Connections beyond the limit wait until another one is closed.
-func TestConnectionsBeyondTheLimitWait(t *testing.T) {
-	s := running(t, Options{MaxConns: 1})
-	first, err := net.Dial("tcp", s.Addr().String())
+// dialled is a connection to a server.
+func dialled(t *testing.T, s *Server) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", s.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := func(nc net.Conn) error {
-		fmt.Fprintf(nc, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err
+	t.Cleanup(func() { nc.Close() })
+	return nc
+}
+
+// asks asks for a path and reads the answer.
+func asks(nc net.Conn, path string) error {
+	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
+	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
 	}
-	if err := ask(first); err != nil {
+	return err
+}
+
+func TestOfIdleConnectionsTheOldestMakesRoom(t *testing.T) {
+	s := running(t, Options{MaxConns: 2})
+	silent, used := dialled(t, s), dialled(t, s)
+	if err := asks(used, "/healthz"); err != nil {
 		t.Fatal(err)
 	}
-	second, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	third := dialled(t, s)
+	if err := asks(third, "/healthz"); err != nil {
+		t.Fatalf("the server is full of idle connections: %v", err)
 	}
-	defer second.Close()
-	answered := make(chan error, 1)
-	go func() { answered <- ask(second) }()
+	if _, err := silent.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection that never asked is still open")
+	}
+	if err := asks(used, "/healthz"); err != nil {
+		t.Errorf("the younger one went: %v", err)
+	}
+}
+
+func TestABusyConnectionIsNotClosedForAnother(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	s := running(t, Options{MaxConns: 1, Ready: func(context.Context) error {
+		close(begun)
+		<-end
+		return nil
+	}})
+	busy := dialled(t, s)
+	first, other := make(chan error, 1), make(chan error, 1)
+	go func() { first <- asks(busy, "/readyz") }()
+	<-begun
+	second := dialled(t, s)
+	go func() { other <- asks(second, "/healthz") }()
 	select {
-	case err := <-answered:
+	case err := <-other:
 		t.Errorf("the second connection was answered beside the first: %v", err)
 	default:
 	}
-	first.Close()
-	if err := <-answered; err != nil {
+	close(end)
+	if err := <-first; err != nil {
+		t.Errorf("the busy one: %v", err)
+	}
+	if err := <-other; err != nil {
+		t.Errorf("the one that waited: %v", err)
+	}
+}
+
+// serving runs a server whose answers may take so long.
+func serving(t *testing.T, answer time.Duration, h http.HandlerFunc) *Server {
+	t.Helper()
+	s, err := Listen("127.0.0.1:0", Options{Ready: ready})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.http.WriteTimeout != answerTimeout {
+		t.Errorf("answers may take %v", s.http.WriteTimeout)
+	}
+	s.http.WriteTimeout = answer
+	s.Handle("GET /test", h)
+	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestAnAnswerThatNobodyReadsEnds(t *testing.T) {
+	ended := make(chan error, 1)
+	s := serving(t, 50*time.Millisecond, func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				ended <- err
+				return
+			}
+		}
+	})
+	fmt.Fprintf(dialled(t, s), "GET /test HTTP/1.1\r\nHost: x\r\n\r\n")
+	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
+	}
+}
+
+// As a live tail does.
+func TestAnAnswerWithDeadlinesOfItsOwnOutlivesTheServers(t *testing.T) {
+	s := serving(t, time.Nanosecond, func(w http.ResponseWriter, _ *http.Request) {
+		out := http.NewResponseController(w)
+		for range 3 {
+			if err := out.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Error(err)
+			}
+			fmt.Fprintln(w, "data")
+			if err := out.Flush(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if code, body := get(t, http.DefaultClient, "http://"+s.Addr().String()+"/test"); code != 200 || strings.Count(body, "data") != 3 {
+		t.Errorf("%d %q", code, body)
 	}
 }
 

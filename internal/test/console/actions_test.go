@@ -131,7 +131,8 @@ func refusals(b *tab) {
 	b.holds("the focus is back where it was", `document.activeElement.innerText?.trim() === 'New topic'`)
 	b.expect([]string{"404"}, func() {
 		b.open("topics/no-such-topic")
-		b.holds("the page says what failed, and what to do", `document.querySelector('main .fault .fix')?.innerText`)
+		b.holds("the page says what failed, and what to do", `document.querySelector('main .empty .strong')?.innerText.includes('no-such-topic')`)
+		b.holds("nothing is offered that cannot be", `!document.querySelector('main button, main .tabs')`)
 	})
 }
 

@@ -1,7 +1,7 @@
 // Who may do what: users and their policies.
 import { html } from '../parts/dom.js';
 import { t } from '../parts/i18n.js';
-import { post, seg, send } from '../parts/api.js';
+import { post, seg, send, site, theSession } from '../parts/api.js';
 import { useLive, Loaded } from '../parts/live.js';
 import { Badge, Empty, Icon, Page, Panel, Search, Tabs } from '../parts/show.js';
 import { Table } from '../parts/table.js';
@@ -14,7 +14,10 @@ export default function Access() {
   const { query } = useRoute();
   const tab = query.tab ?? 'users';
   const View = { users: Users, policies: Policies, explain: Explain }[tab] ?? Users;
+  const session = theSession();
+  const off = !session.authentication && site() === session.sites[0]?.name;
   return html`<${Page} title=${t('nav.access')}>
+    ${off && html`<p class="note warn">${t('access.noeffect')}</p>`}
     <${Tabs} label=${t('nav.access')} all=${['users', 'policies', 'explain'].map((id) => ({ id, label: t('access.' + id) }))} />
     <${View} key=${tab} />
   <//>`;

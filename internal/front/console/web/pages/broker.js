@@ -10,13 +10,16 @@ import { confirm, notice } from '../parts/dialog.js';
 import { ask, link, useRoute } from '../parts/router.js';
 
 export default function Broker({ path }) {
-  const addr = path[1];
+  const named = path[1];
   const { query } = useRoute();
   const range = query.range ?? '1h';
-  const status = useLive(`/brokers/${seg(addr)}/status`, {}, 10000);
   const overview = useLive('/overview', {}, 10000);
-  const broker = overview.data?.brokers.find((b) => b.addr === addr);
-  const actions = html`
+  const brokers = overview.data?.brokers ?? [];
+  const broker = brokers.find((b) => b.addr === named) ?? brokers.find((b) => b.name === named && b.role === 'master');
+  const addr = broker?.addr ?? named;
+  const status = useLive(`/brokers/${seg(named)}/status`, {}, 10000);
+  const lost = overview.data && !overview.data.loading && !broker;
+  const actions = lost ? null : html`
     <${Ranges} value=${range} change=${(r) => ask({ range: r === '1h' ? undefined : r })} />
     <a class="button" href=${link(['settings'], { broker: addr })}>${t('nav.settings')}</a>
     <button type="button" onClick=${() => writing(broker, false)} disabled=${!broker}>${t('broker.stopwrites')}</button>
@@ -24,11 +27,11 @@ export default function Broker({ path }) {
     <button type="button" onClick=${() => clean(addr)}>${t('broker.clean')}</button>`;
   const needle = (query.q ?? '').toLowerCase();
   return html`<${Page} title=${broker?.name ?? addr} trail=${{ href: link([]), text: t('nav.overview') }} about=${broker && html`<${Badge}>${broker.product || broker.version}<//><code>${addr}</code>`} actions=${actions}>
-    ${broker && html`<div class="charts">
+    ${broker && html`<div class=${broker.connections === undefined ? 'charts' : 'charts four'}>
       <${History} title=${t('overview.rates')} params=${{ of: 'broker', broker: broker.name }} names=${['in_tps', 'out_tps']} range=${range} />
       <${History} title=${t('overview.disk')} params=${{ of: 'broker', broker: broker.name }} names=${['disk_used']} range=${range} />
       <${History} title=${t('broker.memory')} params=${{ of: 'broker', broker: broker.name }} names=${['memory_bytes']} range=${range} />
-      <${History} title=${t('overview.connections')} params=${{ of: 'broker', broker: broker.name }} names=${['connections']} range=${range} />
+      ${broker.connections !== undefined && html`<${History} title=${t('overview.connections')} params=${{ of: 'broker', broker: broker.name }} names=${['connections']} range=${range} />`}
     </div>`}
     ${overview.error && html`<${Fault} error=${overview.error} />`}
     <${Panel} title=${t('broker.status')} flush actions=${html`<${Search} label=${t('broker.search')} />`}>

@@ -21,20 +21,21 @@ export default function Group({ path }) {
   const tab = query.tab ?? 'progress';
   const tabs = ['progress', 'clients', 'charts', 'config', 'messagegroups'].map((id) => ({ id, label: t('group.tab.' + id) }));
   const View = { progress: Progress, clients: Clients, charts: Charts, config: Config, messagegroups: MessageGroups }[tab] ?? Progress;
-  const actions = html`
+  const lost = live.error?.code === 'not_found';
+  const actions = lost ? null : html`
     <button type="button" class="primary" disabled=${!live.data} onClick=${() => reset(name, live.data.topics).then(live.reload)}><${Icon} name="reset" />${t('reset.action')}</button>
     <a class="button" href=${link(['deadletters', name])}><${Icon} name="deadletters" />${t('nav.deadletters')}</a>
     <button type="button" disabled=${!live.data} onClick=${() => edit(live.data).then(live.reload)}><${Icon} name="edit" />${t('change')}</button>
     <button type="button" class="quiet-danger" onClick=${() => remove(name)}><${Icon} name="trash" />${t('delete')}</button>`;
   return html`<${Page} title=${name} trail=${{ href: link(['groups']), text: t('nav.groups') }} about=${live.data && html`<${Online} on=${live.data.online} />`} actions=${actions}>
-    <${Loaded} of=${live}>${(g) => html`<div class="tiles">
+    ${lost ? html`<${Panel}><${Empty} icon="search" title=${live.error.message}>${live.error.fix}<//><//>` : html`<${Loaded} of=${live}>${(g) => html`<div class="tiles">
       <div class="tile"><span>${t('lag')}</span><b class=${g.lag > 0 && !g.online ? 'warn' : ''}>${number(g.lag)}</b><small>${t('messages.unit')}</small></div>
       <div class="tile"><span>${t('lag.seconds')}</span><b>${span(g.lag_seconds * 1000)}</b><small>${t('group.oldest')}</small></div>
       <div class="tile"><span>${t('out')}</span><b>${t('per.second', { rate: rate(g.tps) })}</b><small>${t('group.lastminute')}</small></div>
       <div class="tile"><span>${t('nav.topics')}</span><b>${number(g.topics.length)}</b><small title=${g.topics.join(', ')}>${g.topics.join(', ')}</small></div>
     </div>`}<//>
     <${Tabs} label=${name} all=${tabs} />
-    <${View} name=${name} group=${live} />
+    <${View} name=${name} group=${live} />`}
   <//>`;
 }
 
@@ -110,12 +111,19 @@ function Charts({ name }) {
     <div class="charts">${[['overview.lag', 'lag'], ['lag.seconds', 'lag_seconds'], ['out', 'out_tps'], ['clients', 'clients']].map(([title, series]) => html`<${History} key=${series} title=${t(title)} params=${params} names=${[series]} range=${range} />`)}</div>`;
 }
 
+// retries says when a message that failed comes again.
+function retries({ type, exponentialRetryPolicy: e, customizedRetryPolicy: c }) {
+  if (type === 'EXPONENTIAL' && e) return t('group.retry.exponential', { first: span(e.initial), times: e.multiplier, most: span(e.max) });
+  if (type === 'CUSTOMIZED' && c) return t('group.retry.customized', { all: c.next.map(span).join(', ') });
+  return type;
+}
+
 function Config({ group }) {
   return html`<${Loaded} of=${group}>${(g) => g.placed.map(({ broker, config: c }) => html`<${Panel} key=${broker.addr} title=${broker.name} actions=${html`<button type="button" class="small-button" onClick=${() => edit(g).then(group.reload)}>${t('change')}</button>`}>
     <${Facts} rows=${[
       [t('group.enabled'), yesNo(c.enabled)], [t('group.broadcast'), yesNo(c.broadcast)], [t('group.ordered'), yesNo(c.ordered)], [t('group.frommin'), yesNo(c.from_min)],
       [t('group.retrymax'), number(c.retry_max)], [t('group.retryqueues'), number(c.retry_queues)], [t('group.timeout'), number(c.consume_timeout_minutes)],
-      c.retry_policy && [t('group.retrypolicy'), html`<code>${JSON.stringify(c.retry_policy)}</code>`],
+      c.retry_policy && [t('group.retrypolicy'), retries(c.retry_policy)],
       ...Object.entries(c.attributes ?? {}).map(([k, v]) => [html`<code>${k}</code>`, html`<code>${v}</code>`]),
     ]} /><//>`)}<//>`;
 }

@@ -51,12 +51,12 @@ export const Properties = ({ of }) => html`<${Panel} title=${t('message.properti
     { name: 'value', label: t('value'), cell: ([, v]) => html`<code>${v}</code>` },
   ]} /><//>`;
 
-const stateKinds = { CONSUMED: 'ok', CONSUMED_BUT_FILTERED: '', NOT_CONSUME_YET: 'warn', NOT_ONLINE: 'bad' };
+const stateKinds = { CONSUMED: 'ok', CONSUMED_BUT_FILTERED: '', NOT_CONSUME_YET: 'warn' };
 
 function Consumption({ groups }) {
   return html`<${Table} label=${t('message.groups')} id=${(g) => g.group} rows=${groups} empty=${html`<${Empty} icon="groups" title=${t('topic.nogroups')}>${t('message.nogroups')}<//>`} columns=${[
     { name: 'group', label: t('group'), kind: 'main', cell: (g) => html`<a href=${link(['groups', g.group])}>${g.group}</a>` },
-    { name: 'state', label: t('state'), cell: (g) => html`<${Badge} kind=${stateKinds[g.state] ?? ''}>${t('consumed.' + g.state)}<//>` },
+    { name: 'state', label: t('state'), cell: (g) => g.state === 'NOT_ONLINE' ? '–' : html`<${Badge} kind=${stateKinds[g.state] ?? ''}>${t('consumed.' + g.state)}<//>` },
     { name: 'text', label: t('message.why'), cell: (g) => html`<small>${g.text}</small>` },
   ]} />`;
 }

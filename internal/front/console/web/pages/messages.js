@@ -42,6 +42,8 @@ function ById() {
 }
 
 const span = 3600e3;
+// phone: the rarer conditions are folded away.
+const phone = matchMedia('(max-width: 640px)').matches;
 const asked = ['topic', 'from', 'to', 'tag', 'key', 'expression', 'property', 'text', 'broker', 'queue', 'order'];
 
 function Search({ by }) {
@@ -66,7 +68,7 @@ function Search({ by }) {
   const field = (f) => html`<${Field} key=${f.name} field=${f} value=${values[f.name]} change=${change(f.name)} />`;
   return html`<${Panel} flush><form class="filters" onSubmit=${submit}>
       ${field(topic)}
-      ${by === 'key' ? field({ name: 'key', label: t('messages.key'), required: true }) : html`${field({ name: 'from', label: t('from'), kind: 'time' })}${field({ name: 'to', label: t('to'), kind: 'time', hint: t('messages.to.hint') })}${more.map(field)}`}
+      ${by === 'key' ? field({ name: 'key', label: t('messages.key'), required: true }) : html`${field({ name: 'from', label: t('from'), kind: 'time' })}${field({ name: 'to', label: t('to'), kind: 'time', hint: t('messages.to.hint') })}${phone ? html`<details open=${more.some((f) => values[f.name])}><summary>${t('messages.more')}</summary><div class="stack">${more.map(field)}</div></details>` : more.map(field)}`}
       <div class="actions"><button class="primary">${t('find')}</button></div>
     </form><//>
     ${query.topic && (by === 'time' || query.key) && html`<${Results} key=${JSON.stringify(asked.map((n) => query[n])) + turn} query=${query} by=${by} />`}`;
@@ -103,7 +105,7 @@ function Results({ query, by }) {
 export function MessageTable({ items, empty }) {
   return html`<${Table} label=${t('nav.messages')} id=${(m) => m.id} rows=${items} empty=${empty} columns=${[
     { name: 'id', label: t('message'), kind: 'main', cell: (m) => html`<a href=${link(['messages', m.id], { topic: m.topic })}><code>${m.unique_id || m.id}</code></a>` },
-    { name: 'stored', label: t('message.stored'), kind: 'tight', cell: (m) => html`<${When} at=${m.stored} />` },
+    { name: 'stored', label: t('message.stored'), kind: 'tight', cell: (m) => html`<${When} at=${m.stored} precise="ms" />` },
     { name: 'queue', label: t('queue'), kind: 'tight', cell: (m) => `${m.broker} · ${m.queue}` },
     { name: 'offset', label: t('offset'), kind: 'number', cell: (m) => number(m.offset) },
     { name: 'tag', label: t('tag'), cell: (m) => m.tag && html`<${Badge}>${m.tag}<//>` },

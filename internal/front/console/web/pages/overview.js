@@ -17,7 +17,7 @@ export default function Overview() {
     <${Loaded} of=${live}>${(data) => html`
       <${Tiles} data=${data} />
       <${Attention} data=${data} groups=${lagging.data?.items ?? []} />
-      <div class="charts">
+      <div class="charts four">
         <${History} title=${t('overview.rates')} params=${{ of: 'cluster' }} names=${['in_tps', 'out_tps']} range=${range} />
         <${History} title=${t('overview.lag')} params=${{ of: 'cluster' }} names=${['lag']} range=${range} />
         <${History} title=${t('overview.disk')} params=${{ of: 'cluster' }} names=${['disk_used']} range=${range} />
@@ -54,10 +54,10 @@ function Tiles({ data }) {
     [t('lag'), short(totals.lag), '', t('messages.unit'), link(['groups'], { sort: '-lag' })],
     [t('disk'), percent(fullest), fullest > 0.9 ? 'bad' : fullest > 0.75 ? 'warn' : '', t('overview.fullest')],
     [t('nav.topics'), number(totals.topics), '', t('overview.topics'), link(['topics'])],
-    [t('nav.groups'), number(totals.groups), '', t('overview.clients', { clients: number(totals.clients), producers: number(totals.producers) }), link(['groups'])],
+    [t('nav.groups'), number(totals.groups), '', `${t('overview.consumers', { n: totals.clients ?? 0 })}, ${t('overview.producers', { n: totals.producers ?? 0 })}`, link(['groups'])],
     [t('nav.deadletters'), number(totals.dead_letters_groups), totals.dead_letters_groups ? 'warn' : '', t('overview.deadgroups', { n: totals.dead_letters_groups ?? 0 }), link(['deadletters'])],
   ];
-  return html`<div class="tiles">${tiles.map(([name, value, kind, more, to]) => {
+  return html`<div class="tiles eight">${tiles.map(([name, value, kind, more, to]) => {
     const content = html`<span>${name}</span><b class=${kind}>${value}</b><small title=${more}>${more}</small>`;
     return to ? html`<a class="tile" key=${name} href=${to}>${content}</a>` : html`<div class="tile" key=${name}>${content}</div>`;
   })}</div>`;

@@ -34,14 +34,17 @@ function List({ server, query }) {
   const needle = (query.q ?? '').toLowerCase();
   const matches = (s) => (!needle || `${s.key} ${s.name ?? ''} ${s.doc ?? ''} ${s.value}`.toLowerCase().includes(needle)) && (query.changed !== '1' || s.changed);
   const servers = live.data?.servers ?? (live.data ? [live.data] : []);
-  return html`<${Loaded} of=${live}>${() => servers.map((s) => html`<${Server} key=${s.server} path=${path} server=${s.server} all=${s.settings.filter(matches)} again=${live.reload} />`)}<//>`;
+  return html`<${Loaded} of=${live}>${() => servers.map((s) => html`<${Server} key=${s.server} path=${path} server=${s.server} all=${s.settings.filter(matches).sort((a, b) => (a.name || a.key).localeCompare(b.name || b.key))} again=${live.reload} />`)}<//>`;
 }
+
+// about is a setting's text without what the column of defaults says.
+const about = (s) => (s.default === undefined ? s.doc : s.doc.replace(/ Default [^.,;]+\.$/, ''));
 
 function Server({ path, server, all, again }) {
   const rows = useWindow(all, limit);
   return html`<${Panel} title=${server} flush actions=${html`<span class="muted">${t('settings.count', { n: all.length })}</span>`}>
-    <${Table} label=${server} id=${(s) => s.key} rows=${rows} empty=${html`<${Empty} icon="search" title=${t('none.found')}>${t('none.found.text')}<//>`} columns=${[
-      { name: 'key', label: t('settings.setting'), kind: 'main', cell: (s) => html`<div><code>${s.key}</code>${s.name && html` <small>--${s.name}</small>`}</div>${s.doc && html`<div class="setting-doc">${s.doc}</div>`}` },
+    <${Table} label=${server} kind="settings" id=${(s) => s.key} rows=${rows} empty=${html`<${Empty} icon="search" title=${t('none.found')}>${t('none.found.text')}<//>`} columns=${[
+      { name: 'key', label: t('settings.setting'), kind: 'main', cell: (s) => html`<div><code>${s.name || s.key}</code>${s.name && s.name !== s.key && html` <small>${s.key}</small>`}</div>${s.doc && html`<div class="setting-doc">${about(s)}</div>`}` },
       { name: 'value', label: t('value'), cell: (s) => html`<code class=${s.changed ? 'changed' : ''}>${s.value === '' ? '""' : s.value}</code>` },
       { name: 'default', label: t('settings.default'), cell: (s) => s.default !== undefined && html`<code class="muted">${s.default === '' ? '""' : s.default}</code>` },
       { name: 'live', label: t('settings.live'), cell: (s) => (s.live !== undefined || s.changed) && html`<span class="badges">${s.live !== undefined && html`<${Badge} kind=${s.live ? 'ok' : ''}>${t(s.live ? 'settings.now' : 'settings.restart')}<//>`}${s.changed && html`<${Badge} kind="warn" title=${s.old}>${t('settings.waschanged')}<//>`}</span>` },

@@ -21,14 +21,15 @@ export default function Topic({ path }) {
   const tab = query.tab ?? 'summary';
   const tabs = ['summary', 'queues', 'groups', 'producers', 'route', 'config', 'tail'].map((id) => ({ id, label: t('topic.tab.' + id), count: id === 'groups' ? live.data?.groups : undefined }));
   const View = { summary: Summary, queues: Queues, groups: Groups, producers: Producers, route: Route, config: Config, tail: TailTab }[tab] ?? Summary;
-  const actions = html`
+  const lost = live.error?.code === 'not_found';
+  const actions = lost ? null : html`
     <button type="button" class="primary" onClick=${() => compose(name, live.data?.type)}><${Icon} name="send" />${t('send.action')}</button>
     <a class="button" href=${link(['messages'], { topic: name })}><${Icon} name="messages" />${t('nav.messages')}</a>
     <button type="button" disabled=${!live.data} onClick=${() => edit(live.data).then(live.reload)}><${Icon} name="edit" />${t('change')}</button>
     <button type="button" class="quiet-danger" onClick=${() => remove(name, live.data)}><${Icon} name="trash" />${t('delete')}</button>`;
   return html`<${Page} title=${name} trail=${{ href: link(['topics']), text: t('nav.topics') }} about=${html`<${Type} type=${live.data?.type} />`} actions=${actions}>
-    <${Tabs} label=${name} all=${tabs} />
-    <${View} name=${name} topic=${live} />
+    ${lost ? html`<${Panel}><${Empty} icon="search" title=${live.error.message}>${live.error.fix}<//><//>` : html`<${Tabs} label=${name} all=${tabs} />
+    <${View} name=${name} topic=${live} />`}
   <//>`;
 }
 

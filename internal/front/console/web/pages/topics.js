@@ -18,7 +18,7 @@ export const Type = ({ type }) => type && type !== 'UNSPECIFIED' ? html`<${Badge
 
 export default function Topics() {
   const { query } = useRoute();
-  const params = { q: query.q, kind: query.kind, type: query.type, sort: query.sort ?? 'name', offset: (Number(query.page ?? 1) - 1) * limit, limit };
+  const params = { q: query.q, kind: query.kind, type: query.type, sort: query.sort ?? 'name', offset: (Number(query.page ?? 1) - 1) * limit, limit, rates: 1 };
   const live = useLive('/topics', params, 10000);
   const make = () => edit().then((name) => name && go(link(['topics', name])));
   return html`<${Page} title=${t('nav.topics')} actions=${html`<button type="button" class="primary" onClick=${make}><${Icon} name="plus" />${t('topic.create')}</button>`}>
@@ -32,7 +32,7 @@ export default function Topics() {
         <${Table} label=${t('nav.topics')} id=${(x) => x.name} rows=${page.items} empty=${html`<${Nothing} loading=${page.loading} query=${query} make=${make} />`} columns=${[
           { name: 'name', label: t('topic'), kind: 'main', sort: true, cell: (x) => html`<a href=${link(['topics', x.name])}>${x.name}</a>` },
           { name: 'type', label: t('type'), cell: (x) => html`<${Type} type=${x.type} />` },
-          { name: 'in_tps', label: t('in'), kind: 'number', sort: true, cell: (x) => x.in_tps === undefined ? '–' : t('per.second', { rate: rate(x.in_tps) }) },
+          { name: 'in_tps', label: t('in'), kind: 'number', cell: (x) => x.in_tps === undefined ? '–' : t('per.second', { rate: rate(x.in_tps) }) },
           { name: 'lag', label: t('lag'), kind: 'number', cell: (x) => number(x.lag) },
           { name: 'queues', label: t('queues'), kind: 'number', sort: true, cell: (x) => x.read_queues === x.write_queues ? number(x.read_queues) : t('topic.readwrite', { read: x.read_queues, write: x.write_queues }) },
           { name: 'perm', label: t('perm'), cell: (x) => html`<${Badge} kind=${x.perm === 'RW' ? '' : 'warn'}>${t('perm.' + x.perm)}<//>` },

@@ -41,6 +41,7 @@ const wholes = Array.from({ length: 15 }, (_, n) => [1, 2, 5].map((d) => d * 10 
 // steps are what an axis may count in: bytes by powers of two, things in wholes.
 function steps(unit) {
   if (unit.startsWith('bytes')) return { incrs: powers };
+  if (unit === 'messages/s') return { incrs: [0.1, 0.2, 0.5, ...wholes] };
   return ['messages', 'count'].includes(unit) ? { incrs: wholes } : {};
 }
 
@@ -124,12 +125,12 @@ function options(series, box, UPlot) {
   return {
     width: box.clientWidth,
     height: box.clientHeight,
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (u, lo, hi) => [0, share ? 1 : Math.max(hi * 1.15, 1)] } },
     axes: [
-      { stroke: muted, grid: { show: false }, ticks: { show: false }, font: '11px system-ui', size: 24, space: 70, values: (u, at) => at.map((x) => hour(x * 1000)) },
+      { stroke: muted, grid: { show: false }, ticks: { show: false }, font: '11px system-ui', size: 24, space: 38, values: (u, at) => at.map((x) => hour(x * 1000)) },
       { stroke: muted, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: '11px system-ui', size: 50, space: 28, ...steps(series[0].unit), values: (u, all) => all.map((v) => axis(v)) },
     ],
     series: [{}, ...series.map((s, i) => ({

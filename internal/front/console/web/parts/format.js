@@ -25,20 +25,22 @@ export function size(bytes) {
   if (missing(bytes)) return none;
   const step = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log(bytes) / Math.log(1024)));
   const value = bytes / 1024 ** step;
-  return format(Intl.NumberFormat, { style: 'unit', unit: units[step], unitDisplay: step ? 'short' : 'narrow', maximumFractionDigits: value < 10 && step ? 1 : 0 }).format(value);
+  if (!step) return `${number(value)}\u00a0B`;
+  return format(Intl.NumberFormat, { style: 'unit', unit: units[step], unitDisplay: 'short', maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 }
 
 // moment is a time of the server's (RFC 3339, or ms since 1970) as ms, NaN if
 // it is not known.
 export const moment = (at) => (typeof at === 'string' ? Date.parse(at) : at > 0 ? at : NaN);
 
-// instant is a full local time; without its date if that is today.
+// instant is a full local time; without its date if that is today. Precise, it
+// has milliseconds and always its date; with 'ms' the date only if not today.
 export function instant(at, precise) {
   const ms = moment(at);
   if (missing(ms)) return none;
   const today = new Date().toDateString() === new Date(ms).toDateString();
   const time = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', ...(precise && { fractionalSecondDigits: 3 }) };
-  const date = today && !precise ? {} : { year: 'numeric', month: '2-digit', day: '2-digit' };
+  const date = today && precise !== true ? {} : { year: 'numeric', month: '2-digit', day: '2-digit' };
   return format(Intl.DateTimeFormat, { ...date, ...time }).format(ms);
 }
 
@@ -60,21 +62,21 @@ export function span(ms) {
   for (const [name, step] of steps) {
     const n = Math.floor(rest / step);
     rest -= n * step;
-    if (n || parts.length) parts.push(n ? unit(n, name) : '');
+    if (n || parts.length) parts.push(unit(n, name));
     if (parts.length === 2) break;
   }
-  return parts.filter(Boolean).join(' ');
+  return parts.join(' ');
 }
 const unit = (n, name) => format(Intl.NumberFormat, { style: 'unit', unit: name, unitDisplay: 'narrow' }).format(n);
 
-// ago is how long it is since, or until.
+// ago is how long it is since, or until; rounded, so that 1 h 58 min is 2 h.
 export function ago(at) {
   const ms = moment(at);
   if (missing(ms)) return none;
   const past = ms - Date.now();
   for (const [name, step] of steps) {
-    if (Math.abs(past) >= step || name === 'second') {
-      return format(Intl.RelativeTimeFormat, { numeric: 'auto', style: 'short' }).format(Math.trunc(past / step), name);
+    if (Math.round(Math.abs(past) / 1e3) * 1e3 >= step * (name === 'second' ? 0 : 1)) {
+      return format(Intl.RelativeTimeFormat, { numeric: 'auto', style: 'short' }).format(Math.round(past / step), name);
     }
   }
   return none;

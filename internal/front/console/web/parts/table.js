@@ -9,13 +9,14 @@ import { number } from './format.js';
 // Table draws rows. A column is {name, label, cell(row), kind, sort}: kind
 // "number" aligns right, "main" is the row's title on a phone, "actions" holds
 // buttons; sort names the order in the address (a leading "-" turns it), or
-// is a function of a row when the rows are sorted here.
-export function Table({ label, columns, rows, id, empty, sortHere }) {
+// is a function of a row when the rows are sorted here. The table's own kind
+// is a class by which the style sheet lays it out.
+export function Table({ label, columns, rows, id, empty, sortHere, kind }) {
   const { query } = useRoute();
   const shown = columns.filter(Boolean);
   if (!rows.length && empty) return empty;
   const sorted = sortHere ? order(rows, shown, query.sort) : rows;
-  return html`<div class="table-box" tabindex=${-1}><table aria-label=${label}>
+  return html`<div class="table-box" tabindex=${-1}><table class=${kind} aria-label=${label}>
     <thead><tr>${shown.map((c) => html`<${Head} key=${c.name} column=${c} sort=${query.sort} />`)}</tr></thead>
     <tbody onKeyDown=${walk}>${sorted.map((row, i) => html`<tr key=${id ? id(row) : i}>
       ${shown.map((c) => html`<td key=${c.name} class=${c.kind ?? ''} data-label=${c.label}>${c.cell(row)}</td>`)}
