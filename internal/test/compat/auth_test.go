@@ -11,9 +11,8 @@ import (
 	"github.com/goddardmq/goddard/internal/test/against"
 )
 
-// authConf is access control as RocketMQ's documentation sets it up. Whether
-// servers are ready is asked without a signature.
-const authConf = `
+// accessConf is access control as RocketMQ's documentation sets it up.
+const accessConf = `
 authenticationEnabled=true
 authenticationProvider=org.apache.rocketmq.auth.authentication.provider.DefaultAuthenticationProvider
 authenticationMetadataProvider=org.apache.rocketmq.auth.authentication.provider.LocalAuthenticationMetadataProvider
@@ -22,7 +21,10 @@ innerClientAuthenticationCredentials={"accessKey":"inner","secretKey":"inner1234
 authorizationEnabled=true
 authorizationProvider=org.apache.rocketmq.auth.authorization.provider.DefaultAuthorizationProvider
 authorizationMetadataProvider=org.apache.rocketmq.auth.authorization.provider.LocalAuthorizationMetadataProvider
-authenticationWhitelist=28,106
+`
+
+// authConf lets the tests ask without a signature whether servers are ready.
+const authConf = accessConf + `authenticationWhitelist=28,106
 authorizationWhitelist=28,106
 `
 

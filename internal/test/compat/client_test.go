@@ -56,6 +56,12 @@ type clientRun struct {
 	notes []string
 }
 
+// prefixes make a client's name one that topics may have.
+var prefixes = strings.NewReplacer("java-4", "j4", "java-5", "j5", "go-2", "go2", ".", "", "-", "_")
+
+// prefix begins the names of what a client's scenarios use.
+func (c *client) prefix() string { return prefixes.Replace(c.name) }
+
 // startClient starts a client program; it ends with the test.
 func startClient(tb testing.TB, name string, scenarios []string, command string, args ...string) *client {
 	tb.Helper()
@@ -190,17 +196,24 @@ func (c *client) report(t *testing.T, server, scenario string) {
 
 func (c *client) reportAs(t *testing.T, server, scenario, as string) {
 	t.Run(as, func(t *testing.T) {
-		r := c.runOf(scenario)
-		select {
-		case <-r.done:
-		case <-time.After(c.limit):
-			failf(t, "no result after %v", c.limit)
-		}
-		if len(r.notes) > 0 {
-			t.Logf("%d ms; %s", r.last.Millis, strings.Join(r.notes, "; "))
-		}
-		judge(t, server, c.name, scenario, r.last.Error)
+		judge(t, server, c.name, scenario, c.failure(t, scenario))
 	})
+}
+
+// failure waits for a scenario's end and returns why it failed; empty if it
+// passed.
+func (c *client) failure(t *testing.T, scenario string) string {
+	t.Helper()
+	r := c.runOf(scenario)
+	select {
+	case <-r.done:
+	case <-time.After(c.limit):
+		failf(t, "no result after %v", c.limit)
+	}
+	if len(r.notes) > 0 {
+		t.Logf("%d ms; %s", r.last.Millis, strings.Join(r.notes, "; "))
+	}
+	return r.last.Error
 }
 
 // judge compares a result (an error text, empty if it passed) with what is
@@ -251,7 +264,7 @@ func javaClient(t *testing.T, version, nameServer string) *client {
 	}
 	args := append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.home=" + t.TempDir()},
 		"--add-opens=java.base/java.nio=ALL-UNNAMED", "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-		"-cp", kit.JavaClients[version], "scenarios.Scenarios", nameServer, "j"+strings.ReplaceAll(version, ".", ""))
+		"-cp", kit.JavaClients[version], "scenarios.Scenarios", nameServer, prefixes.Replace("java-"+version))
 	scenarios := javaScenarios
 	if version == against.JavaClient4 {
 		scenarios = without(scenarios, "compressed_lz4", "compressed_zstd", "delay_recall", "topic_attributes", "topic_forbidden")
@@ -267,5 +280,21 @@ func goClient(t *testing.T, nameServer string) *client {
 		t.Run("go", func(t *testing.T) { skip(t, kit.GoClientMissing) })
 		return nil
 	}
-	return startClient(t, "go-2.1.2", goScenarios, kit.GoClient, nameServer, "go212")
+	return startClient(t, "go-2.1.2", goScenarios, kit.GoClient, nameServer, prefixes.Replace("go-2.1.2"))
+}
+
+// clientNamed starts one client of any kind, if it is among those to run; nil,
+// and a skipped subtest, where it cannot be had.
+func clientNamed(t *testing.T, name, server string, cluster *against.Cluster) *client {
+	t.Helper()
+	version, java := strings.CutPrefix(name, "java-")
+	switch {
+	case !strings.Contains(*clients, name):
+		return nil
+	case java:
+		return javaClient(t, version, cluster.NameServer)
+	case strings.HasPrefix(name, "grpc-"):
+		return grpcClient(t, name, server, cluster)
+	}
+	return goClient(t, cluster.NameServer)
 }

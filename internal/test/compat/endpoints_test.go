@@ -140,19 +140,15 @@ func grpcClient(t *testing.T, name, server string, cluster *against.Cluster) *cl
 		t.Run(name, func(t *testing.T) { skip(t, program.Missing) })
 		return nil
 	}
-	prefix := strings.ReplaceAll(name, "-", "_")
 	scenarios := slices.Clone(endpointScenarios[name])
 	if server != "goddard" {
 		// RocketMQ's proxy answers SyncLiteSubscription with an internal error while the broker is in its own process.
 		scenarios = slices.DeleteFunc(scenarios, func(s string) bool { return strings.HasPrefix(s, "lite") })
 	}
-	c := startProgram(t, name, scenarios, program, cluster.GRPC, prefix, cluster.NameServer)
+	c := startProgram(t, name, scenarios, program, cluster.GRPC, prefixes.Replace(name), cluster.NameServer)
 	c.limit = 2 * time.Minute // which lets the longest wait for its turn
 	return c
 }
-
-// prefix begins the names of what a client's scenarios use.
-func (c *client) prefix() string { return strings.ReplaceAll(c.name, "-", "_") }
 
 // prepare creates a scenario's topics and group by remoting requests.
 func prepare(t *testing.T, cluster *against.Cluster, prefix, scenario string) {

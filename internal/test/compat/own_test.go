@@ -11,6 +11,7 @@ import (
 
 	"github.com/goddardmq/goddard/internal/admin"
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/test/against"
 )
 
@@ -38,7 +39,7 @@ func TestWhatIsOurs(t *testing.T) {
 		if strings.HasPrefix(c.name, "go-") {
 			c.scenarios = wanted(ownGoScenarios)
 		}
-		giveAttributes(t, cluster, strings.NewReplacer("java-", "j", "go-", "go", ".", "").Replace(c.name))
+		giveAttributes(t, cluster, c.prefix())
 		c.run(t, c.scenarios...)
 	}
 	for _, c := range all {
@@ -50,15 +51,22 @@ func TestWhatIsOurs(t *testing.T) {
 	}
 }
 
+// operate gives a test the calls of operators.
+func operate(t *testing.T, cluster *against.Cluster, as rpc.Credentials) *admin.Cluster {
+	t.Helper()
+	c, err := admin.Dial(admin.Options{Namesrvs: []string{cluster.NameServer}, Credentials: as})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
 // giveAttributes makes the topics and groups of a client's scenarios that have
 // attributes, which not every client's tools can set.
 func giveAttributes(t *testing.T, cluster *against.Cluster, prefix string) {
 	t.Helper()
-	c, err := admin.Dial(admin.Options{Namesrvs: []string{cluster.NameServer}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := operate(t, cluster, rpc.Credentials{})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	to := admin.Target{Addr: cluster.Broker}

@@ -105,6 +105,14 @@ func broadcasting(s *scenario) {
 	}
 }
 
+// push is the plainest use of a client. Topic and group are there already.
+func push(s *scenario) {
+	bodies := s.sendMany(s.producer(), s.topic(), "plain", 10)
+	in := new(inbox)
+	s.consume(s.group(), s.topic(), "*", in)
+	s.awaitExactly(in, bodies, 20)
+}
+
 func longPollWakes(s *scenario) {
 	s.createTopic(s.topic(), 1)
 	p := s.producer()
@@ -252,7 +260,7 @@ func retryToDeadLetters(s *scenario) {
 func pullConsumer(s *scenario) {
 	s.createTopic(s.topic(), 1)
 	s.sendMany(s.producer(), s.topic(), "pull", 50)
-	c, err := rocketmq.NewPullConsumer(consumer.WithNsResolver(s.servers()), consumer.WithGroupName(s.group()),
+	c, err := rocketmq.NewPullConsumer(consumer.WithNsResolver(s.servers()), consumer.WithCredentials(user()), consumer.WithGroupName(s.group()),
 		consumer.WithInstance(instance()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
 	s.must(err, "new pull consumer")
 	s.must(c.Subscribe(s.topic(), consumer.MessageSelector{}), "subscribe")

@@ -41,6 +41,7 @@ func scenarios() map[string]func(*scenario) {
 		"lookup_by_key":        lookupByKey,
 
 		"ordered":            ordered,
+		"push":               push,
 		"tag_filter":         tagFilter,
 		"tag_hash_collision": tagHashCollision,
 		"sql_filter":         sqlFilter,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -84,6 +85,12 @@ func (s *scenario) ask(what string, limit time.Duration) {
 func (s *scenario) topic() string { return s.runner.prefix + "_" + s.name }
 func (s *scenario) group() string { return "g_" + s.runner.prefix + "_" + s.name }
 
+// user is whom the environment says that the clients are; without it they sign
+// nothing.
+func user() primitive.Credentials {
+	return primitive.Credentials{AccessKey: os.Getenv("ROCKETMQ_ACCESS_KEY"), SecretKey: os.Getenv("ROCKETMQ_SECRET_KEY")}
+}
+
 var instances atomic.Int64
 
 func instance() string { return fmt.Sprintf("go-%d", instances.Add(1)) }
@@ -95,7 +102,7 @@ func (s *scenario) servers() primitive.NsResolver {
 func (s *scenario) producer(opts ...producer.Option) rocketmq.Producer {
 	p, err := rocketmq.NewProducer(append([]producer.Option{
 		producer.WithNsResolver(s.servers()), producer.WithGroupName(s.group() + "_p"),
-		producer.WithInstanceName(instance()), producer.WithSendMsgTimeout(10 * time.Second),
+		producer.WithInstanceName(instance()), producer.WithSendMsgTimeout(10 * time.Second), producer.WithCredentials(user()),
 	}, opts...)...)
 	s.must(err, "new producer")
 	s.must(p.Start(), "start producer")
@@ -107,7 +114,7 @@ func (s *scenario) producer(opts ...producer.Option) rocketmq.Producer {
 func (s *scenario) consumer(group string, opts ...consumer.Option) rocketmq.PushConsumer {
 	c, err := rocketmq.NewPushConsumer(append([]consumer.Option{
 		consumer.WithNsResolver(s.servers()), consumer.WithGroupName(group), consumer.WithInstance(instance()),
-		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset),
+		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset), consumer.WithCredentials(user()),
 	}, opts...)...)
 	s.must(err, "new consumer")
 	s.open = append(s.open, func() { c.Shutdown() })
@@ -124,7 +131,7 @@ func (s *scenario) consume(group, topic, tags string, in *inbox, opts ...consume
 
 // createTopic creates a topic on every broker and waits for its route.
 func (s *scenario) createTopic(topic string, queues int) {
-	a, err := admin.NewAdmin(admin.WithResolver(s.servers()))
+	a, err := admin.NewAdmin(admin.WithResolver(s.servers()), admin.WithCredentials(user()))
 	s.must(err, "new admin")
 	defer a.Close()
 	brokers := s.brokers()
@@ -143,7 +150,7 @@ func (s *scenario) createTopic(topic string, queues int) {
 
 // queues are a topic's, on all brokers.
 func (s *scenario) queues(topic string) []*primitive.MessageQueue {
-	a, err := admin.NewAdmin(admin.WithResolver(s.servers()))
+	a, err := admin.NewAdmin(admin.WithResolver(s.servers()), admin.WithCredentials(user()))
 	s.must(err, "new admin")
 	defer a.Close()
 	qs, err := a.FetchPublishMessageQueues(context.Background(), topic)

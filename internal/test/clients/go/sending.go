@@ -247,7 +247,7 @@ func tooBigMessage(s *scenario) {
 func topicLifecycle(s *scenario) {
 	s.createTopic(s.topic(), 8)
 	same(s, len(s.queues(s.topic())), 8, "queues")
-	a, err := admin.NewAdmin(admin.WithResolver(s.servers()))
+	a, err := admin.NewAdmin(admin.WithResolver(s.servers()), admin.WithCredentials(user()))
 	s.must(err, "new admin")
 	defer a.Close()
 	list, err := a.FetchAllTopicList(context.Background())

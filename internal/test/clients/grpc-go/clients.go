@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,8 +18,11 @@ const (
 	await     = 14 * time.Second // longer than that
 )
 
+// config says where the clients dial, and who they are: whom the environment
+// names; without that they sign nothing.
 func (s *scenario) config(group string) *rmq.Config {
-	return &rmq.Config{Endpoint: s.runner.endpoints, ConsumerGroup: group, Credentials: &credentials.SessionCredentials{}}
+	user := credentials.SessionCredentials{AccessKey: os.Getenv("ROCKETMQ_ACCESS_KEY"), AccessSecret: os.Getenv("ROCKETMQ_SECRET_KEY")}
+	return &rmq.Config{Endpoint: s.runner.endpoints, ConsumerGroup: group, Credentials: &user}
 }
 
 func (s *scenario) producer(topics ...string) rmq.Producer {

@@ -44,6 +44,7 @@ func scenarios() map[string]func(*scenario) {
 		"transaction_check": transactionCheck,
 		"type_refused":      typeRefused,
 		"missing_topic":     missingTopic,
+		"send_limited":      sendLimited,
 
 		"receipt_after_restart": receiptAfterRestart,
 

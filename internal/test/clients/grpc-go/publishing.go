@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -106,4 +107,50 @@ func missingTopic(s *scenario) {
 	p := s.producer(s.topic() + "_NORMAL") // without a topic this client waits for ever
 	_, err := p.Send(context.Background(), message(s.topic(), "x"))
 	s.refused(err, 40402)
+}
+
+// sendLimited: this machine may send 20 messages a second. A producer that is
+// refused waits a little and tries again by itself, so that it takes several at
+// once to be refused for good.
+func sendLimited(s *scenario) {
+	p := s.producer(s.topic())
+	var mu sync.Mutex // guards taken and refusal
+	var taken []string
+	var refusal error
+	var senders sync.WaitGroup
+	for sender := range 8 {
+		senders.Go(func() {
+			for i := range 50 {
+				body := fmt.Sprintf("fast-%d-%d", sender, i)
+				_, err := p.Send(context.Background(), message(s.topic(), body))
+				mu.Lock()
+				if err == nil {
+					taken = append(taken, body)
+				} else if refusal == nil {
+					refusal = err
+				}
+				done := refusal != nil
+				mu.Unlock()
+				if done {
+					return
+				}
+			}
+		})
+	}
+	senders.Wait()
+	s.refused(refusal, 42900)
+	s.note("%d messages, then %v", len(taken), refusal)
+	if !strings.Contains(refusal.Error(), "address 127.0.0.1 may send 20 messages a second") {
+		s.fail("the limit is not named: %v", refusal)
+	}
+	if len(taken) < 20 {
+		s.fail("refused after %d messages", len(taken))
+	}
+	for i := range 10 {
+		time.Sleep(100 * time.Millisecond)
+		body := fmt.Sprint("slow-", i)
+		s.send(p, message(s.topic(), body))
+		taken = append(taken, body)
+	}
+	s.receiveExactly(s.simple(rmq.SUB_ALL), taken)
 }

@@ -5,6 +5,7 @@
 // commands from standard input (run SCENARIO, signal SCENARIO WORD) until its end.
 
 const readline = require('node:readline');
+const { inspect } = require('node:util');
 
 function print(fields) {
   process.stdout.write(`@${JSON.stringify(fields)}\n`);
@@ -74,7 +75,7 @@ class Runner {
     try {
       await this.table[c.name](c);
     } catch (e) {
-      error = e.stack || String(e);
+      error = inspect(e); // with what it was caused by
       this.failed = true;
     }
     print({ scenario: c.name, done: true, millis: Date.now() - begin, error });

@@ -14,7 +14,11 @@ const AWAIT = 14000; // ms, longer than that
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
-const options = (c, more) => ({ endpoints: c.endpoints, namespace: '', logger: quiet, requestTimeout: 10000, ...more });
+// Clients are whom the environment names; without that they sign nothing.
+const { ROCKETMQ_ACCESS_KEY: accessKey, ROCKETMQ_SECRET_KEY: accessSecret } = process.env;
+const sessionCredentials = accessKey && { accessKey, accessSecret };
+
+const options = (c, more) => ({ endpoints: c.endpoints, namespace: '', sessionCredentials, logger: quiet, requestTimeout: 10000, ...more });
 
 async function started(c, client) {
   await client.startup();

@@ -5,11 +5,13 @@ commands from standard input (run SCENARIO, signal SCENARIO WORD) until its end.
 """
 
 import json
+import logging
 import queue
 import sys
 import threading
 import time
 import traceback
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 _output = threading.Lock()
@@ -19,6 +21,18 @@ def _print(**fields):
     with _output:
         sys.stdout.write("@" + json.dumps(fields) + "\n")
         sys.stdout.flush()
+
+
+class ClientLog(logging.Handler):
+    """The last errors that the client logged: some reasons it tells nowhere else."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.lines = deque(maxlen=10)
+        logging.getLogger("rocketmq-python-client").addHandler(self)
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
 
 
 class Case:
@@ -72,6 +86,7 @@ class Runner:
         self._endpoints = endpoints
         self._prefix = prefix
         self._running = {}
+        self._log = ClientLog()
         self._pool = ThreadPoolExecutor(max_workers=len(table))  # all at once: they mostly wait
         self.failed = False
 
@@ -86,7 +101,7 @@ class Runner:
         try:
             self._table[case.name](case)
         except BaseException:
-            error = traceback.format_exc()
+            error = "\n".join([traceback.format_exc(), "logged by the client:", *self._log.lines])
             self.failed = True
         _print(scenario=case.name, done=True, millis=int((time.monotonic() - begin) * 1000), error=error)
         case.close()  # which waits for polls that are under way

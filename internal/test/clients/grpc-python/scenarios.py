@@ -5,6 +5,7 @@ clients' scenarios have the same names. Topics and groups are there already; the
 name server is not asked.
 """
 
+import os
 import sys
 import threading
 import time
@@ -21,21 +22,39 @@ AWAIT = 14  # seconds, longer than that
 
 
 def configuration(c):
-    return ClientConfiguration(c.endpoints, Credentials(), request_timeout=10)
+    """Clients are whom the environment names; without that they sign nothing."""
+    user = Credentials(os.environ.get("ROCKETMQ_ACCESS_KEY"), os.environ.get("ROCKETMQ_SECRET_KEY"))
+    return ClientConfiguration(c.endpoints, user, request_timeout=10)
 
 
-def started(c, client):
+def started(c, client, *topics):
     client.startup()
     c.at_end(client.shutdown)
+    for topic in topics:
+        settle(client, topic)
     return client
 
 
+def settle(client, topic):
+    """Has the client ask for a topic's route until it has kept it, a few times.
+
+    What is answered before the client listens for it is handled in the thread that asked, which has no event loop, and is lost.
+    """
+    for _ in range(10):
+        try:
+            client._retrieve_topic_route_data(topic)
+            return
+        except Exception:  # the client says so again when it needs the route
+            time.sleep(0.1)
+
+
 def producer(c, *topics, checker=None):
-    return started(c, Producer(configuration(c), topics or None, checker=checker))
+    return started(c, Producer(configuration(c), topics or None, checker=checker), *topics)
 
 
 def simple(c, expression=None):
-    return started(c, SimpleConsumer(configuration(c), c.group, {c.topic: expression or FilterExpression()}, await_duration=AWAIT))
+    consumer = SimpleConsumer(configuration(c), c.group, {c.topic: expression or FilterExpression()}, await_duration=AWAIT)
+    return started(c, consumer, c.topic)
 
 
 def push(c, consume):

@@ -9,21 +9,28 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.RPCHook;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 
 /** The surroundings of one run of a scenario: names of its own, clients that end with it. */
 final class Case implements AutoCloseable {
+    /** Signs what clients send as the user whom the environment names; null if it names none. */
+    static final RPCHook SIGNED = signed(System.getenv("ROCKETMQ_ACCESS_KEY"), System.getenv("ROCKETMQ_SECRET_KEY"));
+
     private static final AtomicInteger INSTANCES = new AtomicInteger();
 
     final String nameServer;
@@ -38,6 +45,10 @@ final class Case implements AutoCloseable {
         this.nameServer = nameServer;
         this.prefix = prefix;
         this.name = name;
+    }
+
+    private static RPCHook signed(String user, String secret) {
+        return user == null ? null : new AclClientRPCHook(new SessionCredentials(user, secret));
     }
 
     String topic(String suffix) {
@@ -67,7 +78,7 @@ final class Case implements AutoCloseable {
     }
 
     DefaultMQProducer producer() throws Exception {
-        return start(new DefaultMQProducer(group("_p")));
+        return start(new DefaultMQProducer(group("_p"), SIGNED));
     }
 
     DefaultMQProducer start(DefaultMQProducer producer) throws Exception {
@@ -80,7 +91,7 @@ final class Case implements AutoCloseable {
 
     /** A push consumer that starts with the first message; not yet started. */
     DefaultMQPushConsumer consumer(String group) {
-        DefaultMQPushConsumer consumer = client(new DefaultMQPushConsumer(group));
+        DefaultMQPushConsumer consumer = client(new DefaultMQPushConsumer(group, SIGNED, new AllocateMessageQueueAveragely()));
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setConsumeThreadMin(4);
         consumer.setConsumeThreadMax(4);
@@ -98,14 +109,14 @@ final class Case implements AutoCloseable {
     }
 
     DefaultMQPullConsumer puller(String group) throws Exception {
-        DefaultMQPullConsumer consumer = client(new DefaultMQPullConsumer(group));
+        DefaultMQPullConsumer consumer = client(new DefaultMQPullConsumer(group, SIGNED));
         consumer.start();
         open.add(consumer::shutdown);
         return consumer;
     }
 
     DefaultMQAdminExt admin() throws Exception {
-        DefaultMQAdminExt admin = client(new DefaultMQAdminExt(10_000L));
+        DefaultMQAdminExt admin = client(new DefaultMQAdminExt(SIGNED, 10_000L));
         admin.start();
         open.add(admin::shutdown);
         return admin;

@@ -64,6 +64,14 @@ final class Consuming {
         inbox.awaitExactly(wanted, 30);
     }
 
+    /** The plainest use of a client. Topic and group are there already. */
+    static void push(Case c) throws Exception {
+        Set<String> bodies = c.send(c.producer(), c.topic(), "plain", 10);
+        Inbox inbox = new Inbox();
+        c.consume(c.group(), c.topic(), inbox);
+        inbox.awaitExactly(bodies, 20);
+    }
+
     static void broadcasting(Case c) throws Exception {
         c.createTopic(c.topic(), 4);
         Inbox[] inboxes = {new Inbox(), new Inbox()};

@@ -125,7 +125,7 @@ final class Filtering {
                 wanted.add(body);
             }
         }
-        DefaultLitePullConsumer consumer = c.client(new DefaultLitePullConsumer(c.group()));
+        DefaultLitePullConsumer consumer = c.client(new DefaultLitePullConsumer(c.group(), Case.SIGNED));
         consumer.setConsumeFromWhere(org.apache.rocketmq.common.consumer.ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(c.topic(), MessageSelector.bySql("color = 'red'"));
         consumer.start();

@@ -10,6 +10,7 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.PullStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.message.Message;
@@ -113,9 +114,9 @@ final class Governing {
     /** Clients write traces of what they do into a topic. */
     static void traces(Case c) throws Exception {
         c.createTopic(c.topic(), 1);
-        DefaultMQProducer producer = c.start(new DefaultMQProducer(c.group("_p"), true, null));
+        DefaultMQProducer producer = c.start(new DefaultMQProducer(c.group("_p"), Case.SIGNED, true, null));
         Inbox inbox = new Inbox();
-        DefaultMQPushConsumer consumer = c.client(new DefaultMQPushConsumer(c.group(), true, null));
+        DefaultMQPushConsumer consumer = c.client(new DefaultMQPushConsumer(c.group(), Case.SIGNED, new AllocateMessageQueueAveragely(), true, null));
         consumer.subscribe(c.topic(), "*");
         consumer.registerMessageListener(inbox.listener());
         consumer.start();

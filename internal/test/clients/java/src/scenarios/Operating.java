@@ -123,7 +123,7 @@ final class Operating {
         c.createTopic(c.topic(), 4);
         Inbox inbox = new Inbox();
         c.consume(c.group(), c.topic(), inbox);
-        DefaultMQProducer producer = c.start(new DefaultMQProducer(c.group("_p"), true, null));
+        DefaultMQProducer producer = c.start(new DefaultMQProducer(c.group("_p"), Case.SIGNED, true, null));
         Set<String> bodies = new TreeSet<>();
         for (int i = 0; i < 20; i++) {
             Message m = Case.message(c.topic(), String.format("bystander-%04d", i));

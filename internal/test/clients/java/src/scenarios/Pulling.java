@@ -136,7 +136,7 @@ final class Pulling {
     }
 
     private static DefaultLitePullConsumer lite(Case c, String group) {
-        DefaultLitePullConsumer consumer = c.client(new DefaultLitePullConsumer(group));
+        DefaultLitePullConsumer consumer = c.client(new DefaultLitePullConsumer(group, Case.SIGNED));
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         return consumer;
     }

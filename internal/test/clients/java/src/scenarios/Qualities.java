@@ -211,7 +211,7 @@ final class Qualities {
     static void lite(Case c) throws Exception {
         c.createTopic(c.topic(), 1);
         DefaultMQProducer producer = c.producer();
-        DefaultLitePullConsumer consumer = c.client(new DefaultLitePullConsumer(c.group()));
+        DefaultLitePullConsumer consumer = c.client(new DefaultLitePullConsumer(c.group(), Case.SIGNED));
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setAutoCommitIntervalMillis(1000);
         consumer.subscribe(c.topic(), "*");
@@ -286,7 +286,7 @@ final class Qualities {
     static void slowLite(Case c) throws Exception {
         c.createTopic(c.topic(), 2);
         Set<String> bodies = c.send(c.producer(), c.topic(), "slow", 120);
-        DefaultLitePullConsumer consumer = c.client(new DefaultLitePullConsumer(c.group()));
+        DefaultLitePullConsumer consumer = c.client(new DefaultLitePullConsumer(c.group(), Case.SIGNED));
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(c.topic(), "*");
         consumer.start();

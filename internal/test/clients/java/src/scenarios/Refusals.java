@@ -1,8 +1,11 @@
 package scenarios;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import org.apache.rocketmq.client.common.ClientErrorCode;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.Message;
@@ -10,6 +13,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 
 /** What a broker must not accept, with the code it says so with. */
 final class Refusals {
+    private static final int SYSTEM_BUSY = 2;
     private static final int MESSAGE_ILLEGAL = 13;
     private static final int NO_PERMISSION = 16;
     private static final int TOPIC_NOT_EXIST = 17;
@@ -91,6 +95,32 @@ final class Refusals {
         MessageQueue q = c.producer().send(Case.message(c.topic(), "x")).getMessageQueue();
         DefaultMQPullConsumer puller = c.puller(c.group());
         Check.refused(NO_PERMISSION, () -> puller.pull(q, "*", 0, 1));
+    }
+
+    /** This machine may send 20 messages a second, and sends as fast as it can, then slower. */
+    static void limited(Case c) throws Exception {
+        c.createTopic(c.topic(), 1);
+        DefaultMQProducer producer = c.producer();
+        List<String> taken = new ArrayList<>();
+        MQBrokerException e = Check.refused(SYSTEM_BUSY, () -> {
+            for (int i = 0; i < 400; i++) {
+                String body = "fast-" + i;
+                producer.send(Case.message(c.topic(), body));
+                taken.add(body);
+            }
+        });
+        c.note(taken.size() + " messages, then " + e.getErrorMessage());
+        Check.that(e.getErrorMessage().contains("address 127.0.0.1 may send 20 messages a second"), "the limit is not named: %s", e.getErrorMessage());
+        Check.that(taken.size() >= 20, "refused after %d messages", taken.size());
+        for (int i = 0; i < 10; i++) {
+            Thread.sleep(100);
+            String body = "slow-" + i;
+            producer.send(Case.message(c.topic(), body));
+            taken.add(body);
+        }
+        List<String> stored = new ArrayList<>();
+        c.read(c.topic(), taken.size()).forEach(m -> stored.add(Inbox.body(m)));
+        Check.same(stored, taken, "messages stored");
     }
 
     static void queueOutOfRange(Case c) throws Exception {

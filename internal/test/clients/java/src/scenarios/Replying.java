@@ -20,7 +20,7 @@ final class Replying {
 
     /** A consumer that answers every message but "silence". */
     private static void answer(Case c, String group, String topic) throws Exception {
-        DefaultMQProducer replier = c.start(new DefaultMQProducer(c.group("_replier")));
+        DefaultMQProducer replier = c.start(new DefaultMQProducer(c.group("_replier"), Case.SIGNED));
         DefaultMQPushConsumer consumer = c.consumer(group);
         consumer.subscribe(topic, "*");
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
@@ -61,7 +61,7 @@ final class Replying {
         c.createTopic(c.topic(), 2);
         answer(c, c.group(), c.topic());
         DefaultMQProducer producer = c.producer();
-        DefaultMQProducer bystander = c.start(new DefaultMQProducer(c.group("_p"))); // of the same group
+        DefaultMQProducer bystander = c.start(new DefaultMQProducer(c.group("_p"), Case.SIGNED)); // of the same group
 
         for (int i = 0; i < 10; i++) {
             Message reply = ask(c, producer, "question " + i);

@@ -171,6 +171,7 @@ public final class Scenarios {
         t.put("orderly_retry_keeps_order", Ordering::retryKeepsOrder);
         t.put("orderly_to_dlq", Ordering::toDeadLetters);
 
+        t.put("push", Consuming::push);
         t.put("tag_filter", Consuming::tagFilter);
         t.put("tag_hash_collision", Consuming::tagCollision);
         t.put("sql_filter", Filtering::sql);
@@ -250,6 +251,7 @@ public final class Scenarios {
         t.put("at_most_once_failing", Qualities::failing);
         t.put("at_most_once_everybody", Qualities::everybody);
         t.put("at_most_once_refused", Qualities::refused);
+        t.put("send_limited", Refusals::limited);
         t.put("rate_push", c -> Qualities.slowPush(c, false));
         t.put("rate_orderly", c -> Qualities.slowPush(c, true));
         t.put("rate_lite", Qualities::slowLite);

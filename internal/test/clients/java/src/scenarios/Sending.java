@@ -215,7 +215,7 @@ final class Sending {
 
     /** The codec's name is looked up at run time, since the 4.9 client has only zlib. */
     static void compressedWith(Case c, String codec) throws Exception {
-        DefaultMQProducer producer = new DefaultMQProducer(c.group("_p"));
+        DefaultMQProducer producer = new DefaultMQProducer(c.group("_p"), Case.SIGNED);
         Class<?> type = Class.forName("org.apache.rocketmq.common.compression.CompressionType");
         DefaultMQProducer.class.getMethod("setCompressType", type).invoke(producer, type.getMethod("of", String.class).invoke(null, codec));
         roundTrip(c, c.start(producer), codec.equals("LZ4") ? 0x100 : 0x200);

@@ -50,7 +50,7 @@ final class Transactions {
     }
 
     private static TransactionMQProducer producer(Case c, Listener listener) throws Exception {
-        TransactionMQProducer producer = new TransactionMQProducer(c.group("_p"));
+        TransactionMQProducer producer = new TransactionMQProducer(c.group("_p"), Case.SIGNED);
         producer.setTransactionListener(listener);
         c.start(producer);
         return producer;

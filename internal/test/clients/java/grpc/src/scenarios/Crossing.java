@@ -72,7 +72,7 @@ final class Crossing {
     private static void toEndpointsTransaction(Case c, Dial d) throws Exception {
         Letters committed = new Letters();
         d.push(c.group("_TRANSACTION"), c.topic("_TRANSACTION"), committed.listener());
-        TransactionMQProducer producer = new TransactionMQProducer(c.group("_t"));
+        TransactionMQProducer producer = new TransactionMQProducer(c.group("_t"), Case.SIGNED);
         producer.setTransactionListener(new TransactionListener() {
             @Override
             public LocalTransactionState executeLocalTransaction(Message m, Object arg) {

@@ -10,7 +10,9 @@ import java.util.TreeSet;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import org.apache.rocketmq.client.apis.ClientConfiguration;
+import org.apache.rocketmq.client.apis.ClientConfigurationBuilder;
 import org.apache.rocketmq.client.apis.ClientServiceProvider;
+import org.apache.rocketmq.client.apis.StaticSessionCredentialsProvider;
 import org.apache.rocketmq.client.apis.consumer.FilterExpression;
 import org.apache.rocketmq.client.apis.consumer.MessageListener;
 import org.apache.rocketmq.client.apis.consumer.LitePushConsumer;
@@ -43,8 +45,13 @@ final class Dial {
 
     Dial(Case scenario, String endpoints, boolean tls) {
         this.scenario = scenario;
-        this.configuration = ClientConfiguration.newBuilder().setEndpoints(endpoints).enableSsl(tls)
-                .setRequestTimeout(Duration.ofSeconds(10)).build();
+        ClientConfigurationBuilder builder = ClientConfiguration.newBuilder().setEndpoints(endpoints).enableSsl(tls)
+                .setRequestTimeout(Duration.ofSeconds(10));
+        String user = System.getenv("ROCKETMQ_ACCESS_KEY"); // whom the clients are; unset, they sign nothing
+        if (user != null) {
+            builder.setCredentialProvider(new StaticSessionCredentialsProvider(user, System.getenv("ROCKETMQ_SECRET_KEY")));
+        }
+        this.configuration = builder.build();
     }
 
     private <C extends AutoCloseable> C closed(C client) {
