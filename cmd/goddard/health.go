@@ -88,7 +88,7 @@ func health(ctx context.Context, c node.Config, live bool) (string, error) {
 	if err != nil {
 		return "", notThere(req.URL.Host, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err != nil {
 		return "", err

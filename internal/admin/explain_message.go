@@ -354,12 +354,12 @@ func (e *explorer) copies(ctx context.Context, g *explain.Group) error {
 		return err
 	}
 	for _, f := range waits {
-		real, _ := mq.Property(f.Record.Properties, mq.PropRealTopic)
-		if !slices.Contains(retries, string(real)) {
+		topic, _ := mq.Property(f.Record.Properties, mq.PropRealTopic)
+		if !slices.Contains(retries, string(topic)) {
 			continue
 		}
 		p := placeOf(f)
-		p.Topic, p.Due = string(real), e.due(f)
+		p.Topic, p.Due = string(topic), e.due(f)
 		// Delivered, it lies in the retry topic as well.
 		if !slices.ContainsFunc(g.Retries, func(r explain.Place) bool { return r.Tries == p.Tries && r.Due.IsZero() }) {
 			g.Retries = append(g.Retries, p)

@@ -75,11 +75,11 @@ func TestThePoppersBacklogCountsWhatIsInHandAndWhatCameBack(t *testing.T) {
 		r.sent(message("T", "a"))
 		time.Sleep(10 * time.Second)
 		r.sent(message("T", "b"))
-		p := r.wantPop(mq.PopRequest{QueueID: 0, MaxMessages: 1, Invisible: 20 * time.Second}, "a")
+		r.wantPop(mq.PopRequest{QueueID: 0, MaxMessages: 1, Invisible: 20 * time.Second}, "a")
 		r.wantBacklog(false, 2, 1, 1, 10, 0)
 		time.Sleep(30 * time.Second) // a comes back
 		r.wantBacklog(false, 1, 0, 1, 30, 30)
-		p = r.pop("a", "b")
+		p := r.pop("a", "b")
 		r.wantBacklog(false, 1, 1, 0, 30, -1)
 		r.wantBacklog(true, 1, 1, 0, 10, -1)
 		if errs := r.Ack(context.Background(), p.acks); errs != nil {

@@ -58,8 +58,8 @@ func ReadDisk(dir, at string) (Disk, error) {
 	d.Files, d.FilesTotal = fs.Ffree, fs.Files
 	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
 		if full, err := filepath.Abs(at); err == nil {
-			if real, err := filepath.EvalSymlinks(full); err == nil {
-				full = real
+			if target, err := filepath.EvalSymlinks(full); err == nil {
+				full = target
 			}
 			d.FileSystem, d.Options = mountOf(string(mounts), full)
 		}

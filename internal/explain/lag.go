@@ -76,11 +76,10 @@ func (q *Queue) lag() int64 { return max(0, q.End-q.Committed) }
 // A QueueVerdict is a queue with its lag in words.
 type QueueVerdict struct {
 	Queue
-	Lag     int64         `json:"lag"`
-	Behind  time.Duration `json:"-"` // age of the first message that waits
-	Millis  int64         `json:"behind_ms"`
-	Advice  `json:"verdict"`
-	seconds string
+	Lag    int64         `json:"lag"`
+	Behind time.Duration `json:"-"` // age of the first message that waits
+	Millis int64         `json:"behind_ms"`
+	Advice `json:"verdict"`
 }
 
 // A LagAccount says why a group lags.

@@ -131,6 +131,5 @@ func (r *reader) answered(start time.Time, resp *wire.Command, err error) {
 		bytes += int64(len(got.Records[i].Body))
 	}
 	n := int64(len(got.Records))
-	r.meter.took(time.Since(start), n, 0)
-	r.meter.bytes.Add(bytes)
+	r.meter.took(time.Since(start), n, bytes)
 }

@@ -102,12 +102,12 @@ func newMeter() *meter {
 	return m
 }
 
-// took records n messages of size bytes each that took d.
-func (m *meter) took(d time.Duration, n, size int64) {
-	m.messages.Add(n)
-	m.bytes.Add(n * size)
+// took records n messages of so many bytes altogether that took d.
+func (m *meter) took(d time.Duration, n, bytes int64) {
 	us := min(max(d.Microseconds(), 1), maxLatency.Microseconds())
 	m.mu.Lock()
+	m.messages.Add(n) // within the lock, so that a report has both or none
+	m.bytes.Add(bytes)
 	// Within bounds by the line above, so this cannot fail.
 	_ = m.mu.latency.RecordValue(us)
 	m.mu.Unlock()
@@ -145,10 +145,10 @@ func (ms meters) report(kind, topic string, took time.Duration) *Report {
 	r := &Report{Kind: kind, Topic: topic, Seconds: took.Seconds()}
 	all := hdrhistogram.New(1, maxLatency.Microseconds(), 3)
 	for _, m := range ms {
+		m.mu.Lock()
 		r.Messages += m.messages.Load()
 		r.Bytes += m.bytes.Load()
 		r.Errors += m.errors.Load()
-		m.mu.Lock()
 		all.Merge(m.mu.latency)
 		if m.mu.lastErr != nil {
 			r.LastError = m.mu.lastErr.Error()

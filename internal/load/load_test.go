@@ -74,7 +74,7 @@ func TestWhatWasProducedIsThere(t *testing.T) {
 		}
 		got, err := load.Pop{Common: common(name), Connections: 2, InFlight: 2}.Run(t.Context(), o)
 		if err != nil || got.Messages == 0 || got.Errors != 0 || got.Bytes != got.Messages*int64(p.Size) {
-			t.Errorf("%s popped: %+v, %v", name, got, err)
+			t.Errorf("%s popped: %+v, %d bytes for %d, %v", name, got, got.Bytes, p.Size, err)
 		}
 	}
 }

@@ -222,7 +222,6 @@ func (p *popper) acknowledge(group string, got *remote.Popped, start time.Time) 
 	}
 	wg.Wait()
 	if n := done.Load(); n > 0 {
-		p.meter.took(time.Since(start), n, 0)
-		p.meter.bytes.Add(bytes.Load())
+		p.meter.took(time.Since(start), n, bytes.Load())
 	}
 }

@@ -229,6 +229,6 @@ func (l *lane) answered(start time.Time, resp *wire.Command, err error) {
 			l.fail(err)
 		}
 	default:
-		l.meter.took(time.Since(start), n, int64(l.p.Size))
+		l.meter.took(time.Since(start), n, n*int64(l.p.Size))
 	}
 }

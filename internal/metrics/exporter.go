@@ -170,7 +170,7 @@ func (m *Metrics) gatherExporter(ctx context.Context, now time.Time) []family {
 	defer m.mu.Unlock()
 	x := exporting{m.newGathering(now), m.parts.Admin, m.exporter, m.o.Cluster, m.o.Broker}
 	x.runtime(ctx)
-	x.topics(ctx)
+	x.topicFamilies(ctx)
 	x.handed(ctx)
 	online := x.consumers(ctx)
 	x.behind(ctx, online)
@@ -225,14 +225,14 @@ func (x *exporting) rate(ctx context.Context, name, key string) float64 {
 	return rates[0].Rate
 }
 
-// topics is what lies in topics, and what comes in.
-func (x *exporting) topics(ctx context.Context) {
+// topicFamilies are of what lies in topics, and what comes in.
+func (x *exporting) topicFamilies(ctx context.Context) {
 	busy := map[string]float64{}
 	x.m.parts.Broker.EachTopic(func(t *meter.Topic) { busy[t.Name] = t.Rate })
-	x.shelves.offsets.begin(x.now)
+	x.offsets.begin(x.now)
 	x.shelves.topics.begin(x.now)
 	x.m.parts.Broker.EachEnd(func(topic string, end func() int64) {
-		if _, ok := x.shelves.offsets.add(topic, nil, busy[topic]); ok {
+		if _, ok := x.offsets.add(topic, nil, busy[topic]); ok {
 			if group, dead := strings.CutPrefix(topic, mq.DLQPrefix); dead {
 				x.set(xDeadOffset, float64(end()), x.cluster, x.broker, group)
 			} else if strings.HasPrefix(topic, mq.RetryPrefix) {
@@ -248,7 +248,7 @@ func (x *exporting) topics(ctx context.Context) {
 			}
 		}
 	})
-	x.shelves.offsets.end()
+	x.offsets.end()
 	x.shelves.topics.end()
 }
 

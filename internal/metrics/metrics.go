@@ -93,7 +93,7 @@ func New(o Options, p Parts) (*Metrics, error) {
 	if p.Broker == nil {
 		node = "namesrv"
 	}
-	m.common = append(labels, pair{"cluster", o.Cluster}, pair{"node_id", o.Broker}, pair{"node_type", node})
+	m.common = append(slices.Clone(labels), pair{"cluster", o.Cluster}, pair{"node_id", o.Broker}, pair{"node_type", node})
 	if o.InDelta {
 		m.common = append(m.common, pair{"aggregation", "delta"})
 	}

@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -147,7 +148,7 @@ func serve(t testing.TB, o Options, f *fake) *Metrics {
 func scrape(t testing.TB, m *Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != 200 {
 		t.Fatalf("a scrape answers %d: %s", w.Code, w.Body)
 	}
@@ -182,7 +183,7 @@ func TestAScrapeSaysWhatRocketMQsWould(t *testing.T) {
 func TestTheExportersPathSaysWhatTheExporterWould(t *testing.T) {
 	m := serve(t, Options{}, newFake(1, 1))
 	w := httptest.NewRecorder()
-	m.ExporterHandler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics/exporter", nil))
+	m.ExporterHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics/exporter", nil))
 	text := w.Body.String()
 	for _, want := range []string{
 		`rocketmq_group_diff{countOfOnlineConsumers="1",group="billing-group-000000",msgModel="1",topic="orders-of-region-000000"} 0`,
@@ -217,7 +218,7 @@ func TestAScrapeOfAHundredThousandTopicsIsShort(t *testing.T) {
 	}
 	t.Logf("%d bytes, %d lines", len(text), strings.Count(text, "\n"))
 	w := httptest.NewRecorder()
-	m.ExporterHandler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics/exporter", nil))
+	m.ExporterHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics/exporter", nil))
 	if n := w.Body.Len(); n > maxScrape || n < 1<<20 {
 		t.Errorf("a scrape of the exporter's path has %d bytes, want at most %d", n, maxScrape)
 	}

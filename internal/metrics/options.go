@@ -174,5 +174,5 @@ func validName(name string, label bool) bool {
 			return false
 		}
 	}
-	return name != "" && !(label && strings.HasPrefix(name, "__"))
+	return name != "" && (!label || !strings.HasPrefix(name, "__"))
 }

@@ -70,7 +70,7 @@ func (c Config) Exposed() error {
 	if c.Auth.Authentication || c.Auth.Insecure {
 		return nil
 	}
-	where := ""
+	var where string
 	switch {
 	case !onlyHere(c.Listen):
 		where = "listen = " + c.Listen

@@ -158,7 +158,7 @@ func (a *neighbours) portOf(ctx context.Context, addr string) (string, error) {
 	}
 	port := wire.PropertyMap(all)[grpcPortKey]
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", nil // a Java broker, or one without
+		return "", nil //nolint:nilerr // a Java broker, or one without
 	}
 	host, _, err := net.SplitHostPort(addr)
 	return net.JoinHostPort(strings.Trim(host, "[]"), port), err

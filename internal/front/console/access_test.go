@@ -13,7 +13,7 @@ func (r *rig) as(user, password string) {
 	r.cookie = ""
 	r.csrf, _ = r.get("/session")["csrf"].(string)
 	resp, text := r.raw("POST", "/session/login", []byte(`{"user":"`+user+`","password":"`+password+`"}`), nil)
-	if resp.StatusCode != 200 {
+	if resp.StatusCode != http.StatusOK {
 		r.t.Fatalf("%s: %s", resp.Status, text)
 	}
 	var c *http.Cookie = resp.Cookies()[0]

@@ -90,8 +90,9 @@ func TestAGroupsProgressAndClientsAreShown(t *testing.T) {
 	if got := texts(r.until("/consumers?group=billing", func(o object) bool { return o["total"] == 1.0 }), "id"); got != "member-of-billing" {
 		t.Errorf("got %q", got)
 	}
-	// This member does not answer such questions.
-	r.refused("GET", "/groups/billing/clients/member-of-billing", nil, 501, "not_supported")
+	if got := r.get("/groups/billing/clients/member-of-billing"); got["client"] != "member-of-billing" || got["properties"].(object)["PROP_CONSUME_TYPE"] == nil {
+		t.Errorf("got %v", got)
+	}
 	r.refused("GET", "/groups/billing/clients/nobody", nil, 404, "not_found")
 	if got := r.get("/producers"); got["loading"] != false {
 		t.Errorf("got %v", got)

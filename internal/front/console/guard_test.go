@@ -53,7 +53,7 @@ func TestWhoHasNotLoggedInSeesNothing(t *testing.T) {
 func (r *rig) login() *http.Cookie {
 	r.t.Helper()
 	resp, text := r.raw("POST", "/session/login", []byte(`{"user":"alice","password":"secret"}`), nil)
-	if resp.StatusCode != 200 || len(resp.Cookies()) != 1 {
+	if resp.StatusCode != http.StatusOK || len(resp.Cookies()) != 1 {
 		r.t.Fatalf("%s: %s", resp.Status, text)
 	}
 	c := resp.Cookies()[0]
@@ -116,7 +116,7 @@ func TestPagesOfOthersCannotUseTheBrowser(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/api/v1/topics", "/api/v1/session"} {
-		if resp, _ := r.raw("GET", path, nil, map[string]string{"Host": "evil.example"}); resp.StatusCode != 403 {
+		if resp, _ := r.raw("GET", path, nil, map[string]string{"Host": "evil.example"}); resp.StatusCode != http.StatusForbidden {
 			t.Errorf("%s under another name: %s", path, resp.Status)
 		}
 	}
@@ -154,11 +154,11 @@ func TestLongAndOddRequestsAreRefused(t *testing.T) {
 	for i := 9; i < len(long)-2; i++ {
 		long[i] = 'a'
 	}
-	if resp, text := r.raw("POST", "/topics", long, nil); resp.StatusCode != 413 {
+	if resp, text := r.raw("POST", "/topics", long, nil); resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("%s: %.200s", resp.Status, text)
 	}
 	for _, body := range []string{``, `[]`, `"x"`, `{"name":"a"} more`, `{"name":`, `{"nope":1}`} {
-		if resp, text := r.raw("POST", "/topics", []byte(body), map[string]string{"Content-Type": "application/json"}); resp.StatusCode != 400 || !strings.Contains(string(text), `"fix":"`) {
+		if resp, text := r.raw("POST", "/topics", []byte(body), map[string]string{"Content-Type": "application/json"}); resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), `"fix":"`) {
 			t.Errorf("%s: %s: %s", body, resp.Status, text)
 		}
 	}
@@ -173,7 +173,7 @@ func TestPagesAreServedBesideTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") || resp.Header.Get("Content-Security-Policy") == "" {
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") || resp.Header.Get("Content-Security-Policy") == "" {
 		t.Errorf("got %s, %v", resp.Status, resp.Header)
 	}
 }

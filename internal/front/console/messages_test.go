@@ -266,7 +266,7 @@ func TestAMessagesTraceIsATimeline(t *testing.T) {
 // follow opens a live tail and returns its events, name and data.
 func (r *rig) follow(ctx context.Context, path string) (<-chan [2]string, *http.Response) {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(ctx, "GET", r.base+"/api/v1"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base+"/api/v1"+path, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func (t runtimeTable) view(b admin.Broker) brokerView {
 	return v
 }
 
-// diskSizes reads "Total : 97.9 GiB, Free : 60.1 GiB."
+// diskSizes reads a text such as "Total : 97.9 GiB, Free : 60.1 GiB." of a broker.
 func diskSizes(text string) (total, free *int64) {
 	left, right, ok := strings.Cut(strings.TrimSuffix(text, "."), ",")
 	if !ok {

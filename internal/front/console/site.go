@@ -296,14 +296,13 @@ func (s *site) listTopics(ctx context.Context, old, next *lists, brokers []admin
 	m := newTableMaker(brokers)
 	for i, b := range next.masters {
 		topics := got[i]
-		if version, known := next.versions[b.Addr]; known && topics == nil {
+		if _, known := next.versions[b.Addr]; known && topics == nil {
 			var err error
-			if topics, version, err = s.admin.TopicsOf(ctx, b.Addr, mq.DataVersion{}); err != nil {
+			if topics, next.versions[b.Addr], err = s.admin.TopicsOf(ctx, b.Addr, mq.DataVersion{}); err != nil {
 				next.problem(b, "topics", err)
 				delete(next.versions, b.Addr)
 				continue
 			}
-			next.versions[b.Addr] = version
 		}
 		for j := range topics {
 			m.add(b, &topics[j])

@@ -220,7 +220,7 @@ func (s *Server) refuseStream(ss grpc.ServerStream, method string, err error) er
 	case messagingService + "PullMessage":
 		return ss.SendMsg(&rmq.PullMessageResponse{Content: &rmq.PullMessageResponse_Status{Status: state}})
 	}
-	if refused := refusedStream(err); refused != err {
+	if refused := refusedStream(err); !errors.Is(err, refused) {
 		return refused
 	}
 	code := codes.InvalidArgument

@@ -90,7 +90,7 @@ func (t *talk) read() error {
 
 // fault is the transport's error for settings that cannot be accepted.
 func (t *talk) fault(err error) error {
-	if refused := refusedStream(err); refused != err {
+	if refused := refusedStream(err); !errors.Is(err, refused) {
 		return refused
 	}
 	state := t.s.explain(err)

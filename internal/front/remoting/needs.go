@@ -146,7 +146,6 @@ func inBody(text string, body func(*demand) error) access { return access{body: 
 var (
 	consuming     = of(groupOf(auth.Sub, "consumerGroup"), topicOf(auth.Sub, "topic"))
 	holding       = access{needs: []need{groupOf(auth.Sub, "consumerGroup")}, text: "Topic SUB", body: (*demand).holding}
-	anyone        = access{}
 	topicPub      = of(topicOf(auth.Pub, "topic"))
 	topicPubShort = of(topicOf(auth.Pub, "b"))
 	sending       = inBody("Topic PUB", func(a *demand) error { return a.sending("topic") })
@@ -163,7 +162,6 @@ var (
 	topicRead     = of(topicOf(auth.Get, "topic").ifNamed())
 	topicDelete   = of(topicOf(auth.Delete, "topic"))
 	topicCreate   = of(topicOf(auth.Create, "topic"))
-	topicUpdate   = of(topicOf(auth.Update, "topic"))
 	topicList     = of(topicOf(auth.List, ""))
 	topicGroup    = of(topicOf(auth.Get, "topic"), groupOf(auth.Get, "group"))
 	topicConsumer = of(topicOf(auth.Get, "topic"), groupOf(auth.Get, "consumerGroup"))

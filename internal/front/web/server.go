@@ -111,7 +111,7 @@ func (s *Server) Run(ctx context.Context) error {
 	drain, end := context.WithTimeout(context.WithoutCancel(ctx), s.o.Drain)
 	defer end()
 	if s.http.Shutdown(drain) != nil {
-		s.http.Close() // what does not end by itself is cut
+		_ = s.http.Close() // what does not end by itself is cut
 	}
 	serving.Wait()
 	if !errors.Is(err, http.ErrServerClosed) {

@@ -5,6 +5,7 @@ package console
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"net/http/httptest"
 	"testing"
 
@@ -18,7 +19,7 @@ import (
 // one lets one user in, who may look but not delete.
 type one struct{}
 
-func (one) Login(_ context.Context, user, password string) (mq.Caller, error) {
+func (one) Login(_ context.Context, _ netip.AddrPort, user, password string) (mq.Caller, error) {
 	if user != "alice" || password != "secret" {
 		return mq.Caller{}, errors.New("no such user, or another password")
 	}
