@@ -172,7 +172,7 @@ func messageText(m *admin.FoundMessage, withBody bool) (string, error) {
 		"preparedTransactionOffset=%d, toString()=Message{topic='%s', flag=%d, properties=%s, body=%s, transactionId='null'}] BODY: %s",
 		cmp.Or(props[mq.PropUniqueKey], r.OffsetID()), m.Broker, r.QueueID, r.Size, r.QueueOffset, r.SysFlag, r.BornTime,
 		r.BornHost, r.StoreTime, r.StoreHost, r.OffsetID(), r.Pos, r.BodyCRC, r.ReconsumeTimes,
-		r.PreparedPos, r.Topic, r.Flag, attributesText(props), strings.ReplaceAll(fmt.Sprint(body), " ", ", "), shown), nil
+		r.PreparedPos, r.Topic, r.Flag, attributesText(props), strings.ReplaceAll(fmt.Sprintf("%d", body), " ", ", "), shown), nil
 }
 
 // indexKey is what a message is found under, as mqadmin prints it: the hour in

@@ -121,13 +121,13 @@ func unmapped(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
-// A Refusal is a reason to close a connection that an operator should read.
-type Refusal struct{ text string }
+// A RefusalError is a reason to close a connection that an operator should read.
+type RefusalError struct{ text string }
 
 // Error is the reason.
-func (r *Refusal) Error() string { return r.text }
+func (r *RefusalError) Error() string { return r.text }
 
-// refusef makes a Refusal.
+// refusef makes a RefusalError.
 func refusef(format string, args ...any) error {
-	return &Refusal{fmt.Sprintf(format, args...)}
+	return &RefusalError{fmt.Sprintf(format, args...)}
 }

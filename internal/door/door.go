@@ -73,7 +73,7 @@ type Guest struct {
 // Look reads the first bytes of a connection into buf, of at least MaxHeader
 // bytes, takes a PROXY header off and says whether TLS follows. The first byte,
 // and the first one behind a header, may take as long as wait; no deadline is left on nc.
-// A *Refusal is for operators to read; os.ErrDeadlineExceeded says that the
+// A *RefusalError is for operators to read; os.ErrDeadlineExceeded says that the
 // client sent nothing.
 func (d *Door) Look(nc net.Conn, buf []byte, wait time.Duration) (Guest, error) {
 	defer nc.SetReadDeadline(time.Time{})

@@ -49,7 +49,7 @@ func TestTheAddressBehindAProxyIsTheClients(t *testing.T) {
 	for _, c := range headers {
 		nc, err := piped(&Door{Proxy: true}, says(c.head+"rest"))
 		if c.source == "" {
-			var refused *Refusal
+			var refused *RefusalError
 			if !errors.As(err, &refused) {
 				t.Errorf("%s: %v", c.name, err)
 			}

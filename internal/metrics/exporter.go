@@ -291,7 +291,7 @@ func (x *exporting) consumers(ctx context.Context) map[string]attendance {
 			online[c.Group] = a
 		}
 	})
-	s := x.shelves.groups
+	s := x.groups
 	s.begin(x.now)
 	for group, a := range online {
 		if _, ok := s.add(group, nil, float64(a.number)); !ok {
@@ -314,7 +314,7 @@ func (x *exporting) consumers(ctx context.Context) map[string]attendance {
 // behind is what groups have yet to consume.
 func (x *exporting) behind(ctx context.Context, online map[string]attendance) {
 	all, _, _ := x.m.backlogs.get(ctx, x.now)
-	s := x.shelves.lags
+	s := x.lags
 	s.begin(x.now)
 	for i := range all {
 		b := &all[i]

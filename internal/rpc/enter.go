@@ -31,7 +31,7 @@ func (c *Conn) enter(d *door.Door, wait time.Duration) error {
 
 // enterError is a connection's reason to end that a door has given.
 func enterError(err error) error {
-	var refused *door.Refusal
+	var refused *door.RefusalError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errIdle

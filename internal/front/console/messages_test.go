@@ -341,7 +341,7 @@ func TestLiveTailsHaveALimit(t *testing.T) {
 	defer cancel()
 	for {
 		events, resp := r.follow(again, "/topics/orders/tail")
-		if resp.StatusCode == 200 {
+		if resp.StatusCode == http.StatusOK {
 			<-events
 			break
 		}

@@ -38,7 +38,7 @@ var _ credentials.TransportCredentials = (*entrance)(nil)
 func (e *entrance) ServerHandshake(nc net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	g, err := e.door.Look(nc, make([]byte, door.MaxHeader), handshakeTimeout)
 	if err != nil {
-		var refused *door.Refusal
+		var refused *door.RefusalError
 		if errors.As(err, &refused) {
 			e.warn(nc, err)
 		} else if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -143,7 +143,7 @@ func listUsers(s *session, req *wire.Command) (*wire.Command, error) {
 		all = append(all, userInfo(u))
 	}
 	if len(all) == 0 {
-		return ok(req, nil, nil), nil //nolint:nilerr // as RocketMQ answers for a user that is not there
+		return ok(req, nil, nil), nil
 	}
 	return ok(req, nil, wire.EncodeBody(all)), nil
 }

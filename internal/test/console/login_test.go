@@ -5,8 +5,8 @@ package console
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 
 	"github.com/chromedp/chromedp"
