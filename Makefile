@@ -36,7 +36,7 @@ generate:
 
 # Published clients against Java 5.5.0 and against us, and mixed clusters.
 compat: build
-	$(GO) test -tags compat -count=1 -timeout 35m -v ./internal/test/...
+	sh internal/test/compat.sh
 
 # kill -9 under load, at least 20 rounds.
 crash: build
