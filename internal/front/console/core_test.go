@@ -1,8 +1,14 @@
 package console
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -198,4 +204,40 @@ func FuzzParseCursor(f *testing.F) {
 			t.Errorf("%v becomes %v, %v", c, again, err)
 		}
 	})
+}
+
+// changing is an Access for alice, whose password may be another at any time.
+type changing struct{ password string }
+
+func (c *changing) Login(_ context.Context, _ netip.AddrPort, user, password string) (mq.Caller, error) {
+	if password != c.password {
+		return mq.Caller{}, errors.New("another password")
+	}
+	return mq.Caller{User: user}, nil
+}
+
+func (*changing) Allowed(context.Context, mq.Caller, string, string) error { return nil }
+
+func TestASessionEndsSoonAfterItsPassword(t *testing.T) {
+	now, users := time.Unix(1000, 0), &changing{"secret"}
+	c := &Console{o: Options{Access: users, Log: slog.New(slog.DiscardHandler)}, sessions: newSessions()}
+	c.sessions.now = func() time.Time { return now }
+	id, _ := c.sessions.begin("alice", "secret")
+	asks := func() bool {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(&http.Cookie{Name: sessionCookie, Value: id})
+		return c.proven(&request{Request: r}) != nil
+	}
+	now = now.Add(provenFor)
+	if !asks() {
+		t.Error("a session with the right password ended")
+	}
+	users.password = "another"
+	if !asks() {
+		t.Error("the password is looked at for every request")
+	}
+	now = now.Add(provenFor)
+	if asks() || asks() {
+		t.Error("a session outlives its password")
+	}
 }

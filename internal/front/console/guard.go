@@ -3,6 +3,7 @@ package console
 import (
 	"compress/gzip"
 	"crypto/subtle"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -100,7 +101,7 @@ func (c *Console) identify(rt route, r *request) error {
 	r.caller = mq.Caller{Addr: remoteAddr(r.Request)}
 	token := c.csrf
 	if c.o.Access != nil {
-		r.session = c.sessions.find(r.Request)
+		r.session = c.proven(r)
 		if r.session != nil {
 			r.caller.User, token = r.session.who.AccessKey, r.session.csrf
 		}
@@ -117,6 +118,22 @@ func (c *Console) identify(rt route, r *request) error {
 	if subtle.ConstantTimeCompare([]byte(r.Header.Get(csrfHeader)), []byte(token)) != 1 {
 		return &problem{status: http.StatusForbidden, Code: "csrf", Text: "the request does not carry the token of this session", Fix: "reload the page; a program sends the csrf of its session in the header " + csrfHeader}
 	}
+	return nil
+}
+
+// proven is the session of a request, unless its user is gone, disabled or has
+// another password by now.
+func (c *Console) proven(r *request) *session {
+	s := c.sessions.find(r.Request)
+	if s == nil || !c.sessions.doubtful(s) {
+		return s
+	}
+	_, err := c.o.Access.Login(r.Context(), r.caller.Addr, s.who.AccessKey, s.who.SecretKey)
+	if err == nil || errors.Is(err, mq.ErrBusy) || r.Context().Err() != nil {
+		return s
+	}
+	c.o.Log.Info("a session of the console ended: its user's password is another, or the user may not come in", "user", s.who.AccessKey)
+	c.sessions.end(r.Request)
 	return nil
 }
 

@@ -18,6 +18,9 @@ const (
 	// sessionIdle and sessionAge are when a session ends: not used for so long,
 	// and so old.
 	sessionIdle, sessionAge = 8 * time.Hour, 7 * 24 * time.Hour
+	// provenFor is how long a session is believed before the user's password is
+	// looked at again: one that was changed ends the sessions of the old one.
+	provenFor = 30 * time.Second
 	// maxSessions bounds the sessions; the one unused longest goes for a new one.
 	maxSessions = 1000
 )
@@ -27,6 +30,7 @@ type session struct {
 	who         rpc.Credentials // in memory only
 	csrf        string
 	began, used time.Time // used is guarded by sessions
+	proven      time.Time // when the password was right last; likewise
 
 	mu    sync.Mutex // guards what follows
 	ended bool
@@ -98,6 +102,19 @@ func (s *sessions) by(id string) *session {
 	return found
 }
 
+// doubtful reports whether a session's password has to be looked at again, and
+// leaves that to who asks first.
+func (s *sessions) doubtful(x *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if now.Sub(x.proven) < provenFor {
+		return false
+	}
+	x.proven = now
+	return true
+}
+
 // begin makes a session and returns the value of its cookie.
 func (s *sessions) begin(user, password string) (string, *session) {
 	s.mu.Lock()
@@ -113,7 +130,7 @@ func (s *sessions) begin(user, password string) (string, *session) {
 	}
 	id := rand.Text()
 	s.all[id] = &session{
-		who: rpc.Credentials{AccessKey: user, SecretKey: password}, csrf: rand.Text(), began: s.now(), used: s.now(), sites: map[*watched]*site{},
+		who: rpc.Credentials{AccessKey: user, SecretKey: password}, csrf: rand.Text(), began: s.now(), used: s.now(), proven: s.now(), sites: map[*watched]*site{},
 	}
 	return id, s.all[id]
 }

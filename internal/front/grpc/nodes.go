@@ -151,8 +151,10 @@ func (n *node) endpoints() *rmq.Endpoints {
 }
 
 // elsewhere are the places of a topic on other nodes, sorted by their brokers. A
-// node that does not answer, or does not have the topic, is none. A call that was
-// handed on is answered for this node alone.
+// node that does not have the topic is none; one that does not answer is what it
+// was when it last did, until name servers forget it, so that an order does not
+// move because of a lost answer. A call that was handed on is answered for this
+// node alone.
 func (s *Server) elsewhere(ctx context.Context, topic *rmq.Resource) []place {
 	all := s.nodes.present()
 	if len(all) == 0 || handedOn(ctx) {
@@ -165,7 +167,8 @@ func (s *Server) elsewhere(ctx context.Context, topic *rmq.Resource) []place {
 	if time.Now().Before(known.until) {
 		return known.all
 	}
-	ctx, cancel := context.WithTimeout(ctx, routeTime)
+	// The answer is for others too, so it does not hang on how long this caller waits.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), routeTime)
 	defer cancel()
 	found := make([]place, len(all))
 	var asking sync.WaitGroup
@@ -173,7 +176,10 @@ func (s *Server) elsewhere(ctx context.Context, topic *rmq.Resource) []place {
 		asking.Go(func() {
 			resp, err := n.client.QueryRoute(s.onwards(ctx), &rmq.QueryRouteRequest{Topic: topic, Endpoints: n.endpoints()})
 			if err != nil {
-				s.log.Debug("a node is in no route: it does not answer", "broker", n.Name, "address", n.Addr, "error", err)
+				s.log.Debug("a node does not answer for its routes", "broker", n.Name, "address", n.Addr, "error", err)
+				if was := slices.IndexFunc(known.all, func(p place) bool { return p.node == n }); was >= 0 {
+					found[i] = known.all[was]
+				}
 				return
 			}
 			found[i] = place{n, resp.GetMessageQueues()}
