@@ -37,6 +37,7 @@ final class Mqadmin {
         System.setOut(to);
         System.setErr(to);
         try {
+            known().clear(); // commands keep clients that they have closed
             MQAdminStartup.main0(args, hook);
         } finally {
             System.setOut(out);
@@ -63,13 +64,25 @@ final class Mqadmin {
         return interrupted < 0 ? printed.toString() : printed.substring(0, interrupted);
     }
 
+    /** Returns mqadmin's own list of its commands, which each run fills again. */
+    private static List<?> known() throws ReflectiveOperationException {
+        for (String name : new String[] {"SUB_COMMANDS", "subCommandList", "SUB_COMMAND_LIST"}) { // 5.x, 4.x
+            try {
+                Field field = MQAdminStartup.class.getDeclaredField(name);
+                field.setAccessible(true);
+                return (List<?>) field.get(null);
+            } catch (NoSuchFieldException e) {
+                // of another version
+            }
+        }
+        throw new NoSuchFieldException("the list of MQAdminStartup's commands");
+    }
+
     /** Lists all commands with their options, in the form of cmd/goddard/testdata/mqadmin-5.5.0.flags. */
     String commands() throws Exception {
         MQAdminStartup.initCommand();
-        Field field = MQAdminStartup.class.getDeclaredField("SUB_COMMANDS");
-        field.setAccessible(true);
         Map<String, String> all = new LinkedHashMap<>();
-        for (Object each : (List<?>) field.get(null)) {
+        for (Object each : known()) {
             SubCommand command = (SubCommand) each;
             StringBuilder lines = new StringBuilder();
             for (Object o : command.buildCommandlineOptions(new Options()).getOptions()) {
