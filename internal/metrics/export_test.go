@@ -52,12 +52,7 @@ func TestMetricsReachACollectorByBothProtocols(t *testing.T) {
 	c := otlp.New(t)
 	for typ, target := range map[string]string{exportGRPC: c.GRPC, exportHTTP: c.HTTP} {
 		f := newFake(3, 1)
-		x := exportingTo(t, f, Options{Label: "zone:z"})
-		x.m.o.ExporterType, x.m.o.Target, x.m.o.Header = typ, target, "x-token:secret"
-		var err error
-		if x.client, err = x.m.o.dial(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		x := exportingTo(t, f, Options{Label: "zone:z", ExporterType: typ, Target: target, Header: "x-token:secret"})
 		x.send(t.Context())
 		r := c.Take()
 		if got := strings.Join(r.Headers, ","); got != "secret" || r.Service != "orders-broker" || r.Scope != "broker-meter" || r.Zipped != (typ == exportHTTP) {

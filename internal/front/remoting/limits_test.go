@@ -50,6 +50,7 @@ func TestARequestBeyondALimitIsAnsweredUnlessItIsVital(t *testing.T) {
 
 func TestAConnectionBeyondALimitIsAnsweredAndClosed(t *testing.T) {
 	r := newRig(t)
+	r.good(wire.GetBrokerConfig, nil, "") // which opens the rig's own connection
 	r.fake.mu.Lock()
 	r.fake.full = fmt.Errorf("%w: too many connections, close some", mq.ErrBusy)
 	r.fake.mu.Unlock()
