@@ -36,7 +36,7 @@ generate:
 
 # Published clients against Java 5.5.0 and against us, and mixed clusters.
 compat: build
-	sh internal/test/compat.sh
+	sh internal/test/again.sh compat 35
 
 # kill -9 under load, at least 20 rounds.
 crash: build
@@ -52,7 +52,7 @@ deploy:
 
 # The web console, clicked through in Chromium.
 console:
-	$(GO) test -tags console -count=1 -timeout 20m -v ./internal/test/console/
+	sh internal/test/again.sh console 20
 
 # Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven.
 bench: build

@@ -495,7 +495,7 @@ func phoning(b *tab) {
 func lookingAway(b *tab) {
 	b.open("groups")
 	eval[chromedp.Void](b, `Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))`)
-	until(b.t, "all requests are answered", func() bool { return b.waiting() == 0 })
+	b.holds("all is answered", `asked.size === 0`)
 	count := func() int { b.mu.Lock(); defer b.mu.Unlock(); return len(b.requests) }
 	before := count()
 	time.Sleep(6 * time.Second) // longer than the five between two questions

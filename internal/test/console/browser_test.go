@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -31,7 +32,6 @@ type tab struct {
 	mu       sync.Mutex // guards what follows, which the browser's events change
 	problems []string
 	requests map[network.RequestID]string
-	running  map[network.RequestID]bool
 	expected []string // parts of complaints that are meant to be
 }
 
@@ -55,15 +55,35 @@ func browse(t *testing.T, s *site) *tab {
 	t.Cleanup(end)
 	ctx, end = chromedp.NewContext(ctx)
 	t.Cleanup(end)
-	b := &tab{t: t, ctx: ctx, site: s, requests: map[network.RequestID]string{}, running: map[network.RequestID]bool{}}
+	b := &tab{t: t, ctx: ctx, site: s, requests: map[network.RequestID]string{}}
 	b.must(chromedp.Do(ctx))
 	b.must(chromedp.Listen(ctx, b.hear))
 	for _, enable := range []cdp.Command[cdp.Empty, cdp.Empty]{log.Enable} {
 		_, err := chromedp.Call(ctx, enable, cdp.Empty{})
 		b.must(err)
 	}
+	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: noteQuestions})
+	b.must(err)
 	return b
 }
+
+// noteQuestions has a page note in asked what it asked the API for and has no
+// answer to yet. The browser's own events leave some requests open for ever
+// whose page went away or gave them up.
+const noteQuestions = `
+  window.asked = new Map();
+  const ask = window.fetch;
+  window.fetch = async (address, options) => {
+    const one = Symbol();
+    asked.set(one, (options?.method ?? 'GET') + ' ' + address);
+    try {
+      const answer = await ask(address, options);
+      await answer.clone().arrayBuffer();
+      return answer;
+    } finally {
+      asked.delete(one);
+    }
+  };`
 
 func (b *tab) must(err error) {
 	b.t.Helper()
@@ -94,15 +114,10 @@ func (b *tab) hear(event any) {
 	case *network.EventRequestWillBeSent:
 		b.mu.Lock()
 		b.requests[e.RequestID] = e.Request.Method + " " + strings.TrimPrefix(e.Request.URL, b.site.url)
-		b.running[e.RequestID] = true
 		b.mu.Unlock()
 		if !strings.HasPrefix(e.Request.URL, b.site.url) && !strings.HasPrefix(e.Request.URL, "data:") && !strings.HasPrefix(e.Request.URL, "about:") {
 			b.complain("asks elsewhere: " + e.Request.URL)
 		}
-	case *network.EventLoadingFinished:
-		b.ended(e.RequestID)
-	case *network.EventLoadingFailed:
-		b.ended(e.RequestID)
 	case *network.EventResponseReceived:
 		if e.Response.Status >= 400 {
 			b.mu.Lock()
@@ -111,26 +126,6 @@ func (b *tab) hear(event any) {
 			b.complain(fmt.Sprintf("answer %d: %s", e.Response.Status, what))
 		}
 	}
-}
-
-func (b *tab) ended(id network.RequestID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.running, id)
-}
-
-// waiting is how many questions to the API are without an answer; a live tail
-// never ends.
-func (b *tab) waiting() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := 0
-	for id := range b.running {
-		if what := b.requests[id]; strings.Contains(what, "/api/") && !strings.Contains(what, "/tail") {
-			n++
-		}
-	}
-	return n
 }
 
 func (b *tab) complain(text string) {
@@ -208,13 +203,15 @@ func (b *tab) open(hash string) {
 func (b *tab) settled() {
 	b.t.Helper()
 	calm := 0
-	until(b.t, "the page is drawn and all it asked is answered", func() bool {
-		const drawn = `Boolean(document.querySelector('main h1') && !document.querySelector('.wait'))`
-		if calm++; b.waiting() > 0 || !eval[bool](b, drawn) {
+	for deadline := time.Now().Add(15 * time.Second); calm < 4; time.Sleep(50 * time.Millisecond) {
+		if calm++; !eval[bool](b, `Boolean(asked.size === 0 && document.querySelector('main h1') && !document.querySelector('.wait'))`) {
 			calm = 0
 		}
-		return calm > 3
-	})
+		if time.Now().After(deadline) {
+			b.t.Fatalf("waited in vain until the page is drawn and all it asked is answered; it asked\n%s\nand says\n%s",
+				eval[string](b, `[...asked.values()].join('\n')`), eval[string](b, `document.body.innerText.slice(0, 2000)`))
+		}
+	}
 }
 
 func (b *tab) sees(text string) {
@@ -314,12 +311,9 @@ func (b *tab) speak(language string) {
 	b.reload()
 }
 
-// reload draws the page anew; what it asked before is not answered any more.
+// reload draws the page anew.
 func (b *tab) reload() {
 	b.t.Helper()
-	b.mu.Lock()
-	clear(b.running)
-	b.mu.Unlock()
 	b.must(chromedp.Do(b.ctx, chromedp.Reload()))
 	b.settled()
 }
