@@ -214,7 +214,8 @@ func goBuild(out, dir, pkg string) (string, error) {
 	return out, run(dir, "go", "build", "-o", out, pkg)
 }
 
-// once fills a directory unless it is there. It appears whole or not at all.
+// once fills a directory unless it is there. It appears whole or not at all;
+// of two runs that fill it at the same time the first has made it.
 func once(dir string, fill func(into string) error) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -227,7 +228,11 @@ func once(dir string, fill func(into string) error) error {
 	if err := fill(into); err != nil {
 		return err
 	}
-	return os.Rename(into, dir)
+	err = os.Rename(into, dir)
+	if _, made := os.Stat(dir); made == nil {
+		return nil
+	}
+	return err
 }
 
 // run reports a failing command with the end of its output.
