@@ -28,14 +28,20 @@ const (
 	exporterJar  = "ROCKETMQ_EXPORTER_JAR"
 )
 
-// apacheTool starts a jar that serves HTTP beside a cluster and returns its
-// address once it answers at path; the test is skipped without the jar.
-func apacheTool(t *testing.T, variable, path string, arguments ...string) string {
+// apacheJar is the jar that a variable names; without one the test is skipped.
+func apacheJar(t *testing.T, variable string) string {
 	t.Helper()
 	jar := os.Getenv(variable)
 	if jar == "" {
 		skip(t, "the jar, built from its own repository, is to be named in "+variable)
 	}
+	return jar
+}
+
+// apacheTool starts a jar that serves HTTP beside a cluster and returns its
+// address once it answers at path.
+func apacheTool(t *testing.T, jar, path string, arguments ...string) string {
+	t.Helper()
 	port, err := against.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +72,7 @@ func apacheTool(t *testing.T, variable, path string, arguments ...string) string
 			return at
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("%s does not answer: %v", variable, err)
+			t.Fatalf("%s does not answer: %v", jar, err)
 		}
 	}
 }
@@ -134,10 +140,11 @@ var unmeasured = map[string]bool{
 
 // The pages of RocketMQ's own dashboard get from us what they get from RocketMQ.
 func TestDashboard(t *testing.T) {
+	tool := apacheJar(t, dashboardJar)
 	shapes := map[string]map[string]bool{} // of the first server's answers
 	makers(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Cluster(t)
-		at := apacheTool(t, dashboardJar, "/ops/homePage.query", "--rocketmq.config.namesrvAddrs="+cluster.NameServer,
+		at := apacheTool(t, tool, "/ops/homePage.query", "--rocketmq.config.namesrvAddrs="+cluster.NameServer,
 			"--rocketmq.config.dataPath="+t.TempDir())
 		c, words := bystanders(t, cluster)
 		if c == nil {
@@ -275,6 +282,7 @@ func addShape(kinds map[string]bool, at string, v any) {
 // The families of metrics that RocketMQ's exporter reads off a broker are there
 // with ours, with the same labels.
 func TestExporter(t *testing.T) {
+	tool := apacheJar(t, exporterJar)
 	families := map[string]map[string]bool{} // by server
 	makers(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Cluster(t)
@@ -286,7 +294,7 @@ func TestExporter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := apacheTool(t, exporterJar, "/metrics", append(arguments,
+		at := apacheTool(t, tool, "/metrics", append(arguments,
 			"--rocketmq.config.namesrvAddr="+cluster.NameServer, fmt.Sprint("--grpc.server.port=", port))...)
 		c, _ := bystanders(t, cluster)
 		if c == nil {

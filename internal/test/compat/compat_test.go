@@ -98,10 +98,25 @@ var goScenarios = strings.Fields(`
 // restartScenarios run while the broker is killed and comes back.
 var restartScenarios = []string{"restart_under_load", "restart_with_transactions", "restart_with_pops"}
 
-// makers are the servers of this run. One that is not available is skipped.
-func makers(t *testing.T, run func(t *testing.T, m against.Maker)) {
+// makers are the servers of this run, one after the other. One that is not
+// available is skipped.
+func makers(t *testing.T, run func(t *testing.T, m against.Maker)) { eachMaker(t, false, run) }
+
+// makersTogether has all servers up beside each other: for tests that wait
+// longer than they work, and keep nothing from one to the other.
+func makersTogether(t *testing.T, run func(t *testing.T, m against.Maker)) { eachMaker(t, true, run) }
+
+func eachMaker(t *testing.T, together bool, run func(t *testing.T, m against.Maker)) {
+	each := func(name string, run func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			if together {
+				t.Parallel()
+			}
+			run(t)
+		})
+	}
 	if strings.Contains(*servers, "rocketmq") {
-		t.Run("rocketmq-"+against.OriginalVersion, func(t *testing.T) {
+		each("rocketmq-"+against.OriginalVersion, func(t *testing.T) {
 			if kit.OriginalMissing != "" {
 				skip(t, kit.OriginalMissing)
 			}
@@ -109,7 +124,7 @@ func makers(t *testing.T, run func(t *testing.T, m against.Maker)) {
 		})
 	}
 	if strings.Contains(*servers, "goddard") {
-		t.Run("goddard", func(t *testing.T) { run(t, against.Goddard(t, kit)) })
+		each("goddard", func(t *testing.T) { run(t, against.Goddard(t, kit)) })
 	}
 }
 

@@ -4,6 +4,7 @@ package compat
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,13 +18,13 @@ func TestDeadLetters(t *testing.T) {
 		skip(t, kit.GoddardMissing)
 	}
 	const scenario = "dead_letters_redriven"
-	makers(t, func(t *testing.T, m against.Maker) {
+	makersTogether(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Cluster(t)
-		for _, c := range allClients(t, cluster.NameServer) {
-			if !strings.HasPrefix(c.name, "java") {
-				continue
-			}
+		all := slices.DeleteFunc(allClients(t, cluster.NameServer), func(c *client) bool { return !strings.HasPrefix(c.name, "java") })
+		for _, c := range all {
 			c.run(t, scenario)
+		}
+		for _, c := range all {
 			if c.asked(scenario, "redrive") {
 				group := "g_j" + strings.ReplaceAll(strings.TrimPrefix(c.name, "java-"), ".", "") + "_" + scenario
 				redrive(t, cluster.NameServer, group)

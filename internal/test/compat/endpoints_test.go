@@ -76,7 +76,7 @@ var endpointScenarios = map[string][]string{
 // The clients of the gRPC protocol do what they do with RocketMQ's proxy; the
 // Java ones also see what remoting clients send, and the other way round.
 func TestEndpoints(t *testing.T) {
-	makers(t, func(t *testing.T, m against.Maker) {
+	makersTogether(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Endpoints(t)
 		var all []*client
 		for _, name := range against.GRPCClients() {
