@@ -312,11 +312,11 @@ func (s *site) listTopics(ctx context.Context, old, next *lists, brokers []admin
 }
 
 func (s *site) listGroups(ctx context.Context, old, next *lists) {
-	got := make([][]mq.Group, len(next.masters))
+	got := make([]groupList, len(next.masters))
 	failed := 0
 	for i, b := range next.masters {
 		var err error
-		if got[i], err = s.admin.GroupsOf(ctx, b.Addr); err != nil {
+		if got[i].groups, got[i].forbidden, err = s.admin.GroupsOf(ctx, b.Addr); err != nil {
 			next.problem(b, "groups", err)
 			failed++
 		}
