@@ -25,7 +25,7 @@ export default {
   'series.in_tps': '流入', 'series.out_tps': '流出', 'series.lag': '堆积', 'series.lag_seconds': '堆积时长', 'series.disk_used': '已用', 'series.connections': '连接', 'series.memory_bytes': '内存', 'series.in_bytes_tps': '流入', 'series.clients': '客户端', 'series.topics': '主题', 'series.groups': '消费组',
 
   'overview.rates': '消息流入与流出', 'overview.lag': '堆积消息数', 'overview.disk': '磁盘使用率', 'overview.connections': '连接数', 'overview.up': '正常', 'overview.fullest': '使用率最高的 Broker', 'overview.topics': '应用主题',
-  'overview.consumers': '{n} 个消费者', 'overview.producers': '{n} 个生产者', 'overview.deadgroups': '个消费组有死信', 'overview.namesrvs': 'NameServer', 'overview.behind': '堆积最多', 'all.groups': '全部消费组',
+  'overview.consumers': '{n} 个消费者', 'overview.producers': '{n} 个生产者', 'overview.deadgroups': '个消费组有待处理的死信', 'overview.namesrvs': 'NameServer', 'overview.behind': '堆积最多', 'all.groups': '全部消费组',
   'overview.caughtup': '所有消费组都没有堆积', 'overview.nobrokers': '没有已注册的 Broker', 'overview.nobrokers.fix': '用这个 NameServer 启动一个：goddard broker --namesrv HOST:9876。', 'overview.today': '今日', 'overview.log': '日志', 'overview.oldest': '最早的消息', 'overview.started': '启动时间',
   'attention': '需要关注', 'attention.down': 'Broker {name} 没有响应：{error}', 'attention.namesrv': 'NameServer {name} 没有响应：{error}', 'attention.disk': '{name} 的磁盘已使用 {share}；保留时间和清理可在配置中调整', 'attention.offline': '{group} 有 {n} 条消息无人消费',
   'broker.status': 'Broker 运行状态', 'broker.search': '搜索', 'broker.memory': '内存', 'broker.stopwrites': '停止写入', 'broker.allowwrites': '允许写入', 'broker.stopwrites.text': 'NameServer 将告知生产者 {name} 不再接收消息，消费者可以继续读取。适合在维护之前使用。',
@@ -37,7 +37,7 @@ export default {
   'topic.order': '跨 Broker 保持顺序', 'topic.order.hint': '客户端得到固定的队列列表。', 'topic.delete': '删除主题', 'topic.delete.text': '其中的 {n} 条消息以及 {groups} 个消费组的位点都将被删除，且无法恢复。',
   'topic.tab.summary': '概要', 'topic.tab.queues': '队列', 'topic.tab.groups': '消费者', 'topic.tab.producers': '生产者', 'topic.tab.route': '路由', 'topic.tab.config': '配置', 'topic.tab.tail': '实时消息',
   'topic.messages': '消息数', 'topic.messages.text': '仍在存储中', 'topic.last': '最近一条消息', 'topic.placed': '位于 {n} 个 Broker', 'topic.bytes': '流入字节数',
-  'topic.noqueues': '没有队列', 'topic.noqueues.fix': '修改主题以添加队列。', 'topic.nogroups': '没有消费组消费这个主题', 'topic.nogroups.text': '消费组订阅或有位点之后会出现在这里。', 'topic.noproducers': '没有生产者在线', 'topic.noproducers.text': '生产者发送第一条消息后会出现；gRPC 生产者在连接期间一直显示。',
+  'topic.since': '自 {at} 起的消息', 'topic.noqueues': '没有队列', 'topic.noqueues.fix': '修改主题以添加队列。', 'topic.nogroups': '没有消费组消费这个主题', 'topic.nogroups.text': '消费组订阅或有位点之后会出现在这里。', 'topic.noproducers': '没有生产者在线', 'topic.noproducers.text': '生产者发送第一条消息后会出现；gRPC 生产者在连接期间一直显示。',
   'send.title': '发送到 {topic}', 'send.action': '发送消息', 'send.do': '发送', 'send.sent': '已发送 {n} 条，第一条是 {id}', 'send.group': '消息组', 'send.group.hint': '同一消息组的消息按顺序投递。', 'send.delay': '延时（秒）', 'send.delay.hint': '留空则立即投递。', 'send.priority': '优先级', 'send.count': '条数',
   'tail.live': '实时', 'tail.connecting': '连接中', 'tail.paused': '已暂停', 'tail.pause': '暂停', 'tail.resume': '继续', 'tail.clear': '清空', 'tail.ended': '实时消息已结束。', 'tail.ended.fix': '半小时后会结束，同时打开过多时也会结束。请重试。', 'tail.skipped': '有 {n} 条消息到得太快，没有显示。',
   'tail.none': '还没有消息到达', 'tail.none.text': '消息存储后会立即出现在这里。可以发送一条试试。',
