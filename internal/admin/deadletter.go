@@ -86,18 +86,30 @@ func (c *Cluster) DeadLetterGroups(ctx context.Context) ([]DeadLetterGroup, erro
 		if !dead {
 			continue
 		}
-		queues, err := c.deadQueues(ctx, group)
+		of, err := c.DeadLettersOf(ctx, group)
 		if err != nil {
 			return nil, err
 		}
-		for _, q := range queues {
-			g, err := c.deadLetterGroup(ctx, q)
-			if err != nil {
-				return nil, err
-			}
-			if g.Count > 0 {
-				all = append(all, g)
-			}
+		all = append(all, of...)
+	}
+	return all, nil
+}
+
+// DeadLettersOf says how many dead letters a group has, by broker; those that
+// have none are left out.
+func (c *Cluster) DeadLettersOf(ctx context.Context, group string) ([]DeadLetterGroup, error) {
+	queues, err := c.deadQueues(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	var all []DeadLetterGroup
+	for _, q := range queues {
+		g, err := c.deadLetterGroup(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		if g.Count > 0 {
+			all = append(all, g)
 		}
 	}
 	return all, nil

@@ -80,7 +80,7 @@ func (c *Cluster) addTopics(ctx context.Context, m *Metadata, b Broker, special 
 }
 
 func (c *Cluster) addGroups(ctx context.Context, m *Metadata, b Broker) error {
-	groups, err := c.groupsOf(ctx, b.Addr)
+	groups, _, err := c.GroupsOf(ctx, b.Addr)
 	if err != nil {
 		return err
 	}

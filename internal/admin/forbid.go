@@ -34,7 +34,7 @@ func (c *Cluster) ForbidTopic(ctx context.Context, to Target, group, topic strin
 func (c *Cluster) known(ctx context.Context, brokers []Broker, group, topic string) error {
 	hasGroup, hasTopic := mq.IsLight(group), false
 	for _, b := range brokers {
-		groups, err := c.groupsOf(ctx, b.Addr)
+		groups, _, err := c.GroupsOf(ctx, b.Addr)
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func (c *Cluster) Groups(ctx context.Context, of Target) ([]string, error) {
 	}
 	names := map[string]bool{}
 	for _, b := range brokers {
-		groups, err := c.groupsOf(ctx, b.Addr)
+		groups, _, err := c.GroupsOf(ctx, b.Addr)
 		if err != nil {
 			return nil, err
 		}
@@ -35,26 +35,36 @@ func (c *Cluster) Groups(ctx context.Context, of Target) ([]string, error) {
 // answer with all of them.
 const groupPage = 2000
 
-// groupsOf are the consumer groups of one broker.
-func (c *Cluster) groupsOf(ctx context.Context, addr string) ([]mq.Group, error) {
-	var all []mq.Group
+// GroupsOf are the configurations of all consumer groups of one broker, and the
+// topics, sorted, that each of them may not read.
+func (c *Cluster) GroupsOf(ctx context.Context, addr string) (all []mq.Group, forbidden map[string][]string, err error) {
+	forbidden = map[string][]string{}
 	for {
 		resp, err := c.call(ctx, addr, wire.NewRequest(wire.GetAllSubscriptionGroupConfig,
 			&wire.GetAllSubscriptionGroupConfigRequest{GroupSeq: int32(len(all)), MaxGroupNum: groupPage}))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		var table struct {
-			Groups map[string]mq.Group `json:"subscriptionGroupTable"`
+			Groups    map[string]mq.Group         `json:"subscriptionGroupTable"`
+			Forbidden map[string]map[string]int32 `json:"forbiddenTable"`
 		}
 		if err := wire.DecodeBody(resp.Body, &table); err != nil {
-			return nil, fmt.Errorf("%s: the list of groups cannot be read: %w", addr, err)
+			return nil, nil, fmt.Errorf("%s: the list of groups cannot be read: %w", addr, err)
+		}
+		for group, topics := range table.Forbidden {
+			delete(forbidden, group) // a broker without pages says all each time
+			for _, topic := range slices.Sorted(maps.Keys(topics)) {
+				if topics[topic]&mq.PermRead != 0 {
+					forbidden[group] = append(forbidden[group], topic)
+				}
+			}
 		}
 		var h wire.GetAllSubscriptionGroupConfigResponse
 		paged := h.DecodeFields(resp.Fields) == nil
 		all = slices.AppendSeq(all, maps.Values(table.Groups))
 		if !paged || len(table.Groups) == 0 || len(all) >= int(h.TotalGroupNum) {
-			return all, nil
+			return all, forbidden, nil
 		}
 	}
 }

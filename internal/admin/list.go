@@ -82,8 +82,3 @@ func versionText(v mq.DataVersion) string {
 	}
 	return string(text)
 }
-
-// GroupsOf are the configurations of all consumer groups of one broker.
-func (c *Cluster) GroupsOf(ctx context.Context, addr string) ([]mq.Group, error) {
-	return c.groupsOf(ctx, addr)
-}

@@ -133,48 +133,58 @@ type Track struct {
 	State string `json:"state"` // CONSUMED, CONSUMED_BUT_FILTERED, NOT_CONSUME_YET, NOT_ONLINE, CONSUME_BROADCASTING, PULL
 }
 
+// Readers are the groups, by name, that read a message's topic on its broker.
+func (c *Cluster) Readers(ctx context.Context, m FoundMessage) ([]string, error) {
+	var groups wire.GroupList
+	h := &wire.QueryTopicConsumeByWhoRequest{Topic: string(m.Record.Topic)}
+	err := c.ask(ctx, m.Addr, wire.NewRequest(wire.QueryTopicConsumeByWho, h), &groups)
+	slices.Sort(groups.Groups)
+	return groups.Groups, err
+}
+
 // Tracks says of each group that reads a message's topic whether it has
 // consumed the message.
 func (c *Cluster) Tracks(ctx context.Context, m FoundMessage) ([]Track, error) {
-	topic := string(m.Record.Topic)
-	var groups wire.GroupList
-	if err := c.ask(ctx, m.Addr, wire.NewRequest(wire.QueryTopicConsumeByWho, &wire.QueryTopicConsumeByWhoRequest{Topic: topic}), &groups); err != nil {
+	groups, err := c.Readers(ctx, m)
+	if err != nil {
 		return nil, err
 	}
-	slices.Sort(groups.Groups)
 	tracks := []Track{}
-	for _, group := range groups.Groups {
-		state, err := c.track(ctx, m, group)
+	for _, group := range groups {
+		members, err := c.Consumers(ctx, Target{Addr: m.Addr}, group)
+		if err != nil && !errors.Is(err, mq.ErrNotOnline) {
+			return nil, err
+		}
+		t, err := c.Track(ctx, m, group, members)
 		if err != nil {
 			return nil, err
 		}
-		tracks = append(tracks, Track{group, state})
+		tracks = append(tracks, t)
 	}
 	return tracks, nil
 }
 
-func (c *Cluster) track(ctx context.Context, m FoundMessage, group string) (string, error) {
-	members, err := c.Consumers(ctx, Target{Addr: m.Addr}, group)
+// Track says whether a group has consumed a message; members are who is in the
+// group, nil if nobody is.
+func (c *Cluster) Track(ctx context.Context, m FoundMessage, group string, members *Consumers) (Track, error) {
 	switch {
-	case errors.Is(err, mq.ErrNotOnline):
-		return "NOT_ONLINE", nil
-	case err != nil:
-		return "", err
+	case members == nil || len(members.Clients) == 0:
+		return Track{group, "NOT_ONLINE"}, nil
 	case members.Type == "CONSUME_ACTIVELY":
-		return "PULL", nil
+		return Track{group, "PULL"}, nil
 	case members.Model == "BROADCASTING":
-		return "CONSUME_BROADCASTING", nil
+		return Track{group, "CONSUME_BROADCASTING"}, nil
 	}
 	progress, _, err := c.GroupProgress(ctx, Target{Addr: m.Addr}, group, string(m.Record.Topic))
 	if err != nil {
-		return "", err
+		return Track{group, "UNKNOWN"}, err
 	}
 	for _, p := range progress {
 		if p.Queue == m.Record.QueueID && p.Committed > int64(m.Record.QueueOffset) {
-			return passed(m, members), nil
+			return Track{group, passed(m, members)}, nil
 		}
 	}
-	return "NOT_CONSUME_YET", nil
+	return Track{group, "NOT_CONSUME_YET"}, nil
 }
 
 // passed tells a message that was consumed from one that the group does not

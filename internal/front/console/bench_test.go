@@ -1,11 +1,13 @@
 package console_test
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"testing"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -44,10 +46,34 @@ func (r *rig) fill(topics, groups int) {
 	}
 }
 
+// join has clients be members of groups, of which 500 each read one topic,
+// until the test ends.
+func (r *rig) join(clients, groups int) {
+	r.t.Helper()
+	for i := range clients {
+		var beat wire.HeartbeatData
+		beat.ClientID = fmt.Sprintf("10.1.0.%d@%d", i, 1000+i)
+		for j := range groups {
+			beat.Consumers = append(beat.Consumers, wire.ConsumerData{
+				GroupName: fmt.Sprintf("group-%05d", j), ConsumeType: "CONSUME_PASSIVELY", MessageModel: "CLUSTERING", ConsumeFromWhere: "CONSUME_FROM_LAST_OFFSET",
+				Subscriptions: []wire.SubscriptionData{{Topic: fmt.Sprintf("orders-%06d", j/500), SubString: "*", ExpressionType: "TAG", SubVersion: 1}},
+			})
+		}
+		cmd := wire.NewRequest(wire.HeartBeat, nil)
+		cmd.Body = wire.EncodeBody(beat)
+		client := rpc.NewClient(rpc.ClientOptions{})
+		r.t.Cleanup(client.Close)
+		if resp, err := client.Call(context.Background(), r.broker, cmd); err != nil || resp.Code != wire.CodeSuccess {
+			r.t.Fatalf("%v %v", resp, err)
+		}
+	}
+}
+
 // The time of each page of the console on a cluster of 100,000 topics and 3,000
-// groups: go test -run '^$' -bench Pages -benchtime 20x ./internal/front/console
+// groups with 20 members each, 500 of which read one topic: go test -run '^$' -bench Pages -benchtime 20x ./internal/front/console
 func BenchmarkPages(b *testing.B) {
 	r := started(b, nil)
+	r.patience = 3 * time.Minute
 	begun := time.Now()
 	r.fill(100_000, 3_000)
 	b.Logf("filled in %v", time.Since(begun))
@@ -56,6 +82,9 @@ func BenchmarkPages(b *testing.B) {
 	b.Logf("the first list was there after %v", time.Since(begun))
 	r.until("/groups?sort=-lag", func(o object) bool { return o["total"] == 3000.0 && items(o)[0]["lag"] == 100.0 })
 	b.Logf("the groups that lag were known after %v", time.Since(begun))
+	r.join(20, 3_000)
+	r.until("/consumers", func(o object) bool { return o["total"] == 60_000.0 })
+	b.Logf("the members of all groups were known after %v", time.Since(begun))
 	addr := url.PathEscape(r.broker)
 	id := items(r.get("/topics/orders-000000/messages?limit=1"))[0]["id"].(string)
 	for _, x := range []struct{ name, path string }{
@@ -80,6 +109,8 @@ func BenchmarkPages(b *testing.B) {
 		{"transactions", "/transactions"},
 		{"producers", "/producers"},
 		{"consumers", "/consumers"},
+		{"consumers, searched", "/consumers?q=0.7"},
+		{"consumers, by address", "/consumers?sort=-addr"},
 		{"settings", "/brokers/" + addr + "/settings"},
 		{"history", "/history?of=cluster&range=72h"},
 	} {

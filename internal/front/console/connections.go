@@ -2,11 +2,8 @@ package console
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
-
-	"github.com/goddardmq/goddard/internal/wire"
 )
 
 func connectionRoutes() []route {
@@ -29,30 +26,34 @@ type producerRow struct {
 // maxProducers bounds the producers that are kept of a site.
 const maxProducers = 100_000
 
-// listProducers asks every master who is connected. Brokers that are too old to
-// say so are left out.
-func (s *site) listProducers(ctx context.Context, next *lists) {
-	for _, b := range next.masters {
-		clients, err := s.admin.AllProducers(ctx, b.Addr)
-		if code, refused := refusalOf(err); refused && code == wire.CodeRequestCodeNotSupported {
-			continue
-		}
-		if err != nil {
-			next.problem(b, "producers", err)
-			continue
-		}
-		for _, c := range cut(clients, 0, maxProducers-len(next.producers)) {
-			next.producers = append(next.producers, producerRow{c.Group, c.ID, c.Addr, c.Language, c.Version, b.Name})
-		}
-	}
-	slices.SortFunc(next.producers, func(a, b producerRow) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Broker, b.Broker))
-	})
-}
-
 // matches reports whether a text in lower case is part of a field, in any case.
 func matches(q string, fields ...string) bool {
 	return q == "" || slices.ContainsFunc(fields, func(f string) bool { return strings.Contains(strings.ToLower(f), q) })
+}
+
+// A column is a field that a list of connections may be ordered by.
+type column[T any] func(*T) string
+
+var producerColumns = map[string]column[producerRow]{
+	"group": func(p *producerRow) string { return p.Group }, "id": func(p *producerRow) string { return p.ID }, "addr": func(p *producerRow) string { return p.Addr },
+}
+
+var consumerColumns = map[string]column[consumerRow]{
+	"group": func(c *consumerRow) string { return c.Group }, "id": func(c *consumerRow) string { return c.ID }, "addr": func(c *consumerRow) string { return c.Addr },
+}
+
+// pageOf is a page of rows that come in the order of their groups.
+func pageOf[T any](rows []*T, sel selection, by map[string]column[T]) []*T {
+	field, group := by[sel.sort], by["group"]
+	switch {
+	case sel.sort != "group":
+		slices.SortFunc(rows, func(a, b *T) int {
+			return cmp.Or(sel.turn(cmp.Compare(field(a), field(b))), cmp.Compare(group(a), group(b)))
+		})
+	case sel.descending:
+		slices.Reverse(rows)
+	}
+	return cut(rows, sel.offset, sel.limit)
 }
 
 func listProducers(r *request) (any, error) {
@@ -65,26 +66,18 @@ func listProducers(r *request) (any, error) {
 		return nil, err
 	}
 	l := r.current(s)
-	chosen := []producerRow{}
+	chosen := []*producerRow{}
 	if l == nil {
 		return l.page(sel, chosen, 0, false), nil
 	}
 	group := r.text("group")
-	for _, p := range l.producers {
+	for i := range l.producers {
+		p := &l.producers[i]
 		if (group == "" || p.Group == group) && matches(sel.q, p.Group, p.ID, p.Addr) {
 			chosen = append(chosen, p)
 		}
 	}
-	sortRows(chosen, sel, map[string]func(producerRow) string{
-		"group": func(p producerRow) string { return p.Group }, "id": func(p producerRow) string { return p.ID }, "addr": func(p producerRow) string { return p.Addr },
-	})
-	return l.page(sel, cut(chosen, sel.offset, sel.limit), len(chosen), true), nil
-}
-
-// sortRows orders rows by a field, those that are alike as they were.
-func sortRows[T any](rows []T, sel selection, by map[string]func(T) string) {
-	field := by[sel.sort]
-	slices.SortStableFunc(rows, func(a, b T) int { return sel.turn(cmp.Compare(field(a), field(b))) })
+	return l.page(sel, pageOf(chosen, sel, producerColumns), len(chosen), true), nil
 }
 
 // A consumerRow is a connected consumer.
@@ -98,6 +91,16 @@ type consumerRow struct {
 	Model    string `json:"model"`
 }
 
+// consumers are a group's members, by id.
+func (g *groupState) consumers(group string) []consumerRow {
+	all := make([]consumerRow, len(g.clients))
+	for i, c := range g.clients {
+		all[i] = consumerRow{group, c.ID, c.Addr, c.Language, c.Version, g.typ, g.model}
+	}
+	slices.SortFunc(all, func(a, b consumerRow) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
 func listConsumers(r *request) (any, error) {
 	s, err := r.site()
 	if err != nil {
@@ -108,7 +111,7 @@ func listConsumers(r *request) (any, error) {
 		return nil, err
 	}
 	l := r.current(s)
-	chosen := []consumerRow{}
+	chosen := []*consumerRow{}
 	if l == nil {
 		return l.page(sel, chosen, 0, false), nil
 	}
@@ -116,19 +119,18 @@ func listConsumers(r *request) (any, error) {
 	if group != "" {
 		s.await(r.Context(), []string{group})
 	}
-	s.states.each(func(name string, g *groupState) {
-		if group != "" && group != name {
-			return
+	known := map[string]*groupState{}
+	s.states.each(func(name string, g *groupState) { known[name] = g })
+	for _, row := range l.groups {
+		g := known[row.name]
+		if g == nil || group != "" && group != row.name {
+			continue
 		}
-		for _, c := range g.clients {
-			if matches(sel.q, name, c.ID, c.Addr) {
-				chosen = append(chosen, consumerRow{name, c.ID, c.Addr, c.Language, c.Version, g.typ, g.model})
+		for i := range g.members {
+			if c := &g.members[i]; matches(sel.q, row.name, c.ID, c.Addr) {
+				chosen = append(chosen, c)
 			}
 		}
-	})
-	slices.SortFunc(chosen, func(a, b consumerRow) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.ID, b.ID)) })
-	sortRows(chosen, sel, map[string]func(consumerRow) string{
-		"group": func(c consumerRow) string { return c.Group }, "id": func(c consumerRow) string { return c.ID }, "addr": func(c consumerRow) string { return c.Addr },
-	})
-	return l.page(sel, cut(chosen, sel.offset, sel.limit), len(chosen), true), nil
+	}
+	return l.page(sel, pageOf(chosen, sel, consumerColumns), len(chosen), true), nil
 }

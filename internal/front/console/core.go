@@ -232,6 +232,24 @@ type groupRow struct {
 	name, lower, kind string
 	brokers           []string
 	enabled           bool
+	forbidden         []forbiddance
+}
+
+// A forbiddance is a topic that a group may not read, and on which brokers.
+type forbiddance struct {
+	Topic   string   `json:"topic"`
+	Brokers []string `json:"brokers"`
+}
+
+// forbid notes what a broker forbids.
+func (g *groupRow) forbid(broker string, topics []string) {
+	for _, topic := range topics {
+		at, found := slices.BinarySearchFunc(g.forbidden, topic, func(f forbiddance, topic string) int { return cmp.Compare(f.Topic, topic) })
+		if !found {
+			g.forbidden = slices.Insert(g.forbidden, at, forbiddance{Topic: topic})
+		}
+		g.forbidden[at].Brokers = append(g.forbidden[at].Brokers, broker)
+	}
 }
 
 // groupTable is all groups of a site, by name. It is never changed.
@@ -248,11 +266,18 @@ func (t groupTable) search(name string) (int, bool) {
 	return slices.BinarySearchFunc(t, name, func(r *groupRow, name string) int { return cmp.Compare(r.name, name) })
 }
 
+// A groupList is what one broker says of groups, and which topics each of them
+// may not read.
+type groupList struct {
+	groups    []mq.Group
+	forbidden map[string][]string
+}
+
 // newGroupTable puts together what brokers, in order, say.
-func newGroupTable(of []admin.Broker, groups [][]mq.Group) groupTable {
+func newGroupTable(of []admin.Broker, lists []groupList) groupTable {
 	rows := map[string]*groupRow{}
 	for i, b := range of {
-		for _, g := range groups[i] {
+		for _, g := range lists[i].groups {
 			row := rows[g.Name]
 			if row == nil {
 				row = &groupRow{name: g.Name, lower: strings.ToLower(g.Name), kind: kindUser, enabled: true}
@@ -261,7 +286,9 @@ func newGroupTable(of []admin.Broker, groups [][]mq.Group) groupTable {
 				}
 				rows[g.Name] = row
 			}
-			row.brokers, row.enabled = append(row.brokers, cmp.Or(b.Name, b.Addr)), row.enabled && g.ConsumeEnable
+			name := cmp.Or(b.Name, b.Addr)
+			row.brokers, row.enabled = append(row.brokers, name), row.enabled && g.ConsumeEnable
+			row.forbid(name, lists[i].forbidden[g.Name])
 		}
 	}
 	all := make(groupTable, 0, len(rows))

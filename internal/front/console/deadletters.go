@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/admin"
@@ -24,95 +23,8 @@ func deadLetterRoutes() []route {
 	}
 }
 
-// deadFor is how long the counts of dead letters are shown, for to count them
-// brokers are asked about every group that has some.
-const deadFor = 10 * time.Second
-
 // maxExport bounds the dead letters of one download.
 const maxExport, usualExport = 100_000, 10_000
-
-// A deadGroupView is how many dead letters a group has on a broker.
-type deadGroupView struct {
-	Group  string `json:"group"`
-	Broker string `json:"broker"`
-	Count  int64  `json:"count"`
-	Sent   int64  `json:"sent"`
-	Purged int64  `json:"purged"`
-	First  string `json:"first,omitempty"`
-	Last   string `json:"last,omitempty"`
-}
-
-// deadCounts are the last counts of a site.
-type deadCounts struct {
-	mu      sync.Mutex // guards what follows
-	at      time.Time
-	groups  []admin.DeadLetterGroup
-	problem error
-	asking  chan struct{} // closed when they are counted; nil if nobody counts
-}
-
-// current are the counts, as old as deadFor at most if that takes a moment only.
-func (d *deadCounts) current(ctx context.Context, c *Console, s *site, refresh bool) (groups []admin.DeadLetterGroup, at time.Time, err error) {
-	d.mu.Lock()
-	if d.asking == nil && (refresh || time.Since(d.at) > deadFor) {
-		asking := make(chan struct{})
-		if c.start(func(ctx context.Context) {
-			defer close(asking)
-			ctx, cancel := context.WithTimeout(ctx, refreshTime)
-			defer cancel()
-			groups, err := s.eyes.Load().admin.DeadLetterGroups(ctx)
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.asking, d.at, d.problem = nil, time.Now(), err
-			if err == nil {
-				d.groups = groups
-			}
-		}) {
-			d.asking = asking
-		}
-	}
-	asking, bound := d.asking, firstTime
-	if refresh {
-		bound = changeTime
-	}
-	d.mu.Unlock()
-	if asking != nil {
-		select {
-		case <-asking:
-		case <-time.After(bound):
-		case <-ctx.Done():
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.groups, d.at, d.problem
-}
-
-func listDeadLetterGroups(r *request) (any, error) {
-	s, err := r.site()
-	if err != nil {
-		return nil, err
-	}
-	groups, at, err := s.dead.current(r.Context(), r.c, s, r.flag("refresh"))
-	v := struct {
-		items
-		AgeMs    int64    `json:"age_ms"`
-		Loading  bool     `json:"loading"`
-		Problems []string `json:"problems"`
-	}{Problems: []string{}, Loading: at.IsZero()}
-	if err != nil {
-		v.Problems = append(v.Problems, err.Error())
-	}
-	if !at.IsZero() {
-		v.AgeMs = time.Since(at).Milliseconds()
-	}
-	all := []deadGroupView{}
-	for _, g := range groups {
-		all = append(all, deadGroupView{g.Group, g.Broker, g.Count, g.Sent, g.Purged, stamp(g.First), stamp(g.Last)})
-	}
-	v.Items = all
-	return v, nil
-}
 
 // A letterFilter chooses dead letters.
 type letterFilter struct {

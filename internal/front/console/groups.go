@@ -113,6 +113,9 @@ type groupChange struct {
 	RetryQueues           *int32             `json:"retry_queues"`
 	ConsumeTimeoutMinutes *int32             `json:"consume_timeout_minutes"`
 	RetryPolicy           *mq.RetryPolicy    `json:"retry_policy"`
+	BrokerID              *int64             `json:"broker_id"`
+	SlowBrokerID          *int64             `json:"slow_broker_id"`
+	NotifyMembers         *bool              `json:"notify_members"`
 	Attributes            map[string]*string `json:"attributes"`
 }
 
@@ -121,7 +124,7 @@ func (c *groupChange) apply(g *mq.Group) error {
 	for _, x := range []struct {
 		from *bool
 		to   *bool
-	}{{c.Enabled, &g.ConsumeEnable}, {c.Broadcast, &g.ConsumeBroadcast}, {c.Ordered, &g.ConsumeOrderly}, {c.FromMin, &g.ConsumeFromMin}} {
+	}{{c.Enabled, &g.ConsumeEnable}, {c.Broadcast, &g.ConsumeBroadcast}, {c.Ordered, &g.ConsumeOrderly}, {c.FromMin, &g.ConsumeFromMin}, {c.NotifyMembers, &g.NotifyConsumerIDsChange}} {
 		if x.from != nil {
 			*x.to = *x.from
 		}
@@ -142,6 +145,22 @@ func (c *groupChange) apply(g *mq.Group) error {
 			return badRequest("%s = %d; want %d to %d", x.name, *x.from, x.least, x.most)
 		}
 		*x.to = *x.from
+	}
+	for _, x := range []struct {
+		name string
+		from *int64
+		to   *int64
+	}{{"broker_id", c.BrokerID, &g.BrokerID}, {"slow_broker_id", c.SlowBrokerID, &g.WhichBrokerWhenSlow}} {
+		if x.from == nil {
+			continue
+		}
+		if *x.from < 0 {
+			return badRequest("%s = %d; want 0 for the master, or the number of a slave", x.name, *x.from)
+		}
+		*x.to = *x.from
+	}
+	if err := checkPolicy(c.RetryPolicy); err != nil {
+		return err
 	}
 	if c.RetryPolicy != nil {
 		g.RetryPolicy = c.RetryPolicy
@@ -247,6 +266,9 @@ type groupConfig struct {
 	RetryQueues           int32             `json:"retry_queues"`
 	ConsumeTimeoutMinutes int32             `json:"consume_timeout_minutes"`
 	RetryPolicy           *mq.RetryPolicy   `json:"retry_policy"`
+	BrokerID              int64             `json:"broker_id"`
+	SlowBrokerID          int64             `json:"slow_broker_id"`
+	NotifyMembers         bool              `json:"notify_members"`
 	Attributes            map[string]string `json:"attributes"`
 }
 
@@ -277,20 +299,27 @@ func getGroup(r *request) (any, error) {
 		LagSeconds *float64      `json:"lag_seconds,omitempty"`
 		TPS        float64       `json:"tps"`
 		Topics     []string      `json:"topics"`
+		Forbidden  []forbiddance `json:"forbidden"`
 		Problem    string        `json:"problem,omitempty"`
-	}{Group: name, Placed: []placedGroup{}, Online: len(g.clients) > 0, TPS: g.tps, Topics: []string{}, Problem: g.problem}
+	}{Group: name, Forbidden: []forbiddance{}, Placed: []placedGroup{}, Online: len(g.clients) > 0, TPS: g.tps, Topics: []string{}, Problem: g.problem}
 	v.Lag, v.LagSeconds = g.shown()
 	for topic := range g.topics {
 		v.Topics = append(v.Topics, topic)
 	}
 	slices.Sort(v.Topics)
+	if l := s.lists.Load(); l != nil {
+		if row := l.groups.find(name); row != nil {
+			v.Forbidden = append(v.Forbidden, row.forbidden...)
+		}
+	}
 	for _, p := range found {
 		c := p.Config
 		if c.Attributes == nil {
 			c.Attributes = map[string]string{}
 		}
 		v.Placed = append(v.Placed, placedGroup{p.Broker, groupConfig{
-			c.ConsumeEnable, c.ConsumeBroadcast, c.ConsumeOrderly, c.ConsumeFromMin, c.RetryMax, c.RetryQueues, c.ConsumeTimeoutMinutes, c.RetryPolicy, c.Attributes,
+			c.ConsumeEnable, c.ConsumeBroadcast, c.ConsumeOrderly, c.ConsumeFromMin, c.RetryMax, c.RetryQueues, c.ConsumeTimeoutMinutes, c.RetryPolicy,
+			c.BrokerID, c.WhichBrokerWhenSlow, c.NotifyConsumerIDsChange, c.Attributes,
 		}})
 	}
 	return v, nil
@@ -313,6 +342,7 @@ func forbidTopic(r *request) (any, error) {
 		return nil, badRequest("topic or forbidden is missing; name the topic and send true or false")
 	}
 	brokers, err := s.admin.ForbidTopic(r.Context(), admin.Target{Cluster: in.Cluster}, r.PathValue("group"), in.Topic, *in.Forbidden)
+	s.groupsChanged(r.Context())
 	return map[string]any{"brokers": brokerNames(brokers)}, err
 }
 

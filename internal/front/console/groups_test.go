@@ -66,6 +66,67 @@ func TestAGroupIsCreatedChangedAndDeleted(t *testing.T) {
 	}
 }
 
+func TestARetryPolicyAndTheOtherFlagsOfAGroupAreChanged(t *testing.T) {
+	r := started(t, nil)
+	r.want("POST", "/groups", object{
+		"group": "billing", "retry_policy": object{"type": "EXPONENTIAL", "exponentialRetryPolicy": object{"initial": 1000, "multiplier": 3, "max": 60000}},
+		"attributes": object{"priority.factor": "40"},
+	})
+	config := func() object { return r.get("/groups/billing")["placed"].([]any)[0].(object)["config"].(object) }
+	c := config()
+	if e := c["retry_policy"].(object)["exponentialRetryPolicy"].(object); e["initial"] != 1000.0 || e["multiplier"] != 3.0 || e["max"] != 60000.0 {
+		t.Errorf("the policy is %v", c["retry_policy"])
+	}
+	if c["attributes"].(object)["priority.factor"] != "40" || c["notify_members"] != true || c["broker_id"] != 0.0 || c["slow_broker_id"] != 1.0 {
+		t.Errorf("got %v", c)
+	}
+	r.want("PATCH", "/groups/billing", object{"notify_members": false, "broker_id": 2, "slow_broker_id": 3, "attributes": object{"priority.factor": nil}, "retry_policy": object{"type": "CUSTOMIZED"}})
+	c = config()
+	if c["notify_members"] != false || c["broker_id"] != 2.0 || c["slow_broker_id"] != 3.0 || len(c["attributes"].(object)) != 0 {
+		t.Errorf("got %v", c)
+	}
+	if p := c["retry_policy"].(object); p["type"] != "CUSTOMIZED" || p["exponentialRetryPolicy"] != nil {
+		t.Errorf("the policy is still %v", p)
+	}
+	for _, bad := range []object{
+		{"type": "SOMETIMES"},
+		{"type": "CUSTOMIZED", "customizedRetryPolicy": object{"next": []int{}}},
+		{"type": "CUSTOMIZED", "customizedRetryPolicy": object{"next": []int{-1}}},
+		{"type": "CUSTOMIZED", "exponentialRetryPolicy": object{"initial": 1, "multiplier": 1, "max": 1}},
+		{"type": "EXPONENTIAL", "exponentialRetryPolicy": object{"initial": 10, "multiplier": 2, "max": 9}},
+		{"type": "EXPONENTIAL", "exponentialRetryPolicy": object{"initial": 10, "multiplier": 0, "max": 90}},
+	} {
+		r.refused("PATCH", "/groups/billing", object{"retry_policy": bad}, 400, "bad_request")
+	}
+	r.refused("PATCH", "/groups/billing", object{"broker_id": -1}, 400, "bad_request")
+}
+
+func TestAGroupIsForbiddenATopicAndAllowedItAgain(t *testing.T) {
+	r := started(t, nil)
+	r.createTopic("orders")
+	r.createTopic("secrets")
+	r.createGroup("billing")
+	forbidden := func() []any { return r.get("/groups/billing")["forbidden"].([]any) }
+	if got := forbidden(); len(got) != 0 {
+		t.Errorf("at first %v are forbidden", got)
+	}
+	for _, topic := range []string{"secrets", "orders"} {
+		if got := r.want("POST", "/groups/billing/forbid", object{"topic": topic, "forbidden": true})["brokers"].([]any); len(got) != 1 {
+			t.Errorf("%s is forbidden on %v", topic, got)
+		}
+	}
+	got := forbidden()
+	if len(got) != 2 || got[0].(object)["topic"] != "orders" || got[0].(object)["brokers"].([]any)[0] != r.brokerName() || got[1].(object)["topic"] != "secrets" {
+		t.Errorf("%v are forbidden", got)
+	}
+	r.want("POST", "/groups/billing/forbid", object{"topic": "orders", "forbidden": false})
+	if got := forbidden(); len(got) != 1 || got[0].(object)["topic"] != "secrets" {
+		t.Errorf("%v are forbidden", got)
+	}
+	r.refused("POST", "/groups/billing/forbid", object{"topic": "none", "forbidden": true}, 404, "not_found")
+	r.refused("POST", "/groups/billing/forbid", object{"topic": "orders"}, 400, "bad_request")
+}
+
 func TestAGroupsProgressAndClientsAreShown(t *testing.T) {
 	r := started(t, nil)
 	r.createTopic("orders")

@@ -58,6 +58,8 @@ type brokerView struct {
 	Connections   *int64   `json:"connections,omitempty"`
 	OldestMessage string   `json:"oldest_message,omitempty"`
 	LogBytes      int64    `json:"log_bytes"`
+
+	silent bool // it did not answer at all
 }
 
 type namesrvView struct {
@@ -173,7 +175,7 @@ func (w *watched) sampleBrokers(ctx context.Context) {
 	}
 }
 
-// sample asks all servers once, at the same time.
+// sample asks all servers once, so many at the same time.
 func (s *site) sample(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sampleEvery-time.Second)
 	defer cancel()
@@ -188,14 +190,18 @@ func (s *site) sample(ctx context.Context) {
 	}
 	t.brokers = make([]brokerView, len(brokers))
 	for i, b := range brokers {
-		wg.Go(func() {
-			status, err := s.admin.BrokerStatus(ctx, b.Addr)
-			t.brokers[i] = runtimeTable(status).view(b)
-			if err != nil {
-				t.brokers[i].Up, t.brokers[i].Error = false, err.Error()
-			}
-		})
+		t.brokers[i] = runtimeTable(nil).view(b)
+		t.brokers[i].Up, t.brokers[i].Error = false, "there was no time to ask it"
 	}
+	_ = eachOf(ctx, samplers, len(brokers), func(ctx context.Context, i int) error { // errors are in the views
+		status, err := s.admin.BrokerStatus(ctx, brokers[i].Addr)
+		t.brokers[i] = runtimeTable(status).view(brokers[i])
+		if err != nil {
+			_, refused := refusalOf(err)
+			t.brokers[i].Up, t.brokers[i].Error, t.brokers[i].silent = false, err.Error(), !refused
+		}
+		return nil
+	})
 	wg.Wait()
 	if ctx.Err() != nil && t.brokers == nil {
 		return
@@ -239,7 +245,7 @@ type totalsView struct {
 	Clients          int   `json:"clients"`
 	Producers        int   `json:"producers"`
 	Lag              int64 `json:"lag"`
-	DeadLetterGroups int   `json:"dead_letters_groups"`
+	DeadLetterGroups *int  `json:"dead_letters_groups,omitempty"`
 }
 
 // totals counts what is known.
@@ -255,7 +261,7 @@ func (w *watched) totals() totalsView {
 	v.Clients = len(ids)
 	if l := w.lists.Load(); l != nil {
 		v.Producers = len(l.producers)
-		v.Topics, v.DeadLetterGroups = l.kinds[kindUser], l.kinds[kindDLQ]
+		v.Topics = l.kinds[kindUser]
 		for _, row := range l.groups {
 			if row.kind == kindUser {
 				v.Groups++
@@ -279,6 +285,7 @@ func getOverview(r *request) (any, error) {
 		Namesrvs []namesrvView `json:"namesrvs"`
 		Totals   totalsView    `json:"totals"`
 	}{Problems: []string{}, Clusters: []clusterView{}, Brokers: []brokerView{}, Namesrvs: []namesrvView{}, Totals: s.totals()}
+	v.Totals.DeadLetterGroups = s.deadWaiting(r.c)
 	t := s.brokers.Load()
 	if t == nil {
 		v.Loading = true

@@ -34,6 +34,8 @@ type rig struct {
 	rpc     *rpc.Client
 	remote  *remote.Cluster
 	admin   *admin.Cluster
+	// patience is how long until waits.
+	patience time.Duration
 }
 
 // started runs a server in memory until the test ends.
@@ -53,6 +55,7 @@ func started(t testing.TB, change func(*node.Config)) *rig {
 	r := &rig{
 		t: t, base: "http://" + n.HTTPAddr().String(), namesrv: n.NamesrvAddr().String(), broker: n.BrokerAddr().String(),
 		client: &http.Client{Transport: &http.Transport{}}, rpc: rpc.NewClient(rpc.ClientOptions{}),
+		patience: 20 * time.Second,
 	}
 	if r.remote, err = remote.Dial(remote.Options{NameServers: []string{r.namesrv}}); err != nil {
 		t.Fatal(err)
@@ -160,7 +163,7 @@ func (r *rig) refused(method, path string, body any, status int, code string) ob
 // until asks again and again until an answer is as wished.
 func (r *rig) until(path string, good func(object) bool) object {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), r.patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -172,7 +175,7 @@ func (r *rig) until(path string, good func(object) bool) object {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			r.t.Fatalf("GET %s is still %v", path, out)
+			r.t.Fatalf("GET %s is still %.2000v", path, out)
 		}
 	}
 }

@@ -3,14 +3,12 @@ package console
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/admin"
-	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/remote"
 	"github.com/goddardmq/goddard/internal/rpc"
 )
@@ -67,27 +65,7 @@ type watched struct {
 	history history
 	rates   rates
 	dead    deadCounts
-}
-
-// lists are what brokers have, as of a time. They are never changed.
-type lists struct {
-	at        time.Time
-	cost      time.Duration // of making them
-	masters   []admin.Broker
-	topics    topicTable
-	kinds     map[string]int // how many topics there are of each
-	hasTopics bool           // else nobody looked at the site for long
-	groups    groupTable
-	producers []producerRow
-	problems  []string
-	versions  map[string]mq.DataVersion // of the topics, by broker's address
-}
-
-// A patch is a change of the console's own that lists which were begun earlier
-// do not have.
-type patch struct {
-	topic *topicRow // as it is now
-	name  string
+	todays  todays
 }
 
 // newSite prepares a site, and the eyes that watch it.
@@ -218,148 +196,4 @@ func (w *watched) due() bool {
 		wanted = freshFor
 	}
 	return watched && !l.hasTopics || time.Since(l.at) > max(wanted, costShare*l.cost)
-}
-
-// refresh makes the lists. What cannot be asked stays as it was.
-func (s *site) refresh(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, refreshTime)
-	defer cancel()
-	s.patching.Lock()
-	s.patches = nil
-	s.patching.Unlock()
-	start := time.Now()
-	old := s.lists.Load()
-	if old == nil {
-		old = &lists{}
-	}
-	next := &lists{at: start}
-	brokers, err := s.admin.Brokers(ctx)
-	if err != nil {
-		next = s.failed(old, start, err)
-	} else {
-		for _, b := range brokers {
-			if b.ID == 0 {
-				next.masters = append(next.masters, b)
-			}
-		}
-		s.listTopics(ctx, old, next, brokers)
-		s.listGroups(ctx, old, next)
-		s.listProducers(ctx, next)
-	}
-	if ctx.Err() != nil && old.masters != nil {
-		next = s.failed(old, start, ctx.Err())
-	}
-	next.cost = time.Since(start)
-	s.patching.Lock()
-	defer s.patching.Unlock()
-	for _, p := range s.patches {
-		next.topics = next.topics.with(p.name, p.topic)
-	}
-	next.kinds = next.topics.kinds()
-	s.lists.Store(next)
-	s.states.keep(next.groups)
-}
-
-// failed is what was known before, with the reason why nothing new is.
-func (s *site) failed(old *lists, at time.Time, err error) *lists {
-	next := *old
-	next.at, next.problems, next.versions = at, []string{err.Error()}, nil
-	return &next
-}
-
-func (l *lists) problem(b admin.Broker, what string, err error) {
-	l.problems = append(l.problems, fmt.Sprintf("%s of broker %s cannot be listed: %v", what, b.Name, err))
-}
-
-// listTopics asks every master for its topics, unless none has changed them.
-func (s *site) listTopics(ctx context.Context, old, next *lists, brokers []admin.Broker) {
-	if s.unused() > keptFor {
-		return
-	}
-	next.hasTopics, next.versions = true, map[string]mq.DataVersion{}
-	got := make([][]mq.Topic, len(next.masters))
-	same := old.hasTopics && len(next.masters) == len(old.versions)
-	for i, b := range next.masters {
-		topics, version, err := s.admin.TopicsOf(ctx, b.Addr, old.versions[b.Addr])
-		if err != nil {
-			next.problem(b, "topics", err)
-			same = false
-			continue
-		}
-		got[i], next.versions[b.Addr] = topics, version
-		same = same && topics == nil
-	}
-	if same {
-		next.topics = old.topics
-		return
-	}
-	m := newTableMaker(brokers)
-	for i, b := range next.masters {
-		topics := got[i]
-		if _, known := next.versions[b.Addr]; known && topics == nil {
-			var err error
-			if topics, next.versions[b.Addr], err = s.admin.TopicsOf(ctx, b.Addr, mq.DataVersion{}); err != nil {
-				next.problem(b, "topics", err)
-				delete(next.versions, b.Addr)
-				continue
-			}
-		}
-		for j := range topics {
-			m.add(b, &topics[j])
-		}
-	}
-	next.topics = m.table()
-}
-
-func (s *site) listGroups(ctx context.Context, old, next *lists) {
-	got := make([][]mq.Group, len(next.masters))
-	failed := 0
-	for i, b := range next.masters {
-		var err error
-		if got[i], err = s.admin.GroupsOf(ctx, b.Addr); err != nil {
-			next.problem(b, "groups", err)
-			failed++
-		}
-	}
-	next.groups = newGroupTable(next.masters, got)
-	if failed > 0 && failed == len(next.masters) {
-		next.groups = old.groups
-	}
-}
-
-// topicChanged brings a topic that was changed by a request up to date.
-func (s *site) topicChanged(ctx context.Context, name string) {
-	brokers, err := s.admin.Brokers(ctx)
-	if err != nil {
-		return // the next lists will tell
-	}
-	m := newTableMaker(brokers)
-	for _, b := range brokers {
-		if b.ID != 0 {
-			continue
-		}
-		if t, err := s.admin.Topic(ctx, b.Addr, name); err == nil {
-			m.add(b, &t)
-		}
-	}
-	s.remote.Forget(name)
-	s.patching.Lock()
-	defer s.patching.Unlock()
-	s.patches = append(s.patches, patch{m.rows[name], name})
-	if old := s.lists.Load(); old != nil && old.hasTopics {
-		next := *old
-		next.topics = old.topics.with(name, m.rows[name])
-		next.kinds = next.topics.kinds()
-		s.lists.Store(&next)
-	}
-}
-
-// changeTime bounds how long a request waits for lists with its own change.
-const changeTime = 5 * time.Second
-
-// groupsChanged brings the list of groups up to date after a change.
-func (w *watched) groupsChanged(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, changeTime)
-	defer cancel()
-	w.fresh(ctx)
 }

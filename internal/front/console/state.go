@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ const (
 type groupState struct {
 	at            time.Time
 	clients       []admin.Client
+	members       []consumerRow // the clients as lists have them
 	typ, model    string
 	subscriptions []admin.Subscription
 	lag           int64
@@ -203,56 +205,83 @@ func (s *site) look(ctx context.Context, group string) *groupState {
 		before = &groupState{}
 	}
 	if l := s.lists.Load(); l != nil {
-		var waiting []waitingQueue
-		for _, b := range l.masters {
-			if err := s.lookAt(ctx, b, group, g, &waiting); err != nil && ctx.Err() == nil {
-				g.problem = err.Error()
-			}
-		}
+		waiting := s.lookAround(ctx, l.masters, group, g)
 		if g.lag == 0 && g.problem == "" {
 			g.lagSeconds = 0
 		} else {
 			g.lagSeconds = s.oldest(ctx, waiting, before.peeked, g.peeked)
 		}
 	}
+	g.members = g.consumers(group)
 	if ctx.Err() == nil {
 		s.states.set(group, g)
 	}
 	return g
 }
 
-// lookAt adds what one broker knows of a group.
-func (s *site) lookAt(ctx context.Context, b admin.Broker, group string, g *groupState, waiting *[]waitingQueue) error {
+// lookAround asks the masters about a group, some at the same time, and adds up
+// what they say. A broker that did not say a moment ago how it is is not asked.
+func (s *site) lookAround(ctx context.Context, masters []admin.Broker, group string, g *groupState) (waiting []waitingQueue) {
+	parts := make([]groupPart, len(masters))
+	errs := make([]error, len(masters))
+	_ = each(ctx, len(masters), func(ctx context.Context, i int) error { // each error is looked at
+		if why := s.silent(masters[i].Addr); why != "" {
+			errs[i] = errors.New(why)
+			return nil
+		}
+		parts[i], errs[i] = s.lookAt(ctx, masters[i], group)
+		return nil
+	})
+	for i, b := range masters {
+		if errs[i] != nil && ctx.Err() == nil {
+			g.problem = fmt.Sprintf("broker %s: %v", b.Name, errs[i])
+		}
+		waiting = append(waiting, g.add(&parts[i], b)...)
+	}
+	return waiting
+}
+
+// A groupPart is what one broker knows of a group.
+type groupPart struct {
+	members  *admin.Consumers // nil if nobody is there
+	progress []admin.Progress
+	tps      float64
+}
+
+// lookAt asks one broker about a group.
+func (s *site) lookAt(ctx context.Context, b admin.Broker, group string) (part groupPart, err error) {
 	at := admin.Target{Addr: b.Addr}
-	members, err := s.admin.Consumers(ctx, at, group)
-	if err == nil {
-		g.typ, g.model = members.Type, members.Model
-		for _, c := range members.Clients {
+	part.members, err = s.admin.Consumers(ctx, at, group)
+	if err != nil && !errors.Is(err, mq.ErrNotOnline) {
+		return part, err
+	}
+	part.progress, part.tps, err = s.admin.GroupProgress(ctx, at, group, "")
+	if code, refused := refusalOf(err); refused && code == wire.CodeSubscriptionGroupNotExist {
+		err = nil
+	}
+	return part, err
+}
+
+// add puts in what one broker knows, and returns the queues that wait there.
+func (g *groupState) add(part *groupPart, b admin.Broker) (waiting []waitingQueue) {
+	if m := part.members; m != nil {
+		g.typ, g.model, g.subscriptions = m.Type, m.Model, m.Subscriptions
+		for _, c := range m.Clients {
 			if !slices.ContainsFunc(g.clients, func(x admin.Client) bool { return x.ID == c.ID }) {
 				g.clients = append(g.clients, c)
 			}
 		}
-		g.subscriptions = members.Subscriptions
-	} else if !errors.Is(err, mq.ErrNotOnline) {
-		return err
 	}
-	progress, tps, err := s.admin.GroupProgress(ctx, at, group, "")
-	if code, refused := refusalOf(err); refused && code == wire.CodeSubscriptionGroupNotExist {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	g.tps += tps
-	for _, p := range progress {
+	g.tps += part.tps
+	for _, p := range part.progress {
 		lag := max(0, p.Lag)
 		g.lag += lag
 		g.topics[p.Topic] += lag
 		if lag > 0 {
-			*waiting = append(*waiting, waitingQueue{remote.Queue{Queue: mq.Queue{Topic: p.Topic, ID: p.Queue}, Broker: b.Name, Addr: b.Addr}, p.Committed, p.Last})
+			waiting = append(waiting, waitingQueue{remote.Queue{Queue: mq.Queue{Topic: p.Topic, ID: p.Queue}, Broker: b.Name, Addr: b.Addr}, p.Committed, p.Last})
 		}
 	}
-	return nil
+	return waiting
 }
 
 // A waitingQueue has messages that a group did not consume yet.

@@ -400,7 +400,8 @@ type topicView struct {
 	LastMessage string        `json:"last_message,omitempty"`
 	InTPS       float64       `json:"in_tps"`
 	InBytesTPS  float64       `json:"in_bytes_tps"`
-	InToday     int64         `json:"in_today"`
+	InToday     *int64        `json:"in_today,omitempty"`
+	TodaySince  string        `json:"today_since"`
 	Groups      int           `json:"groups"`
 }
 
@@ -423,10 +424,13 @@ func getTopic(r *request) (any, error) {
 		return nil, err
 	}
 	v := topicView{Name: name, Type: "NORMAL", Kind: kindUser, Placed: []placedTopic{}, Queues: len(queues), Groups: len(groups)}
+	day := midnight(time.Now())
+	v.TodaySince = stamp(day)
 	if l := s.lists.Load(); l != nil {
 		if row := l.topics.find(name); row != nil {
 			v.Kind = row.kind
 		}
+		v.InToday = s.today(ctx, day, name, queues, l.masters)
 		for _, b := range l.masters {
 			if !slices.ContainsFunc(places, func(p admin.PlacedTopic) bool { return p.Broker == b.Name }) {
 				continue
@@ -435,7 +439,7 @@ func getTopic(r *request) (any, error) {
 			if err != nil {
 				continue // a rate that is missing hides nothing else
 			}
-			v.InTPS, v.InToday = v.InTPS+nums.Minute.TPS, v.InToday+nums.Day.Sum
+			v.InTPS += nums.Minute.TPS
 			if size, err := s.admin.Stat(ctx, b.Addr, "TOPIC_PUT_SIZE", name); err == nil {
 				v.InBytesTPS += size.Minute.TPS
 			}

@@ -48,6 +48,7 @@ var trackTexts = map[string]string{
 	"NOT_CONSUME_YET":       "the group has not got that far",
 	"NOT_ONLINE":            "no member of the group is connected",
 	"CONSUME_BROADCASTING":  "each member consumes by itself; the broker does not know how far they are",
+	"UNKNOWN":               "it was not answered in time whether the group has consumed it",
 	"PULL":                  "the group pulls when it likes; the broker does not know what it has done with it",
 }
 
@@ -128,7 +129,11 @@ func getTrace(r *request) (any, error) {
 		notes = append(notes, "no client recorded what it did with this message: message trace is switched on in clients (enableMsgTrace), or its records are gone")
 	}
 	v.Events = timeline(m, recorded)
-	tracks, err := s.tracks(r.Context(), m)
+	bound := trackTime
+	if r.flag("wait") {
+		bound = trackWait
+	}
+	tracks, err := s.tracks(r.Context(), m, bound)
 	if err != nil {
 		notes = append(notes, "what groups have done with it is not known in full: "+err.Error())
 	}
@@ -139,15 +144,46 @@ func getTrace(r *request) (any, error) {
 	return v, nil
 }
 
-// trackTime bounds asking all groups of a topic.
-const trackTime = 5 * time.Second
+// trackTime bounds asking all groups of a topic what they have done with a
+// message, trackWait if the request wants to wait for them.
+const trackTime, trackWait = 100 * time.Millisecond, 5 * time.Second
 
-func (s *site) tracks(ctx context.Context, m admin.FoundMessage) ([]admin.Track, error) {
-	ctx, cancel := context.WithTimeout(ctx, trackTime)
+// tracks asks the groups of a message's topic, some at the same time. Those that
+// did not answer in time are UNKNOWN.
+func (s *site) tracks(ctx context.Context, m admin.FoundMessage, bound time.Duration) ([]admin.Track, error) {
+	groups, err := s.admin.Readers(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	inTime, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	tracks, err := s.admin.Tracks(ctx, m)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = errors.New("the topic has too many groups to ask them all")
+	tracks := make([]admin.Track, len(groups))
+	for i, group := range groups {
+		tracks[i] = admin.Track{Group: group, State: "UNKNOWN"}
+	}
+	err = each(inTime, len(groups), func(ctx context.Context, i int) error {
+		members, err := s.membersOf(ctx, m.Addr, groups[i])
+		if err != nil {
+			return err
+		}
+		tracks[i], err = s.admin.Track(ctx, m, groups[i], members)
+		return err
+	})
+	if inTime.Err() != nil && ctx.Err() == nil {
+		return tracks, nil // texts say which did not answer
 	}
 	return tracks, err
+}
+
+// membersOf is who is in a group, as was seen a moment ago or as its broker says;
+// nil if nobody is.
+func (s *site) membersOf(ctx context.Context, addr, group string) (*admin.Consumers, error) {
+	if g := s.states.get(group); g != nil && time.Since(g.at) < stateFor {
+		return &admin.Consumers{Clients: g.clients, Type: g.typ, Model: g.model, Subscriptions: g.subscriptions}, nil
+	}
+	members, err := s.admin.Consumers(ctx, admin.Target{Addr: addr}, group)
+	if errors.Is(err, mq.ErrNotOnline) {
+		return nil, nil
+	}
+	return members, err
 }

@@ -3,6 +3,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,6 +30,8 @@ func TestOperatorsDoEverythingByMouseAndKeys(t *testing.T) {
 		{"are told what is wrong and what to do", refusals},
 		{"send a message and see it in the live tail", sending},
 		{"create, change and delete a group", groupLife},
+		{"set a retry policy and attributes", policies},
+		{"forbid a group a topic and allow it again", forbidding},
 		{"reset offsets after a look at what would change", resetting},
 		{"skip what was not consumed", skipping},
 		{"find messages and read them", reading},
@@ -182,6 +185,63 @@ func groupLife(b *tab) {
 		status, _ := b.site.try(http.MethodGet, "/groups/made-here", nil)
 		return status == http.StatusNotFound
 	})
+}
+
+func policies(b *tab) {
+	config := func(what string) object {
+		return b.site.get("/groups/" + what)["placed"].([]any)[0].(object)["config"].(object)
+	}
+	b.open("groups/behind?tab=config")
+	b.clickIn("Change", "Most retries")
+	b.fill("Retry policy", "CUSTOMIZED")
+	b.fill("Rests in seconds", "1 2.5 60")
+	b.fill("Attributes", "priority.factor=40")
+	b.click("Save")
+	b.sees("after 1s, 2.5s, 1m")
+	b.sees("priority.factor")
+	if c := config("behind"); fmt.Sprint(c["retry_policy"].(object)["customizedRetryPolicy"].(object)["next"]) != "[1000 2500 60000]" || c["attributes"].(object)["priority.factor"] != "40" {
+		b.t.Errorf("the group is %v", c)
+	}
+	b.clickIn("Change", "Most retries")
+	b.fill("Retry policy", "EXPONENTIAL")
+	b.fill("First rest in seconds", "3")
+	b.fill("Attributes", "")
+	b.click("Save")
+	until(b.t, "the rests grow", func() bool {
+		e, _ := config("behind")["retry_policy"].(object)["exponentialRetryPolicy"].(object)
+		return e["initial"] == 3000.0
+	})
+	b.lacks("priority.factor")
+	b.open("topics/service-000?tab=config")
+	b.clickIn("Change", "Write queues")
+	b.fill("Attributes", "dedup.window.seconds=60")
+	b.click("Save")
+	b.sees("dedup.window.seconds")
+	b.clickIn("Change", "Write queues")
+	b.fill("Attributes", "")
+	b.click("Save")
+	b.lacks("dedup.window.seconds")
+}
+
+func forbidding(b *tab) {
+	forbidden := func() int { return len(b.site.get("/groups/behind")["forbidden"].([]any)) }
+	b.open("groups/behind?tab=config")
+	b.sees("It may read every topic.")
+	b.click("Forbid a topic")
+	b.fill("Topic", "no-such-topic")
+	b.expect([]string{"404"}, func() {
+		b.click("Forbid")
+		b.holds("the dialog says why not", `document.querySelector('dialog[open] .fault')`)
+	})
+	b.fill("Topic", "payments")
+	b.click("Forbid")
+	b.sees("behind may not read payments")
+	b.holds("the topic is listed", `[...document.querySelectorAll('main tbody tr')].some((r) => r.innerText.includes('payments'))`)
+	until(b.t, "the topic is forbidden", func() bool { return forbidden() == 1 })
+	b.clickIn("Allow again", "payments")
+	b.clickDialog("Allow again")
+	b.sees("It may read every topic.")
+	until(b.t, "the topic is allowed", func() bool { return forbidden() == 0 })
 }
 
 // clickDialog presses in the dialog what is also on the page behind it.

@@ -14,7 +14,7 @@ export default function DeadLetters() {
     <${Panel} title=${t('dead.groups')} flush><${Loaded} of=${live}>${(data) => html`<${Table} label=${t('dead.groups')} id=${(g) => g.group + g.broker} rows=${data.items} sortHere
       empty=${data.loading ? html`<${Empty} title=${t('snapshot')}>${t('snapshot.text')}<//>` : html`<${Empty} icon="check" title=${t('dead.none')}>${t('dead.none.text')}<//>`} columns=${[
         { name: 'group', label: t('group'), kind: 'main', sort: (g) => g.group, cell: (g) => html`<a href=${link(['deadletters', g.group])}>${g.group}</a>` },
-        { name: 'waiting', label: t('dead.waiting'), kind: 'number', sort: (g) => g.count - g.sent - g.purged, cell: (g) => number(g.count - g.sent - g.purged) },
+        { name: 'waiting', label: t('dead.waiting'), kind: 'number', sort: (g) => g.waiting, cell: (g) => number(g.waiting) },
         { name: 'sent', label: t('dead.sent'), kind: 'number', sort: (g) => g.sent, cell: (g) => number(g.sent) },
         { name: 'purged', label: t('dead.purged'), kind: 'number', sort: (g) => g.purged, cell: (g) => number(g.purged) },
         { name: 'broker', label: t('broker'), cell: (g) => g.broker },

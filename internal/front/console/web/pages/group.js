@@ -12,7 +12,8 @@ import { number, rate, span, yesNo } from '../parts/format.js';
 import { Online } from '../parts/online.js';
 import { running } from '../parts/running.js';
 import { reset } from '../parts/reset.js';
-import { consumes, edit } from './groups.js';
+import { consumes } from './groups.js';
+import { edit, forbid, retries, setForbidden } from '../parts/group.js';
 
 export default function Group({ path }) {
   const name = path[1];
@@ -111,21 +112,34 @@ function Charts({ name }) {
     <div class="charts">${[['overview.lag', 'lag'], ['lag.seconds', 'lag_seconds'], ['out', 'out_tps'], ['clients', 'clients']].map(([title, series]) => html`<${History} key=${series} title=${t(title)} params=${params} names=${[series]} range=${range} />`)}</div>`;
 }
 
-// retries says when a message that failed comes again.
-function retries({ type, exponentialRetryPolicy: e, customizedRetryPolicy: c }) {
-  if (type === 'EXPONENTIAL' && e) return t('group.retry.exponential', { first: span(e.initial), times: e.multiplier, most: span(e.max) });
-  if (type === 'CUSTOMIZED' && c) return t('group.retry.customized', { all: c.next.map(span).join(', ') });
-  return type;
-}
-
 function Config({ group }) {
-  return html`<${Loaded} of=${group}>${(g) => g.placed.map(({ broker, config: c }) => html`<${Panel} key=${broker.addr} title=${broker.name} actions=${html`<button type="button" class="small-button" onClick=${() => edit(g).then(group.reload)}>${t('change')}</button>`}>
+  return html`<${Loaded} of=${group}>${(g) => html`${g.placed.map(({ broker, config: c }) => html`<${Panel} key=${broker.addr} title=${broker.name} actions=${html`<button type="button" class="small-button" onClick=${() => edit(g).then(group.reload)}>${t('change')}</button>`}>
     <${Facts} rows=${[
       [t('group.enabled'), yesNo(c.enabled)], [t('group.broadcast'), yesNo(c.broadcast)], [t('group.ordered'), yesNo(c.ordered)], [t('group.frommin'), yesNo(c.from_min)],
       [t('group.retrymax'), number(c.retry_max)], [t('group.retryqueues'), number(c.retry_queues)], [t('group.timeout'), number(c.consume_timeout_minutes)],
-      c.retry_policy && [t('group.retrypolicy'), retries(c.retry_policy)],
+      c.retry_policy && [t('group.retrypolicy'), retries(c.retry_policy)], [t('group.notify'), yesNo(c.notify_members)],
+      [t('group.brokerid'), number(c.broker_id)], [t('group.slowbroker'), number(c.slow_broker_id)],
       ...Object.entries(c.attributes ?? {}).map(([k, v]) => [html`<code>${k}</code>`, html`<code>${v}</code>`]),
-    ]} /><//>`)}<//>`;
+    ]} /><//>`)}
+    <${Forbidden} g=${g} again=${group.reload} />`}<//>`;
+}
+
+// Forbidden lists the topics that an operator has forbidden the group.
+function Forbidden({ g, again }) {
+  const allow = (row) => confirm({
+    title: t('forbid.allow'), text: t('forbid.allow.text', { group: g.group, topic: row.topic }), action: t('forbid.allow'),
+    act: async () => {
+      await setForbidden(g.group, row.topic, false);
+      again();
+    },
+  });
+  const actions = html`<button type="button" class="small-button" onClick=${() => forbid(g.group).then(again)}>${t('forbid.action')}</button>`;
+  return html`<${Panel} title=${t('forbid.topics')} flush actions=${actions}><${Table} label=${t('forbid.topics')} id=${(f) => f.topic} rows=${g.forbidden}
+    empty=${html`<p class="empty">${t('forbid.none')}</p>`} columns=${[
+      { name: 'topic', label: t('topic'), kind: 'main', cell: (f) => html`<a href=${link(['topics', f.topic])}>${f.topic}</a>` },
+      { name: 'brokers', label: t('brokers'), cell: (f) => f.brokers.join(', ') },
+      { name: 'do', label: '', kind: 'actions', cell: (f) => html`<button type="button" class="small-button" onClick=${() => allow(f)}>${t('forbid.allow')}</button>` },
+    ]} /><//>`;
 }
 
 function MessageGroups({ name, group }) {

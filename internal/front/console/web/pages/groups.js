@@ -1,16 +1,13 @@
 // The consumer groups, with how far they are behind.
 import { html } from '../parts/dom.js';
 import { t } from '../parts/i18n.js';
-import { post, seg, send } from '../parts/api.js';
 import { Loaded, useLive } from '../parts/live.js';
 import { Badge, Choice, Empty, Icon, Page, Panel, Search } from '../parts/show.js';
 import { Pager, Table } from '../parts/table.js';
-import { place } from '../parts/place.js';
-import { Form } from '../parts/form.js';
-import { notice, open } from '../parts/dialog.js';
 import { ask, go, link, useRoute } from '../parts/router.js';
 import { number, rate, span } from '../parts/format.js';
 import { Online } from '../parts/online.js';
+import { edit } from '../parts/group.js';
 
 const limit = 50;
 
@@ -49,25 +46,4 @@ function Nothing({ loading, query, make }) {
       <div class="actions"><button type="button" onClick=${() => ask({ q: undefined, kind: undefined, page: undefined })}>${t('filters.clear')}</button></div><//>`;
   }
   return html`<${Empty} icon="groups" title=${t('groups.none')}>${t('groups.none.text')}<div class="actions"><button type="button" class="primary" onClick=${make}>${t('group.create')}</button></div><//>`;
-}
-
-// edit makes a group, or changes one; it resolves with its name.
-export async function edit(group) {
-  const now = group?.placed[0]?.config ?? { enabled: true, broadcast: true, ordered: false, retry_max: 16, retry_queues: 1, from_min: false, consume_timeout_minutes: 15 };
-  const fields = [
-    !group && { name: 'group', label: t('name'), required: true, pattern: '[%\\|a-zA-Z0-9_\\-]+', patternHint: t('name.hint'), max: 120, hint: t('name.hint'), autofocus: true, wide: true },
-    !group && await place(),
-    { name: 'retry_max', label: t('group.retrymax'), kind: 'number', min: -1, max: 10000, required: true, value: now.retry_max, hint: t('group.retrymax.hint') },
-    { name: 'consume_timeout_minutes', label: t('group.timeout'), kind: 'number', min: 1, max: 1440, value: now.consume_timeout_minutes },
-    { name: 'enabled', label: t('group.enabled'), kind: 'check', value: now.enabled, hint: t('group.enabled.hint') },
-    { name: 'broadcast', label: t('group.broadcast'), kind: 'check', value: now.broadcast },
-    { name: 'ordered', label: t('group.ordered'), kind: 'check', value: now.ordered, hint: t('group.ordered.hint') },
-    { name: 'from_min', label: t('group.frommin'), kind: 'check', value: now.from_min, hint: t('group.frommin.hint') },
-  ].filter(Boolean);
-  return open(group ? t('change.title', { name: group.group }) : t('group.create'), ({ close }) => html`<${Form} fields=${fields} close=${close} action=${t(group ? 'save' : 'create')} act=${async (values) => {
-    if (group) await send('PATCH', `/groups/${seg(group.group)}`, values);
-    else await post('/groups', values);
-    notice(t(group ? 'done.changed' : 'done.created', { name: group?.group ?? values.group }));
-    return group?.group ?? values.group;
-  }} />`);
 }

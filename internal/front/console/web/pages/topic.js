@@ -8,7 +8,7 @@ import { Table } from '../parts/table.js';
 import { History, Ranges } from '../parts/chart.js';
 import { confirm, notice } from '../parts/dialog.js';
 import { ask, go, link, useRoute } from '../parts/router.js';
-import { number, rate, size, span, yesNo } from '../parts/format.js';
+import { instant, number, rate, size, span, yesNo } from '../parts/format.js';
 import { Online } from '../parts/online.js';
 import { Tail } from '../parts/tail.js';
 import { compose } from '../parts/compose.js';
@@ -52,7 +52,7 @@ function Summary({ name, topic }) {
     <div class="tiles">
       <div class="tile"><span>${t('topic.messages')}</span><b>${number(x.messages)}</b><small>${t('topic.messages.text')}</small></div>
       <div class="tile"><span>${t('in')}</span><b>${t('per.second', { rate: rate(x.in_tps) })}</b><small>${x.in_bytes_tps === undefined ? '' : t('per.second', { rate: size(x.in_bytes_tps) })}</small></div>
-      <div class="tile"><span>${t('overview.today')}</span><b>${number(x.in_today)}</b><small>${t('messages.unit')}</small></div>
+      <div class="tile"><span>${t('overview.today')}</span><b>${number(x.in_today)}</b><small>${t('topic.since', { at: instant(x.today_since) })}</small></div>
       <div class="tile"><span>${t('topic.last')}</span><b><${Ago} at=${x.last_message} /></b><small><${When} at=${x.last_message} /></small></div>
       <div class="tile"><span>${t('queues')}</span><b>${number(x.queues)}</b><small>${t('topic.placed', { n: x.placed.length })}</small></div>
     </div>

@@ -6,7 +6,7 @@ import { Loaded, useLive } from '../parts/live.js';
 import { Badge, Choice, Empty, Icon, Page, Panel, Search } from '../parts/show.js';
 import { Pager, Table } from '../parts/table.js';
 import { place } from '../parts/place.js';
-import { Form, unpairs } from '../parts/form.js';
+import { Form, dropped, unpairs } from '../parts/form.js';
 import { notice, open } from '../parts/dialog.js';
 import { ask, go, link, useRoute } from '../parts/router.js';
 import { number, rate } from '../parts/format.js';
@@ -70,8 +70,7 @@ export async function edit(topic) {
   ].filter(Boolean);
   return open(topic ? t('change.title', { name: topic.name }) : t('topic.create'), ({ close }) => html`<${Form} fields=${fields} close=${close} action=${t(topic ? 'save' : 'create')} act=${async (values) => {
     if (topic) {
-      const gone = Object.fromEntries(Object.keys(attributes).filter((k) => !(k in (values.attributes ?? {}))).map((k) => [k, null]));
-      await send('PATCH', `/topics/${seg(topic.name)}`, { ...values, attributes: { ...values.attributes, ...gone } });
+      await send('PATCH', `/topics/${seg(topic.name)}`, { ...values, attributes: { ...values.attributes, ...dropped(attributes, values.attributes) } });
       notice(t('done.changed', { name: topic.name }));
       return topic.name;
     }

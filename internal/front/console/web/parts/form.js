@@ -80,3 +80,6 @@ export function pairs(text) {
 }
 
 export const unpairs = (table) => Object.entries(table ?? {}).map(([k, v]) => `${k}=${v}`).join('\n');
+
+// dropped are the names that a table of pairs had and has no more, each as null.
+export const dropped = (before, after) => Object.fromEntries(Object.keys(before ?? {}).filter((k) => !(k in (after ?? {}))).map((k) => [k, null]));
