@@ -79,15 +79,9 @@ func (c *Cluster) sendTo(ctx context.Context, s *explain.Send, b *explain.SendBr
 	config, err := c.BrokerConfig(ctx, b.Addr)
 	if err != nil {
 		s.Unknown = append(s.Unknown, b.Name+" does not tell its settings: "+err.Error())
-		return ctx.Err()
+	} else {
+		inForce(b, config)
 	}
-	b.Asked = true
-	if n, err := strconv.ParseInt(config["brokerPermission"], 10, 32); err == nil {
-		b.Allowed = int32(n)
-	}
-	b.Creates, b.NoTxn = config["autoCreateTopicEnable"] == "true", config["rejectTransactionMessage"] == "true"
-	b.Checks = config["message-type-check"] == "true"
-	b.MaxSize, _ = strconv.Atoi(config["maxMessageSize"])
 	t, err := c.Topic(ctx, b.Addr, s.Topic)
 	switch {
 	case err == nil:
@@ -98,6 +92,17 @@ func (c *Cluster) sendTo(ctx context.Context, s *explain.Send, b *explain.SendBr
 		return err
 	}
 	return c.disk(ctx, s, b, config)
+}
+
+// inForce fills in what the broker's settings say of sends.
+func inForce(b *explain.SendBroker, config map[string]string) {
+	b.Asked = true
+	if n, err := strconv.ParseInt(config["brokerPermission"], 10, 32); err == nil {
+		b.Allowed = int32(n)
+	}
+	b.Creates, b.NoTxn = config["autoCreateTopicEnable"] == "true", config["rejectTransactionMessage"] == "true"
+	b.Checks = config["message-type-check"] == "true"
+	b.MaxSize, _ = strconv.Atoi(config["maxMessageSize"])
 }
 
 // disk asks how full the broker's disk is.

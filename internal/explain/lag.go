@@ -173,7 +173,10 @@ func (l *Lag) verdict(a LagAccount, now time.Time) []Advice {
 		l.aboutTopic(t, a, add)
 	}
 	l.aboutMembers(a, now, add)
-	if a.Total == 0 && len(all) == 0 {
+	switch {
+	case len(l.Queues) == 0 && len(all) == 0:
+		add("", "the group has committed nothing yet, so how far it is can not be told")
+	case a.Total == 0 && len(all) == 0:
 		add("", "the group is up to date")
 	}
 	if a.Total > 0 && len(all) == 0 {

@@ -20,11 +20,13 @@ type Visit struct {
 	end   sync.Once
 }
 
-// applying is what applies to a visit in a generation, to a user.
+// applying is what applies to a visit in a generation, to a user. The first of
+// the meters apply whoever the user is.
 type applying struct {
 	generation *generation
 	user       string
 	meters     []*meter
+	anybodys   int // how many of them do
 }
 
 var _ mq.Visit = (*Visit)(nil)
@@ -102,6 +104,20 @@ func (v *Visit) Request(by mq.Caller, vital bool) error {
 	return v.take(v.meters(now, by.User), requests, 1, vital)
 }
 
+// Identified implements mq.Visit.
+func (v *Visit) Identified(user string, vital bool) error {
+	now := v.t.now.Load()
+	if now == nil || user == "" {
+		return nil
+	}
+	a := v.applying(now, user)
+	err := v.take(a.meters[a.anybodys:], requests, 1, vital)
+	if err != nil {
+		giveBack(a.meters[:a.anybodys], requests, 1, time.Now())
+	}
+	return err
+}
+
 // Limited reports whether what v sends may be limited by its sender.
 func (v *Visit) Limited() bool { return v.t.now.Load() != nil }
 
@@ -163,12 +179,22 @@ func giveBack(meters []*meter, k kind, n int64, now time.Time) {
 	}
 }
 
-// meters are those that apply to a user of this connection.
+// meters are those that apply to a user of this connection, or to nobody.
 func (v *Visit) meters(now *generation, user string) []*meter {
-	if a := v.found.Load(); a != nil && a.generation == now && a.user == user {
-		return a.meters
+	if user == "" {
+		if a := v.found.Load(); a != nil && a.generation == now {
+			return a.meters[:a.anybodys]
+		}
 	}
-	return v.t.find(v, user).meters
+	return v.applying(now, user).meters
+}
+
+// applying is what applies to a user of this connection.
+func (v *Visit) applying(now *generation, user string) *applying {
+	if a := v.found.Load(); a != nil && a.generation == now && a.user == user {
+		return a
+	}
+	return v.t.find(v, user)
 }
 
 // find looks for the meters that apply.
@@ -202,16 +228,17 @@ func (t *Table) find(v *Visit, user string) *applying {
 	if !exact {
 		add(t.mu.rules[key{mq.LimitAddress, each}], &v.address.meter, v.address.id.String())
 	}
+	if one := t.mu.rules[key{mq.LimitConnection, ""}]; one != nil {
+		add(one, &v.own, v.addr.String())
+		t.mu.visits[v] = struct{}{}
+	}
+	a.anybodys = len(a.meters)
 	if user != "" {
 		if one := t.mu.rules[key{mq.LimitUser, user}]; one != nil {
 			add(one, nil, "")
 		} else if one := t.mu.rules[key{mq.LimitUser, each}]; one != nil {
 			add(one, &t.mu.users.get(user).meter, user)
 		}
-	}
-	if one := t.mu.rules[key{mq.LimitConnection, ""}]; one != nil {
-		add(one, &v.own, v.addr.String())
-		t.mu.visits[v] = struct{}{}
 	}
 	// A request that is nobody's does not make the sends of others on the
 	// connection so.

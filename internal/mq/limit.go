@@ -46,10 +46,13 @@ type LimitAmounts struct {
 // A Visit is a client's connection, as the broker counts what comes over it.
 type Visit interface {
 	// Request counts a request of a client, who may have another name than with
-	// the last one. ErrBusy wraps which limit refuses it and what to do. vital
-	// says that it ends what was begun, or lets operators act: it is counted and
-	// not refused.
+	// the last one, and none while nobody has looked at who it is. ErrBusy wraps
+	// which limit refuses it and what to do. vital says that it ends what was
+	// begun, or lets operators act: it is counted and not refused.
 	Request(by Caller, vital bool) error
+	// Identified counts a request that Request let pass as nobody's as a user's,
+	// too. One that is refused counts for nobody.
+	Identified(user string, vital bool) error
 	// End says that the connection is closed.
 	End()
 }

@@ -53,21 +53,21 @@ func (s *session) caller(req *wire.Command) mq.Caller {
 	return c
 }
 
-// admit lets a request pass, or says why not. It runs on the reading goroutine.
-func (s *session) admit(req *wire.Command, op *operation) error {
+// admit lets a request pass and says who sends it, or says why not. It runs on
+// the reading goroutine.
+func (s *session) admit(req *wire.Command, op *operation) (by mq.Caller, err error) {
 	g := s.h.guard
-	by := mq.Caller{Addr: s.bornHost}
+	by.Addr = s.bornHost
 	if !g.unsigned[op.code] {
-		var err error
 		if by, err = s.authenticate(req); err != nil {
-			return err
+			return by, err
 		}
 	}
 	if g.free[op.code] || len(op.access.needs) == 0 && op.access.body == nil {
-		return nil
+		return by, nil
 	}
 	s.demand = demand{session: s, req: req, by: by}
-	return op.access.check(&s.demand)
+	return by, op.access.check(&s.demand)
 }
 
 // authenticate finds out who signed a request.

@@ -19,13 +19,13 @@ import (
 // A guardedRig is a handler that asks who requests come from, with users root
 // (super), alice and bob (disabled), and a client for each way of signing.
 type guardedRig struct {
-	*testing.T
+	testing.TB
 	fake   *fake
 	access *auth.Access
 	addr   string
 }
 
-func newGuardedRig(t *testing.T, change ...func(*auth.Options)) *guardedRig {
+func newGuardedRig(t testing.TB, change ...func(*auth.Options)) *guardedRig {
 	t.Helper()
 	o := auth.Options{Authentication: true, Authorization: true, InitUser: `{"username":"root","password":"rootsecret"}`}
 	for _, c := range change {
@@ -35,7 +35,7 @@ func newGuardedRig(t *testing.T, change ...func(*auth.Options)) *guardedRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &guardedRig{T: t, fake: newFake(), access: a}
+	r := &guardedRig{TB: t, fake: newFake(), access: a}
 	root := mq.Caller{User: "root"}
 	r.must(a.CreateUser(root, auth.User{Name: "alice", Secret: "alicesecret"}))
 	r.must(a.CreateUser(root, auth.User{Name: "bob", Secret: "bobsecret", Disabled: true}))
@@ -344,16 +344,14 @@ func TestAdmittingASendAllocatesNothing(t *testing.T) {
 	if raced {
 		t.Skip("the race detector allocates")
 	}
-	r := newGuardedRig(t)
-	r.allow("Topic:T", "Pub")
-	s := &session{h: &Handler{guard: newGuard(r.access, "C")}, bornHost: storeHost}
-	req := request(wire.SendMessageV2, nil, "body")
-	req.Fields = req.Fields.Add("a", "P").Add("b", "T").Add("e", "0").Add("i", "KEYS\x01k")
-	asAlice.Hook()(req)
-	op := &operations[slices.IndexFunc(operations, func(o operation) bool { return o.code == wire.SendMessageV2 })]
-	admit := func() { r.must(s.admit(req, op)) }
-	admit()
-	if n := testing.AllocsPerRun(1000, admit); n > 0 {
+	s, req, op := signedSend(t)
+	enter := func() {
+		if err := s.enter(req, op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter()
+	if n := testing.AllocsPerRun(1000, enter); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -507,13 +505,40 @@ func TestAProducerIsKnownByItsUser(t *testing.T) {
 	}
 }
 
-func TestLimitsSeeRequestsThatAreNotWhoTheySay(t *testing.T) {
+// Whoever is slowed down is told so before his signature is looked at, and after
+// a wrong one nothing of his is vital until a right one.
+func TestLimitsComeBeforeSignatures(t *testing.T) {
 	r := newGuardedRig(t)
-	r.fake.mu.Lock()
-	r.fake.slow = mq.ErrBusy
-	r.fake.mu.Unlock()
-	got := r.call(rpc.Credentials{AccessKey: "root", SecretKey: "guess12"}, request(wire.HeartBeat, nil, `{"clientID":"c"}`))
-	if got.Code == wire.CodeSuccess || got.Code == wire.CodeNoPermission {
-		t.Errorf("answered %v: %s", got.Code.ResponseString(), got.Remark)
+	wrong, root := rpc.Credentials{AccessKey: "root", SecretKey: "guess12"}, rpc.Credentials{AccessKey: "root", SecretKey: "rootsecret"}
+	beat := func() *wire.Command { return request(wire.HeartBeat, nil, `{"clientID":"c"}`) }
+	one := rpc.NewClient(rpc.ClientOptions{})
+	defer one.Close()
+	slow := func(err error) {
+		r.fake.mu.Lock()
+		defer r.fake.mu.Unlock()
+		r.fake.slow = err
+	}
+	for i, step := range []struct {
+		slow error
+		as   rpc.Credentials
+		req  *wire.Command
+		want wire.Code
+	}{
+		{mq.ErrBusy, wrong, request(wire.GetMaxOffset, &wire.GetMaxOffsetRequest{Topic: "T"}, ""), wire.CodeSystemBusy},
+		{mq.ErrBusy, wrong, beat(), wire.CodeNoPermission},
+		{mq.ErrBusy, wrong, beat(), wire.CodeSystemBusy},
+		{mq.ErrBusy, root, beat(), wire.CodeSystemBusy},
+		{nil, root, beat(), wire.CodeSuccess},
+		{mq.ErrBusy, root, beat(), wire.CodeSuccess},
+	} {
+		slow(step.slow)
+		step.as.Hook()(step.req)
+		got, err := one.Call(t.Context(), r.addr, step.req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Code != step.want {
+			t.Errorf("request %d is answered %v: %s", i, got.Code.ResponseString(), got.Remark)
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package remoting
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -76,5 +78,42 @@ func BenchmarkPop(b *testing.B) {
 			b.Fatal(err)
 		}
 		p.found(batch).Release()
+	}
+}
+
+// signedSend is a session that limits are on, and alice's signed send to T, which
+// she may.
+func signedSend(tb testing.TB) (*session, *wire.Command, *operation) {
+	r := newGuardedRig(tb)
+	r.allow("Topic:T", "Pub")
+	limits := limit.New()
+	for _, rule := range []mq.LimitRule{
+		{Scope: mq.LimitBroker, Requests: 1 << 40}, {Scope: mq.LimitUser, Name: "*", Requests: 1 << 40}, {Scope: mq.LimitAddress, Name: "*", Requests: 1 << 40},
+	} {
+		if err := limits.Put(rule); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	visit, err := limits.Connect(mq.Caller{Addr: storeHost})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(visit.End)
+	s := &session{h: &Handler{guard: newGuard(r.access, "C")}, bornHost: storeHost, visit: visit}
+	req := request(wire.SendMessageV2, nil, strings.Repeat("x", 1024))
+	req.Fields = req.Fields.Add("a", "P").Add("b", "T").Add("e", "0").Add("i", "KEYS\x01k")
+	asAlice.Hook()(req)
+	return s, req, &operations[slices.IndexFunc(operations, func(o operation) bool { return o.code == wire.SendMessageV2 })]
+}
+
+// BenchmarkEnter is what a signed send of 1 KiB costs before anything is done with
+// it, where access control and limits on all, users and addresses are on.
+func BenchmarkEnter(b *testing.B) {
+	s, req, op := signedSend(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.enter(req, op); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -606,6 +606,8 @@ func (v visit) Request(_ mq.Caller, vital bool) error {
 	return v.f.slow
 }
 
+func (v visit) Identified(_ string, vital bool) error { return v.Request(mq.Caller{}, vital) }
+
 func (v visit) End() {
 	v.f.mu.Lock()
 	defer v.f.mu.Unlock()

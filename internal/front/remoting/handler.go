@@ -128,18 +128,7 @@ func (s *session) serve(req *wire.Command) {
 		s.refuse(req, notSupported(req.Code))
 		return
 	}
-	if s.h.guard != nil {
-		if err := s.admit(req, op); err != nil {
-			if errors.Is(err, auth.ErrUnauthenticated) { // limits count those as well, as nobody's
-				if busy := s.visit.Request(mq.Caller{Addr: s.bornHost}, false); busy != nil {
-					err = busy
-				}
-			}
-			s.refuse(req, err)
-			return
-		}
-	}
-	if err := s.visit.Request(s.caller(req), op.vital()); err != nil {
+	if err := s.enter(req, op); err != nil {
 		s.refuse(req, err)
 		return
 	}
@@ -179,6 +168,21 @@ func (s *session) serve(req *wire.Command) {
 		return
 	}
 	s.answer(req, op)
+}
+
+// enter lets a request pass that no limit refuses and whose sender may do what it
+// needs. Limits come first, since looking at a signature costs more; whoever sent
+// a wrong one has no vital requests until a right one.
+func (s *session) enter(req *wire.Command, op *operation) error {
+	vital := op.vital()
+	if err := s.visit.Request(mq.Caller{Addr: s.bornHost}, vital && !s.suspect); err != nil || s.h.guard == nil {
+		return err
+	}
+	by, err := s.admit(req, op)
+	if s.suspect = errors.Is(err, auth.ErrUnauthenticated); err != nil {
+		return err
+	}
+	return s.visit.Identified(by.User, vital)
 }
 
 // answer runs what serves a request and replies with what it returns.

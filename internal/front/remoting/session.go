@@ -35,6 +35,7 @@ type session struct {
 	remote   string
 	bornHost netip.AddrPort
 	visit    mq.Visit // nil if the connection was refused
+	suspect  bool     // its last request had a wrong signature, or none
 	refused  error    // why it was
 	farewell *time.Timer
 
