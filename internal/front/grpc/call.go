@@ -143,6 +143,10 @@ func (c *call) receive(m any) error {
 		return err
 	}
 	defer body.Free()
+	if body.Len() > ioBuffer {
+		c.server.decoding <- struct{}{}
+		defer func() { <-c.server.decoding }()
+	}
 	if packed {
 		b, err := c.unpack(body)
 		if err != nil {

@@ -92,7 +92,7 @@ What clients make the server keep is bounded, whatever they do, by these setting
 Of the first two an address may have half of what is free, so that a newcomer finds as much as any other has: one client by
 itself has half of the setting, two have a third each. Clients behind one proxy are one address unless it sends a PROXY header
 (proxy-protocol). With access control nothing of a stranger's request is received. Decoding a request of more than 16 KiB takes
-twice its bytes beside, once for each processor. A stream holds up to 64 KiB more than that of what a client sends before it is
+its bytes once more, of one request for each processor. A stream holds up to 64 KiB more than that of what a client sends before it is
 asked for it, or does not read.
 `
 

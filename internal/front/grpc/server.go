@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +66,7 @@ type Server struct {
 	bodyLimit atomic.Pointer[bodyLimit]
 	asides    *shares       // open streams of health and reflection
 	calls     *shares       // under way
+	decoding  chan struct{} // has an entry for each long request that is being decoded, which takes its bytes twice
 	requests  *shares       // bytes of requests that are received and handled
 	unread    atomic.Int64  // bytes of messages that clients have not read
 	conns     atomic.Int64  // open
@@ -109,7 +111,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 		o: o, broker: o.Broker, admin: o.Admin, log: o.Log, table: map[string]*operation{}, counts: map[string]*count{},
 		clients: newClients(), filters: newFilters(o.NoPropertyFilter), renewing: newRenewing(o.MaxRenewals),
 		health: health.NewServer(), stopping: make(chan struct{}), nodes: newNodes(),
-		asides: newShares(maxAsides), calls: newShares(int64(o.MaxCalls)), requests: newShares(o.MaxIncoming),
+		asides: newShares(maxAsides), calls: newShares(int64(o.MaxCalls)), requests: newShares(o.MaxIncoming), decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	for i := range operations {
