@@ -107,14 +107,6 @@ func refusedStream(err error) error {
 	return err
 }
 
-// RecvMsg lets a request of a stream pass, or says why not.
-func (s *identifiedStream) RecvMsg(m any) error {
-	if err := s.ServerStream.RecvMsg(m); err != nil {
-		return err
-	}
-	return s.server.authorize(s.ctx, s.method, m)
-}
-
 // A signature is what an authorization header says.
 type signature struct {
 	user string

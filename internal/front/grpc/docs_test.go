@@ -64,14 +64,37 @@ What settings bound is in CONFIG.md (grpc-…). What is fixed:
 | properties of a message; bytes of them with tag and keys | %d; %d |
 | bytes of a message group, less than | %d |
 | invisible duration; how long the server renews | %v to %v; %v |
-| a call that waits; a stream that is not read | %v to %v; %v |
+| a call that waits | %v to %v |
+| streams of health and reflection; on one connection; their life | %d; %d; %v |
+| a connection beyond a limit, whose calls are told | %v |
 | clients with settings; until one that vanished is forgotten | %d; %v |
 | commands that wait for one client; questions to it | %d; %d |
 | filters that are remembered; bytes of their text | %d; %d |
 `, maxBatch, maxAcks, receiveBatch, maxPull, maxProperties, maxPropertiesBytes, maxMessageGroup, leastInvisible, mostInvisible, longestRenew,
-		shortestPolling, longestPolling, writeTimeout, maxClients, clientTimeout, maxCommands, maxAsking, maxRemembered, maxFilterText)
+		shortestPolling, longestPolling, maxAsides, maxAsidesEach, asideTime, refusedTime, maxClients, clientTimeout, maxCommands, maxAsking, maxRemembered, maxFilterText)
+	b.WriteString(memoryText)
 	return b.String()
 }
+
+const memoryText = `
+## Memory
+
+What clients make the server keep is bounded, whatever they do, by these settings:
+
+| What | Setting | What happens beyond it |
+| --- | --- | --- |
+| requests that are received and handled: their bytes, or what they take when they are decoded if that is more | grpc-max-incoming | TOO_MANY_REQUESTS before their bytes are taken |
+| calls under way, 27 KB each while they wait | grpc-max-calls | RESOURCE_EXHAUSTED |
+| messages on their way to clients | grpc-max-unread | TOO_MANY_REQUESTS |
+| the time in which a request arrives | grpc-request-timeout | DEADLINE_EXCEEDED |
+| the time for which a client does not read a stream | grpc-read-timeout | the connection is closed, what was not read is delivered again |
+
+Of the first two an address may have half of what is free, so that a newcomer finds as much as any other has: one client by
+itself has half of the setting, two have a third each. Clients behind one proxy are one address unless it sends a PROXY header
+(proxy-protocol). With access control nothing of a stranger's request is received. Decoding a request of more than 16 KiB takes
+its bytes once more, of one request for each processor. A stream holds up to 64 KiB more than that of what a client sends before it is
+asked for it, or does not read.
+`
 
 func TestCallsPageFollowsTheTable(t *testing.T) {
 	want := callsPage()
@@ -113,6 +136,10 @@ func TestOptionsNameWhatIsWrong(t *testing.T) {
 		"grpc-max-message":     {MaxMessage: 1},
 		"grpc-max-connections": {MaxConns: -1},
 		"grpc-max-streams":     {MaxStreams: -1},
+		"grpc-max-calls":       {MaxCalls: -1},
+		"grpc-max-incoming":    {MaxIncoming: 1},
+		"grpc-request-timeout": {RequestTimeout: 1},
+		"grpc-read-timeout":    {ReadTimeout: 1},
 		"grpc-max-unread":      {MaxUnread: 1},
 		"grpc-max-renewals":    {MaxRenewals: -1},
 		"grpc-idle-timeout":    {IdleTimeout: time.Millisecond},

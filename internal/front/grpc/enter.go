@@ -56,12 +56,14 @@ func (e *entrance) ServerHandshake(nc net.Conn) (net.Conn, credentials.AuthInfo,
 		e.warn(nc, fmt.Errorf("TLS handshake: %w", err))
 		return nil, nil, err
 	}
-	v := &visitor{AuthInfo: info}
+	v := &visitor{AuthInfo: info, conn: nc}
 	v.visit, v.refused = e.broker.Connect(mq.Caller{Addr: addrPort(in.RemoteAddr())})
-	if v.refused != nil {
-		return in, v, nil //nolint:nilerr // calls are told
+	end := func() { v.visit.End() }
+	if v.refused != nil { // its first calls are told
+		cut := time.AfterFunc(refusedTime, func() { nc.Close() })
+		end = func() { cut.Stop() }
 	}
-	return &visiting{Conn: in, visit: v.visit}, v, nil
+	return &visiting{Conn: in, end: end}, v, nil
 }
 
 // A visitor is a connection's client, as calls find it in their context.
@@ -69,18 +71,24 @@ type visitor struct {
 	credentials.AuthInfo
 	visit   mq.Visit
 	refused error // why each of its calls is; visit is nil then
+	conn    net.Conn
+	asides  atomic.Int64 // open streams of health and reflection
 }
+
+// refusedTime is how long a connection whose calls are refused is open, so that
+// they learn why.
+const refusedTime = 5 * time.Second
 
 // A visiting connection ends its visit when it is closed.
 type visiting struct {
 	net.Conn
-	visit mq.Visit
+	end   func()
 	ended sync.Once // grpc may close a connection twice
 }
 
 // Close closes it.
 func (v *visiting) Close() error {
-	v.ended.Do(v.visit.End)
+	v.ended.Do(v.end)
 	return v.Conn.Close()
 }
 

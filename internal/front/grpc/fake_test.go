@@ -304,6 +304,7 @@ type rig struct {
 	rmq.MessagingServiceClient
 	log  *logged
 	stop func()
+	dial func(context.Context) (net.Conn, error)
 }
 
 // A logged text may be read while it is written.
@@ -328,7 +329,7 @@ func (l *logged) String() string {
 func newRig(t *testing.T, change ...func(*Options)) *rig {
 	t.Helper()
 	ln := bufconn.Listen(1 << 20)
-	r := &rig{t: t, fake: newFake(), log: new(logged)}
+	r := &rig{t: t, fake: newFake(), log: new(logged), dial: ln.DialContext}
 	o := Options{Broker: r.fake, Admin: r.fake, Name: "b1", TLSMode: TLSOff, Drain: 5 * time.Second, Log: slog.New(slog.NewTextHandler(r.log, nil))}
 	for _, f := range change {
 		f(&o)
@@ -358,8 +359,11 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 }
 
 // ctx is that of a call by a client.
-func (r *rig) ctx(id string) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+func (r *rig) ctx(id string) context.Context { return r.during(30*time.Second, id) }
+
+// during is that of a call that may take some time.
+func (r *rig) during(d time.Duration, id string) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
 	r.t.Cleanup(cancel)
 	return metadata.AppendToOutgoingContext(ctx, "x-mq-client-id", id, "x-mq-language", "GO", "x-mq-client-version", "5.1.3")
 }
@@ -399,7 +403,13 @@ func res(name string) *rmq.Resource { return &rmq.Resource{Name: name} }
 // talk opens a telemetry stream, sends settings and returns the answer.
 func (r *rig) talk(id string, s *rmq.Settings) (rmq.MessagingService_TelemetryClient, *rmq.TelemetryCommand) {
 	r.t.Helper()
-	stream, err := r.Telemetry(r.ctx(id))
+	return r.talkIn(r.ctx(id), s)
+}
+
+// talkIn is talk in a context.
+func (r *rig) talkIn(ctx context.Context, s *rmq.Settings) (rmq.MessagingService_TelemetryClient, *rmq.TelemetryCommand) {
+	r.t.Helper()
+	stream, err := r.Telemetry(ctx)
 	if err != nil {
 		r.t.Fatal(err)
 	}

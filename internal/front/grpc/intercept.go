@@ -130,16 +130,48 @@ func language(header string) string {
 	return "OTHER"
 }
 
-// unary runs a call that has one answer. An error becomes an answer with its
-// status, a panic INTERNAL_SERVER_ERROR.
-func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
-	op := s.table[info.FullMethod]
-	if op == nil {
-		if err := refusedVisit(ctx); err != nil {
-			return nil, err
-		}
-		return next(ctx, req) // health, reflection
+// served is a service whose calls all begin here, and are received as a call
+// receives.
+func (s *Server) served(desc grpc.ServiceDesc) *grpc.ServiceDesc {
+	var all []grpc.StreamDesc
+	for i := range desc.Methods {
+		m := &desc.Methods[i]
+		all = append(all, grpc.StreamDesc{StreamName: m.MethodName, Handler: func(srv any, ss grpc.ServerStream) error {
+			return s.unary(srv, ss, "/"+desc.ServiceName+"/"+m.MethodName, m.Handler)
+		}})
 	}
+	desc.Methods, desc.Streams = nil, append(all, desc.Streams...)
+	return &desc
+}
+
+// unary serves a call that has one answer. An error becomes an answer with its
+// status, a panic INTERNAL_SERVER_ERROR.
+func (s *Server) unary(srv any, ss grpc.ServerStream, method string, handle grpc.MethodHandler) error {
+	c, err := s.begin(ss, method, true)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	op := s.table[method]
+	if op == nil { // health
+		if c.refused() != nil {
+			return aside(c.refused())
+		}
+		resp, err := handle(srv, c.ctx, c.RecvMsg, nil)
+		if err != nil {
+			return aside(err)
+		}
+		return ss.SendMsg(resp)
+	}
+	resp, err := s.answer(op, c, srv, handle)
+	if err != nil {
+		return err
+	}
+	return ss.SendMsg(resp) // one message never waits for its client
+}
+
+// answer finds the answer to a call.
+func (s *Server) answer(op *operation, c *call, srv any, handle grpc.MethodHandler) (resp any, err error) {
 	n := s.counts[op.name]
 	n.calls.Add(1)
 	began := time.Now()
@@ -156,40 +188,23 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 			resp, err = op.refuse(s.explain(err)), nil
 		}
 	}()
-	if ctx, err = s.identified(ctx, info.FullMethod); err != nil {
+	// Who calls is known before the request is received: a stranger's is not.
+	if c.ctx, err = s.identified(c.ctx, c.method); err != nil {
 		return nil, err
 	}
-	if err = s.authorize(ctx, info.FullMethod, req); err != nil {
-		return nil, err
-	}
-	return next(ctx, req)
+	return handle(srv, c.ctx, c.RecvMsg, nil)
 }
 
-// maxAsides bounds the streams of health and reflection, which need no user.
-const maxAsides = 64
-
-// refusedVisit is why the calls of a connection are refused; nil if they are not.
-func refusedVisit(ctx context.Context) error {
-	if p, ok := peer.FromContext(ctx); ok {
-		if v, ok := p.AuthInfo.(*visitor); ok && v.refused != nil {
-			return status.Error(codes.ResourceExhausted, v.refused.Error())
-		}
-	}
-	return nil
-}
-
-// stream runs a call that streams. Its handler writes its status itself.
+// stream serves a call that streams. Its handler writes its status itself.
 func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	c, err := s.begin(ss, info.FullMethod, !info.IsClientStream)
+	if err != nil {
+		return err
+	}
+	defer c.end()
 	op := s.table[info.FullMethod]
 	if op == nil {
-		if err := refusedVisit(ss.Context()); err != nil {
-			return err
-		}
-		defer s.asides.Add(-1)
-		if s.asides.Add(1) > maxAsides {
-			return status.Errorf(codes.ResourceExhausted, "%d streams of health and reflection are open, which is the most; close some", maxAsides)
-		}
-		return next(srv, ss)
+		return s.besides(srv, c, next)
 	}
 	n := s.counts[op.name]
 	n.calls.Add(1)
@@ -201,11 +216,12 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 			n.refused.Add(1)
 		}
 	}()
-	ctx, err := s.identified(ss.Context(), info.FullMethod)
-	if err != nil {
+	if c.ctx, err = s.identified(c.ctx, c.method); err != nil {
 		return s.refuseStream(ss, info.FullMethod, err)
 	}
-	if err = next(srv, &identifiedStream{ss, ctx, s, info.FullMethod}); errors.Is(err, auth.ErrForbidden) || errors.Is(err, auth.ErrUnauthenticated) {
+	err = next(srv, c)
+	var refused *refusal
+	if errors.As(err, &refused) || errors.Is(err, auth.ErrForbidden) || errors.Is(err, auth.ErrUnauthenticated) {
 		return s.refuseStream(ss, info.FullMethod, err)
 	}
 	return err
@@ -230,66 +246,10 @@ func (s *Server) refuseStream(ss grpc.ServerStream, method string, err error) er
 	return status.Error(code, state.Message)
 }
 
-// An identifiedStream has its caller in its context, and lets pass what that may
-// ask for.
-type identifiedStream struct {
-	grpc.ServerStream
-	ctx    context.Context
-	server *Server
-	method string
-}
-
-// Context is the stream's context.
-func (s *identifiedStream) Context() context.Context { return s.ctx }
-
 // panicked logs a panic and makes an error of it.
 func (s *Server) panicked(method string, r any) error {
 	s.log.Error("a call panicked", "call", method, "panic", r, "stack", string(debug.Stack()))
 	return refusef(rmq.Code_INTERNAL_SERVER_ERROR, "the broker failed at this call; its log says more, please report it")
-}
-
-const (
-	// writeTimeout is how long a client may take to read what it asked for.
-	writeTimeout = 30 * time.Second
-	// quickWrite is how many bytes a stream takes whether its client reads or
-	// not: less than its flow-control window.
-	quickWrite = 32 << 10
-)
-
-// errStalled ends a stream that its client does not read. It goes to the client
-// as it is: the stream has no room for a status.
-var errStalled = status.Errorf(codes.DeadlineExceeded, "the client has not read the stream for %v; read faster, or ask for fewer messages at a time", writeTimeout)
-
-// reserve takes a share of MaxUnread for size bytes, which may go beyond it once.
-func (s *Server) reserve(size int64) error {
-	for {
-		n := s.unread.Load()
-		if n >= s.o.MaxUnread {
-			return refusef(rmq.Code_TOO_MANY_REQUESTS, "%d bytes of messages wait for clients to read them; read faster, or raise grpc-max-unread", n)
-		}
-		if s.unread.CompareAndSwap(n, n+size) {
-			return nil
-		}
-	}
-}
-
-// within runs write, which writes size bytes to a stream, and gives up if the
-// client does not take them in time. The stream ends then, by which write learns
-// of it: it returns later.
-func (s *Server) within(size int64, write func() error) error {
-	if size <= quickWrite {
-		return write()
-	}
-	done := make(chan error, 1)
-	s.start(func() { done <- write() })
-	timer := time.NewTimer(writeTimeout)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-timer.C:
-		return errStalled
-	}
 }
 
 // remaining is how long a call's client waits for it; ok is false if it did not

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
@@ -74,22 +77,77 @@ func TestHealthIsRefusedToAConnectionBeyondALimit(t *testing.T) {
 	}
 }
 
-func TestStreamsOfHealthAreBounded(t *testing.T) {
+func TestStreamsOfHealthAreBoundedOnEachConnection(t *testing.T) {
 	r := newRig(t)
 	health := healthpb.NewHealthClient(r.conn)
-	for i := range maxAsides + 1 {
+	for i := range maxAsidesEach + 1 {
 		watch, err := health.Watch(t.Context(), &healthpb.HealthCheckRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := codes.OK
-		if i == maxAsides {
+		if i == maxAsidesEach {
 			want = codes.ResourceExhausted
 		}
 		if _, err := watch.Recv(); status.Code(err) != want {
 			t.Errorf("stream %d: %v", i, err)
 		}
 	}
+}
+
+func TestAStreamOfHealthEndsSoThatItsConnectionCanBeIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		watch, err := healthpb.NewHealthClient(r.conn).Watch(t.Context(), &healthpb.HealthCheckRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := watch.Recv(); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if _, err := watch.Recv(); status.Code(err) != codes.Unavailable || time.Since(begun) != asideTime {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+		r.conn.Connect()
+		time.Sleep(2 * r.server.o.IdleTimeout)
+		r.fake.look(func() {
+			if n := r.fake.ended; n != 1 {
+				t.Errorf("%d connections ended as idle, want 1", n)
+			}
+		})
+	})
+}
+
+func TestAReflectionStreamThatSaysNothingEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		talk, err := reflectionv1.NewServerReflectionClient(r.conn).ServerReflectionInfo(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if _, err := talk.Recv(); status.Code(err) != codes.Unavailable || time.Since(begun) != asideTime {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+		r.eventuallyNone("stream of reflection", r.server.asides)
+	})
+}
+
+func TestAConnectionBeyondALimitIsClosedWhenItsCallsWereTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.fake.look(func() { r.fake.full = fmt.Errorf("%w: too many connections, close some", mq.ErrBusy) })
+		resp, err := r.Heartbeat(r.ctx("c"), &rmq.HeartbeatRequest{})
+		r.want(rmq.Code_TOO_MANY_REQUESTS, resp.GetStatus(), err)
+		if n := r.server.Conns(); n != 1 {
+			t.Fatalf("%d connections are open", n)
+		}
+		time.Sleep(refusedTime + time.Second)
+		if n := r.server.Conns(); n != 0 {
+			t.Errorf("%d connections are open %v later", n, refusedTime)
+		}
+	})
 }
 
 func TestAConnectionIsCountedUntilItEnds(t *testing.T) {

@@ -60,6 +60,26 @@ type Options struct {
 	// client holds further ones back. Default 16384.
 	MaxStreams int `conf:"grpc-max-streams"`
 
+	// MaxCalls is how many calls may be under way on all connections, those that
+	// wait for messages included; a client address may have half of what is
+	// free. Further ones are refused with RESOURCE_EXHAUSTED. Default 65536.
+	MaxCalls int `conf:"grpc-max-calls"`
+
+	// MaxIncoming is how many bytes requests may take that are being received and
+	// handled, on all connections; a client address may have half of what is
+	// free. Beyond that requests are refused with TOO_MANY_REQUESTS before their
+	// bytes are taken. Default 256 MiB, or four times grpc-max-message.
+	MaxIncoming int64 `conf:"grpc-max-incoming"`
+
+	// RequestTimeout is how long the message of a request may take to arrive
+	// completely. Default 30s.
+	RequestTimeout time.Duration `conf:"grpc-request-timeout"`
+
+	// ReadTimeout is how long a stream may have something to read that its client
+	// does not make room for; then the connection is closed, and messages that were
+	// not read are delivered again. Default 30s.
+	ReadTimeout time.Duration `conf:"grpc-read-timeout"`
+
 	// MaxUnread is how many bytes of messages may wait for clients to read
 	// them, on all connections; beyond that receiving answers
 	// TOO_MANY_REQUESTS, and producers are asked about transactions later.
@@ -112,6 +132,10 @@ func (o Options) WithDefaults() Options {
 	setDefault(&o.MaxMessage, 16<<20)
 	setDefault(&o.MaxConns, 1<<14)
 	setDefault(&o.MaxStreams, 1<<14)
+	setDefault(&o.MaxCalls, 1<<16)
+	setDefault(&o.MaxIncoming, max(256<<20, 4*int64(o.MaxMessage)))
+	setDefault(&o.RequestTimeout, 30*time.Second)
+	setDefault(&o.ReadTimeout, 30*time.Second)
 	setDefault(&o.MaxUnread, 256<<20)
 	setDefault(&o.MaxRenewals, 1<<18)
 	setDefault(&o.IdleTimeout, 120*time.Second)
@@ -141,6 +165,10 @@ func (o Options) Validate() error {
 	check(o.MaxMessage >= 64<<10 && o.MaxMessage <= 1<<30, "grpc-max-message = %d: want 65536 to %d", o.MaxMessage, 1<<30)
 	check(o.MaxConns >= 1, "grpc-max-connections = %d: want 1 or more", o.MaxConns)
 	check(o.MaxStreams >= 1 && o.MaxStreams <= 1<<20, "grpc-max-streams = %d: want 1 to %d", o.MaxStreams, 1<<20)
+	check(o.MaxCalls >= 1, "grpc-max-calls = %d: want 1 or more", o.MaxCalls)
+	check(o.MaxIncoming >= 2*int64(o.MaxMessage), "grpc-max-incoming = %d: want at least %d, twice grpc-max-message", o.MaxIncoming, 2*int64(o.MaxMessage))
+	check(o.RequestTimeout >= time.Second, "grpc-request-timeout = %v: want 1s or more", o.RequestTimeout)
+	check(o.ReadTimeout >= time.Second, "grpc-read-timeout = %v: want 1s or more", o.ReadTimeout)
 	check(o.MaxUnread >= 1<<20, "grpc-max-unread = %d: want 1048576 or more", o.MaxUnread)
 	check(o.MaxRenewals >= 1, "grpc-max-renewals = %d: want 1 or more", o.MaxRenewals)
 	check(o.IdleTimeout >= time.Second, "grpc-idle-timeout = %v: want 1s or more", o.IdleTimeout)

@@ -5,7 +5,6 @@ package grpc
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +28,7 @@ func (m messaging) PullMessage(req *rmq.PullMessageRequest, stream pullStream) e
 	} else {
 		next, err = m.pull(req, stream)
 	}
-	if err == nil || errors.Is(err, errStalled) {
+	if err == nil {
 		return err
 	}
 	if gone := stream.Context().Err(); gone != nil {
@@ -66,11 +65,9 @@ func (m messaging) pull(req *rmq.PullMessageRequest, stream pullStream) (next mq
 			releasePulled(&p)
 			return r.From, err
 		}
-		return p.Next, m.within(size, func() error {
-			defer m.unread.Add(-size)
-			defer releasePulled(&p)
-			return m.writePulled(req, want, p, stream)
-		})
+		defer m.unread.Add(-size)
+		defer releasePulled(&p)
+		return p.Next, m.writePulled(req, want, p, stream)
 	}
 	releasePulled(&p)
 	if p.Status == mq.PullOffsetIllegal {

@@ -6,7 +6,6 @@ package grpc
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -44,11 +43,15 @@ type receiving struct {
 	tries   int32 // again; then a message goes to the dead letters
 	renew   bool
 	lite    bool // messages of lite topics
+	// unread is what the call has of the server's; its client has read it when
+	// there is room for the last part of the stream.
+	unread int64
 }
 
 // ReceiveMessage serves one call.
 func (m messaging) ReceiveMessage(req *rmq.ReceiveMessageRequest, stream receiveStream) error {
 	r := &receiving{s: m.Server, stream: stream, by: callerOf(stream.Context()), req: req}
+	defer func() { m.unread.Add(-r.unread) }()
 	var err error
 	if n := m.nodeOf(stream.Context(), req.GetMessageQueue().GetBroker().GetName()); n != nil {
 		if err = m.receiveFrom(n, req, stream); err == nil {
@@ -56,9 +59,6 @@ func (m messaging) ReceiveMessage(req *rmq.ReceiveMessageRequest, stream receive
 		}
 	} else if err = r.prepare(); err == nil {
 		err = r.serve()
-	}
-	if errors.Is(err, errStalled) {
-		return err
 	}
 	if err != nil {
 		if gone := stream.Context().Err(); gone != nil {
@@ -236,11 +236,9 @@ func (r *receiving) serve() error {
 		release(&p.batch)
 		return err
 	}
-	return r.s.within(size, func() error {
-		defer r.s.unread.Add(-size)
-		defer release(&p.batch)
-		return r.deliver(&p.batch)
-	})
+	r.unread = size
+	defer release(&p.batch)
+	return r.deliver(&p.batch)
 }
 
 // pop asks the broker.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,9 @@ const (
 	maxHeaders = 16 << 10
 	// ioBuffer is what a connection reads at a time, in bytes.
 	ioBuffer = 16 << 10
+	// streamWindow is how many bytes a call may send before its message is let in,
+	// and connWindow is how many bytes may be on the way on a connection.
+	streamWindow, connWindow = 64 << 10, 16 << 20
 	// sweepInterval is how often vanished clients and receipts to be renewed
 	// are looked for.
 	sweepInterval = 5 * time.Second
@@ -60,7 +64,10 @@ type Server struct {
 	renewing *renewing
 	// bodyLimit is what maxBody found last.
 	bodyLimit atomic.Pointer[bodyLimit]
-	asides    atomic.Int64  // open streams of health and reflection
+	asides    *shares       // open streams of health and reflection
+	calls     *shares       // under way
+	decoding  chan struct{} // has an entry for each long request that is being decoded, which takes its bytes twice
+	requests  *shares       // bytes of requests that are received and handled
 	unread    atomic.Int64  // bytes of messages that clients have not read
 	conns     atomic.Int64  // open
 	stopping  chan struct{} // closed when waiting calls shall end
@@ -104,6 +111,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 		o: o, broker: o.Broker, admin: o.Admin, log: o.Log, table: map[string]*operation{}, counts: map[string]*count{},
 		clients: newClients(), filters: newFilters(o.NoPropertyFilter), renewing: newRenewing(o.MaxRenewals),
 		health: health.NewServer(), stopping: make(chan struct{}), nodes: newNodes(),
+		asides: newShares(maxAsides), calls: newShares(int64(o.MaxCalls)), requests: newShares(o.MaxIncoming), decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	for i := range operations {
@@ -113,16 +121,16 @@ func New(ln net.Listener, o Options) (*Server, error) {
 	s.listener = &limited{Listener: ln, s: s}
 	s.grpc = grpc.NewServer(
 		grpc.Creds(newEntrance(&o)),
-		grpc.MaxRecvMsgSize(o.MaxMessage), grpc.MaxSendMsgSize(o.MaxMessage),
+		grpc.MaxSendMsgSize(o.MaxMessage), grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(connWindow),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: o.IdleTimeout, Time: pingAfter, Timeout: pingWait}),
-		grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream), grpc.WaitForHandlers(true),
+		grpc.StreamInterceptor(s.stream), grpc.WaitForHandlers(true),
 	)
-	rmq.RegisterMessagingServiceServer(s.grpc, messaging{Server: s})
-	rmq.RegisterAdminServer(s.grpc, operating{Server: s})
-	healthpb.RegisterHealthServer(s.grpc, s.health)
+	s.grpc.RegisterService(s.served(rmq.MessagingService_ServiceDesc), messaging{Server: s})
+	s.grpc.RegisterService(s.served(rmq.Admin_ServiceDesc), operating{Server: s})
+	s.grpc.RegisterService(s.served(healthpb.Health_ServiceDesc), s.health)
 	about := reflection.ServerOptions{Services: s.grpc, DescriptorResolver: rmq.Files()}
 	reflectionv1.RegisterServerReflectionServer(s.grpc, reflection.NewServerV1(about))
 	reflectionv1alpha.RegisterServerReflectionServer(s.grpc, reflection.NewServer(about))
