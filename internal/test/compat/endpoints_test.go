@@ -52,8 +52,9 @@ var preparations = map[string]prepared{
 	"statuses_precise":     {more: "FIFO DELAY TRANSACTION"},
 	"status_of_long_delay": {more: "DELAY"},
 	"missing_topic":        {kind: "none", more: "NORMAL"},
-	"cross_to_grpc":        {more: "FIFO DELAY TRANSACTION"},
-	"cross_to_remoting":    {more: "FIFO DELAY TRANSACTION"},
+	"cross_to_grpc":        {more: "FIFO DELAY TRANSACTION PRIORITY"},
+	"cross_to_remoting":    {more: "FIFO DELAY TRANSACTION PRIORITY LITE"},
+	"lite_from_remoting":   {kind: "LITE"},
 	"cross_dead_letter":    {tries: 2},
 }
 
@@ -61,7 +62,7 @@ var preparations = map[string]prepared{
 var endpointScenarios = map[string][]string{
 	"grpc-java": strings.Fields(`send_receive_ack plaintext push lite lite_exclusive lite_wildcard fifo fifo_dead_letter fifo_one_group_fails delay delay_recall transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
-		priority resume_where_left cross_to_grpc cross_to_remoting cross_offsets cross_dead_letter`),
+		priority resume_where_left cross_to_grpc cross_to_remoting lite_from_remoting cross_offsets cross_dead_letter`),
 	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter fifo_one_group_fails delay transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
 		statuses statuses_precise status_of_long_delay`),
