@@ -66,11 +66,11 @@ var endpointScenarios = map[string][]string{
 	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter fifo_one_group_fails delay transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
 		statuses statuses_precise status_of_long_delay`),
-	"grpc-python": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check lite
+	"grpc-python": strings.Fields(`send_receive_ack tls push fifo fifo_dead_letter delay delay_recall transaction transaction_check lite
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
-	"grpc-node": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check lite lite_exclusive
+	"grpc-node": strings.Fields(`send_receive_ack tls push fifo fifo_dead_letter delay delay_recall transaction transaction_check lite lite_exclusive
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
-	"grpc-rust": strings.Fields(`send_receive_ack fifo delay transaction transaction_check
+	"grpc-rust": strings.Fields(`send_receive_ack tls fifo delay transaction transaction_check
 		tag_filter sql_filter simple_dead_letter long_poll_wakes type_refused missing_topic`),
 }
 
@@ -146,6 +146,11 @@ func grpcClient(t *testing.T, name, server string, cluster *against.Cluster) *cl
 		// RocketMQ's proxy answers SyncLiteSubscription with an internal error while the broker is in its own process.
 		scenarios = slices.DeleteFunc(scenarios, func(s string) bool { return strings.HasPrefix(s, "lite") })
 	}
+	tls := newBalancer(t, tlsHandshake)
+	tls.serve(cluster.GRPC)
+	// One name for gRPC's own TLS, one for that of Rust.
+	program.Env = append(slices.Clone(program.Env), "TLS_ENDPOINTS="+tls.addr,
+		"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH="+cluster.Authority, "SSL_CERT_FILE="+cluster.Authority)
 	c := startProgram(t, name, scenarios, program, cluster.GRPC, prefixes.Replace(name), cluster.NameServer)
 	c.limit = 2 * time.Minute // which lets the longest wait for its turn
 	return c
