@@ -57,6 +57,8 @@ type Cluster struct {
 	Broker     string
 	// GRPC is where Endpoints has clients of the gRPC protocol dial. It takes connections with and without TLS.
 	GRPC string
+	// Authority is the file with the authority that the server's certificate there is by, for clients that check it.
+	Authority string
 	// Metrics is where Observed answers Prometheus, as a URL.
 	Metrics string
 

@@ -77,7 +77,10 @@ func (g goddard) cluster(tb testing.TB, http int) *Cluster {
 	s := g.server("goddard", port, g.allInOne(dir, ns, port, http))
 	s.ready = func() error { return registered(nameServer, BrokerName, s.Addr) }
 	started(tb, s)
-	return &Cluster{NameServer: nameServer, Broker: s.Addr, GRPC: fmt.Sprintf("127.0.0.1:%d", port-1), servers: []*Server{s}}
+	return &Cluster{
+		NameServer: nameServer, Broker: s.Addr, GRPC: fmt.Sprintf("127.0.0.1:%d", port-1),
+		Authority: filepath.Join(dir, "data/tls/ca.pem"), servers: []*Server{s},
+	}
 }
 
 // Endpoints implements Maker; every cluster has them.

@@ -56,6 +56,9 @@ const javaProxyConf = `{
   "localServeAddr": "127.0.0.1",
   "grpcServerPort": %[3]d,
   "remotingListenPort": %[4]d,
+  "tlsTestModeEnable": false,
+  "tlsCertPath": "%[5]s",
+  "tlsKeyPath": "%[6]s",
   "enablePrintJstack": false
 }
 `
@@ -164,9 +167,9 @@ func (j java) endpoints(tb testing.TB, brokerSettings, proxySettings string) *Cl
 		tb.Fatal(err)
 	}
 	mustWrite(tb, conf, string(text)+brokerSettings)
-	first := freePorts(tb, 2)
+	first, cert := freePorts(tb, 2), newCertificate(tb, dir)
 	proxy := filepath.Join(dir, "rmq-proxy.json")
-	mustWrite(tb, proxy, "{"+proxySettings+strings.TrimPrefix(fmt.Sprintf(javaProxyConf, ClusterName, ns.Addr, first, first+1), "{"))
+	mustWrite(tb, proxy, "{"+proxySettings+strings.TrimPrefix(fmt.Sprintf(javaProxyConf, ClusterName, ns.Addr, first, first+1, cert.chain, cert.key), "{"))
 	s := &Server{
 		Addr:  fmt.Sprintf("127.0.0.1:%d", port),
 		name:  j.Name() + " broker and proxy",
@@ -183,7 +186,7 @@ func (j java) endpoints(tb testing.TB, brokerSettings, proxySettings string) *Cl
 		return listening(grpc)
 	}
 	started(tb, s)
-	return &Cluster{NameServer: ns.Addr, Broker: s.Addr, GRPC: grpc, servers: []*Server{ns, s}}
+	return &Cluster{NameServer: ns.Addr, Broker: s.Addr, GRPC: grpc, Authority: cert.authority, servers: []*Server{ns, s}}
 }
 
 // main is a JVM that keeps to its directory and to a heap in MiB.

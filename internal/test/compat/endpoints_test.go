@@ -52,8 +52,9 @@ var preparations = map[string]prepared{
 	"statuses_precise":     {more: "FIFO DELAY TRANSACTION"},
 	"status_of_long_delay": {more: "DELAY"},
 	"missing_topic":        {kind: "none", more: "NORMAL"},
-	"cross_to_grpc":        {more: "FIFO DELAY TRANSACTION"},
-	"cross_to_remoting":    {more: "FIFO DELAY TRANSACTION"},
+	"cross_to_grpc":        {more: "FIFO DELAY TRANSACTION PRIORITY"},
+	"cross_to_remoting":    {more: "FIFO DELAY TRANSACTION PRIORITY LITE"},
+	"lite_from_remoting":   {kind: "LITE"},
 	"cross_dead_letter":    {tries: 2},
 }
 
@@ -61,15 +62,15 @@ var preparations = map[string]prepared{
 var endpointScenarios = map[string][]string{
 	"grpc-java": strings.Fields(`send_receive_ack plaintext push lite lite_exclusive lite_wildcard fifo fifo_dead_letter fifo_one_group_fails delay delay_recall transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
-		priority resume_where_left cross_to_grpc cross_to_remoting cross_offsets cross_dead_letter`),
+		priority resume_where_left cross_to_grpc cross_to_remoting lite_from_remoting cross_offsets cross_dead_letter`),
 	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter fifo_one_group_fails delay transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
 		statuses statuses_precise status_of_long_delay`),
-	"grpc-python": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check lite
+	"grpc-python": strings.Fields(`send_receive_ack tls push fifo fifo_dead_letter delay delay_recall transaction transaction_check lite
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
-	"grpc-node": strings.Fields(`send_receive_ack push fifo fifo_dead_letter delay delay_recall transaction transaction_check lite lite_exclusive
+	"grpc-node": strings.Fields(`send_receive_ack tls push fifo fifo_dead_letter delay delay_recall transaction transaction_check lite lite_exclusive
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
-	"grpc-rust": strings.Fields(`send_receive_ack fifo delay transaction transaction_check
+	"grpc-rust": strings.Fields(`send_receive_ack tls fifo delay transaction transaction_check
 		tag_filter sql_filter simple_dead_letter long_poll_wakes type_refused missing_topic`),
 }
 
@@ -145,6 +146,11 @@ func grpcClient(t *testing.T, name, server string, cluster *against.Cluster) *cl
 		// RocketMQ's proxy answers SyncLiteSubscription with an internal error while the broker is in its own process.
 		scenarios = slices.DeleteFunc(scenarios, func(s string) bool { return strings.HasPrefix(s, "lite") })
 	}
+	tls := newBalancer(t, tlsHandshake)
+	tls.serve(cluster.GRPC)
+	// One name for gRPC's own TLS, one for that of Rust.
+	program.Env = append(slices.Clone(program.Env), "TLS_ENDPOINTS="+tls.addr,
+		"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH="+cluster.Authority, "SSL_CERT_FILE="+cluster.Authority)
 	c := startProgram(t, name, scenarios, program, cluster.GRPC, prefixes.Replace(name), cluster.NameServer)
 	c.limit = 2 * time.Minute // which lets the longest wait for its turn
 	return c

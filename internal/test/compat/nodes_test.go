@@ -32,7 +32,7 @@ func TestEndpointsOfTwoNodes(t *testing.T) {
 		runOnNodes(t, nameServer, nodes, nodes[0].GRPC)
 	})
 	t.Run("balanced", func(t *testing.T) {
-		b := newBalancer(t)
+		b := newBalancer(t, "")
 		nameServer, nodes := against.TwoNodes(t, kit, b.addr)
 		b.serve(nodes[0].GRPC, nodes[1].GRPC)
 		runOnNodes(t, nameServer, nodes, b.addr)
@@ -85,6 +85,7 @@ func runOnNodes(t *testing.T, nameServer string, nodes [2]*against.Cluster, dial
 
 // A balancer is one address for several, taken in turn.
 type balancer struct {
+	first    string // what a client must begin with; others are sent away
 	t        *testing.T
 	addr     string
 	listener net.Listener
@@ -92,13 +93,16 @@ type balancer struct {
 	turn     atomic.Int64
 }
 
-func newBalancer(t *testing.T) *balancer {
+// tlsHandshake is how a client that speaks TLS begins.
+const tlsHandshake = "\x16\x03"
+
+func newBalancer(t *testing.T, first string) *balancer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &balancer{t: t, addr: l.Addr().String(), listener: l}
+	b := &balancer{t: t, first: first, addr: l.Addr().String(), listener: l}
 	t.Cleanup(func() {
 		l.Close()
 		b.work.Wait()
@@ -119,13 +123,18 @@ func (b *balancer) serve(to ...string) {
 				in.Close()
 				continue
 			}
-			pipe := func(dst, src net.Conn) {
+			pipe := func(dst, src net.Conn, first string) {
+				defer dst.Close()
+				defer src.Close()
+				got := make([]byte, len(first))
+				if _, err := io.ReadFull(src, got); err != nil || string(got) != first {
+					return
+				}
+				dst.Write(got)
 				io.Copy(dst, src)
-				dst.Close()
-				src.Close()
 			}
-			b.work.Go(func() { pipe(out, in) })
-			b.work.Go(func() { pipe(in, out) })
+			b.work.Go(func() { pipe(out, in, b.first) })
+			b.work.Go(func() { pipe(in, out, "") })
 		}
 	})
 }

@@ -32,7 +32,8 @@ async function eventually(seconds, what, holds) {
 /** The surroundings of one run: names of its own, clients that end with it. */
 class Case {
   constructor(endpoints, prefix, name) {
-    this.endpoints = endpoints;
+    this.sslEnabled = name === 'tls';
+    this.endpoints = this.sslEnabled ? process.env.TLS_ENDPOINTS : endpoints;
     this.name = name;
     this.topic = `${prefix}_${name}`;
     this.group = `g_${this.topic}`;

@@ -18,7 +18,9 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 const { ROCKETMQ_ACCESS_KEY: accessKey, ROCKETMQ_SECRET_KEY: accessSecret } = process.env;
 const sessionCredentials = accessKey && { accessKey, accessSecret };
 
-const options = (c, more) => ({ endpoints: c.endpoints, namespace: '', sessionCredentials, logger: quiet, requestTimeout: 10000, ...more });
+const options = (c, more) => ({
+  endpoints: c.endpoints, sslEnabled: c.sslEnabled, namespace: '', sessionCredentials, logger: quiet, requestTimeout: 10000, ...more,
+});
 
 async function started(c, client) {
   await client.startup();
@@ -428,6 +430,7 @@ main({
   lite: liteTopics,
   lite_exclusive: liteExclusive,
   push: pushed,
+  tls: pushed,
   fifo,
   fifo_dead_letter: fifoDeadLetter,
   retry_to_dead_letter: retryToDeadLetter,

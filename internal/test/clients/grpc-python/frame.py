@@ -6,6 +6,7 @@ commands from standard input (run SCENARIO, signal SCENARIO WORD) until its end.
 
 import json
 import logging
+import os
 import queue
 import sys
 import threading
@@ -39,7 +40,8 @@ class Case:
     """The surroundings of one run: names of its own, clients that end with it."""
 
     def __init__(self, endpoints, prefix, name):
-        self.endpoints = endpoints
+        self.tls = name == "tls"
+        self.endpoints = os.environ["TLS_ENDPOINTS"] if self.tls else endpoints
         self.name = name
         self.topic = f"{prefix}_{name}"
         self.group = f"g_{self.topic}"

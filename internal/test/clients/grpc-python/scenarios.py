@@ -49,7 +49,7 @@ def settle(client, topic):
 
 
 def producer(c, *topics, checker=None):
-    return started(c, Producer(configuration(c), topics or None, checker=checker), *topics)
+    return started(c, Producer(configuration(c), topics or None, checker=checker, tls_enable=c.tls), *topics)
 
 
 def simple(c, expression=None):
@@ -62,7 +62,8 @@ def push(c, consume):
         def consume(self, message):
             return consume(message)
 
-    return started(c, PushConsumer(configuration(c), c.group, Listener(), {c.topic: FilterExpression()}, consumption_thread_count=4))
+    return started(c, PushConsumer(configuration(c), c.group, Listener(), {c.topic: FilterExpression()},
+                                   consumption_thread_count=4, tls_enable=c.tls))
 
 
 def message(topic, body, **properties):
@@ -458,7 +459,7 @@ SCENARIOS = {f.__name__: f for f in (
     send_receive_ack, change_invisible, simple_dead_letter, long_poll_wakes, tag_filter, sql_filter, priority,
     fifo, fifo_dead_letter, retry_to_dead_letter,
     delay, delay_recall, transaction, transaction_check, lite, type_refused, missing_topic)}
-SCENARIOS["push"] = pushed
+SCENARIOS["push"] = SCENARIOS["tls"] = pushed
 
 if __name__ == "__main__":
     main(SCENARIOS, sys.argv[1:])

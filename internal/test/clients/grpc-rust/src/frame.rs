@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::env;
 use std::fmt::Debug;
 use std::future::Future;
 use std::io::Write;
@@ -26,6 +27,7 @@ pub type Body = fn(Case) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 #[derive(Clone)]
 pub struct Case {
     pub endpoints: String,
+    pub tls: bool,
     pub name: String,
     pub topic: String,
     pub group: String,
@@ -70,8 +72,10 @@ impl Runner {
     fn start(&mut self, name: &str) {
         let topic = format!("{}_{}", self.prefix, name);
         let (to, signals) = mpsc::channel(1);
+        let tls = name == "tls";
         let case = Case {
-            endpoints: self.endpoints.clone(),
+            endpoints: if tls { env::var("TLS_ENDPOINTS").expect("TLS_ENDPOINTS") } else { self.endpoints.clone() },
+            tls,
             name: name.to_string(),
             group: format!("g_{topic}"),
             topic,

@@ -28,7 +28,7 @@ const AWAIT: Duration = Duration::from_secs(25);
 fn options(c: &Case) -> ClientOption {
     let mut option = ClientOption::default();
     option.set_access_url(c.endpoints.clone());
-    option.set_enable_tls(false);
+    option.set_enable_tls(c.tls);
     option.set_timeout(Duration::from_secs(10));
     option.set_long_polling_timeout(AWAIT);
     if let (Ok(user), Ok(secret)) = (env::var("ROCKETMQ_ACCESS_KEY"), env::var("ROCKETMQ_SECRET_KEY")) {
@@ -350,6 +350,7 @@ async fn missing_topic(c: Case) {
 async fn main() {
     let mut table: HashMap<&'static str, Body> = HashMap::new();
     table.insert("send_receive_ack", |c| Box::pin(send_receive_ack(c)));
+    table.insert("tls", |c| Box::pin(send_receive_ack(c)));
     table.insert("simple_dead_letter", |c| Box::pin(simple_dead_letter(c)));
     table.insert("long_poll_wakes", |c| Box::pin(long_poll_wakes(c)));
     table.insert("tag_filter", |c| Box::pin(tag_filter(c)));

@@ -120,7 +120,7 @@ final class Light {
     }
 
     /** The first queue of a topic; from then on the client knows its broker, which no light queue leads to. */
-    private static MessageQueue queueOf(DefaultMQPullConsumer puller, String topic) throws Exception {
+    static MessageQueue queueOf(DefaultMQPullConsumer puller, String topic) throws Exception {
         puller.getDefaultMQPullConsumerImpl().getRebalanceImpl().getmQClientFactory().updateTopicRouteInfoFromNameServer(topic);
         return puller.fetchSubscribeMessageQueues(topic).iterator().next();
     }
@@ -134,7 +134,7 @@ final class Light {
     }
 
     /** The bodies in a queue, once there are so many; the original shows a message a moment after it was sent. */
-    private static List<String> bodies(DefaultMQPullConsumer puller, MessageQueue q, int count) throws Exception {
+    static List<String> bodies(DefaultMQPullConsumer puller, MessageQueue q, int count) throws Exception {
         List<String> all = new ArrayList<>();
         Check.eventually(10, count + " messages in " + q.getTopic(), () -> puller.maxOffset(q) == count);
         long next = 0;

@@ -9,6 +9,7 @@ import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
 import org.apache.rocketmq.client.apis.producer.Producer;
 import org.apache.rocketmq.client.apis.producer.Transaction;
 import org.apache.rocketmq.client.apis.producer.TransactionResolution;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
@@ -19,6 +20,7 @@ import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /** What one protocol sends, the other receives. */
 final class Crossing {
@@ -49,6 +51,34 @@ final class Crossing {
 
         toEndpointsOrdered(c, d, producer);
         toEndpointsTransaction(c, d);
+        toEndpointsPriority(c, d, producer);
+    }
+
+    private static void toEndpointsPriority(Case c, Dial d, DefaultMQProducer producer) throws Exception {
+        for (int i = 0; i < 4; i++) {
+            Message m = Case.message(c.topic("_PRIORITY"), "priority-" + i);
+            MessageAccessor.putProperty(m, "_SYS_MSG_PRIORITY_", String.valueOf(i));
+            producer.send(m);
+        }
+        Receiving.highestFirst(d.simple(c.group("_PRIORITY"), c.topic("_PRIORITY")), 4);
+    }
+
+    static void liteToEndpoints(Case c, Dial d) throws Exception {
+        DefaultMQProducer producer = c.producer();
+        Letters letters = new Letters();
+        d.lite(c.group(), c.topic(), letters.listener()).subscribeLite("a");
+        Set<String> want = new TreeSet<>();
+        for (int i = 0; i < 3; i++) {
+            for (String lite : new String[] {"a", "b"}) {
+                Message m = Case.message(c.topic(), lite + "-000" + i);
+                MessageAccessor.putProperty(m, "__LITE_TOPIC", lite);
+                producer.send(m);
+            }
+            want.add("a-000" + i);
+        }
+        letters.awaitExactly(want, 30);
+        Letters.inOrder(letters.all());
+        letters.all().forEach(m -> Check.same(m.getLiteTopic().orElse(null), "a", "lite topic"));
     }
 
     private static void toEndpointsOrdered(Case c, Dial d, DefaultMQProducer producer) throws Exception {
@@ -112,6 +142,36 @@ final class Crossing {
 
         toRemotingOrdered(c, producer);
         toRemotingTransaction(c, d);
+        toRemotingPriority(c, d);
+        toRemotingLite(c, d);
+    }
+
+    /** The priority is the queue's number; a client that pulls takes all queues in turn. */
+    private static void toRemotingPriority(Case c, Dial d) throws Exception {
+        Producer producer = d.producer(c.topic("_PRIORITY"));
+        for (int i = 0; i < 4; i++) {
+            producer.send(Dial.message(c.topic("_PRIORITY"), String.valueOf(i)).setPriority(i).build());
+        }
+        for (MessageExt m : c.read(c.topic("_PRIORITY"), 4)) {
+            Check.same(m.getProperty("_SYS_MSG_PRIORITY_"), Inbox.body(m), "priority");
+            Check.same(String.valueOf(m.getQueueId()), Inbox.body(m), "queue");
+        }
+    }
+
+    /** A lite topic is a light queue to a client that pulls. */
+    private static void toRemotingLite(Case c, Dial d) throws Exception {
+        Producer producer = d.producer(c.topic("_LITE"));
+        for (int i = 0; i < 3; i++) {
+            for (String lite : new String[] {"a", "b"}) {
+                producer.send(Dial.message(c.topic("_LITE"), lite + "-" + i).setLiteTopic(lite).build());
+            }
+        }
+        DefaultMQPullConsumer puller = c.puller(c.group("_LITE_reader"));
+        MessageQueue own = Light.queueOf(puller, c.topic("_LITE"));
+        MessageQueue a = new MessageQueue("%LMQ%$" + c.topic("_LITE") + "$a", own.getBrokerName(), 0);
+        Check.same(Light.bodies(puller, a, 3), List.of("a-0", "a-1", "a-2"), "lite topic");
+        MessageExt first = puller.pull(a, "*", 0, 1).getMsgFoundList().get(0);
+        Check.same(first.getProperty("__LITE_TOPIC"), "a", "__LITE_TOPIC");
     }
 
     private static void toRemotingOrdered(Case c, Producer producer) throws Exception {

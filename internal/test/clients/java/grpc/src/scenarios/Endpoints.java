@@ -61,6 +61,7 @@ public final class Endpoints {
 
         d.put("cross_to_grpc", Crossing::toEndpoints);
         d.put("cross_to_remoting", Crossing::toRemoting);
+        d.put("lite_from_remoting", Crossing::liteToEndpoints);
         d.put("cross_offsets", Crossing::offsets);
         d.put("cross_dead_letter", Crossing::deadLetter);
 
