@@ -50,6 +50,7 @@ type Access struct {
 	changing sync.Mutex
 	own      *member
 	logins   logins
+	guesses  *guesses
 	inner    User // of the settings; nobody if its name is empty
 }
 
@@ -58,6 +59,18 @@ type Access struct {
 type table struct {
 	members map[string]*member
 	taken   decisions
+	gone    chan struct{} // closed when another takes its place
+}
+
+// Changed is closed when users or policies change the next time.
+func (a *Access) Changed() <-chan struct{} { return a.table.Load().gone }
+
+// set makes a table the one that counts.
+func (a *Access) set(next *table) {
+	next.gone = make(chan struct{})
+	if old := a.table.Swap(next); old != nil {
+		close(old.gone)
+	}
 }
 
 // maxDecisions is how many decisions are remembered; each takes some 150 bytes,
@@ -89,7 +102,7 @@ func Open(rows Rows, o Options) (*Access, error) {
 	if rows == nil {
 		rows = memory{}
 	}
-	a := &Access{o: o, rows: rows, own: newMember(User{Name: ownName, Secret: newSecret(), Type: Super}, nil)}
+	a := &Access{o: o, rows: rows, guesses: newGuesses(), own: newMember(User{Name: ownName, Secret: newSecret(), Type: Super}, nil)}
 	users, acls := map[string]User{}, map[string]*ACL{}
 	err := rows.Scan(userRows, func(name string, value []byte) error {
 		u, err := decodeUser(name, value)
@@ -111,7 +124,7 @@ func Open(rows Rows, o Options) (*Access, error) {
 	for name, u := range users {
 		t.members[name] = newMember(u, acls[name])
 	}
-	a.table.Store(t)
+	a.set(t)
 	if a.audit, err = openAudit(o); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -220,6 +221,78 @@ func TestWhoTriesManyPasswordsAtATimeWaits(t *testing.T) {
 			t.Errorf("%d addresses are kept", n)
 		}
 	})
+}
+
+// Somebody guesses root's password from as many addresses as there are. Guesses
+// come slowly then; root gets in, at once from where root was before, and after
+// its turn from elsewhere.
+func TestWhoGuessesFromManyAddressesIsSlowAndKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := open(t, kept{}, on)
+		at := func(i int) netip.AddrPort {
+			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 1)
+		}
+		if _, err := a.Login(t.Context(), root.Addr, "root", "rootsecret"); err != nil {
+			t.Fatal(err)
+		}
+		var looked atomic.Int32
+		var wg sync.WaitGroup
+		guess := func(from, n int) {
+			for i := range n {
+				wg.Go(func() {
+					if _, err := a.Login(t.Context(), at(from+i), "root", "guess"); !errors.Is(err, mq.ErrBusy) {
+						looked.Add(1)
+					}
+				})
+			}
+			synctest.Wait()
+		}
+		begun := time.Now()
+		guess(0, guessBurst+5)
+		if _, err := a.Login(t.Context(), root.Addr, "root", "rootsecret"); err != nil || time.Since(begun) != 0 {
+			t.Errorf("from where root was before: %v after %v", err, time.Since(begun))
+		}
+		if _, err := a.Login(t.Context(), at(5000), "alice", "alicesecret"); !errors.Is(err, ErrUnauthenticated) || time.Since(begun) > wrongPause {
+			t.Errorf("another name: %v after %v", err, time.Since(begun))
+		}
+		if _, err := a.Login(t.Context(), at(6000), "root", "rootsecret"); err != nil || time.Since(begun) > maxTurn {
+			t.Errorf("from elsewhere: %v after %v", err, time.Since(begun))
+		}
+		guess(100, 500)
+		wg.Wait()
+		took := time.Since(begun)
+		if most := guessBurst + int32(took/guessEvery); looked.Load() > most || looked.Load() < guessBurst {
+			t.Errorf("%d guesses were looked at in %v, want at most %d", looked.Load(), took, most)
+		}
+		if n := len(a.guesses.mu.waiting); n != 0 {
+			t.Errorf("%d are still thought to wait", n)
+		}
+		time.Sleep(time.Minute)
+		begun = time.Now()
+		if _, err := a.Login(t.Context(), at(7000), "root", "rootsecret"); err != nil || time.Since(begun) != 0 {
+			t.Errorf("afterwards: %v after %v", err, time.Since(begun))
+		}
+	})
+}
+
+func TestAnotherAddressIsBelievedFromThisProcessAlone(t *testing.T) {
+	a, other := open(t, kept{}, on), open(t, kept{}, on)
+	by := mq.Caller{User: "alice", Addr: netip.MustParseAddrPort("127.0.0.1:5")}
+	text, proof := a.Behalf("alice", netip.MustParseAddr("10.0.0.7"))
+	if got := a.From(by, text, proof); got.User != "alice" || got.Addr.Addr().String() != "10.0.0.7" {
+		t.Errorf("alice asks from %v", got)
+	}
+	_, foreign := other.Behalf("alice", netip.MustParseAddr("10.0.0.7"))
+	for what, got := range map[string]mq.Caller{
+		"another address": a.From(by, "10.0.0.8", proof), "no address": a.From(by, "here", proof), "another process's proof": a.From(by, text, foreign), "no proof": a.From(by, text, ""),
+	} {
+		if got != by {
+			t.Errorf("%s: alice asks from %v", what, got)
+		}
+	}
+	if got := a.From(mq.Caller{User: "bob", Addr: by.Addr}, text, proof); got.Addr != by.Addr {
+		t.Errorf("bob uses alice's proof: %v", got)
+	}
 }
 
 func TestSecretsDoNotShow(t *testing.T) {

@@ -47,9 +47,16 @@ func (l *logins) leave(from netip.Addr) {
 	}
 }
 
+// Is reports whether a user is enabled and has this password; it takes no time, so
+// it is not for passwords that a stranger says.
+func (a *Access) Is(user, password string) bool {
+	m := a.table.Load().members[user]
+	return m != nil && !m.Disabled && m.secretIs(password)
+}
+
 // Login is who a user with this password is, asked from an address; an error if
 // that is nobody, which takes its time, and mq.ErrBusy while too many from there
-// wait for one.
+// wait for one, or too many passwords of this user are tried from anywhere.
 func (a *Access) Login(ctx context.Context, from netip.AddrPort, user, password string) (mq.Caller, error) {
 	addr := from.Addr().Unmap()
 	if !a.logins.enter(addr) {
@@ -57,12 +64,17 @@ func (a *Access) Login(ctx context.Context, from netip.AddrPort, user, password 
 	}
 	defer a.logins.leave(addr)
 	by := mq.Caller{User: user, Addr: from}
-	m := a.table.Load().members[user]
-	if m != nil && !m.Disabled && m.secretIs(password) {
+	settle, err := a.guesses.turn(ctx, user, addr)
+	if err != nil {
+		return mq.Caller{}, err
+	}
+	right := a.Is(user, password)
+	settle(right)
+	if right {
 		return by, nil
 	}
 	// One text for all cases: who guesses shall not learn which names exist.
-	err := refuse(ErrUnauthenticated, "there is no enabled user of this name with this password")
+	err = refuse(ErrUnauthenticated, "there is no enabled user of this name with this password")
 	a.audit.denied(by, "login", err)
 	select {
 	case <-time.After(wrongPause):

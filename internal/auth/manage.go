@@ -48,6 +48,7 @@ func (a *Access) UpdateUser(by mq.Caller, name string, c UserChange) error {
 	u := old.User
 	if c.Secret != nil {
 		u.Secret = *c.Secret
+		a.guesses.forget(name)
 	}
 	if c.Type != nil {
 		u.Type = *c.Type
@@ -88,7 +89,8 @@ func (a *Access) DeleteUser(by mq.Caller, name string) error {
 	}
 	next := t.copy()
 	delete(next.members, name)
-	a.table.Store(next)
+	a.guesses.forget(name)
+	a.set(next)
 	return nil
 }
 
@@ -234,7 +236,7 @@ func (a *Access) replace(t *table, m *member) error {
 	}
 	next := t.copy()
 	next.members[m.Name] = m
-	a.table.Store(next)
+	a.set(next)
 	return nil
 }
 

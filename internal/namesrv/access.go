@@ -45,6 +45,10 @@ func (s *Server) admit(c *rpc.Conn, req *wire.Command) error {
 		if err := a.Authenticate(by, sign.MAC, sign.Parts, req.Code.String()); err != nil {
 			return err
 		}
+		if from, other := req.Fields.Get(rpc.FieldFrom); other { // the console of this process asks for others
+			proof, _ := req.Fields.Get(rpc.FieldFromProof)
+			by = a.From(by, from, proof)
+		}
 	}
 	need := needs(req.Code)
 	if need == 0 || a.Free(code) {

@@ -45,6 +45,7 @@ func (n *Node) consoleSites() []console.Site {
 		}
 		local := console.Site{Name: "local", Namesrvs: []string{at.String()}, TLS: n.consoleTLS()}
 		local.Credentials.AccessKey, local.Credentials.SecretKey = n.access.Own()
+		local.Behalf = n.access.Behalf
 		all = append(all, local)
 	}
 	if len(n.c.Namesrvs) > 0 {

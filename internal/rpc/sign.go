@@ -15,6 +15,10 @@ import (
 // key the password, the token what a third party gave. The zero value is nobody.
 type Credentials struct {
 	AccessKey, SecretKey, SecurityToken string
+
+	// From is the address at which the user is, if another than the request comes
+	// from, and FromProof is what convinces the server of that.
+	From, FromProof string
 }
 
 // String names the user and hides the rest.
@@ -36,6 +40,10 @@ const (
 	fieldAccessKey     = "AccessKey"
 	fieldSecurityToken = "SecurityToken"
 	fieldSignature     = "Signature"
+
+	// FieldFrom and FieldFromProof are ours.
+	FieldFrom      = "GoddardFrom"
+	FieldFromProof = "GoddardFromProof"
 )
 
 // sign adds to a request who sends it, and the proof: base64 of the HMAC-SHA1 of
@@ -43,11 +51,14 @@ const (
 func (c Credentials) sign(cmd *wire.Command) {
 	cmd.Fields = slices.DeleteFunc(cmd.Fields, func(f wire.Field) bool { // of an earlier try
 		k := string(f.Key)
-		return k == fieldAccessKey || k == fieldSecurityToken || k == fieldSignature
+		return k == fieldAccessKey || k == fieldSecurityToken || k == fieldSignature || k == FieldFrom || k == FieldFromProof
 	})
 	cmd.Fields = cmd.Fields.Add(fieldAccessKey, c.AccessKey)
 	if c.SecurityToken != "" {
 		cmd.Fields = cmd.Fields.Add(fieldSecurityToken, c.SecurityToken)
+	}
+	if c.From != "" {
+		cmd.Fields = cmd.Fields.Add(FieldFrom, c.From).Add(FieldFromProof, c.FromProof)
 	}
 	var order Signature
 	if order.sort(cmd.Fields) != nil {

@@ -88,6 +88,7 @@ func (c *Console) Run(ctx context.Context) error {
 	for _, s := range c.sites {
 		wg.Go(func() { s.run(ctx) })
 	}
+	wg.Go(func() { c.keepSessions(ctx) })
 	<-ctx.Done()
 	c.stop()
 	wg.Wait()

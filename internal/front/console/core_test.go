@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +12,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/admin"
@@ -206,11 +207,36 @@ func FuzzParseCursor(f *testing.F) {
 	})
 }
 
-// changing is an Access for alice, whose password may be another at any time.
-type changing struct{ password string }
+// changing is an Access for those who have a password, which may be another at any
+// time.
+type changing struct {
+	mu        sync.Mutex // guards what follows
+	passwords map[string]string
+	next      chan struct{}
+}
+
+func (c *changing) set(user, password string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.passwords[user] = password
+	close(c.next)
+	c.next = make(chan struct{})
+}
+
+func (c *changing) Is(user, password string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return password != "" && password == c.passwords[user]
+}
+
+func (c *changing) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.next
+}
 
 func (c *changing) Login(_ context.Context, _ netip.AddrPort, user, password string) (mq.Caller, error) {
-	if password != c.password {
+	if !c.Is(user, password) {
 		return mq.Caller{}, errors.New("another password")
 	}
 	return mq.Caller{User: user}, nil
@@ -218,26 +244,45 @@ func (c *changing) Login(_ context.Context, _ netip.AddrPort, user, password str
 
 func (*changing) Allowed(context.Context, mq.Caller, string, string) error { return nil }
 
-func TestASessionEndsSoonAfterItsPassword(t *testing.T) {
-	now, users := time.Unix(1000, 0), &changing{"secret"}
-	c := &Console{o: Options{Access: users, Log: slog.New(slog.DiscardHandler)}, sessions: newSessions()}
-	c.sessions.now = func() time.Time { return now }
-	id, _ := c.sessions.begin("alice", "secret")
-	asks := func() bool {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.AddCookie(&http.Cookie{Name: sessionCookie, Value: id})
-		return c.proven(&request{Request: r}) != nil
-	}
-	now = now.Add(provenFor)
-	if !asks() {
-		t.Error("a session with the right password ended")
-	}
-	users.password = "another"
-	if !asks() {
-		t.Error("the password is looked at for every request")
-	}
-	now = now.Add(provenFor)
-	if asks() || asks() {
-		t.Error("a session outlives its password")
-	}
+func TestASessionAndTheEyesItLentEndWithItsPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users := &changing{passwords: map[string]string{"alice": "secret", "bob": "other"}, next: make(chan struct{})}
+		c, err := New(Options{Access: users, Local: []Site{{Name: "far", Namesrvs: []string{"127.0.0.1:1"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); c.keepSessions(ctx) }()
+		defer func() { stop(); <-done; c.Close() }()
+		asks := func(id string) bool {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.AddCookie(&http.Cookie{Name: sessionCookie, Value: id})
+			return c.proven(&request{Request: r}) != nil
+		}
+		eyes := func() string { return c.sites[0].eyes.Load().who.AccessKey }
+		bob, _ := c.sessions.begin("bob", "other")
+		time.Sleep(time.Second)
+		alice, s := c.sessions.begin("alice", "secret")
+		c.sites[0].lend(s)
+		if !asks(alice) || eyes() != "alice" {
+			t.Errorf("alice is in: %v, and the site is seen by %q", asks(alice), eyes())
+		}
+		users.set("alice", "another")
+		if asks(alice) || asks(alice) {
+			t.Error("a session outlives its password")
+		}
+		synctest.Wait()
+		if s.ctx.Err() == nil {
+			t.Error("what the session has open goes on")
+		}
+		if eyes() != "bob" {
+			t.Errorf("the site is seen by %q after alice's session, want bob, who is in", eyes())
+		}
+		time.Sleep(sessionIdle + 2*sweepEvery)
+		synctest.Wait()
+		if asks(bob) || eyes() != "" {
+			t.Errorf("bob has been away for long, and is in: %v; the site is seen by %q", asks(bob), eyes())
+		}
+	})
 }

@@ -23,6 +23,10 @@ func (door) Login(_ context.Context, _ netip.AddrPort, user, password string) (m
 	return mq.Caller{User: user}, nil
 }
 
+func (door) Is(user, password string) bool { return user == "alice" && password == "secret" }
+
+func (door) Changed() <-chan struct{} { return nil }
+
 func (door) Allowed(_ context.Context, c mq.Caller, action, resource string) error {
 	if c.User == "alice" && (action == "GET" || action == "LIST" || action == "SUB" && resource == "Topic:orders" || strings.HasPrefix(resource, "Topic:orders") && action == "CREATE") {
 		return nil

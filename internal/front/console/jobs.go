@@ -159,7 +159,7 @@ func (r *request) own(s *site) (*site, error) {
 	if r.session == nil {
 		return s, nil
 	}
-	return s.as(r.session.who)
+	return s.as(s.who)
 }
 
 func listJobs(r *request) (any, error) {

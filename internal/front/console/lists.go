@@ -150,11 +150,15 @@ func (s *site) listProducers(ctx context.Context, b admin.Broker, l *brokerList)
 	return err
 }
 
+// silentAfter is how often in a row a broker has not said how it is before it is
+// asked nothing else. A busy one may miss once.
+const silentAfter = 2
+
 // silent says why a broker does not answer; empty if it does, as far as is known.
 func (w *watched) silent(addr string) string {
 	if t := w.brokers.Load(); t != nil {
 		for i := range t.brokers {
-			if b := &t.brokers[i]; b.Addr == addr && b.silent {
+			if b := &t.brokers[i]; b.Addr == addr && b.missed >= silentAfter {
 				return b.Error
 			}
 		}

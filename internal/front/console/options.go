@@ -20,6 +20,11 @@ type Access interface {
 	// Login says who has that name and password, asked from an address; wrong
 	// ones take a while, and mq.ErrBusy is wrapped while too many are tried.
 	Login(ctx context.Context, from netip.AddrPort, user, password string) (mq.Caller, error)
+	// Is reports at once whether a user who has logged in may still, with that
+	// password.
+	Is(user, password string) bool
+	// Changed is closed when that may be otherwise the next time.
+	Changed() <-chan struct{}
 	// Allowed is nil if the caller may do action on resource, in the words of
 	// RocketMQ's access control: "GET" on "Topic:orders".
 	Allowed(ctx context.Context, c mq.Caller, action, resource string) error
@@ -33,6 +38,9 @@ type Site struct {
 	// Credentials are whose eyes the console watches the site with; of nobody, if
 	// there is authentication, those of a user who is logged in.
 	Credentials rpc.Credentials
+	// Behalf, where the site is this process's own, proves to its servers at which
+	// address a user of the console is.
+	Behalf func(user string, from netip.Addr) (text, proof string)
 }
 
 // A Setting is what is known of a server's setting beside its value.

@@ -30,6 +30,18 @@ type brokerTable struct {
 	problems []string
 }
 
+// missed is how often in a row a broker did not answer.
+func (t *brokerTable) missed(addr string) int {
+	if t != nil {
+		for i := range t.brokers {
+			if t.brokers[i].Addr == addr {
+				return t.brokers[i].missed
+			}
+		}
+	}
+	return 0
+}
+
 // A brokerView is one broker in the overview. Pointers are nil where a broker
 // does not say.
 type brokerView struct {
@@ -59,7 +71,7 @@ type brokerView struct {
 	OldestMessage string   `json:"oldest_message,omitempty"`
 	LogBytes      int64    `json:"log_bytes"`
 
-	silent bool // it did not answer at all
+	missed int // how often in a row it did not answer at all
 }
 
 type namesrvView struct {
@@ -179,6 +191,7 @@ func (w *watched) sampleBrokers(ctx context.Context) {
 func (s *site) sample(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sampleEvery-time.Second)
 	defer cancel()
+	before := s.brokers.Load()
 	t := &brokerTable{at: time.Now(), namesrvs: make([]namesrvView, len(s.namesrvs))}
 	var wg sync.WaitGroup
 	for i, addr := range s.namesrvs {
@@ -198,7 +211,10 @@ func (s *site) sample(ctx context.Context) {
 		t.brokers[i] = runtimeTable(status).view(brokers[i])
 		if err != nil {
 			_, refused := refusalOf(err)
-			t.brokers[i].Up, t.brokers[i].Error, t.brokers[i].silent = false, err.Error(), !refused
+			t.brokers[i].Up, t.brokers[i].Error = false, err.Error()
+			if !refused {
+				t.brokers[i].missed = before.missed(brokers[i].Addr) + 1
+			}
 		}
 		return nil
 	})

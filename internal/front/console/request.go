@@ -75,7 +75,7 @@ func (r *request) site() (*site, error) {
 		return r.at, nil
 	}
 	var err error
-	r.at, err = r.session.site(w)
+	r.at, err = r.session.site(w, r.caller.Addr.Addr())
 	return r.at, err
 }
 

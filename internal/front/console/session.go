@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -18,9 +19,8 @@ const (
 	// sessionIdle and sessionAge are when a session ends: not used for so long,
 	// and so old.
 	sessionIdle, sessionAge = 8 * time.Hour, 7 * 24 * time.Hour
-	// provenFor is how long a session is believed before the user's password is
-	// looked at again: one that was changed ends the sessions of the old one.
-	provenFor = 30 * time.Second
+	// maxPlaces is from how many addresses a session's requests are told apart.
+	maxPlaces = 16
 	// maxSessions bounds the sessions; the one unused longest goes for a new one.
 	maxSessions = 1000
 )
@@ -30,35 +30,47 @@ type session struct {
 	who         rpc.Credentials // in memory only
 	csrf        string
 	began, used time.Time // used is guarded by sessions
-	proven      time.Time // when the password was right last; likewise
+
+	ctx  context.Context // ends with the session, and with it live tails
+	over context.CancelFunc
 
 	mu    sync.Mutex // guards what follows
-	ended bool
-	sites map[*watched]*site // as the user sees them
+	sites map[view]*site
 }
 
-// site is a site as the session's user sees it.
-func (s *session) site(w *watched) (*site, error) {
+// A view is a site as the session's user sees it from an address.
+type view struct {
+	*watched
+	from netip.Addr // none where the site does not ask for it
+}
+
+// site is a site as the session's user sees it from an address.
+func (s *session) site(w *watched, from netip.Addr) (*site, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	if s.ctx.Err() != nil {
 		return nil, errNoSession
 	}
-	if at := s.sites[w]; at != nil {
+	key, who := view{watched: w}, s.who
+	if w.behalf != nil && len(s.sites) < maxPlaces {
+		key.from = from
+		who.From, who.FromProof = w.behalf(who.AccessKey, from)
+	}
+	if at := s.sites[key]; at != nil {
 		return at, nil
 	}
-	at, err := w.as(s.who)
+	at, err := w.as(who)
 	if err == nil {
-		s.sites[w] = at
+		s.sites[key] = at
 	}
 	return at, err
 }
 
 // end closes what the session has open.
 func (s *session) end() {
+	s.over()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = true
 	for _, at := range s.sites {
 		at.close()
 	}
@@ -70,12 +82,15 @@ var errNoSession = &problem{status: http.StatusUnauthorized, Code: "login_requir
 
 // sessions are all of them, by the value of their cookie.
 type sessions struct {
-	mu  sync.Mutex // guards all, and used of each
-	all map[string]*session
-	now func() time.Time
+	mu    sync.Mutex // guards all, and used of each
+	all   map[string]*session
+	now   func() time.Time
+	ended chan struct{} // one is in it after a session has ended
 }
 
-func newSessions() *sessions { return &sessions{all: map[string]*session{}, now: time.Now} }
+func newSessions() *sessions {
+	return &sessions{all: map[string]*session{}, now: time.Now, ended: make(chan struct{}, 1)}
+}
 
 // find is the session of a request; nil if it has none.
 func (s *sessions) find(r *http.Request) *session {
@@ -94,7 +109,7 @@ func (s *sessions) by(id string) *session {
 	if found == nil {
 		return nil
 	}
-	if now.Sub(found.used) > sessionIdle || now.Sub(found.began) > sessionAge {
+	if found.old(now) {
 		s.drop(id)
 		return nil
 	}
@@ -102,17 +117,9 @@ func (s *sessions) by(id string) *session {
 	return found
 }
 
-// doubtful reports whether a session's password has to be looked at again, and
-// leaves that to who asks first.
-func (s *sessions) doubtful(x *session) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	if now.Sub(x.proven) < provenFor {
-		return false
-	}
-	x.proven = now
-	return true
+// old reports whether a session's time is over.
+func (s *session) old(now time.Time) bool {
+	return now.Sub(s.used) > sessionIdle || now.Sub(s.began) > sessionAge
 }
 
 // begin makes a session and returns the value of its cookie.
@@ -129,10 +136,41 @@ func (s *sessions) begin(user, password string) (string, *session) {
 		s.drop(oldest)
 	}
 	id := rand.Text()
-	s.all[id] = &session{
-		who: rpc.Credentials{AccessKey: user, SecretKey: password}, csrf: rand.Text(), began: s.now(), used: s.now(), proven: s.now(), sites: map[*watched]*site{},
+	x := &session{
+		who: rpc.Credentials{AccessKey: user, SecretKey: password}, csrf: rand.Text(), began: s.now(), used: s.now(), sites: map[view]*site{},
 	}
-	return id, s.all[id]
+	x.ctx, x.over = context.WithCancel(context.Background())
+	s.all[id] = x
+	return id, x
+}
+
+// sweep ends the sessions whose time is over, and those whose user may not come
+// in any more, and returns whose that are.
+func (s *sessions) sweep(is func(user, password string) bool) (gone []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, x := range s.all {
+		in := is(x.who.AccessKey, x.who.SecretKey)
+		if !in {
+			gone = append(gone, x.who.AccessKey)
+		}
+		if !in || x.old(s.now()) {
+			s.drop(id)
+		}
+	}
+	return gone
+}
+
+// last is the session that was used last; nil if there is none.
+func (s *sessions) last() (found *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.all {
+		if found == nil || x.used.After(found.used) {
+			found = x
+		}
+	}
+	return found
 }
 
 // end forgets the session of a request.
@@ -155,9 +193,15 @@ func (s *sessions) endAll() {
 
 // drop forgets a session. s.mu is held.
 func (s *sessions) drop(id string) {
-	if x := s.all[id]; x != nil {
-		x.end()
-		delete(s.all, id)
+	x := s.all[id]
+	if x == nil {
+		return
+	}
+	x.end()
+	delete(s.all, id)
+	select {
+	case s.ended <- struct{}{}:
+	default:
 	}
 }
 
@@ -235,7 +279,7 @@ func login(r *request) (any, error) {
 	r.c.sessions.end(r.Request)
 	id, s := r.c.sessions.begin(caller.User, in.Password)
 	for _, w := range r.c.sites {
-		w.lend(s.who)
+		w.lend(s)
 	}
 	r.cookie(id, int(sessionAge/time.Second))
 	return r.c.sessionView(s), nil

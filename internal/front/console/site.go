@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,8 +38,8 @@ type site struct {
 	*watched
 	admin  *admin.Cluster
 	remote *remote.Cluster
-	user   string // empty if requests are not signed
-	lent   bool   // its eyes are those of somebody who happened to log in
+	who    rpc.Credentials // of nobody if requests are not signed
+	lender *session        // whose eyes these are, if of somebody who happened to log in
 }
 
 // What is watched of a site is the same for all users. One goroutine samples
@@ -49,7 +50,11 @@ type watched struct {
 	tls      *tls.Config
 	keys     *remote.Keys
 	log      *slog.Logger
-	eyes     atomic.Pointer[site]
+	behalf   func(user string, from netip.Addr) (text, proof string) // see Site
+
+	lending sync.Mutex      // held while eyes are changed
+	own     rpc.Credentials // whose eyes they are while nobody's are lent
+	eyes    atomic.Pointer[site]
 
 	used    atomic.Int64 // Unix nanoseconds of the last request
 	brokers atomic.Pointer[brokerTable]
@@ -71,7 +76,7 @@ type watched struct {
 // newSite prepares a site, and the eyes that watch it.
 func (c *Console) newSite(o Site) (*watched, error) {
 	w := &watched{
-		name: o.Name, namesrvs: o.Namesrvs, tls: o.TLS, keys: remote.NewKeys(), log: c.o.Log,
+		name: o.Name, namesrvs: o.Namesrvs, tls: o.TLS, keys: remote.NewKeys(), log: c.o.Log, behalf: o.Behalf, own: o.Credentials,
 		asks: make(chan chan struct{}), states: newStates(), owners: newOwners(), history: newHistory(), rates: newRates(),
 	}
 	s, err := w.as(o.Credentials)
@@ -90,28 +95,12 @@ func (w *watched) as(who rpc.Credentials) (*site, error) {
 		cluster.Close()
 		return nil, err
 	}
-	return &site{watched: w, admin: cluster, remote: far, user: who.AccessKey}, nil
+	return &site{watched: w, admin: cluster, remote: far, who: who}, nil
 }
 
 func (s *site) close() {
 	s.admin.Close()
 	s.remote.Close()
-}
-
-// lend has a site watched with the eyes of a user who has logged in, if nobody
-// else's see it.
-func (w *watched) lend(who rpc.Credentials) {
-	old := w.eyes.Load()
-	if l := w.lists.Load(); old.user != "" && (!old.lent || l == nil || len(l.problems) == 0) {
-		return
-	}
-	next, err := w.as(who)
-	if err != nil {
-		return // what is wrong with the name servers was said at the start
-	}
-	next.lent = true
-	w.eyes.Store(next)
-	old.close()
 }
 
 // touch says that somebody looks at the site.

@@ -84,6 +84,9 @@ func tailTopic(r *request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), tailTime)
 	defer cancel()
 	defer context.AfterFunc(r.c.ctx, cancel)()
+	if r.session != nil {
+		defer context.AfterFunc(r.session.ctx, cancel)()
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goddardmq/goddard/internal/auth"
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -78,7 +79,21 @@ func (s *session) authenticate(req *wire.Command) (mq.Caller, error) {
 	}
 	// Of a name that is too long as much as it takes to see that.
 	by.User = s.names.of(s.signature.User[:min(len(s.signature.User), auth.MaxName+1)])
-	return by, s.h.guard.Authenticate(by, s.signature.MAC, s.signature.Parts, s.h.guard.names[req.Code])
+	if err := s.h.guard.Authenticate(by, s.signature.MAC, s.signature.Parts, s.h.guard.names[req.Code]); err != nil {
+		return by, err
+	}
+	return s.author(by, req), nil
+}
+
+// author is who asks, at the address where that user is: the console of this
+// process asks for others.
+func (s *session) author(by mq.Caller, req *wire.Command) mq.Caller {
+	from, other := req.Fields.Get(rpc.FieldFrom)
+	if !other || s.h.guard == nil {
+		return by
+	}
+	proof, _ := req.Fields.Get(rpc.FieldFromProof)
+	return s.h.guard.From(by, from, proof)
 }
 
 // A demand is a request whose needs are being looked at.

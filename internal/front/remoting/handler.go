@@ -189,7 +189,7 @@ func (s *session) enter(req *wire.Command, op *operation) error {
 func (s *session) answer(req *wire.Command, op *operation) {
 	resp, err := op.serve(s, req)
 	if s.h.access != nil && op.access.writes() {
-		s.h.access.Did(s.caller(req), req.Code.String(), err, what(req))
+		s.h.access.Did(s.author(s.caller(req), req), req.Code.String(), err, what(req))
 	}
 	switch {
 	case err != nil:
