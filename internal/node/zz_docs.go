@@ -32,7 +32,7 @@ var docs = map[string]string{
 	"write-buffer":                      "How many bytes may wait to be written to one client before it is cut, stored batches included. Default 64 MiB.",
 	"max-frame":                         "The longest frame accepted and sent, in bytes. Default 16 MiB, which is also what RocketMQ's clients accept.",
 	"max-connections":                   "How many connections are open at most; further ones are closed at once. Default 65536.",
-	"drain-timeout":                     "How long stopping may take before the connections are closed on requests that are being answered. Default 3s.",
+	"drain-timeout":                     "How long stopping may take before the connections are closed on requests that are being answered. Requests that arrive meanwhile are answered with GO_AWAY to clients of 5.3.2 and later. Default 3s.",
 	"grpc-advertise":                    "The host or host:port that gRPC clients are given for the broker: that of a load balancer, if all nodes of a cluster say the same. Default the host of advertise or, without that, what the client dialled.",
 	"grpc-tls":                          "How clients may connect: both takes TLS and plaintext on the same port, only wants TLS, off wants plaintext. Nodes of a cluster talk to each other by TLS unless it is off, so it is off on all or none. Default both, or only with tls-only.",
 	"grpc-max-message":                  "The longest request and answer in bytes; a call with several messages must fit. RocketMQ's default is 130 MiB. Default 16 MiB, or what max-message-size needs.",
