@@ -8,10 +8,12 @@ import (
 )
 
 // Peers says how this process connects to other servers: a broker to name
-// servers, a name server to brokers, commands to both.
+// servers and to other brokers that answer gRPC clients, a name server to brokers,
+// commands to both.
 type Peers struct {
 	// TLS connects to name servers and brokers elsewhere by TLS; without it the
-	// other peer-tls settings have no effect. Default false.
+	// other peer-tls settings have no effect. Brokers hand gRPC calls to each other
+	// by TLS in any case, and with it check each other's certificates. Default false.
 	TLS bool `conf:"peer-tls" rocketmq:"tls.enable"`
 
 	// CA is a file of the authorities, in PEM form, that are trusted to know

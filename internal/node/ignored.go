@@ -98,11 +98,12 @@ var ignored = []struct {
 		`brokerFastFailureEnable waitTimeMillsInAckQueue waitTimeMillsInAdminBrokerQueue waitTimeMillsInHeartbeatQueue
 		waitTimeMillsInLitePullQueue waitTimeMillsInPullQueue waitTimeMillsInSendQueue waitTimeMillsInTransactionQueue
 		osPageCacheBusyTimeOutMills putMessageTimeout enableNetWorkFlowControl`},
+	{quiet, "a server that stops answers late requests with GO_AWAY for as long as drain-timeout allows", `enableShutdownGracefully shutdownWaitTimeSeconds`},
 	{quiet, "connections are the Go runtime's; Netty's switches have no counterpart",
 		`serverWorkerThreads serverSelectorThreads serverCallbackExecutorThreads serverAsyncSemaphoreValue
 		serverOnewaySemaphoreValue serverPooledByteBufAllocatorEnable serverSocketBacklog serverSocketRcvBufSize
 		serverSocketSndBufSize serverNettyWorkerGroupEnable useEpollNativeSelector writeBufferHighWaterMark
-		writeBufferLowWaterMark enableShutdownGracefully shutdownWaitTimeSeconds channelNotActiveInterval
+		writeBufferLowWaterMark channelNotActiveInterval
 		clientAsyncSemaphoreValue clientCallbackExecutorThreads clientChannelMaxIdleTimeSeconds clientCloseSocketIfTimeout
 		clientOnewaySemaphoreValue clientPooledByteBufAllocatorEnable clientSocketRcvBufSize clientSocketSndBufSize
 		clientWorkerThreads connectTimeoutMillis disableCallbackExecutor disableNettyWorkerGroup enableReconnectForGoAway

@@ -82,7 +82,7 @@ func (n *Node) listenGRPC(name string) error {
 	o := n.c.GRPC
 	o.Broker, o.Admin, o.Name, o.Version, o.ClientVersion = n.broker, announcer{n.broker, n}, name, n.c.Version, wire.VersionCurrent
 	o.Access, o.Cluster = n.access, n.broker.Settings(context.Background())["brokerClusterName"]
-	o.Drain, o.Log = n.c.RPC.Drain, n.c.Log
+	o.Drain, o.Log, o.Peers = n.c.RPC.Drain, n.c.Log, n.peers
 	if o.Advertised == "" {
 		o.Advertised = n.c.Advertise
 		if h, _, err := net.SplitHostPort(o.Advertised); err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -84,6 +85,8 @@ type Conn struct {
 	// goroutine waits for them.
 	wg        sync.WaitGroup
 	stopping  atomic.Bool
+	away      atomic.Bool // requests are told to go away while it stops
+	modern    bool        // the peer has sent a request that says it knows GO_AWAY; the reading goroutine's
 	lastWrite atomic.Int64 // clock of the last successful write
 
 	in    input // the reading goroutine's
@@ -240,18 +243,29 @@ func (c *Conn) logEnd() {
 const quiet = 200 * time.Millisecond
 
 // drain waits until the answers still owed are written, or none has been for a
-// while, and says goodbye. The server bounds it by closing the connection.
+// while, and says goodbye. Where a server stops it turns requests away meanwhile,
+// for quiet at least. The server bounds it by closing the connection.
 func (c *Conn) drain() {
 	tick := time.NewTicker(quiet / 20)
 	defer tick.Stop()
+	away := c.away.Load() && c.modern
 	start := c.clock()
-	for {
+	for moved, least := start, math.MaxInt; ; {
 		c.out.Lock()
 		waiting, owed := c.out.bytes, c.out.owed
 		c.out.Unlock()
-		moved := max(start, time.Duration(c.lastWrite.Load()))
-		if waiting == 0 && (owed <= 0 || c.clock()-moved >= quiet) {
+		now := c.clock()
+		if owed < least {
+			moved, least = now, owed
+		}
+		if waiting == 0 && (owed <= 0 || now-moved >= quiet) && (!away || now-start >= quiet) {
 			break
+		}
+		if away {
+			if !c.turnAway(quiet / 20) {
+				return
+			}
+			continue
 		}
 		select {
 		case <-tick.C:

@@ -121,6 +121,7 @@ func (c *Conn) burst() (more bool, err error) {
 			if !cmd.Oneway() {
 				owed++
 			}
+			c.modern = c.modern || cmd.Version > wire.V5_3_1
 			served = true
 			c.handler.Serve(c, cmd)
 		}

@@ -39,7 +39,8 @@ type ServerOptions struct {
 	MaxConns int `conf:"max-connections"`
 
 	// Drain is how long stopping may take before the connections are closed
-	// on requests that are being answered. Default 3s.
+	// on requests that are being answered. Requests that arrive meanwhile are
+	// answered with GO_AWAY to clients of 5.3.2 and later. Default 3s.
 	Drain time.Duration `conf:"drain-timeout"`
 
 	// Door, if set, is what connections come through first. Nil lets plain ones
@@ -151,6 +152,8 @@ func (s *Server) Conns() int {
 // Run serves until ctx ends. Then it accepts no more, lets each connection
 // finish the burst it serves and write the answers that are ready or become
 // ready soon, for Drain at most, and returns when every goroutine has ended.
+// Requests that arrive meanwhile are answered with GO_AWAY, if their clients know
+// that.
 func (s *Server) Run(ctx context.Context) error {
 	stopAccepting := context.AfterFunc(ctx, func() { s.listener.Close() })
 	defer stopAccepting()
@@ -160,7 +163,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.mu.stopping = true
 	for c := range s.mu.conns {
-		c.stop()
+		c.leave()
 	}
 	s.mu.Unlock()
 	cut := time.AfterFunc(s.options.Drain, s.cut)

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/door"
@@ -94,6 +95,40 @@ func TestStopLetsAnswersOut(t *testing.T) {
 	later.Wait()
 	if _, err := net.Dial("tcp", addr); err == nil {
 		t.Fatal("a stopped server accepts connections")
+	}
+}
+
+// What a server that stops does not serve any more it says so of, to clients that
+// know the code; answers that it owes still come.
+func TestRequestsThatComeTooLateAreToldToGoAway(t *testing.T) {
+	for version, told := range map[int32]bool{wire.V5_5_0: true, wire.V5_3_1: false} {
+		synctest.Test(t, func(t *testing.T) {
+			late := func(opaque int32) []byte {
+				return (&wire.Command{Code: wire.SendMessage, Language: wire.LanguageJava, Version: version, Opaque: opaque}).AppendTo(nil)
+			}
+			h := funcHandler{serve: func(c *Conn, cmd *wire.Command) {
+				opaque := cmd.Opaque
+				time.AfterFunc(quiet/2, func() { c.Reply(answer(opaque)) })
+			}}
+			c, there := pipe(t, false, h, testSettings())
+			there.Write(late(1))
+			synctest.Wait()
+			c.leave()
+			synctest.Wait()
+			go there.Write(late(2))
+			if told {
+				if got := readCommand(t, there); got.Opaque != 2 || got.Code != wire.CodeGoAway || !strings.Contains(got.Remark, "stopping") {
+					t.Errorf("answered %+v", got)
+				}
+			}
+			if got := readCommand(t, there); got.Opaque != 1 || got.Code != wire.CodeSuccess {
+				t.Errorf("the answer that was owed is %+v", got)
+			}
+			if _, err := there.Read(make([]byte, 1)); err == nil {
+				t.Error("the connection goes on")
+			}
+			there.Close()
+		})
 	}
 }
 

@@ -39,6 +39,8 @@ type call struct {
 	from netip.Addr
 	// visitor has the connection; nil without one.
 	visitor *visitor
+	// seen says that a message was compared with what a node vouched for.
+	seen bool
 	// held is the call's share. Whoever ends the call and whoever receives may
 	// give it back.
 	held atomic.Int64
@@ -246,6 +248,9 @@ func (c *call) unpack(body mem.BufferSlice) ([]byte, error) {
 
 // decode reads a message from its bytes.
 func (c *call) decode(b []byte, into proto.Message) error {
+	if err := c.unchanged(b); err != nil {
+		return err
+	}
 	if err := c.reserve(weigh(b, into.ProtoReflect().Descriptor())); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ package grpc
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -29,6 +30,9 @@ func (m messaging) EndTransaction(ctx context.Context, req *rmq.EndTransactionRe
 	if n := m.nodeOf(ctx, id.Broker); n != nil {
 		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.EndTransaction, req)
 	}
+	if err := m.isOf(ctx, id.Pos, req.GetTopic().GetName()); err != nil {
+		return nil, err
+	}
 	end := mq.TransactionEnd{
 		Group: req.GetTopic().GetName(), Offset: id.Offset, Pos: id.Pos,
 		Checked: req.GetSource() == rmq.TransactionSource_SOURCE_SERVER_CHECK,
@@ -43,6 +47,31 @@ func (m messaging) EndTransaction(ctx context.Context, req *rmq.EndTransactionRe
 		return nil, err
 	}
 	return &rmq.EndTransactionResponse{Status: okay()}, nil
+}
+
+// isOf refuses a half message of another topic than the one that the call names
+// and that its sender may send to: groups of the remoting protocol can be named
+// as topics are.
+func (s *Server) isOf(ctx context.Context, at mq.LogPos, topic string) error {
+	stored, err := s.broker.Find(ctx, at)
+	if errors.Is(err, mq.ErrNotFound) {
+		return nil // the broker says so
+	}
+	if err != nil {
+		return err
+	}
+	r, _, err := mq.DecodeRecord(stored)
+	if err != nil {
+		return err
+	}
+	real, ok := mq.Property(r.Properties, mq.PropRealTopic)
+	if !ok {
+		real = r.Topic
+	}
+	if string(real) != topic {
+		return fmt.Errorf("%w: the topic wrong: the message at log position %d is not for %s", mq.ErrTransaction, at, topic)
+	}
+	return nil
 }
 
 // RecallMessage answers with the message's id.

@@ -39,6 +39,8 @@ type caller struct {
 	remote   netip.AddrPort
 	visitor  *visitor // nil where there is no connection
 	user     string   // who signed the call; empty if calls are not signed
+	vouched  bool     // another node says all this,
+	content  string   // of a request with this hash
 }
 
 type callerKey struct{}

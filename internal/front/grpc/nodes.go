@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -91,7 +92,8 @@ func (s *Server) SetNodes(all []Node) {
 			continue
 		}
 		conn, err := grpc.NewClient("passthrough:///"+n.Addr, append(s.vouching(n.Name), grpc.WithTransportCredentials(s.nodeCredentials()),
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(s.o.MaxMessage), grpc.MaxCallSendMsgSize(s.o.MaxMessage)))...)
+			grpc.WithDefaultCallOptions(grpc.ForceCodecV2(sealing{encoding.GetCodecV2("proto")}),
+				grpc.MaxCallRecvMsgSize(s.o.MaxMessage), grpc.MaxCallSendMsgSize(s.o.MaxMessage)))...)
 		if err != nil {
 			s.log.Warn("a node is left out: its address cannot be used", "broker", n.Name, "address", n.Addr, "error", err)
 			continue
@@ -104,13 +106,17 @@ func (s *Server) SetNodes(all []Node) {
 	}
 }
 
-// nodeCredentials are how nodes talk to each other: in the clear, unless this
-// one takes TLS alone; then, as RocketMQ's clients do, without proof of who it is.
+// nodeCredentials are how nodes talk to each other: by TLS, unless grpc-tls is
+// off. Without Peers they take each other's certificates as they are, as each
+// has one of its own making.
 func (s *Server) nodeCredentials() credentials.TransportCredentials {
-	if s.o.TLSMode == TLSOnly {
-		return credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // nodes have certificates of their own making
+	switch {
+	case s.o.TLSMode == TLSOff:
+		return insecure.NewCredentials()
+	case s.o.Peers != nil:
+		return credentials.NewTLS(s.o.Peers)
 	}
-	return insecure.NewCredentials()
+	return credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // see above
 }
 
 // closeNodes ends the connections to other nodes.

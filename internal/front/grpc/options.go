@@ -1,6 +1,7 @@
 package grpc
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,8 +43,13 @@ type Options struct {
 	// TLSMode. Nil lets plain ones through as they are.
 	Door *door.Door
 
+	// Peers is how this node looks at the certificates of others, which it talks
+	// to by TLS unless TLSMode is off. Nil takes them as they are.
+	Peers *tls.Config
+
 	// TLSMode says how clients may connect: both takes TLS and plaintext on the
-	// same port, only wants TLS, off wants plaintext. Default both, or only with
+	// same port, only wants TLS, off wants plaintext. Nodes of a cluster talk to each
+	// other by TLS unless it is off, so it is off on all or none. Default both, or only with
 	// tls-only.
 	TLSMode string `conf:"grpc-tls"`
 

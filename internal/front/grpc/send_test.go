@@ -256,6 +256,35 @@ func TestATransactionIsEndedByTheIDOfItsSend(t *testing.T) {
 	}
 }
 
+func TestAHalfMessageOfAnotherTopicIsNotEnded(t *testing.T) {
+	r, a := guarded(t)
+	allow(t, a, "Topic:G", nil, "Pub")
+	r.fake.topics["G"] = r.fake.topics["T"]
+	// A remoting client of group G sent it.
+	r.fake.records = map[mq.LogPos][]byte{1000: stored("RMQ_SYS_TRANS_HALF_TOPIC", 1, "half", map[string]string{
+		mq.PropRealTopic: "T", mq.PropProducerGroup: "G",
+	}, 0, 0)}
+	end := func(user, topic string) *rmq.Status {
+		resp, err := r.EndTransaction(signed(r, user, user+"secret", time.Now().UTC()), &rmq.EndTransactionRequest{
+			Topic: res(topic), TransactionId: transactionID{1, 1000, "key", "b1"}.String(), Resolution: rmq.TransactionResolution_ROLLBACK,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.Status
+	}
+	r.want(rmq.Code_FORBIDDEN, end("alice", "T"), nil)
+	r.want(rmq.Code_INTERNAL_SERVER_ERROR, end("alice", "G"), nil)
+	if len(r.fake.ends) != 0 {
+		t.Fatalf("ended %v", r.fake.ends)
+	}
+	allow(t, a, "Topic:T", nil, "Pub")
+	r.want(rmq.Code_OK, end("alice", "T"), nil)
+	if len(r.fake.ends) != 1 {
+		t.Errorf("ended %v", r.fake.ends)
+	}
+}
+
 func TestADelayedMessageIsCalledBackByItsHandle(t *testing.T) {
 	r := newRig(t)
 	resp, err := r.RecallMessage(r.ctx("p"), &rmq.RecallMessageRequest{Topic: res("T"), RecallHandle: "h"})
