@@ -71,6 +71,8 @@ var endpointScenarios = map[string][]string{
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
 	"grpc-rust": strings.Fields(`send_receive_ack tls fifo delay transaction transaction_check
 		tag_filter sql_filter simple_dead_letter long_poll_wakes type_refused missing_topic`),
+	"grpc-cpp": strings.Fields(`send_receive_ack tls push fifo delay delay_recall transaction transaction_check
+		tag_filter sql_filter retry_to_dead_letter change_invisible missing_topic priority`),
 }
 
 // The clients of the gRPC protocol do what they do with RocketMQ's proxy; the
