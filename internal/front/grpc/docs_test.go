@@ -43,6 +43,21 @@ machine. It is made anew at a start if these have changed or its end is less tha
     openssl s_client -connect 127.0.0.1:8081 -alpn h2 -CAfile goddard-data/tls/ca.pem -verify_return_error </dev/null
 
 This certificate is for gRPC alone: the ports of the remoting protocol speak TLS only with tls-cert and tls-key.
+
+## Clients
+
+What the suite (make compat) runs against this listener and RocketMQ's proxy, and how each comes to trust an authority:
+
+| Client | TLS | The certificate |
+| --- | --- | --- |
+| Java, Go, C++ | unless told otherwise | is believed, whatever it is |
+| Python | tls_enable of producers and consumers | is checked; the environment variable GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names the authority's file |
+| Node.js | sslEnabled | likewise |
+| Rust | set_enable_tls | is checked; SSL_CERT_FILE names the file |
+
+The C++ client is in no registry: whoever has built and installed it names the folder in ROCKETMQ_CPP_CLIENT, otherwise its part
+counts as skipped. C# and PHP are not run. A call of a simple consumer asks the broker of one queue, the next call that of the next queue:
+with several nodes one that found nothing says nothing of the others.
 `)
 	for _, service := range []string{messagingService, adminService} {
 		fmt.Fprintf(&b, "\n## %s\n\n| Call | Answer | Missing |\n| --- | --- | --- |\n", strings.Trim(service, "/"))

@@ -11,7 +11,7 @@ import (
 
 // GRPCClients are the names of the clients of the gRPC protocol.
 func GRPCClients() []string {
-	return []string{"grpc-java", "grpc-go", "grpc-python", "grpc-node", "grpc-rust"}
+	return []string{"grpc-java", "grpc-go", "grpc-python", "grpc-node", "grpc-rust", "grpc-cpp"}
 }
 
 // prepareGRPC builds or installs each client with its own tools.
@@ -25,6 +25,7 @@ func (k *Kit) prepareGRPC(cache, built, clients string) {
 		"grpc-python": func(folder string) (Program, error) { return pythonGRPC(cache, folder) },
 		"grpc-node":   func(folder string) (Program, error) { return nodeGRPC(cache, folder) },
 		"grpc-rust":   func(folder string) (Program, error) { return rustGRPC(cache, folder) },
+		"grpc-cpp":    func(folder string) (Program, error) { return cppGRPC(cache, folder) },
 	} {
 		p, err := prepare(filepath.Join(clients, name))
 		if err != nil {
@@ -122,6 +123,39 @@ func rustGRPC(cache, folder string) (Program, error) {
 			return err
 		}
 		return copyFile(filepath.Join(target, "debug/scenarios"), filepath.Join(into, "scenarios"))
+	})
+	return Program{Command: filepath.Join(dir, "scenarios")}, err
+}
+
+// cppClient names where the C++ client is installed, which is in no registry:
+// whoever has built it from its own repository has its headers and its library
+// below there.
+const cppClient = "ROCKETMQ_CPP_CLIENT"
+
+func cppGRPC(cache, folder string) (Program, error) {
+	prefix := os.Getenv(cppClient)
+	if prefix == "" {
+		return Program{}, fmt.Errorf("%w: the C++ client, built from its own repository, is to be named in %s", ErrMissing, cppClient)
+	}
+	libraries, err := filepath.Glob(filepath.Join(prefix, "lib*", "librocketmq.so"))
+	if more, _ := filepath.Glob(filepath.Join(prefix, "lib", "*", "librocketmq.so")); err == nil {
+		libraries = append(libraries, more...)
+	}
+	if err != nil || len(libraries) == 0 {
+		return Program{}, fmt.Errorf("no librocketmq.so below %s of %s", prefix, cppClient)
+	}
+	if err := tools("install a C++ 17 compiler", "g++"); err != nil {
+		return Program{}, err
+	}
+	_, text, err := sourcesOf(folder, ".cpp", ".hpp")
+	if err != nil {
+		return Program{}, err
+	}
+	lib := filepath.Dir(libraries[0])
+	dir := filepath.Join(cache, "cpp-"+digest(append(text, lib...)))
+	err = once(dir, func(into string) error {
+		return run(folder, "g++", "-std=c++17", "-Wall", "-I", filepath.Join(prefix, "include"), "-o", filepath.Join(into, "scenarios"),
+			"scenarios.cpp", "-L", lib, "-Wl,-rpath,"+lib, "-lrocketmq", "-pthread")
 	})
 	return Program{Command: filepath.Join(dir, "scenarios")}, err
 }

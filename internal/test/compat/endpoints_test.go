@@ -18,7 +18,8 @@ import (
 
 // A prepared is what a scenario of the gRPC clients finds when it starts, since
 // these clients cannot create anything, and what it must have left behind when it asks to look. Every
-// scenario has a topic PREFIX_SCENARIO and a group g_PREFIX_SCENARIO.
+// scenario has a topic PREFIX_SCENARIO and a group g_PREFIX_SCENARIO. One that has another protocol consume or send
+// (to_…_SCENARIO) finds the same.
 type prepared struct {
 	kind    string // the topic's message type; "" is NORMAL, "none" no topic
 	ordered bool   // the group consumes in order
@@ -52,17 +53,15 @@ var preparations = map[string]prepared{
 	"statuses_precise":     {more: "FIFO DELAY TRANSACTION"},
 	"status_of_long_delay": {more: "DELAY"},
 	"missing_topic":        {kind: "none", more: "NORMAL"},
-	"cross_to_grpc":        {more: "FIFO DELAY TRANSACTION PRIORITY"},
-	"cross_to_remoting":    {more: "FIFO DELAY TRANSACTION PRIORITY LITE"},
-	"lite_from_remoting":   {kind: "LITE"},
-	"cross_dead_letter":    {tries: 2},
 }
 
 // endpointScenarios are what each gRPC client does, as far as its library can.
 var endpointScenarios = map[string][]string{
 	"grpc-java": strings.Fields(`send_receive_ack plaintext push lite lite_exclusive lite_wildcard fifo fifo_dead_letter fifo_one_group_fails delay delay_recall transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
-		priority resume_where_left cross_to_grpc cross_to_remoting lite_from_remoting cross_offsets cross_dead_letter`),
+		priority resume_where_left cross_offsets
+		to_grpc_push to_grpc_fifo to_grpc_delay to_grpc_transaction to_grpc_priority to_grpc_lite to_grpc_retry_to_dead_letter
+		to_remoting_push to_remoting_fifo to_remoting_delay to_remoting_transaction to_remoting_priority to_remoting_lite`),
 	"grpc-go": strings.Fields(`send_receive_ack push fifo fifo_dead_letter fifo_one_group_fails delay transaction transaction_check
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic
 		statuses statuses_precise status_of_long_delay`),
@@ -72,6 +71,8 @@ var endpointScenarios = map[string][]string{
 		tag_filter sql_filter retry_to_dead_letter simple_dead_letter change_invisible long_poll_wakes type_refused missing_topic priority`),
 	"grpc-rust": strings.Fields(`send_receive_ack tls fifo delay transaction transaction_check
 		tag_filter sql_filter simple_dead_letter long_poll_wakes type_refused missing_topic`),
+	"grpc-cpp": strings.Fields(`send_receive_ack tls push fifo delay delay_recall transaction transaction_check
+		tag_filter sql_filter retry_to_dead_letter change_invisible missing_topic priority`),
 }
 
 // The clients of the gRPC protocol do what they do with RocketMQ's proxy; the
@@ -144,7 +145,7 @@ func grpcClient(t *testing.T, name, server string, cluster *against.Cluster) *cl
 	scenarios := slices.Clone(endpointScenarios[name])
 	if server != "goddard" {
 		// RocketMQ's proxy answers SyncLiteSubscription with an internal error while the broker is in its own process.
-		scenarios = slices.DeleteFunc(scenarios, func(s string) bool { return strings.HasPrefix(s, "lite") })
+		scenarios = slices.DeleteFunc(scenarios, func(s string) bool { return strings.HasPrefix(s, "lite") || s == "to_grpc_lite" })
 	}
 	tls := newBalancer(t, tlsHandshake)
 	tls.serve(cluster.GRPC)
@@ -159,7 +160,7 @@ func grpcClient(t *testing.T, name, server string, cluster *against.Cluster) *cl
 // prepare creates a scenario's topics and group by remoting requests.
 func prepare(t *testing.T, cluster *against.Cluster, prefix, scenario string) {
 	t.Helper()
-	p := preparations[scenario]
+	p := preparations[strings.TrimPrefix(strings.TrimPrefix(scenario, "to_grpc_"), "to_remoting_")]
 	topic := prefix + "_" + scenario
 	if p.kind == "" {
 		p.kind = "NORMAL"

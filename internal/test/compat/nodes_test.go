@@ -13,12 +13,14 @@ import (
 	"github.com/goddardmq/goddard/internal/test/against"
 )
 
-// nodeScenarios are what gRPC clients do with a cluster of two nodes. Those of
-// simple consumers are not among them: each of their calls waits at one broker
-// while the messages of so short a scenario are at the other.
+// nodeScenarios are what gRPC clients do with a cluster of two nodes. Each call
+// of a simple consumer asks one broker, that of the next queue in turn, so that
+// long_poll_wakes is not among them: a call waits at one while the message comes
+// to the other.
 var nodeScenarios = map[string][]string{
-	"grpc-java": strings.Fields(`push lite lite_exclusive lite_wildcard fifo fifo_dead_letter delay delay_recall transaction transaction_check retry_to_dead_letter`),
-	"grpc-go":   strings.Fields(`push fifo delay transaction transaction_check retry_to_dead_letter`),
+	"grpc-java": strings.Fields(`send_receive_ack change_invisible simple_dead_letter tag_filter sql_filter resume_where_left fifo_one_group_fails push lite lite_exclusive lite_wildcard fifo fifo_dead_letter delay delay_recall transaction transaction_check retry_to_dead_letter`),
+	"grpc-go": strings.Fields(`send_receive_ack change_invisible simple_dead_letter tag_filter sql_filter fifo_one_group_fails
+		push fifo delay transaction transaction_check retry_to_dead_letter`),
 }
 
 // Clients dial one node of two and find the queues of both: each at its own

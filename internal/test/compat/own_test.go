@@ -21,6 +21,7 @@ var (
 		once at_most_once at_most_once_slow at_most_once_orderly at_most_once_orderly_slow at_most_once_lite
 		at_most_once_failing at_most_once_everybody at_most_once_refused rate_push rate_orderly rate_lite`)
 	ownJavaPopScenarios = strings.Fields(`pop_at_most_once pop_rate_push`)
+	ownGRPCScenarios    = strings.Fields(`at_most_once`)
 	ownGoScenarios      = strings.Fields(`once at_most_once at_most_once_slow at_most_once_orderly rate_push`)
 )
 
@@ -31,8 +32,17 @@ func TestWhatIsOurs(t *testing.T) {
 	}
 	cluster := against.Goddard(t, kit).Cluster(t)
 	all := allClients(t, cluster.NameServer)
+	if c := clientNamed(t, "grpc-java", "goddard", cluster); c != nil {
+		all = append(all, c)
+	}
 	for _, c := range all {
 		c.scenarios = wanted(ownJavaScenarios)
+		if c.name == "grpc-java" {
+			c.scenarios = wanted(ownGRPCScenarios)
+			for _, s := range c.scenarios {
+				prepare(t, cluster, c.prefix(), s)
+			}
+		}
 		if c.name == "java-"+against.JavaClient5 {
 			c.scenarios = wanted(slices.Concat(ownJavaScenarios, ownJavaPopScenarios))
 		}

@@ -9,6 +9,8 @@ import (
 	rocketmq "github.com/apache/rocketmq-client-go/v2"
 	"github.com/apache/rocketmq-client-go/v2/consumer"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
+
+	"github.com/goddardmq/goddard/internal/test/clients/frame"
 )
 
 // What Goddard does beyond RocketMQ. Topics and groups with their attributes
@@ -18,52 +20,52 @@ import (
 func once(s *scenario) {
 	p := s.producer()
 	in := new(inbox)
-	s.consume(s.group(), s.topic(), "*", in)
+	s.consume(s.Group(), s.Topic(), "*", in)
 	want := map[string]bool{}
 	for i := range 20 {
 		body := fmt.Sprint("once-", i)
-		m := primitive.NewMessage(s.topic(), []byte(body))
+		m := primitive.NewMessage(s.Topic(), []byte(body))
 		first := s.send(p, m)
 		for range 3 {
 			again := s.send(p, m)
-			same(s, again.MsgID, first.MsgID, "id")
-			same(s, again.OffsetMsgID, first.OffsetMsgID, "offset id")
-			same(s, again.QueueOffset, first.QueueOffset, "offset")
+			frame.Same(again.MsgID, first.MsgID, "id")
+			frame.Same(again.OffsetMsgID, first.OffsetMsgID, "offset id")
+			frame.Same(again.QueueOffset, first.QueueOffset, "offset")
 		}
 		want[body] = true
 	}
 	s.awaitExactly(in, want, 30)
-	s.read(s.topic(), len(want))
+	s.read(s.Topic(), len(want))
 }
 
 func (s *scenario) passes(p rocketmq.Producer, body string) {
-	m := primitive.NewMessage(s.topic(), []byte(body))
+	m := primitive.NewMessage(s.Topic(), []byte(body))
 	m.WithProperty("QOS", "0")
 	r := s.send(p, m)
-	same(s, r.Status, primitive.SendOK, "status")
-	same(s, r.QueueOffset, -1, "offset of a message that is not stored")
+	frame.Same(r.Status, primitive.SendOK, "status")
+	frame.Same(r.QueueOffset, -1, "offset of a message that is not stored")
 }
 
 // atMostOnce: such messages beside stored ones; nothing stored is lost or
 // repeated, also not by the next consumer of the group.
 func atMostOnce(pause time.Duration, opts ...consumer.Option) func(*scenario) {
 	return func(s *scenario) {
-		s.createTopic(s.topic(), 2)
+		s.createTopic(s.Topic(), 2)
 		p := s.producer()
 		in := new(inbox)
-		c := s.consumer(s.group(), opts...)
+		c := s.consumer(s.Group(), opts...)
 		take := func(ctx context.Context, msgs ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 			time.Sleep(pause)
 			return in.take(ctx, msgs...)
 		}
-		s.must(c.Subscribe(s.topic(), consumer.MessageSelector{Type: consumer.TAG, Expression: "*"}, take), "subscribe")
-		s.must(c.Start(), "start consumer")
-		want := s.sendMany(p, s.topic(), "first", 4)
+		s.Must(c.Subscribe(s.Topic(), consumer.MessageSelector{Type: consumer.TAG, Expression: "*"}, take), "subscribe")
+		s.Must(c.Start(), "start consumer")
+		want := s.sendMany(p, s.Topic(), "first", 4)
 		s.await(in, want, 40)
 		time.Sleep(time.Second) // the next pulls are parked
 		for i := range 20 {
 			body := fmt.Sprint("stored-", i)
-			s.send(p, primitive.NewMessage(s.topic(), []byte(body)))
+			s.send(p, primitive.NewMessage(s.Topic(), []byte(body)))
 			want[body] = true
 			s.passes(p, fmt.Sprint("passing-", i))
 			time.Sleep(100 * time.Millisecond)
@@ -76,31 +78,31 @@ func atMostOnce(pause time.Duration, opts ...consumer.Option) func(*scenario) {
 				passing++
 			}
 		}
-		s.note("%d of 20 at most once arrived", passing)
+		s.Note("%d of 20 at most once arrived", passing)
 		if passing == 0 {
-			s.fail("no message at most once arrived")
+			s.Fail("no message at most once arrived")
 		}
-		same(s, in.size()-passing, len(want), "deliveries of stored messages")
-		s.must(c.Shutdown(), "shutdown")
+		frame.Same(in.size()-passing, len(want), "deliveries of stored messages")
+		s.Must(c.Shutdown(), "shutdown")
 		second := new(inbox)
-		s.consume(s.group(), s.topic(), "*", second)
-		s.awaitExactly(second, s.sendMany(p, s.topic(), "more", 4), 40)
-		s.read(s.topic(), len(want)+4)
+		s.consume(s.Group(), s.Topic(), "*", second)
+		s.awaitExactly(second, s.sendMany(p, s.Topic(), "more", 4), 40)
+		s.read(s.Topic(), len(want)+4)
 	}
 }
 
 // ratePush: a group with 20 messages a second.
 func ratePush(s *scenario) {
-	s.createTopic(s.topic(), 2)
-	want := s.sendMany(s.producer(), s.topic(), "slow", 120)
+	s.createTopic(s.Topic(), 2)
+	want := s.sendMany(s.producer(), s.Topic(), "slow", 120)
 	in := new(inbox)
-	s.consume(s.group(), s.topic(), "*", in)
-	s.eventually(30, "the first message", func() bool { return in.size() > 0 })
+	s.consume(s.Group(), s.Topic(), "*", in)
+	s.Eventually(30, "the first message", func() bool { return in.size() > 0 })
 	from := time.Now()
 	s.awaitExactly(in, want, 60)
 	took := time.Since(from)
-	s.note("%d messages in %v", len(want), took.Round(100*time.Millisecond))
+	s.Note("%d messages in %v", len(want), took.Round(100*time.Millisecond))
 	if took < 4500*time.Millisecond || took > 12*time.Second {
-		s.fail("120 messages at 20 a second came in %v", took)
+		s.Fail("120 messages at 20 a second came in %v", took)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"regexp"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/test/clients/frame"
 )
 
 // Requests that the client library has no call for.
@@ -63,14 +65,14 @@ var masterAddr = regexp.MustCompile(`"brokerAddrs":\{"?0"?:"([^"]+)"`)
 // brokers are the addresses of all masters. The original writes maps by number
 // with unquoted keys, so this is not JSON that a decoder would take.
 func (s *scenario) brokers() []string {
-	a, err := call(s.nameServer, getClusterInfo, nil, nil)
-	s.must(err, "cluster info")
+	a, err := call(s.Server, getClusterInfo, nil, nil)
+	s.Must(err, "cluster info")
 	var all []string
 	for _, m := range masterAddr.FindAllSubmatch(a.Body, -1) {
 		all = append(all, string(m[1]))
 	}
 	if len(all) == 0 {
-		s.fail("no brokers in %s", a.Body)
+		s.Fail("no brokers in %s", a.Body)
 	}
 	return all
 }
@@ -81,7 +83,7 @@ func (s *scenario) reset(topic, group string, to time.Time) {
 		a, err := call(addr, resetOffset, map[string]string{
 			"topic": topic, "group": group, "timestamp": fmt.Sprint(to.UnixMilli()), "isForce": "true", "queueId": "-1", "offset": "-1",
 		}, nil)
-		s.must(err, "reset offsets")
-		same(s, a.Code, 0, "code of reset: "+a.Remark)
+		s.Must(err, "reset offsets")
+		frame.Same(a.Code, 0, "code of reset: "+a.Remark)
 	}
 }

@@ -5,24 +5,24 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	rmq "github.com/apache/rocketmq-clients/golang/v5"
 	"github.com/apache/rocketmq-clients/golang/v5/credentials"
+
+	"github.com/goddardmq/goddard/internal/test/clients/frame"
 )
 
 const (
 	invisible = 10 * time.Second // the shortest time that a server takes a message out of sight for
-	await     = 14 * time.Second // longer than that
+	await     = 5 * time.Second  // for how long a call asks one broker, at the least; the next one asks another
 )
 
 // config says where the clients dial, and who they are: whom the environment
 // names; without that they sign nothing.
 func (s *scenario) config(group string) *rmq.Config {
 	user := credentials.SessionCredentials{AccessKey: os.Getenv("ROCKETMQ_ACCESS_KEY"), AccessSecret: os.Getenv("ROCKETMQ_SECRET_KEY")}
-	return &rmq.Config{Endpoint: s.runner.endpoints, ConsumerGroup: group, Credentials: &user}
+	return &rmq.Config{Endpoint: s.Server, ConsumerGroup: group, Credentials: &user}
 }
 
 func (s *scenario) producer(topics ...string) rmq.Producer {
@@ -30,41 +30,45 @@ func (s *scenario) producer(topics ...string) rmq.Producer {
 }
 
 func (s *scenario) transactionProducer(check func(*rmq.MessageView) rmq.TransactionResolution) rmq.Producer {
-	return s.started(rmq.NewProducer(s.config(""), rmq.WithTopics(s.topic()),
+	return s.started(rmq.NewProducer(s.config(""), rmq.WithTopics(s.Topic()),
 		rmq.WithTransactionChecker(&rmq.TransactionChecker{Check: check})))
 }
 
 func (s *scenario) started(p rmq.Producer, err error) rmq.Producer {
-	s.must(err, "new producer")
-	s.must(p.Start(), "start producer")
-	s.open = append(s.open, func() { p.GracefulStop() })
+	s.Must(err, "new producer")
+	s.Must(p.Start(), "start producer")
+	s.AtEnd(func() { p.GracefulStop() })
 	return p
 }
 
 func (s *scenario) simple(filter *rmq.FilterExpression) rmq.SimpleConsumer {
-	c, err := rmq.NewSimpleConsumer(s.config(s.group()), rmq.WithSimpleAwaitDuration(await),
-		rmq.WithSimpleSubscriptionExpressions(map[string]*rmq.FilterExpression{s.topic(): filter}))
-	s.must(err, "new simple consumer")
-	s.must(c.Start(), "start simple consumer")
-	s.open = append(s.open, func() { c.GracefulStop() })
+	return s.simpleFor(filter, await)
+}
+
+func (s *scenario) simpleFor(filter *rmq.FilterExpression, await time.Duration) rmq.SimpleConsumer {
+	c, err := rmq.NewSimpleConsumer(s.config(s.Group()), rmq.WithSimpleAwaitDuration(await),
+		rmq.WithSimpleSubscriptionExpressions(map[string]*rmq.FilterExpression{s.Topic(): filter}))
+	s.Must(err, "new simple consumer")
+	s.Must(c.Start(), "start simple consumer")
+	s.AtEnd(func() { c.GracefulStop() })
 	return c
 }
 
-func (s *scenario) push(consume func(*rmq.MessageView) rmq.ConsumerResult) {
-	c, err := rmq.NewPushConsumer(s.config(s.group()), rmq.WithPushAwaitDuration(await), rmq.WithPushConsumptionThreadCount(4),
-		rmq.WithPushSubscriptionExpressions(map[string]*rmq.FilterExpression{s.topic(): rmq.SUB_ALL}),
+func (s *scenario) push(filter *rmq.FilterExpression, consume func(*rmq.MessageView) rmq.ConsumerResult) {
+	c, err := rmq.NewPushConsumer(s.config(s.Group()), rmq.WithPushAwaitDuration(await), rmq.WithPushConsumptionThreadCount(4),
+		rmq.WithPushSubscriptionExpressions(map[string]*rmq.FilterExpression{s.Topic(): filter}),
 		rmq.WithPushMessageListener(&rmq.FuncMessageListener{Consume: consume}))
-	s.must(err, "new push consumer")
-	s.must(c.Start(), "start push consumer")
-	s.open = append(s.open, func() { c.GracefulStop() })
+	s.Must(err, "new push consumer")
+	s.Must(c.Start(), "start push consumer")
+	s.AtEnd(func() { c.GracefulStop() })
 }
 
 func message(topic, body string) *rmq.Message { return &rmq.Message{Topic: topic, Body: []byte(body)} }
 
 func (s *scenario) send(p rmq.Producer, m *rmq.Message) *rmq.SendReceipt {
 	receipts, err := p.Send(context.Background(), m)
-	s.must(err, "send")
-	same(len(receipts), 1, "receipts")
+	s.Must(err, "send")
+	frame.Same(len(receipts), 1, "receipts")
 	return receipts[0]
 }
 
@@ -73,7 +77,7 @@ func (s *scenario) sendMany(p rmq.Producer, label string, count int) []string {
 	var bodies []string
 	for i := range count {
 		body := fmt.Sprintf("%s-%04d", label, i)
-		s.send(p, message(s.topic(), body))
+		s.send(p, message(s.Topic(), body))
 		bodies = append(bodies, body)
 	}
 	return bodies
@@ -85,35 +89,40 @@ func (s *scenario) receive(c rmq.SimpleConsumer, count int32, hidden time.Durati
 	if status, ok := rmq.AsErrRpcStatus(err); ok && status.Code == 40401 {
 		return nil
 	}
-	s.must(err, "receive")
+	s.Must(err, "receive")
 	return got
 }
 
 // one returns the next message, which must come in time.
 func (s *scenario) one(c rmq.SimpleConsumer, hidden time.Duration) *rmq.MessageView {
 	var got []*rmq.MessageView
-	s.eventually(14, "a message comes", func() bool {
+	s.Eventually(40, "a message comes", func() bool {
 		got = s.receive(c, 1, hidden)
 		return len(got) > 0
 	})
 	return got[0]
 }
 
-// receiveExactly receives these bodies, once each, and acknowledges them.
+// receiveExactly receives these bodies, once each, in however many calls, and
+// acknowledges them.
 func (s *scenario) receiveExactly(c rmq.SimpleConsumer, want []string) []*rmq.MessageView {
 	var all []*rmq.MessageView
-	for len(all) < len(want) {
-		some := s.receive(c, 16, invisible)
-		if len(some) == 0 {
-			break
+	for end := time.Now().Add(time.Minute); len(all) < len(want) && time.Now().Before(end); {
+		for _, m := range s.receive(c, 16, invisible) {
+			s.Must(c.Ack(context.Background(), m), "acknowledge")
+			all = append(all, m)
 		}
-		all = append(all, some...)
 	}
-	sameAll(bodiesOf(all), slices.Sorted(slices.Values(want)), "received bodies")
-	for _, m := range all {
-		s.must(c.Ack(context.Background(), m), "acknowledge")
-	}
+	frame.SameAll(bodiesOf(all), slices.Sorted(slices.Values(want)), "received bodies")
 	return all
+}
+
+// nothing fails if something comes within a longer time than a received message
+// is at least out of sight.
+func (s *scenario) nothing(c rmq.SimpleConsumer, what string) {
+	for end := time.Now().Add(invisible + time.Second); time.Now().Before(end); {
+		frame.SameAll(bodiesOf(s.receive(c, 16, invisible)), []string{}, what)
+	}
 }
 
 // bodiesOf returns the bodies of messages, sorted.
@@ -124,44 +133,4 @@ func bodiesOf(messages []*rmq.MessageView) []string {
 	}
 	slices.Sort(bodies)
 	return bodies
-}
-
-// An inbox is what a push consumer has received, in order.
-type inbox struct {
-	mu  sync.Mutex // guards got
-	got []*rmq.MessageView
-}
-
-func (in *inbox) take(m *rmq.MessageView) rmq.ConsumerResult {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.got = append(in.got, m)
-	return rmq.SUCCESS
-}
-
-func (in *inbox) all() []*rmq.MessageView {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return slices.Clone(in.got)
-}
-
-// awaitExactly waits for these bodies, and a little for one too many.
-func (s *scenario) awaitExactly(in *inbox, want []string, seconds int) {
-	want = slices.Sorted(slices.Values(want))
-	s.eventually(seconds, fmt.Sprint("these come: ", want), func() bool { return len(in.all()) >= len(want) })
-	time.Sleep(500 * time.Millisecond)
-	sameAll(bodiesOf(in.all()), want, "received bodies")
-}
-
-// inOrder checks that bodies such as a-0001 came in order for every letter.
-func (s *scenario) inOrder(messages []*rmq.MessageView) {
-	last := map[string]string{}
-	for _, m := range messages {
-		body := string(m.GetBody())
-		key, _, _ := strings.Cut(body, "-")
-		if body <= last[key] {
-			s.fail("%s came behind %s", body, last[key])
-		}
-		last[key] = body
-	}
 }

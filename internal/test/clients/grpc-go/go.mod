@@ -40,3 +40,7 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20250422160041-2d3770c4ea7f // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20250422160041-2d3770c4ea7f // indirect
 )
+
+require github.com/goddardmq/goddard/internal/test/clients/frame v0.0.0
+
+replace github.com/goddardmq/goddard/internal/test/clients/frame => ../frame

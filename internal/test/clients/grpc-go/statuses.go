@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/goddardmq/goddard/internal/test/clients/frame"
 )
 
 // A raw is what no client library would send, and the status that it must get.
@@ -40,9 +42,9 @@ func statusOfLongDelay(s *scenario) {
 }
 
 func (s *scenario) answers(calls []raw) {
-	conn, err := grpc.NewClient(s.runner.endpoints, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{InsecureSkipVerify: true})))
-	s.must(err, "new client")
-	s.open = append(s.open, func() { conn.Close() })
+	conn, err := grpc.NewClient(s.Server, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{InsecureSkipVerify: true})))
+	s.Must(err, "new client")
+	s.AtEnd(func() { conn.Close() })
 	stub := v2.NewMessagingServiceClient(conn)
 	s.settle(stub, "producer", &v2.Settings{
 		ClientType: v2.ClientType_PRODUCER.Enum(),
@@ -50,7 +52,7 @@ func (s *scenario) answers(calls []raw) {
 	})
 	s.settle(stub, "consumer", &v2.Settings{
 		ClientType: v2.ClientType_SIMPLE_CONSUMER.Enum(),
-		PubSub: &v2.Settings_Subscription{Subscription: &v2.Subscription{Group: resource(s.group()), Subscriptions: []*v2.SubscriptionEntry{
+		PubSub: &v2.Settings_Subscription{Subscription: &v2.Subscription{Group: resource(s.Group()), Subscriptions: []*v2.SubscriptionEntry{
 			{Topic: s.named(""), Expression: &v2.FilterExpression{Type: v2.FilterType_TAG, Expression: "*"}}}}},
 	})
 	var wrong []string
@@ -66,11 +68,11 @@ func (s *scenario) answers(calls []raw) {
 		case status.GetMessage() == "":
 			wrong = append(wrong, fmt.Sprintf("%s: status %d says nothing", r.name, r.want))
 		default:
-			s.note("%s: %s", r.name, status.GetMessage())
+			s.Note("%s: %s", r.name, status.GetMessage())
 		}
 	}
 	if len(wrong) > 0 {
-		s.fail("%d statuses are wrong:\n%s", len(wrong), strings.Join(wrong, "\n"))
+		s.Fail("%d statuses are wrong:\n%s", len(wrong), strings.Join(wrong, "\n"))
 	}
 }
 
@@ -80,24 +82,24 @@ func (s *scenario) identity(client string) context.Context {
 		return context.Background()
 	}
 	return metadata.AppendToOutgoingContext(context.Background(),
-		"x-mq-client-id", s.name+"-"+client, "x-mq-language", "GO", "x-mq-client-version", "5.1.3", "x-mq-protocol", "v2")
+		"x-mq-client-id", s.Topic()+"-"+client, "x-mq-language", "GO", "x-mq-client-version", "5.1.3", "x-mq-protocol", "v2")
 }
 
 func resource(name string) *v2.Resource { return &v2.Resource{Name: name} }
 
-func (s *scenario) named(suffix string) *v2.Resource { return resource(s.topic() + suffix) }
+func (s *scenario) named(suffix string) *v2.Resource { return resource(s.Topic() + suffix) }
 
 // settle gives the server the settings of a client and waits for its answer.
 func (s *scenario) settle(stub v2.MessagingServiceClient, client string, settings *v2.Settings) {
 	ctx, cancel := context.WithTimeout(s.identity(client), time.Minute)
-	s.open = append(s.open, cancel)
+	s.AtEnd(cancel)
 	stream, err := stub.Telemetry(ctx)
-	s.must(err, "telemetry")
+	s.Must(err, "telemetry")
 	settings.RequestTimeout = durationpb.New(3 * time.Second)
-	s.must(stream.Send(&v2.TelemetryCommand{Command: &v2.TelemetryCommand_Settings{Settings: settings}}), "send settings")
+	s.Must(stream.Send(&v2.TelemetryCommand{Command: &v2.TelemetryCommand_Settings{Settings: settings}}), "send settings")
 	answer, err := stream.Recv()
-	s.must(err, "receive settings")
-	same(answer.GetStatus().GetCode(), v2.Code_OK, "status of the settings")
+	s.Must(err, "receive settings")
+	frame.Same(answer.GetStatus().GetCode(), v2.Code_OK, "status of the settings")
 }
 
 // rawMessage is a valid one; change makes it wrong.
@@ -164,19 +166,19 @@ func (s *scenario) rawOthers() []raw {
 		}
 	}
 	return []raw{
-		{"route without a client id", "", v2.Code_CLIENT_ID_REQUIRED, route(s.topic())},
+		{"route without a client id", "", v2.Code_CLIENT_ID_REQUIRED, route(s.Topic())},
 		{"route of a missing topic", "producer", v2.Code_TOPIC_NOT_FOUND, route("NoSuchTopic")},
 		{"route of an illegal topic", "producer", v2.Code_ILLEGAL_TOPIC, route("no topic")},
-		{"heartbeat before settings", "stranger", v2.Code_UNRECOGNIZED_CLIENT_TYPE, heartbeat(s.group())},
+		{"heartbeat before settings", "stranger", v2.Code_UNRECOGNIZED_CLIENT_TYPE, heartbeat(s.Group())},
 		{"heartbeat of an illegal group", "consumer", v2.Code_ILLEGAL_CONSUMER_GROUP, heartbeat("no group")},
 		{"termination before settings", "stranger", v2.Code_UNRECOGNIZED_CLIENT_TYPE, func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
-			a, err := stub.NotifyClientTermination(ctx, &v2.NotifyClientTerminationRequest{Group: resource(s.group())})
+			a, err := stub.NotifyClientTermination(ctx, &v2.NotifyClientTerminationRequest{Group: resource(s.Group())})
 			return a.GetStatus(), err
 		}},
 		{"receive out of sight too briefly", "consumer", v2.Code_ILLEGAL_INVISIBLE_TIME, s.receiving("*", v2.FilterType_TAG, time.Second)},
 		{"hide for too long", "consumer", v2.Code_ILLEGAL_INVISIBLE_TIME, s.hiding("bad", 13*time.Hour)},
 		{"assignment of a missing topic", "consumer", v2.Code_TOPIC_NOT_FOUND, func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
-			a, err := stub.QueryAssignment(ctx, &v2.QueryAssignmentRequest{Group: resource(s.group()), Topic: resource("NoSuchTopic"), Endpoints: s.dialled()})
+			a, err := stub.QueryAssignment(ctx, &v2.QueryAssignmentRequest{Group: resource(s.Group()), Topic: resource("NoSuchTopic"), Endpoints: s.dialled()})
 			return a.GetStatus(), err
 		}},
 		{"end a nameless transaction", "producer", v2.Code_INVALID_TRANSACTION_ID, s.ending(" ")},
@@ -192,13 +194,13 @@ func (s *scenario) rawPrecise() []raw {
 	return []raw{
 		{"receive with a bad expression", "consumer", v2.Code_ILLEGAL_FILTER_EXPRESSION, s.receiving("n >", v2.FilterType_SQL, 10*time.Second)},
 		{"acknowledge a bad handle", "consumer", v2.Code_INVALID_RECEIPT_HANDLE, func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
-			a, err := stub.AckMessage(ctx, &v2.AckMessageRequest{Group: resource(s.group()), Topic: s.named(""),
+			a, err := stub.AckMessage(ctx, &v2.AckMessageRequest{Group: resource(s.Group()), Topic: s.named(""),
 				Entries: []*v2.AckMessageEntry{{MessageId: "x", ReceiptHandle: "bad"}}})
 			return a.GetStatus(), err
 		}},
 		{"hide a bad handle", "consumer", v2.Code_INVALID_RECEIPT_HANDLE, s.hiding("bad", 10*time.Second)},
 		{"forward a bad handle", "consumer", v2.Code_INVALID_RECEIPT_HANDLE, func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
-			a, err := stub.ForwardMessageToDeadLetterQueue(ctx, &v2.ForwardMessageToDeadLetterQueueRequest{Group: resource(s.group()), Topic: s.named(""),
+			a, err := stub.ForwardMessageToDeadLetterQueue(ctx, &v2.ForwardMessageToDeadLetterQueueRequest{Group: resource(s.Group()), Topic: s.named(""),
 				ReceiptHandle: "bad", MessageId: "x", DeliveryAttempt: 1, MaxDeliveryAttempts: 1})
 			return a.GetStatus(), err
 		}},
@@ -218,7 +220,7 @@ func (s *scenario) ending(id string) func(context.Context, v2.MessagingServiceCl
 // hiding changes for how long a message is out of sight.
 func (s *scenario) hiding(handle string, d time.Duration) func(context.Context, v2.MessagingServiceClient) (*v2.Status, error) {
 	return func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
-		a, err := stub.ChangeInvisibleDuration(ctx, &v2.ChangeInvisibleDurationRequest{Group: resource(s.group()), Topic: s.named(""),
+		a, err := stub.ChangeInvisibleDuration(ctx, &v2.ChangeInvisibleDurationRequest{Group: resource(s.Group()), Topic: s.named(""),
 			ReceiptHandle: handle, InvisibleDuration: durationpb.New(d), MessageId: "x"})
 		return a.GetStatus(), err
 	}
@@ -226,10 +228,10 @@ func (s *scenario) hiding(handle string, d time.Duration) func(context.Context, 
 
 // dialled is what the client has dialled, as the protocol says it.
 func (s *scenario) dialled() *v2.Endpoints {
-	host, text, _ := strings.Cut(s.runner.endpoints, ":")
+	host, text, _ := strings.Cut(s.Server, ":")
 	var port int32
 	_, err := fmt.Sscan(text, &port)
-	s.must(err, "port of "+s.runner.endpoints)
+	s.Must(err, "port of "+s.Server)
 	return &v2.Endpoints{Scheme: v2.AddressScheme_IPv4, Addresses: []*v2.Address{{Host: host, Port: port}}}
 }
 
@@ -237,7 +239,7 @@ func (s *scenario) dialled() *v2.Endpoints {
 func (s *scenario) receiving(expression string, kind v2.FilterType, hidden time.Duration) func(context.Context, v2.MessagingServiceClient) (*v2.Status, error) {
 	return func(ctx context.Context, stub v2.MessagingServiceClient) (*v2.Status, error) {
 		stream, err := stub.ReceiveMessage(ctx, &v2.ReceiveMessageRequest{
-			Group:            resource(s.group()),
+			Group:            resource(s.Group()),
 			MessageQueue:     &v2.MessageQueue{Topic: s.named(""), Id: -1, Permission: v2.Permission_READ, Broker: &v2.Broker{Name: "broker-a", Endpoints: s.dialled()}},
 			FilterExpression: &v2.FilterExpression{Type: kind, Expression: expression},
 			BatchSize:        1, InvisibleDuration: durationpb.New(hidden), LongPollingTimeout: durationpb.New(5 * time.Second),

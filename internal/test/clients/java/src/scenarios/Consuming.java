@@ -21,30 +21,6 @@ final class Consuming {
         return tag + "-" + i;
     }
 
-    static void tagFilter(Case c) throws Exception {
-        c.createTopic(c.topic(), 4);
-        DefaultMQProducer producer = c.producer();
-        Set<String> wanted = new TreeSet<>();
-        for (int i = 0; i < 60; i++) {
-            String tag = "Tag" + (char) ('A' + i % 4);
-            String body = sendTagged(producer, c.topic(), tag, i);
-            if (i % 4 == 0 || i % 4 == 2) {
-                wanted.add(body);
-            }
-        }
-        c.send(producer, c.topic(), "no tag", 5);
-        Inbox inbox = new Inbox();
-        DefaultMQPushConsumer consumer = c.consumer(c.group());
-        consumer.subscribe(c.topic(), "TagA || TagC");
-        consumer.registerMessageListener(inbox.listener());
-        consumer.start();
-        inbox.awaitExactly(wanted, 30);
-        // A parked pull must let the wrong tag pass and wake for the right one.
-        sendTagged(producer, c.topic(), "TagB", 100);
-        wanted.add(sendTagged(producer, c.topic(), "TagA", 101));
-        inbox.awaitExactly(wanted, 10);
-    }
-
     /** "Aa" and "BB" have the same hash in Java, so only the client can tell them apart. */
     static void tagCollision(Case c) throws Exception {
         c.createTopic(c.topic(), 2);
@@ -62,14 +38,6 @@ final class Consuming {
         consumer.registerMessageListener(inbox.listener());
         consumer.start();
         inbox.awaitExactly(wanted, 30);
-    }
-
-    /** The plainest use of a client. Topic and group are there already. */
-    static void push(Case c) throws Exception {
-        Set<String> bodies = c.send(c.producer(), c.topic(), "plain", 10);
-        Inbox inbox = new Inbox();
-        c.consume(c.group(), c.topic(), inbox);
-        inbox.awaitExactly(bodies, 20);
     }
 
     static void broadcasting(Case c) throws Exception {
@@ -110,21 +78,6 @@ final class Consuming {
         }
         c.note("slowest of 10: " + slowest + " ms");
         Check.that(slowest < 2000, "a parked consumer got its message after %d ms", slowest);
-    }
-
-    static void resume(Case c) throws Exception {
-        c.createTopic(c.topic(), 4);
-        DefaultMQProducer producer = c.producer();
-        Set<String> before = c.send(producer, c.topic(), "before", 40);
-        Inbox inbox = new Inbox();
-        DefaultMQPushConsumer consumer = c.consume(c.group(), c.topic(), inbox);
-        inbox.awaitExactly(before, 30);
-        commit(c, consumer);
-        consumer.shutdown();
-        Set<String> behind = c.send(producer, c.topic(), "behind", 40);
-        Inbox second = new Inbox();
-        c.consume(c.group(), c.topic(), second);
-        second.awaitExactly(behind, 30);
     }
 
     /** Clients commit without waiting for an answer, also when they stop or give a queue away. */

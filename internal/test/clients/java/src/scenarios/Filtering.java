@@ -42,26 +42,6 @@ final class Filtering {
         return consumer;
     }
 
-    static void sql(Case c) throws Exception {
-        c.createTopic(c.topic(), 4);
-        DefaultMQProducer producer = c.producer();
-        Set<String> wanted = new TreeSet<>();
-        for (int i = 0; i < 60; i++) {
-            String body = sendNumber(producer, c.topic(), i, null);
-            boolean blue = i % 4 == 2;
-            if (i >= 10 && i <= 40 && (blue || i % 2 == 1) && i % 3 != 2) {
-                wanted.add(body);
-            }
-        }
-        c.send(producer, c.topic(), "no properties", 5);
-        Inbox inbox = new Inbox();
-        consume(c, c.topic(), "n BETWEEN 10 AND 40 AND (color = 'it''s blue' OR color IS NULL) and TAGS in ('TagA', 'TagB')", inbox);
-        inbox.awaitExactly(wanted, 30);
-        for (MessageExt m : inbox.all()) {
-            Check.that(m.getUserProperty("n") != null, "a message without n came through");
-        }
-    }
-
     /** A parked pull must let the wrong message pass and wake for the right one. */
     static void wakes(Case c) throws Exception {
         c.createTopic(c.topic(), 1);

@@ -1,6 +1,5 @@
 package scenarios;
 
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Set;

@@ -141,6 +141,22 @@ public final class Scenarios {
         return b.append('"').toString();
     }
 
+    /** A scenario of what both protocols do: one sends, one consumes. */
+    interface Either {
+        void run(Case c, Transport from, Transport to) throws Exception;
+    }
+
+    /** The topic gets so many queues; without any it is there already. */
+    private static Scenario remoting(int queues, Either scenario) {
+        return c -> {
+            if (queues > 0) {
+                c.createTopic(c.topic(), queues);
+            }
+            Remoting t = new Remoting(c);
+            scenario.run(c, t, t);
+        };
+    }
+
     static Map<String, Scenario> table() {
         Map<String, Scenario> t = new LinkedHashMap<>();
         t.put("send_sync", Sending::sync);
@@ -167,14 +183,14 @@ public final class Scenarios {
         t.put("not_readable", Refusals::notReadable);
         t.put("queue_out_of_range", Refusals::queueOutOfRange);
 
-        t.put("ordered", Ordering::ordered);
+        t.put("ordered", remoting(4, Shared::ordered));
         t.put("orderly_retry_keeps_order", Ordering::retryKeepsOrder);
-        t.put("orderly_to_dlq", Ordering::toDeadLetters);
+        t.put("orderly_to_dlq", remoting(1, Shared::orderedToDeadLetters));
 
-        t.put("push", Consuming::push);
-        t.put("tag_filter", Consuming::tagFilter);
+        t.put("push", remoting(0, Shared::push));
+        t.put("tag_filter", remoting(4, Shared::tagFilter));
         t.put("tag_hash_collision", Consuming::tagCollision);
-        t.put("sql_filter", Filtering::sql);
+        t.put("sql_filter", remoting(4, Shared::sqlFilter));
         t.put("sql_filter_wakes", Filtering::wakes);
         t.put("sql_filter_refused", Filtering::refused);
         t.put("sql_filter_large", Filtering::large);
@@ -182,12 +198,12 @@ public final class Scenarios {
         t.put("members_filter_alone", Filtering::members);
         t.put("broadcasting", Consuming::broadcasting);
         t.put("long_poll_wakes", Consuming::longPoll);
-        t.put("resume_where_left", Consuming::resume);
+        t.put("resume_where_left", remoting(4, Shared::resume));
         t.put("rebalance", Consuming::rebalance);
         t.put("rebalance_under_load", Consuming::rebalanceUnderLoad);
 
         t.put("retry_then_success", Retrying::thenSuccess);
-        t.put("retry_to_dlq", Retrying::toDeadLetters);
+        t.put("retry_to_dlq", remoting(1, Shared::toDeadLetters));
         t.put("traced", Tracing::failsOnce);
 
         t.put("consume_from_first", Offsets::fromFirst);
@@ -224,7 +240,7 @@ public final class Scenarios {
         t.put("reply_to_nobody", Replying::gone);
 
         t.put("transaction_commit", Transactions::commit);
-        t.put("transaction_check", Transactions::check);
+        t.put("transaction_check", remoting(4, Shared::transactionCheck));
         t.put("transaction_other_producer", Transactions::otherProducer);
         t.put("transaction_given_up", Transactions::givenUp);
         t.put("transaction_resumed", Transactions::resumed);

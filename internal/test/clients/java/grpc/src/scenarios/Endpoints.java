@@ -32,42 +32,50 @@ public final class Endpoints {
         return c -> scenario.run(c, new Dial(c, endpoints, tls));
     }
 
+    /** What both protocols do, with this one and across both. */
+    private static void putShared(Map<String, Dialling> t, String name, Scenarios.Either scenario) {
+        t.put(name, (c, d) -> scenario.run(c, new Grpc(c, d), new Grpc(c, d)));
+        t.put("to_grpc_" + name, (c, d) -> scenario.run(c, new Remoting(c), new Grpc(c, d)));
+        t.put("to_remoting_" + name, (c, d) -> scenario.run(c, new Grpc(c, d), new Remoting(c)));
+    }
+
     private static Map<String, Scenario> table(String endpoints) {
         Map<String, Dialling> d = new LinkedHashMap<>();
         d.put("send_receive_ack", Receiving::sendReceiveAck);
         d.put("simple_dead_letter", Receiving::toDeadLetters);
         d.put("change_invisible", Receiving::changeInvisible);
         d.put("long_poll_wakes", Receiving::longPoll);
-        d.put("tag_filter", Receiving::tagFilter);
-        d.put("sql_filter", Receiving::sqlFilter);
+        putShared(d, "tag_filter", Shared::tagFilter);
+        putShared(d, "sql_filter", Shared::sqlFilter);
         d.put("priority", Receiving::priority);
-        d.put("resume_where_left", Receiving::resume);
+        putShared(d, "resume_where_left", Shared::resume);
 
-        d.put("push", Listening::push);
-        d.put("fifo", Listening::fifo);
-        d.put("fifo_dead_letter", Listening::fifoToDeadLetters);
-        d.put("fifo_one_group_fails", Listening::oneGroupFails);
-        d.put("retry_to_dead_letter", Listening::toDeadLetters);
+        putShared(d, "push", Shared::push);
+        putShared(d, "fifo", Shared::ordered);
+        putShared(d, "fifo_dead_letter", Shared::orderedToDeadLetters);
+        d.put("fifo_one_group_fails", Receiving::oneGroupFails);
+        putShared(d, "retry_to_dead_letter", Shared::toDeadLetters);
         d.put("lite", Lite::push);
         d.put("lite_exclusive", Lite::exclusive);
         d.put("lite_wildcard", Lite::wildcard);
 
-        d.put("delay", Publishing::delay);
+        putShared(d, "delay", Shared::delay);
         d.put("delay_recall", Publishing::recall);
-        d.put("transaction", Publishing::transaction);
-        d.put("transaction_check", Publishing::transactionCheck);
+        putShared(d, "transaction", Shared::transaction);
+        putShared(d, "transaction_check", Shared::transactionCheck);
         d.put("type_refused", Publishing::typeRefused);
         d.put("missing_topic", Publishing::missingTopic);
 
-        d.put("cross_to_grpc", Crossing::toEndpoints);
-        d.put("cross_to_remoting", Crossing::toRemoting);
-        d.put("lite_from_remoting", Crossing::liteToEndpoints);
+        d.put("to_grpc_priority", Crossing::priorityToEndpoints);
+        d.put("to_remoting_priority", Crossing::priorityToRemoting);
+        d.put("to_grpc_lite", Crossing::liteToEndpoints);
+        d.put("to_remoting_lite", Crossing::liteToRemoting);
         d.put("cross_offsets", Crossing::offsets);
-        d.put("cross_dead_letter", Crossing::deadLetter);
+        d.put("at_most_once", Publishing::atMostOnce);
 
         Map<String, Scenario> t = new LinkedHashMap<>();
         d.forEach((name, scenario) -> t.put(name, at(endpoints, true, scenario)));
-        t.put("plaintext", at(endpoints, false, Listening::push));
+        t.put("plaintext", at(endpoints, false, d.get("push")));
         return t;
     }
 }

@@ -39,7 +39,7 @@ final class Lite {
         consumer.subscribeLite("c", OffsetOption.MAX_OFFSET);
         Set<String> want = new TreeSet<>(Set.of("a-0000", "a-0001", "a-0002"));
         letters.awaitExactly(want, 60);
-        Letters.inOrder(letters.all());
+        letters.inOrder();
         letters.all().forEach(m -> Check.same(m.getLiteTopic().orElse(null), "a", "lite topic"));
         consumer.unsubscribeLite("a");
         send(producer, c, "a", "a-0003");

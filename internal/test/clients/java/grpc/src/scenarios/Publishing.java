@@ -1,41 +1,15 @@
 package scenarios;
 
-import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import org.apache.rocketmq.client.apis.ClientException;
 import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
+import org.apache.rocketmq.client.apis.message.Message;
 import org.apache.rocketmq.client.apis.producer.Producer;
 import org.apache.rocketmq.client.apis.producer.SendReceipt;
-import org.apache.rocketmq.client.apis.producer.Transaction;
-import org.apache.rocketmq.client.apis.producer.TransactionResolution;
 
 /** What a producer does beyond sending at once. */
 final class Publishing {
     private Publishing() {}
-
-    /** The original counts in seconds and may be one early or some late. */
-    static void delay(Case c, Dial d) throws Exception {
-        Map<String, Long> came = new ConcurrentHashMap<>();
-        Letters letters = new Letters();
-        d.push(c.group(), c.topic(), m -> {
-            came.put(Letters.body(m), System.currentTimeMillis());
-            letters.add(m);
-            return ConsumeResult.SUCCESS;
-        });
-        Producer producer = d.producer(c.topic());
-        long now = System.currentTimeMillis();
-        for (int seconds : new int[] {6, 3}) {
-            producer.send(Dial.message(c.topic(), "after-" + seconds).setDeliveryTimestamp(now + seconds * 1000).build());
-        }
-        letters.awaitExactly(Set.of("after-3", "after-6"), 40);
-        came.forEach((body, at) -> {
-            long late = at - now - Long.parseLong(body.substring("after-".length())) * 1000;
-            c.note(body + " came " + late + " ms behind its time");
-            Check.that(late > -1100 && late < 6000, "%s came %d ms behind its time", body, late);
-        });
-        letters.all().forEach(m -> Check.that(m.getDeliveryTimestamp().isPresent(), "%s has no delivery timestamp", Letters.body(m)));
-    }
 
     static void recall(Case c, Dial d) throws Exception {
         Letters letters = new Letters();
@@ -49,37 +23,40 @@ final class Publishing {
         refused("50001", () -> producer.recallMessage(c.topic(), kept.getRecallHandle()));
     }
 
-    static void transaction(Case c, Dial d) throws Exception {
-        Producer producer = d.producer(m -> TransactionResolution.UNKNOWN, c.topic());
+    /**
+     * What a message at most once finds waiting gets it, stores nothing and does not try again; messages beside it
+     * that are stored all come. The client acknowledges both alike.
+     */
+    static void atMostOnce(Case c, Dial d) throws Exception {
+        Producer producer = d.producer(c.topic());
         Letters letters = new Letters();
-        d.push(c.group(), c.topic(), letters.listener());
-        Transaction yes = producer.beginTransaction();
-        SendReceipt sent = producer.send(Dial.message(c.topic(), "yes").setTag("tag").setKeys("key").build(), yes);
-        Transaction no = producer.beginTransaction();
-        producer.send(Dial.message(c.topic(), "no").build(), no);
-        Thread.sleep(500);
-        Check.same(Letters.bodies(letters.all()).size(), 0, "messages before the commit");
-        yes.commit();
-        no.rollback();
-        letters.awaitExactly(Set.of("yes"), 30);
-        Check.same(letters.all().get(0).getMessageId().toString(), sent.getMessageId().toString(), "id");
-        Check.same(letters.all().get(0).getTag().orElse(null), "tag", "tag");
+        d.push(c.group(), c.topic(), m -> {
+            letters.add(m);
+            return Letters.body(m).startsWith("failing") ? ConsumeResult.FAILURE : ConsumeResult.SUCCESS;
+        });
+        Set<String> stored = Dial.send(producer, c.topic(), "first", 4);
+        letters.await(stored, 30);
+        Thread.sleep(1000); // until it waits again
+        for (int i = 0; i < 20; i++) {
+            producer.send(passing(c, "passing-" + i));
+            stored.addAll(Dial.send(producer, c.topic(), "stored" + i, 1));
+            Thread.sleep(100);
+        }
+        letters.await(stored, 30);
+        Thread.sleep(1000);
+        producer.send(passing(c, "failing"));
+        letters.await(Set.of("failing"), 10);
+        Thread.sleep(3000); // the group tries again after one
+        Set<String> passed = letters.distinct();
+        passed.removeAll(stored);
+        c.note((passed.size() - 1) + " of 20 at most once arrived");
+        Check.that(passed.size() > 1, "of the first 20 at most once none arrived");
+        Check.same(letters.size(), letters.distinct().size(), "deliveries");
+        Check.same(c.read(c.topic(), stored.size()).size(), stored.size(), "messages stored");
     }
 
-    /** Transactions that are left open are asked for. */
-    static void transactionCheck(Case c, Dial d) throws Exception {
-        Set<String> asked = ConcurrentHashMap.newKeySet();
-        Producer producer = d.producer(m -> {
-            asked.add(Letters.body(m));
-            return Letters.body(m).equals("yes") ? TransactionResolution.COMMIT : TransactionResolution.ROLLBACK;
-        }, c.topic());
-        Letters letters = new Letters();
-        d.push(c.group(), c.topic(), letters.listener());
-        for (String body : new String[] {"yes", "no"}) {
-            producer.send(Dial.message(c.topic(), body).build(), producer.beginTransaction());
-        }
-        Check.eventually(40, "both are asked for", () -> asked.equals(Set.of("yes", "no")));
-        letters.awaitExactly(Set.of("yes"), 20);
+    private static Message passing(Case c, String body) {
+        return Dial.message(c.topic(), body).addProperty("QOS", "0").build();
     }
 
     /** The client looks at what the route says a topic takes, so the server's own check is not reached. */

@@ -9,7 +9,6 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.client.apis.consumer.FilterExpression;
-import org.apache.rocketmq.client.apis.consumer.FilterExpressionType;
 import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
 import org.apache.rocketmq.client.apis.message.MessageView;
 import org.apache.rocketmq.client.apis.producer.Producer;
@@ -40,7 +39,7 @@ final class Receiving {
             Check.that(Math.abs(System.currentTimeMillis() - m.getBornTimestamp()) < 60_000, "born at %d", m.getBornTimestamp());
             Check.that(!m.getBornHost().isEmpty(), "no host of birth");
         }
-        Check.same(Letters.bodies(consumer.receive(16, Dial.INVISIBLE)), List.of(), "what came after it was acknowledged");
+        Dial.nothing(consumer, "what came after it was acknowledged");
     }
 
     /** Out of sight for shorter and for longer. */
@@ -58,7 +57,7 @@ final class Receiving {
         Check.same(again.getMessageId().toString(), m.getMessageId().toString(), "id");
         Check.same(again.getDeliveryAttempt(), 2, "second delivery attempt");
         consumer.changeInvisibleDuration(again, Duration.ofSeconds(40));
-        Check.same(Letters.bodies(consumer.receive(16, Dial.INVISIBLE)), List.of(), "what came while it was out of sight");
+        Dial.nothing(consumer, "what came while it was out of sight");
         consumer.ack(again);
     }
 
@@ -70,14 +69,14 @@ final class Receiving {
             Check.same(m.getDeliveryAttempt(), attempt, "delivery attempt");
             consumer.changeInvisibleDuration(m, SOON);
         }
-        Check.same(Letters.bodies(consumer.receive(1, Dial.INVISIBLE)), List.of(), "what came after the last attempt");
+        Dial.nothing(consumer, "what came after the last attempt");
         c.ask("look", 60);
     }
 
     /** A receive that waits must return as soon as a message is there. */
     static void longPoll(Case c, Dial d) throws Exception {
         Producer producer = d.producer(c.topic());
-        SimpleConsumer consumer = d.simple(c.group(), c.topic());
+        SimpleConsumer consumer = d.simple(c.group(), c.topic(), FilterExpression.SUB_ALL, Duration.ofSeconds(15));
         long slowest = 0;
         for (int i = 0; i < 5; i++) {
             CompletableFuture<List<MessageView>> waiting = consumer.receiveAsync(1, Dial.INVISIBLE);
@@ -92,34 +91,6 @@ final class Receiving {
         }
         c.note("slowest of 5: " + TimeUnit.NANOSECONDS.toMillis(slowest) + " ms");
         Check.that(slowest < 4_000_000_000L, "a waiting consumer got its message after %d ms", slowest / 1_000_000);
-    }
-
-    static void tagFilter(Case c, Dial d) throws Exception {
-        Producer producer = d.producer(c.topic());
-        Set<String> want = new TreeSet<>();
-        for (int i = 0; i < 16; i++) {
-            String tag = "Tag" + (char) ('A' + i % 4);
-            producer.send(Dial.message(c.topic(), tag + "-" + i).setTag(tag).build());
-            if (i % 2 == 0) {
-                want.add(tag + "-" + i);
-            }
-        }
-        SimpleConsumer consumer = d.simple(c.group(), c.topic(), new FilterExpression("TagA || TagC", FilterExpressionType.TAG));
-        Dial.receiveExactly(consumer, want);
-    }
-
-    static void sqlFilter(Case c, Dial d) throws Exception {
-        Producer producer = d.producer(c.topic());
-        Set<String> want = new TreeSet<>();
-        for (int i = 0; i < 20; i++) {
-            String colour = i % 2 == 0 ? "red" : "blue";
-            producer.send(Dial.message(c.topic(), "number-" + i).addProperty("n", String.valueOf(i)).addProperty("colour", colour).build());
-            if (i >= 10 && i % 2 == 0) {
-                want.add("number-" + i);
-            }
-        }
-        SimpleConsumer consumer = d.simple(c.group(), c.topic(), new FilterExpression("n >= 10 AND colour = 'red'", FilterExpressionType.SQL92));
-        Dial.receiveExactly(consumer, want);
     }
 
     /** The highest first, whatever was sent first. */
@@ -142,12 +113,43 @@ final class Receiving {
         }
     }
 
-    static void resume(Case c, Dial d) throws Exception {
-        Producer producer = d.producer(c.topic());
-        SimpleConsumer first = d.simple(c.group(), c.topic());
-        Dial.receiveExactly(first, Dial.send(producer, c.topic(), "before", 10));
-        first.close();
-        Set<String> behind = Dial.send(producer, c.topic(), "behind", 10);
-        Dial.receiveExactly(d.simple(c.group(), c.topic()), behind);
+    /** Sends bodies such as a-0001 in message groups named as their first letter. */
+    private static Set<String> sendGroups(Producer producer, String topic, String groups, int each) throws Exception {
+        Set<String> bodies = new TreeSet<>();
+        for (int i = 0; i < each; i++) {
+            for (String group : groups.split("")) {
+                String body = String.format("%s-%04d", group, i);
+                producer.send(Dial.message(topic, body).setMessageGroup(group).build());
+                bodies.add(body);
+            }
+        }
+        return bodies;
+    }
+
+    /** A message is given back again and again until all other message groups are done. */
+    static void oneGroupFails(Case c, Dial d) throws Exception {
+        Set<String> bodies = sendGroups(d.producer(c.topic()), c.topic(), "abcdefghij", 5);
+        SimpleConsumer consumer = d.simple(c.group(), c.topic());
+        Letters done = new Letters();
+        int failed = 0;
+        while (done.all().size() < bodies.size()) {
+            boolean enough = failed >= 3 && done.all().size() >= bodies.size() - 5;
+            for (MessageView m : consumer.receive(4, Dial.INVISIBLE)) {
+                String body = Letters.body(m);
+                if (!body.startsWith("a") || enough) {
+                    consumer.ack(m);
+                    done.add(m);
+                    continue;
+                }
+                if (body.equals("a-0000")) {
+                    Check.that(failed < 20, "gave a-0000 back %d times, and of the others got only %s", failed, done.bodies());
+                    failed++;
+                }
+                consumer.changeInvisibleDuration(m, Duration.ofSeconds(1));
+            }
+        }
+        c.note("gave a-0000 back " + failed + " times");
+        Check.same(done.distinct(), bodies, "received bodies");
+        done.inOrder();
     }
 }
