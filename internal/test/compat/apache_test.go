@@ -142,7 +142,7 @@ var unmeasured = map[string]bool{
 func TestDashboard(t *testing.T) {
 	tool := apacheJar(t, dashboardJar)
 	shapes := map[string]map[string]bool{} // of the first server's answers
-	makers(t, func(t *testing.T, m against.Maker) {
+	makersInTurn(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Cluster(t)
 		at := apacheTool(t, tool, "/ops/homePage.query", "--rocketmq.config.namesrvAddrs="+cluster.NameServer,
 			"--rocketmq.config.dataPath="+t.TempDir())
@@ -284,7 +284,7 @@ func addShape(kinds map[string]bool, at string, v any) {
 func TestExporter(t *testing.T) {
 	tool := apacheJar(t, exporterJar)
 	families := map[string]map[string]bool{} // by server
-	makers(t, func(t *testing.T, m against.Maker) {
+	makersInTurn(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Cluster(t)
 		var arguments []string
 		for _, task := range []string{"TopicOffset", "Producer", "ConsumerOffset", "BrokerStatsTopic", "BrokerStats", "BrokerRuntimeStats"} {

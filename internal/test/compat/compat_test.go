@@ -98,13 +98,13 @@ var goScenarios = strings.Fields(`
 // restartScenarios run while the broker is killed and comes back.
 var restartScenarios = []string{"restart_under_load", "restart_with_transactions", "restart_with_pops"}
 
-// makers are the servers of this run, one after the other. One that is not
-// available is skipped.
-func makers(t *testing.T, run func(t *testing.T, m against.Maker)) { eachMaker(t, false, run) }
+// makers are the servers of this run, up beside each other: most tests wait
+// longer than they work. One that is not available is skipped.
+func makers(t *testing.T, run func(t *testing.T, m against.Maker)) { eachMaker(t, true, run) }
 
-// makersTogether has all servers up beside each other: for tests that wait
-// longer than they work, and keep nothing from one to the other.
-func makersTogether(t *testing.T, run func(t *testing.T, m against.Maker)) { eachMaker(t, true, run) }
+// makersInTurn are likewise, one after the other: for tests that compare what
+// both do, or change the environment.
+func makersInTurn(t *testing.T, run func(t *testing.T, m against.Maker)) { eachMaker(t, false, run) }
 
 func eachMaker(t *testing.T, together bool, run func(t *testing.T, m against.Maker)) {
 	each := func(name string, run func(t *testing.T)) {

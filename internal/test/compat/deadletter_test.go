@@ -18,7 +18,7 @@ func TestDeadLetters(t *testing.T) {
 		skip(t, kit.GoddardMissing)
 	}
 	const scenario = "dead_letters_redriven"
-	makersTogether(t, func(t *testing.T, m against.Maker) {
+	makers(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Cluster(t)
 		all := slices.DeleteFunc(allClients(t, cluster.NameServer), func(c *client) bool { return !strings.HasPrefix(c.name, "java") })
 		for _, c := range all {

@@ -78,7 +78,7 @@ var endpointScenarios = map[string][]string{
 // The clients of the gRPC protocol do what they do with RocketMQ's proxy; the
 // Java ones also see what remoting clients send, and the other way round.
 func TestEndpoints(t *testing.T) {
-	makersTogether(t, func(t *testing.T, m against.Maker) {
+	makers(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Endpoints(t)
 		var all []*client
 		for _, name := range against.GRPCClients() {

@@ -173,7 +173,6 @@ var notYet = strings.Fields(`createUser updateUser deleteUser getUser listUser c
 func TestAdminTools(t *testing.T) {
 	seen := new(sync.Map) // mqadmin's outputs by command, of the server that ran first
 	makers(t, func(t *testing.T, m against.Maker) {
-		t.Parallel() // mqadmin waits more than it works
 		cluster := m.Cluster(t)
 		c := javaClient(t, against.JavaClient5, cluster.NameServer)
 		if c == nil {

@@ -40,7 +40,7 @@ var whoSigns = []signer{
 // RocketMQ's proxy has access control of its own, so that its clients run
 // against ours alone.
 func TestSignedClients(t *testing.T) {
-	makers(t, func(t *testing.T, m against.Maker) {
+	makersInTurn(t, func(t *testing.T, m against.Maker) {
 		cluster := m.With(signedConf).Cluster(t)
 		names := []string{"java-" + against.JavaClient5, "java-" + against.JavaClient4, "go-2.1.2"}
 		if m.Name() == "goddard" {
