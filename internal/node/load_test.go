@@ -199,17 +199,17 @@ func TestMemoryLimitIsTheTightestGroups(t *testing.T) {
 			"/sys/fs/cgroup/memory.max":     "5000\n",
 		}, 1000},
 		"version 1": {map[string]string{
-			"/proc/self/cgroup": "9:name=systemd:/\n4:hugetlb,memory:/a\n1:cpu:/a\n0::/\n",
+			"/proc/self/cgroup":                             "9:name=systemd:/\n4:hugetlb,memory:/a\n1:cpu:/a\n0::/\n",
 			"/sys/fs/cgroup/memory/a/memory.limit_in_bytes": "3000\n",
 			"/sys/fs/cgroup/memory/memory.limit_in_bytes":   "9223372036854771712\n",
 			"/sys/fs/cgroup/cpu/a/memory.limit_in_bytes":    "1\n",
 		}, 3000},
 		"version 1, the directory of the machine": {map[string]string{
-			"/proc/self/cgroup": "4:memory:/docker/0123\n",
+			"/proc/self/cgroup":                           "4:memory:/docker/0123\n",
 			"/sys/fs/cgroup/memory/memory.limit_in_bytes": "7000\n",
 		}, 7000},
 		"version 1 without a limit": {map[string]string{
-			"/proc/self/cgroup": "4:memory:/\n",
+			"/proc/self/cgroup":                           "4:memory:/\n",
 			"/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
 		}, 0},
 		"version 2 without a limit": {map[string]string{"/proc/self/cgroup": "0::/none\n"}, 0},
