@@ -2,7 +2,9 @@ package store
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -81,4 +83,55 @@ func BenchmarkRead(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkReadTail stores 32 messages of 1 KiB in some queues in turn and reads
+// them at once, from the tail in memory or, without it, from the file. One
+// operation is one message that is stored and read.
+func BenchmarkReadTail(b *testing.B) {
+	for _, queues := range []int{1, 8} {
+		for _, tail := range []bool{false, true} {
+			b.Run(fmt.Sprintf("queues=%d/tail=%v", queues, tail), func(b *testing.B) {
+				s := mustOpen(b, Options{Dir: b.TempDir()})
+				stop := runStore(b, s)
+				sends := make([]mq.Send, 32*queues)
+				for i := range sends {
+					sends[i].Message = mq.Message{Topic: "BenchmarkTest", QueueID: int32(i % queues), Body: make([]byte, 1024)}
+				}
+				sb := &mq.SendBatch{Sends: sends}
+				next := make([]mq.QueueOffset, queues)
+				b.ReportAllocs()
+				b.ResetTimer()
+				cpu := cpuTime(b)
+				for n := 0; n < b.N; n += len(sends) {
+					s.Append(sb)
+					if !tail {
+						s.tail.from.Store(tailOff)
+					}
+					for id := range next {
+						batch, err := s.Read(mq.Queue{Topic: "BenchmarkTest", ID: int32(id)}, next[id], ReadOptions{})
+						if err != nil || batch.Count != 32 {
+							b.Fatal(batch.Count, err)
+						}
+						next[id] = batch.Next
+						batch.Release()
+					}
+				}
+				b.StopTimer()
+				b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
+				stop()
+				mustClose(b, s)
+			})
+		}
+	}
+}
+
+// cpuTime is what this process has used of the processors. On a machine that
+// does other things too it says more than the time that went by.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
