@@ -16,10 +16,13 @@ type part struct {
 	copied   bool   // out of the tail
 }
 
-// load finds the wanted records and sets r.data: they are read into r.buf, or
-// lie in the tail.
-func (s *Store) load(r *reader, name mq.Queue) error {
-	total := s.plan(r)
+// load finds the wanted records of a queue and sets r.data: they are read into
+// r.buf, or lie in the tail.
+func (s *Store) load(r *reader, q *queue) error {
+	name, total := q.name, s.plan(r)
+	if total > 0 {
+		s.readAhead(r, q, total)
+	}
 	if cap(r.buf) < total {
 		r.buf = make([]byte, total)
 	}

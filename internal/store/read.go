@@ -135,7 +135,7 @@ func (s *Store) readQueue(q *queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 	}
 	b.Next, err = s.choose(r, q, from, b.Max, o)
 	if err == nil && len(r.wanted) > 0 {
-		err = s.load(r, q.name)
+		err = s.load(r, q)
 	}
 	if err != nil || len(r.wanted) == 0 {
 		b.Status = mq.PullNoMatch
