@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/netip"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/goddardmq/goddard/internal/node"
 	"github.com/spf13/cobra"
@@ -55,9 +54,7 @@ func serve(c *cobra.Command, role node.Role, s *settings) error {
 	if err != nil {
 		return err
 	}
-	if limit := node.MemoryLimit(); limit > 0 {
-		debug.SetMemoryLimit(limit)
-	}
+	node.LimitMemory(conf.Log)
 	conf.Version = version()
 	n, err := node.New(conf)
 	if err != nil {

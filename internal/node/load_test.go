@@ -188,22 +188,42 @@ func TestLogLevelIsRead(t *testing.T) {
 }
 
 func TestMemoryLimitIsTheTightestGroups(t *testing.T) {
-	files := map[string]string{
-		"/sys/fs/cgroup/a/b/memory.max": "max\n",
-		"/sys/fs/cgroup/a/memory.max":   "1000\n",
-		"/sys/fs/cgroup/memory.max":     "5000\n",
-	}
-	read := func(name string) ([]byte, error) {
-		if text, ok := files[name]; ok {
-			return []byte(text), nil
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  int64
+	}{
+		"version 2": {map[string]string{
+			"/proc/self/cgroup":             "0::/a/b\n",
+			"/sys/fs/cgroup/a/b/memory.max": "max\n",
+			"/sys/fs/cgroup/a/memory.max":   "1000\n",
+			"/sys/fs/cgroup/memory.max":     "5000\n",
+		}, 1000},
+		"version 1": {map[string]string{
+			"/proc/self/cgroup":                             "9:name=systemd:/\n4:hugetlb,memory:/a\n1:cpu:/a\n0::/\n",
+			"/sys/fs/cgroup/memory/a/memory.limit_in_bytes": "3000\n",
+			"/sys/fs/cgroup/memory/memory.limit_in_bytes":   "9223372036854771712\n",
+			"/sys/fs/cgroup/cpu/a/memory.limit_in_bytes":    "1\n",
+		}, 3000},
+		"version 1, the directory of the machine": {map[string]string{
+			"/proc/self/cgroup":                           "4:memory:/docker/0123\n",
+			"/sys/fs/cgroup/memory/memory.limit_in_bytes": "7000\n",
+		}, 7000},
+		"version 1 without a limit": {map[string]string{
+			"/proc/self/cgroup":                           "4:memory:/\n",
+			"/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+		}, 0},
+		"version 2 without a limit": {map[string]string{"/proc/self/cgroup": "0::/none\n"}, 0},
+		"no control groups":         {nil, 0},
+	} {
+		got := groupLimit(func(name string) ([]byte, error) {
+			if text, ok := c.files[name]; ok {
+				return []byte(text), nil
+			}
+			return nil, os.ErrNotExist
+		})
+		if got != c.want {
+			t.Errorf("%s: got %d, want %d", name, got, c.want)
 		}
-		return nil, os.ErrNotExist
-	}
-	if got := groupLimit("12:cpu:/x\n0::/a/b\n", read); got != 1000 {
-		t.Errorf("got %d, want 1000", got)
-	}
-	if got := groupLimit("0::/none\n", func(string) ([]byte, error) { return nil, os.ErrNotExist }); got != 0 {
-		t.Errorf("without a limit: got %d, want 0", got)
 	}
 }
 

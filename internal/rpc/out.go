@@ -55,6 +55,10 @@ type output struct {
 	watching bool
 	watched  uint64 // number of the burst when watch was set
 
+	// write is writeOut with what ends a goroutine, made once: each answer that
+	// is not in a burst starts one, and should make no garbage by that.
+	write func()
+
 	// The writer's: whoever set writing may touch them without the lock.
 	flight      frames
 	vector      [][]byte
@@ -240,7 +244,8 @@ func (c *Conn) startWriterLocked() {
 		return
 	}
 	c.out.writing = true
-	c.wg.Go(c.writeOut)
+	c.wg.Add(1)
+	go c.out.write()
 }
 
 // writeOut is the writer when the reading goroutine is not. It leaves the rest

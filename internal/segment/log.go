@@ -319,6 +319,21 @@ func (l *Log) ReadAt(p []byte, pos int64) (int, error) {
 	return f.mu.f.ReadAt(p, pos-f.start)
 }
 
+// Prefetch asks the file system to have the bytes from pos on in memory soon, as
+// far as they lie in one file. It does not wait for them and may do nothing.
+func (l *Log) Prefetch(pos, n int64) {
+	f := l.find(pos)
+	if f == nil {
+		return
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.mu.f != nil {
+		// Reading tells of what is wrong with the file.
+		_ = f.mu.f.Prefetch(pos-f.start, min(n, f.start+l.o.Size-pos))
+	}
+}
+
 // Prepared is the position up to which Prepare has done its work.
 func (l *Log) Prepared() int64 { return l.prepared.Load() }
 

@@ -26,6 +26,7 @@ type flight struct {
 	start, end mq.LogPos // with the filler before, between or behind records
 	storeTime  int64
 	bytes      int64
+	kept       bool // goes into the tail
 
 	// Under Store.mu.
 	next *flight
@@ -266,6 +267,7 @@ func (s *Store) tryReserve(f *flight) (gone bool, need mq.LogPos, err error) {
 	s.mu.storeTime = f.storeTime
 	s.mu.end = f.end
 	f.bytes = int64(f.end - f.start)
+	f.kept = s.tail.reserveLocked(f.start, f.end)
 	s.mu.inFlight += f.bytes
 	s.mu.line.push(f)
 	return false, 0, nil
@@ -313,7 +315,7 @@ func (s *Store) write(f *flight) error {
 			end += mq.LogPos(r.size)
 			continue
 		}
-		if err := s.writeRun(f.buf[from:r.at], end); err != nil {
+		if err := s.writeRun(f, f.buf[from:r.at], end); err != nil {
 			return err
 		}
 		filler := mq.AppendBlank(nil, int(r.pos-end))
@@ -322,15 +324,19 @@ func (s *Store) write(f *flight) error {
 		}
 		from, end = r.at, r.pos+mq.LogPos(r.size)
 	}
-	return s.writeRun(f.buf[from:], end)
+	return s.writeRun(f, f.buf[from:], end)
 }
 
-// writeRun writes records that end at end.
-func (s *Store) writeRun(b []byte, end mq.LogPos) error {
+// writeRun writes records of a flight that end at end.
+func (s *Store) writeRun(f *flight, b []byte, end mq.LogPos) error {
 	if len(b) == 0 {
 		return nil
 	}
-	return s.seg.WriteAt(b, int64(end)-int64(len(b)))
+	pos := end - mq.LogPos(len(b))
+	if f.kept {
+		s.tail.put(b, pos)
+	}
+	return s.seg.WriteAt(b, int64(pos))
 }
 
 // refusalLocked says why size more bytes are not accepted right now; nil if

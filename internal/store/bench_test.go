@@ -1,10 +1,18 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/segment"
 )
 
 // BenchmarkAppend stores messages of 1 KiB on the real file system. One
@@ -80,5 +88,134 @@ func BenchmarkRead(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkReadTail stores 32 messages of 1 KiB in some queues in turn and reads
+// them at once, from the tail in memory or, without it, from the file. One
+// operation is one message that is stored and read.
+func BenchmarkReadTail(b *testing.B) {
+	for _, queues := range []int{1, 8} {
+		for _, tail := range []bool{false, true} {
+			b.Run(fmt.Sprintf("queues=%d/tail=%v", queues, tail), func(b *testing.B) {
+				s := mustOpen(b, Options{Dir: b.TempDir()})
+				stop := runStore(b, s)
+				sends := make([]mq.Send, 32*queues)
+				for i := range sends {
+					sends[i].Message = mq.Message{Topic: "BenchmarkTest", QueueID: int32(i % queues), Body: make([]byte, 1024)}
+				}
+				sb := &mq.SendBatch{Sends: sends}
+				next := make([]mq.QueueOffset, queues)
+				b.ReportAllocs()
+				b.ResetTimer()
+				cpu := cpuTime(b)
+				for n := 0; n < b.N; n += len(sends) {
+					s.Append(sb)
+					if !tail {
+						s.tail.from.Store(tailOff)
+					}
+					for id := range next {
+						batch, err := s.Read(mq.Queue{Topic: "BenchmarkTest", ID: int32(id)}, next[id], ReadOptions{})
+						if err != nil || batch.Count != 32 {
+							b.Fatal(batch.Count, err)
+						}
+						next[id] = batch.Next
+						batch.Release()
+					}
+				}
+				b.StopTimer()
+				b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
+				stop()
+				mustClose(b, s)
+			})
+		}
+	}
+}
+
+// cpuTime is what this process has used of the processors. On a machine that
+// does other things too it says more than the time that went by.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkReadCold reads messages of 1 KiB, 32 at a time, that are no longer in
+// the page cache, of one queue that has the log for itself and of one that
+// shares it with seven others, with and without asking for them ahead, and
+// plainly piece by piece for what the disk can do. They take turns, because a
+// disk changes from one second to the next. One operation is 64 MiB of the log.
+func BenchmarkReadCold(b *testing.B) {
+	const size, turn = 1 << 30, 64 << 20
+	for _, queues := range []int{1, 8} {
+		b.Run(fmt.Sprintf("queues=%d", queues), func(b *testing.B) {
+			s := mustOpen(b, Options{Dir: b.TempDir()})
+			defer mustClose(b, s)
+			sends := make([]mq.Send, 256)
+			for i := range sends {
+				sends[i].Message = mq.Message{Topic: "BenchmarkTest", QueueID: int32(i % queues), Body: make([]byte, 1024)}
+			}
+			for s.committed.Load() < size-1<<20 {
+				s.Append(&mq.SendBatch{Sends: sends})
+			}
+			if err := errors.Join(s.syncLog(), s.writeCheckpoint()); err != nil {
+				b.Fatal(err)
+			}
+			name := mq.Queue{Topic: "BenchmarkTest"}
+			from, buf := mq.QueueOffset(0), make([]byte, 1<<20)
+			took := map[string]time.Duration{}
+			b.ResetTimer()
+			for n := range b.N {
+				for _, way := range []string{"plain", "ahead", "no-ahead"} {
+					start := int64(n%12) * turn
+					from = 0
+					if start > 0 {
+						from = mq.QueueOffset(start / (s.committed.Load() / int64(s.stats.mu.Messages)) / int64(queues))
+					}
+					dropCache(b, s)
+					began := time.Now()
+					if way == "plain" {
+						for at := start; at < start+turn; at += int64(len(buf)) {
+							if err := s.readFull(buf, mq.LogPos(at)); err != nil {
+								b.Fatal(err)
+							}
+						}
+					}
+					for left := turn / 1100 / queues; way != "plain" && left > 0; left -= 32 {
+						if way == "no-ahead" {
+							q, _ := s.table.get(name, false)
+							q.readTo.Store(1 << 60)
+						}
+						batch, err := s.Read(name, from, ReadOptions{})
+						if err != nil || batch.Count != 32 {
+							b.Fatal(batch.Count, err)
+						}
+						from = batch.Next
+						batch.Release()
+					}
+					took[way] += time.Since(began)
+				}
+			}
+			for way, d := range took {
+				b.ReportMetric(float64(b.N)*turn/1e6/d.Seconds(), way+"-MB/s-of-log")
+			}
+		})
+	}
+}
+
+// dropCache takes the log out of the page cache.
+func dropCache(b *testing.B, s *Store) {
+	b.Helper()
+	for _, info := range s.seg.Files() {
+		f, err := os.Open(filepath.Join(s.o.Dir, logDir, segment.Name(info.Start)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
 	}
 }

@@ -38,10 +38,14 @@ type keyTopic [2]uint32
 func newKeyTopic(topic []byte) keyTopic {
 	sum := crc32.Update(0, castagnoli, topic)
 	return keyTopic{
-		crc32.Update(sum, castagnoli, []byte{0, kindKey}),
-		crc32.Update(sum, castagnoli, []byte{0, kindTag}),
+		crc32.Update(sum, castagnoli, keySuffix),
+		crc32.Update(sum, castagnoli, tagSuffix),
 	}
 }
+
+// What follows the topic in what is hashed. Written where it is used it would
+// be two allocations for each message that is stored.
+var keySuffix, tagSuffix = []byte{0, kindKey}, []byte{0, kindTag}
 
 func (t keyTopic) key(key []byte) uint32 { return crc32.Update(t[0], castagnoli, key) }
 func (t keyTopic) tag(tag []byte) uint32 { return crc32.Update(t[1], castagnoli, tag) }

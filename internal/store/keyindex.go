@@ -151,11 +151,14 @@ func (s *Store) readKeysLocked(target mq.LogPos) error {
 	sc := &scanner{log: s.seg, extent: s.seg.Extent(), pos: int64(k.mu.head.end), buf: k.mu.window, trusting: true}
 	for sc.pos < int64(target) && !k.full() {
 		r, err := sc.next()
-		var corrupt *CorruptError
-		switch {
-		case err == nil:
+		if err == nil {
 			k.enter(&r)
-		case errors.As(err, &corrupt):
+			k.mu.head.end = mq.LogPos(sc.pos)
+			continue
+		}
+		corrupt, ok := errors.AsType[*CorruptError](err)
+		switch {
+		case ok:
 			s.log.Warn("keys of damaged messages are not indexed", "pos", sc.pos, "reason", corrupt.Reason)
 			if !sc.skip() {
 				return err

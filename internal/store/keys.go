@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -24,10 +25,18 @@ type KeyBatch struct {
 }
 
 // Get is the value of a key; mq.ErrNotFound if it has none.
-func (k *Keys) Get(key []byte) ([]byte, error) { return k.rows.get(ownKey(key)) }
+func (k *Keys) Get(key []byte) ([]byte, error) {
+	own := borrowKey(key)
+	defer ownKeys.Put(own)
+	return k.rows.get(*own)
+}
 
 // Has reports whether a key has a value.
-func (k *Keys) Has(key []byte) (bool, error) { return k.rows.has(ownKey(key)) }
+func (k *Keys) Has(key []byte) (bool, error) {
+	own := borrowKey(key)
+	defer ownKeys.Put(own)
+	return k.rows.has(*own)
+}
 
 // Set gives a key a value.
 func (k *Keys) Set(key, value []byte, sync bool) error {
@@ -97,6 +106,17 @@ func (k *Keys) Apply(b *KeyBatch, sync bool) error { return k.rows.apply(b.b, sy
 
 // Drop forgets the changes of a batch, which is used up.
 func (b *KeyBatch) Drop() { _ = b.b.Close() }
+
+// ownKeys are keys to write others over. Each acknowledgement looks for a row,
+// and the key store forgets the key before it returns.
+var ownKeys = sync.Pool{New: func() any { return new([]byte) }}
+
+// borrowKey is ownKey in memory that goes back to ownKeys.
+func borrowKey(key []byte) *[]byte {
+	own := ownKeys.Get().(*[]byte)
+	*own = append(append((*own)[:0], rowOwn), key...)
+	return own
+}
 
 func ownKey(key []byte) []byte { return append([]byte{rowOwn}, key...) }
 

@@ -18,7 +18,7 @@ func (s *Store) readMatching(r *reader, q *queue, b mq.Batch, f mq.PropertyFilte
 		r.wanted, r.offsets, r.data = r.wanted[:0], r.offsets[:0], r.data[:0]
 		next, err := s.choose(r, q, from, stop, ReadOptions{MaxMessages: chunk, MaxBytes: matchChunkBytes, Filter: f})
 		if err == nil {
-			err = s.load(r, q.name)
+			err = s.load(r, q)
 		}
 		if err != nil {
 			r.data = r.data[:0]

@@ -36,11 +36,16 @@ type reader struct {
 	buf     []byte
 	matched []byte // records that passed a property filter
 	data    [][]byte
+	parts   []part
+	lent    []*chunk // of the tail, in use until release
 	release func()
 }
 
 // readers is a pool of readers.
-type readers struct{ pool sync.Pool }
+type readers struct {
+	pool sync.Pool
+	tail *tail
+}
 
 func (p *readers) get() *reader {
 	r, _ := p.pool.Get().(*reader)
@@ -59,6 +64,12 @@ func (p *readers) put(r *reader) {
 	if cap(r.matched) > maxKeptRead {
 		r.matched = nil
 	}
+	for _, c := range r.lent {
+		p.tail.release(c)
+	}
+	clear(r.parts[:cap(r.parts)])
+	clear(r.lent)
+	r.lent = r.lent[:0]
 	clear(r.data)
 	r.data = r.data[:0]
 	p.pool.Put(r)
@@ -124,7 +135,7 @@ func (s *Store) readQueue(q *queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 	}
 	b.Next, err = s.choose(r, q, from, b.Max, o)
 	if err == nil && len(r.wanted) > 0 {
-		err = s.load(r, q.name)
+		err = s.load(r, q)
 	}
 	if err != nil || len(r.wanted) == 0 {
 		b.Status = mq.PullNoMatch
@@ -201,77 +212,6 @@ func (s *Store) entriesAt(r *reader, q *queue, offset mq.QueueOffset, want int) 
 		return first, memory[:n], nil
 	}
 	return 0, nil, indexError(fmt.Sprintf("queue %d of topic %s has no entry for offset %d", q.name.ID, q.name.Topic, offset))
-}
-
-// A span is a part of the log that is read at once: the entries from one on
-// and before another.
-type span struct {
-	pos      mq.LogPos
-	size     int
-	from, to int
-}
-
-// load reads the wanted records into r.buf and sets r.data.
-func (s *Store) load(r *reader, name mq.Queue) error {
-	total := 0
-	for i := 0; i < len(r.wanted); {
-		sp := s.spanFrom(r.wanted, i)
-		total += sp.size
-		i = sp.to
-	}
-	if cap(r.buf) < total {
-		r.buf = make([]byte, total)
-	}
-	buf := r.buf[:total]
-	for i := 0; i < len(r.wanted); {
-		sp := s.spanFrom(r.wanted, i)
-		if err := s.readFull(buf[:sp.size], sp.pos); err != nil {
-			return err
-		}
-		if err := s.cutOut(r, sp, buf[:sp.size], name); err != nil {
-			return err
-		}
-		buf = buf[sp.size:]
-		i = sp.to
-	}
-	return nil
-}
-
-// spanFrom is the longest span from an entry on that lies in one segment and
-// is not mostly waste.
-func (s *Store) spanFrom(wanted []entry, i int) span {
-	sp := span{pos: wanted[i].pos, size: int(wanted[i].size), from: i, to: i + 1}
-	limit := mq.LogPos(s.seg.SegmentOf(int64(sp.pos)) + s.seg.Size())
-	useful := sp.size
-	for ; sp.to < len(wanted); sp.to++ {
-		e := wanted[sp.to]
-		size := int(e.end() - sp.pos)
-		useful += int(e.size)
-		if e.end() > limit || size > 2*useful+readSlack {
-			break
-		}
-		sp.size = size
-	}
-	return sp
-}
-
-// cutOut adds the records of a span to r.data, neighbours as one piece.
-func (s *Store) cutOut(r *reader, sp span, buf []byte, name mq.Queue) error {
-	start, end := 0, 0
-	for i := sp.from; i < sp.to; i++ {
-		e := r.wanted[i]
-		at := int(e.pos - sp.pos)
-		if err := s.checkRecord(buf[at:at+int(e.size)], e, name, r.offsets[i]); err != nil {
-			return err
-		}
-		if at != end {
-			r.data = append(r.data, buf[start:end:end])
-			start = at
-		}
-		end = at + int(e.size)
-	}
-	r.data = append(r.data, buf[start:end:end])
-	return nil
 }
 
 // checkRecord makes sure that bytes are the record that an entry speaks of.

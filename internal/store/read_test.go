@@ -348,3 +348,27 @@ func TestAppendAndReadDoNotAllocatePerMessage(t *testing.T) {
 		t.Fatalf("append of 32 messages allocates %.1f times, read %.1f", append1, read)
 	}
 }
+
+// Keys are indexed by reading every message once more, which makes no garbage.
+func TestIndexingKeysDoesNotAllocatePerMessage(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates")
+	}
+	s := mustOpen(t, testOptions(nil))
+	defer mustClose(t, s)
+	for i := range 300 {
+		mustSend(t, s, tagged("T", 0, "tag", fmt.Sprint(i)))
+	}
+	if err := s.syncLog(); err != nil {
+		t.Fatal(err)
+	}
+	follow := func() {
+		s.keys.mu.head, s.keys.mu.entries = keyHead{}, s.keys.mu.entries[:0]
+		if _, err := s.followKeys(s.Synced(), keyStep); err != nil || len(s.keys.mu.entries) != 300 {
+			t.Fatal(len(s.keys.mu.entries), err)
+		}
+	}
+	if n := testing.AllocsPerRun(20, follow); n > 10 {
+		t.Errorf("indexing 300 messages allocates %.0f times", n)
+	}
+}

@@ -116,11 +116,11 @@ func (s *Store) replay(from mq.LogPos, rebuild bool) (end mq.LogPos, err error) 
 	extent, sealed, said := s.seg.Extent(), int64(from), time.Now()
 	for {
 		r, err := sc.next()
-		var corrupt *CorruptError
-		switch {
-		case errors.Is(err, io.EOF) || errors.As(err, &corrupt):
-			return mq.LogPos(sc.pos), s.mayEnd(sc.pos, rebuild, corrupt)
-		case err != nil:
+		if err != nil {
+			corrupt, ok := errors.AsType[*CorruptError](err)
+			if ok || errors.Is(err, io.EOF) {
+				return mq.LogPos(sc.pos), s.mayEnd(sc.pos, rebuild, corrupt)
+			}
 			return 0, err
 		}
 		if err := re.add(&r); err != nil {

@@ -24,6 +24,7 @@ type Store struct {
 	table *table
 	keys  keyIndex
 	ahead int64 // how much space is prepared ahead of the log's end
+	tail  tail
 
 	flights flights
 	readers readers
@@ -172,6 +173,7 @@ func (s *Store) keep(ctx context.Context) {
 		case now := <-tick.C:
 			s.repair()
 			s.watchDisk()
+			s.coolTail()
 			if err := s.removeOld(now); err != nil {
 				s.log.Error("removing old messages failed", "error", err)
 			}

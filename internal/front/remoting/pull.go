@@ -11,6 +11,7 @@ package remoting
 import (
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,36 +32,94 @@ const (
 	maxPullMessages = 4096
 )
 
-// A pull is one request that has not been answered.
+// A pull is one request that has not been answered, and then its answer until
+// that is written. It is used again for another request, with the functions and
+// the memory that it has: a consumer that keeps up pulls a million times for a
+// few messages each.
 type pull struct {
 	session *session
 	request wire.Command // what Reply needs; header and body are gone
 	mq.PullRequest
 	commit mq.QueueOffset
 	asking atomic.Bool // the broker; it has not said yet whether there is an answer
+
+	batch  mq.Batch // of the answer
+	size   int      // of its records
+	header wire.PullMessageResponse
+	resp   wire.Command
+
+	// uses are who may still look at the pull: whoever answers it, those that
+	// run it, and the answer until it is released.
+	uses atomic.Int32
+
+	// Its own methods, made once.
+	answered  func(mq.Batch, error)
+	released  func()
+	runBeside func()
+}
+
+// pulls are those that wait to be used again.
+var pulls sync.Pool
+
+// newPull is a pull without a header. The caller may look at it until it is
+// answered, or calls drop.
+func newPull(s *session, req *wire.Command) *pull {
+	p, _ := pulls.Get().(*pull)
+	if p == nil {
+		p = &pull{}
+		p.answered, p.released, p.runBeside = p.done, p.release, p.runAndLeave
+	}
+	p.session = s
+	p.request = wire.Command{
+		Code: req.Code, Opaque: req.Opaque, Flag: req.Flag, Version: req.Version,
+		Language: req.Language, Serialization: req.Serialization, Arrived: req.Arrived,
+	}
+	p.uses.Store(1)
+	return p
+}
+
+// drop ends one use of the pull; with the last it goes back to the others.
+func (p *pull) drop() {
+	if p.uses.Add(-1) > 0 {
+		return
+	}
+	p.session, p.PullRequest, p.batch = nil, mq.PullRequest{}, mq.Batch{}
+	p.resp = wire.Command{Fields: p.resp.Fields[:0]}
+	pulls.Put(p)
 }
 
 // pullMessages reads the request and lets the broker answer it beside others:
 // messages may have to come from disk.
 func pullMessages(s *session, req *wire.Command) (*wire.Command, error) {
-	p := &pull{session: s, request: wire.Command{
-		Code: req.Code, Opaque: req.Opaque, Flag: req.Flag, Version: req.Version,
-		Language: req.Language, Serialization: req.Serialization, Arrived: req.Arrived,
-	}}
-	if err := p.decode(req); err != nil {
+	p := newPull(s, req)
+	err := p.decode(req)
+	if err == nil {
+		err = s.mayWait()
+	}
+	if err != nil {
+		p.drop()
 		return nil, err
 	}
-	return nil, s.wait(p)
+	s.launch(p.runBeside)
+	return nil, nil
 }
 
-// wait runs a pull or a pop beside others, unless too many wait already.
-func (s *session) wait(w waiter) error {
+// mayWait counts a pull or a pop that waits, unless too many do already.
+func (s *session) mayWait() error {
 	if s.pulls.Add(1) > maxPulls {
 		s.pulls.Add(-1)
 		return refusef(wire.CodeSystemBusy, "%d pulls and pops of this connection wait for an answer; use more connections, or wait for answers", maxPulls)
 	}
-	s.beside(w.run)
 	return nil
+}
+
+// wait runs a pop beside others, unless too many wait already.
+func (s *session) wait(w waiter) error {
+	err := s.mayWait()
+	if err == nil {
+		s.beside(w.run)
+	}
+	return err
 }
 
 // decode fills the pull from its header.
@@ -95,11 +154,20 @@ func (p *pull) decode(req *wire.Command) error {
 
 // run asks the broker, unless the client has a lot to read first.
 func (p *pull) run() {
+	p.uses.Add(1)
+	defer p.drop()
 	if !p.session.hold(p, 0) {
 		p.asking.Store(true)
-		p.session.h.broker.Pull(p.session.ctx, p.PullRequest, p.done)
+		p.session.h.broker.Pull(p.session.ctx, p.PullRequest, p.answered)
 		p.asking.Store(false)
 	}
+}
+
+// runAndLeave is run for launch.
+func (p *pull) runAndLeave() {
+	s := p.session
+	defer s.leave()
+	p.run()
 }
 
 // done answers the pull. It does not block.
@@ -109,6 +177,7 @@ func (p *pull) done(b mq.Batch, err error) {
 	if err != nil {
 		s.pulls.Add(-1)
 		s.reply(&p.request, s.refusedPull(&p.request, err))
+		p.drop()
 		return
 	}
 	size := 0
@@ -123,7 +192,10 @@ func (p *pull) done(b mq.Batch, err error) {
 		return
 	}
 	s.pulls.Add(-1)
-	s.reply(&p.request, p.answer(b, size))
+	p.batch, p.size = b, size
+	p.uses.Add(1) // the answer's
+	s.reply(&p.request, p.answer())
+	p.drop()
 }
 
 // refusedPull is the answer to a pull that is refused; of one that is denied it
@@ -139,23 +211,27 @@ func (s *session) refusedPull(req *wire.Command, err error) *wire.Command {
 
 // answer makes the response. Once it has been written the records go back to
 // the broker, and pulls that waited for that go on.
-func (p *pull) answer(b mq.Batch, size int) *wire.Command {
+func (p *pull) answer() *wire.Command {
+	b := &p.batch
 	code, remark := pullOutcome(b.Status, p.From)
-	resp := p.request.Reply(code, &wire.PullMessageResponse{
+	p.header = wire.PullMessageResponse{
 		SuggestWhichBrokerID: 0,
 		NextBeginOffset:      int64(b.Next),
 		MinOffset:            int64(b.Min),
 		MaxOffset:            int64(b.Max),
-	})
-	resp.Remark = remark
-	resp.Chunks = b.Data
-	resp.Release = func() {
-		giveBack(&b)
-		if size > 0 {
-			p.session.unhold(size)
-		}
 	}
-	return resp
+	p.resp.SetReply(&p.request, code, &p.header)
+	p.resp.Remark, p.resp.Chunks, p.resp.Release = remark, b.Data, p.released
+	return &p.resp
+}
+
+// release is called when the answer is written, or never will be.
+func (p *pull) release() {
+	giveBack(&p.batch)
+	if p.size > 0 {
+		p.session.unhold(p.size)
+	}
+	p.drop()
 }
 
 // giveBack returns a batch's memory to the broker.

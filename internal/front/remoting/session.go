@@ -124,14 +124,30 @@ func (s *session) close() {
 // beside runs f on a goroutine of the session's. With maxBeside of them running
 // it waits, and the connection is not read meanwhile.
 func (s *session) beside(f func()) {
+	s.launch(func() { defer s.leave(); f() })
+}
+
+// launch is beside of a function that calls leave when it is through.
+func (s *session) launch(f func()) {
 	select {
 	case s.slots <- struct{}{}:
 	case <-s.ctx.Done():
 		return
 	}
-	if !s.start(func() { defer func() { <-s.slots }(); f() }) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
 		<-s.slots
+		return
 	}
+	s.work.Add(1) // WaitGroup.Go would make garbage
+	go f()
+}
+
+// leave ends what launch started.
+func (s *session) leave() {
+	<-s.slots
+	s.work.Done()
 }
 
 // start runs f on a goroutine of the session's; false if the session is closed.
