@@ -85,8 +85,8 @@ type Conn struct {
 	// goroutine waits for them.
 	wg        sync.WaitGroup
 	stopping  atomic.Bool
-	away      atomic.Bool // requests are told to go away while it stops
-	modern    bool        // the peer has sent a request that says it knows GO_AWAY; the reading goroutine's
+	away      atomic.Bool  // requests are told to go away while it stops
+	modern    bool         // the peer has sent a request that says it knows GO_AWAY; the reading goroutine's
 	lastWrite atomic.Int64 // clock of the last successful write
 
 	in    input // the reading goroutine's

@@ -223,7 +223,7 @@ func (c *call) unpack(body mem.BufferSlice) ([]byte, error) {
 		return nil, status.Error(codes.Internal, "the request is compressed and does not say how: send grpc-encoding")
 	}
 	packed := body.Reader()
-	defer packed.Close()
+	defer func() { _ = packed.Close() }()
 	in, err := by.Decompress(packed)
 	if err != nil {
 		return nil, status.Errorf(codes.Internal, "the request cannot be decompressed: %v", err)

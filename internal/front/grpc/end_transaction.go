@@ -64,11 +64,11 @@ func (s *Server) isOf(ctx context.Context, at mq.LogPos, topic string) error {
 	if err != nil {
 		return err
 	}
-	real, ok := mq.Property(r.Properties, mq.PropRealTopic)
+	of, ok := mq.Property(r.Properties, mq.PropRealTopic)
 	if !ok {
-		real = r.Topic
+		of = r.Topic
 	}
-	if string(real) != topic {
+	if string(of) != topic {
 		return fmt.Errorf("%w: the topic wrong: the message at log position %d is not for %s", mq.ErrTransaction, at, topic)
 	}
 	return nil

@@ -29,7 +29,7 @@ func (m messaging) PullMessage(req *rmq.PullMessageRequest, stream pullStream) e
 		next, err = m.pull(req, stream)
 	}
 	if err == nil {
-		return err
+		return nil
 	}
 	if gone := stream.Context().Err(); gone != nil {
 		return gone

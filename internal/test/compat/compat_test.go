@@ -98,6 +98,9 @@ var goScenarios = strings.Fields(`
 // restartScenarios run while the broker is killed and comes back.
 var restartScenarios = []string{"restart_under_load", "restart_with_transactions", "restart_with_pops"}
 
+// stopScenarios run while the broker is stopped and comes back.
+var stopScenarios = []string{"stop_under_load"}
+
 // makers are the servers of this run, up beside each other: most tests wait
 // longer than they work. One that is not available is skipped.
 func makers(t *testing.T, run func(t *testing.T, m against.Maker)) { eachMaker(t, true, run) }
@@ -129,7 +132,7 @@ func eachMaker(t *testing.T, together bool, run func(t *testing.T, m against.Mak
 }
 
 // Every client does what it does with RocketMQ, first undisturbed, then while
-// the broker is killed and comes back under load.
+// the broker is killed and comes back under load, then while it is stopped.
 func TestScenarios(t *testing.T) {
 	makers(t, func(t *testing.T, m against.Maker) {
 		cluster := m.Cluster(t)
@@ -144,18 +147,19 @@ func TestScenarios(t *testing.T) {
 				}
 			})
 		}
-		restartUnderLoad(t, m, cluster, all)
+		restartUnderLoad(t, m, cluster, all, restartScenarios, cluster.Kill)
+		restartUnderLoad(t, m, cluster, all, stopScenarios, func() { t.Logf("%s stopped in %v", m.Name(), cluster.Stop(t)) })
 	})
 }
 
-func restartUnderLoad(t *testing.T, m against.Maker, cluster *against.Cluster, all []*client) {
+func restartUnderLoad(t *testing.T, m against.Maker, cluster *against.Cluster, all []*client, scenarios []string, end func()) {
 	type run struct {
 		*client
 		scenario string
 		ready    bool
 	}
 	var runs []*run
-	for _, scenario := range wanted(restartScenarios) {
+	for _, scenario := range wanted(scenarios) {
 		for _, c := range all {
 			if c.restarts(scenario) {
 				c.run(t, scenario)
@@ -169,10 +173,10 @@ func restartUnderLoad(t *testing.T, m against.Maker, cluster *against.Cluster, a
 	for _, r := range runs {
 		r.ready = r.asked(r.scenario, "restart")
 	}
-	cluster.Kill()
+	end()
 	from := time.Now()
 	cluster.Start(t)
-	t.Logf("%s was back %v after kill -9", m.Name(), time.Since(from).Round(time.Millisecond))
+	t.Logf("%s was back %v after its end", m.Name(), time.Since(from).Round(time.Millisecond))
 	for _, r := range runs {
 		if r.ready {
 			r.answer(t, r.scenario, "restart")

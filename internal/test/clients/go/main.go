@@ -57,6 +57,7 @@ func scenarios() map[string]func(*scenario) {
 		"rate_push":            ratePush,
 
 		"restart_under_load": restartUnderLoad,
+		"stop_under_load":    restartUnderLoad,
 		"mixed_cluster":      mixedCluster,
 	}
 }

@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendStatus;
 
-/** A broker that is killed and comes back under a producer and a consumer. */
+/** A broker that is killed, or stopped, and comes back under a producer and a consumer. */
 final class Restarting {
     private Restarting() {}
 

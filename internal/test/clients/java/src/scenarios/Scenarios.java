@@ -251,6 +251,7 @@ public final class Scenarios {
 
         t.put("restart_with_transactions", Transactions::restart);
         t.put("restart_under_load", Restarting::underLoad);
+        t.put("stop_under_load", Restarting::underLoad);
         t.put("mixed_cluster", Mixing::cluster);
         t.put("auto_create_off", Refusals::autoCreateOff);
         t.put("bystanders", Operating::bystanders);
