@@ -56,7 +56,7 @@ What the suite (make compat) runs against this listener and RocketMQ's proxy, an
 | Rust | set_enable_tls | is checked; SSL_CERT_FILE names the file |
 
 The C++ client is in no registry: whoever has built and installed it names the folder in ROCKETMQ_CPP_CLIENT, otherwise its part
-counts as skipped. C# and PHP are not run. A call of a simple consumer asks the broker of one queue, the next call that of the next queue:
+counts as skipped. C# and PHP are not run: there was no toolchain to try them with. A call of a simple consumer asks the broker of one queue, the next call that of the next queue:
 with several nodes one that found nothing says nothing of the others.
 `)
 	for _, service := range []string{messagingService, adminService} {

@@ -91,8 +91,8 @@ func TestEndpoints(t *testing.T) {
 		for _, c := range all {
 			for _, s := range wanted(c.scenarios) {
 				prepare(t, cluster, c.prefix(), s)
+				c.run(t, s) // while the next is prepared
 			}
-			c.run(t, wanted(c.scenarios)...)
 		}
 		var looking sync.WaitGroup
 		for _, c := range all {

@@ -59,8 +59,8 @@ func runOnNodes(t *testing.T, nameServer string, nodes [2]*against.Cluster, dial
 			for _, n := range nodes {
 				prepare(t, n, c.prefix(), s)
 			}
+			c.run(t, s) // while the next is prepared
 		}
-		c.run(t, wanted(c.scenarios)...)
 	}
 	var looking sync.WaitGroup
 	for _, c := range all {

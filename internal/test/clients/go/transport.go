@@ -30,8 +30,12 @@ func (t *transport) Send(m *frame.Letter) { m.ID = t.send(t.producer(), t.messag
 
 func (t *transport) message(m *frame.Letter) *primitive.Message {
 	out := primitive.NewMessage(t.Topic(), []byte(m.Body))
-	out.WithTag(m.Tag)
-	out.WithProperties(m.Properties)
+	if m.Tag != "" {
+		out.WithTag(m.Tag)
+	}
+	for name, value := range m.Properties {
+		out.WithProperty(name, value)
+	}
 	if m.Order != "" {
 		out.WithShardingKey(m.Order)
 	}
