@@ -175,14 +175,12 @@ func (c *Cluster) Track(ctx context.Context, m FoundMessage, group string, membe
 	case members.Model == "BROADCASTING":
 		return Track{group, "CONSUME_BROADCASTING"}, nil
 	}
-	progress, _, err := c.GroupProgress(ctx, Target{Addr: m.Addr}, group, string(m.Record.Topic))
+	at, err := c.committed(ctx, m.Addr, group, mq.Queue{Topic: string(m.Record.Topic), ID: m.Record.QueueID})
 	if err != nil {
 		return Track{group, "UNKNOWN"}, err
 	}
-	for _, p := range progress {
-		if p.Queue == m.Record.QueueID && p.Committed > int64(m.Record.QueueOffset) {
-			return Track{group, passed(m, members)}, nil
-		}
+	if at > int64(m.Record.QueueOffset) {
+		return Track{group, passed(m, members)}, nil
 	}
 	return Track{group, "NOT_CONSUME_YET"}, nil
 }

@@ -21,6 +21,16 @@ type Progress struct {
 	Lag       int64     `json:"lag"`
 	InFlight  int64     `json:"in_flight"`     // handed out and not committed
 	Last      time.Time `json:"last,omitzero"` // store time of the last consumed message
+	// Popped is what the group has popped; nil where it does not pop, or the broker
+	// does not say.
+	Popped *PoppedQueue `json:"popped,omitempty"`
+}
+
+// A PoppedQueue is what a group has popped of a queue.
+type PoppedQueue struct {
+	InHand int64     `json:"in_hand"` // and neither acknowledged nor back
+	Last   time.Time `json:"last,omitzero"`
+	Client string    `json:"client"` // that popped last, if that is known
 }
 
 // GroupProgress is how far a group is in all queues, or those of topic if it is
@@ -49,9 +59,13 @@ func (c *Cluster) GroupProgress(ctx context.Context, of Target, group, topic str
 func progressOf(stats *wire.ConsumeStats) []Progress {
 	var all []Progress
 	for q, s := range stats.Offsets {
+		var popped *PoppedQueue
+		if p := s.Popped; p != nil {
+			popped = &PoppedQueue{InHand: p.InHand, Last: moment(p.LastTimestamp), Client: p.Client}
+		}
 		all = append(all, Progress{
 			Topic: q.Topic, Broker: q.BrokerName, Queue: q.QueueID, End: s.BrokerOffset, Committed: s.ConsumerOffset,
-			Lag: s.BrokerOffset - s.ConsumerOffset, InFlight: max(0, s.PullOffset-s.ConsumerOffset), Last: moment(s.LastTimestamp),
+			Lag: s.BrokerOffset - s.ConsumerOffset, InFlight: max(0, s.PullOffset-s.ConsumerOffset), Last: moment(s.LastTimestamp), Popped: popped,
 		})
 	}
 	return all

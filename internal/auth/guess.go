@@ -111,8 +111,10 @@ func (g *guesses) settle(who asked, user string, right bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.mu.free[who.name] = g.mu.free[who.name].Add(-guessEvery)
-	all := append(g.mu.trusted[user], who.from)
-	g.mu.trusted[user] = all[max(0, len(all)-maxTrusted):]
+	g.mu.trusted[user] = append(g.mu.trusted[user], who.from)
+	if n := len(g.mu.trusted[user]); n > maxTrusted {
+		g.mu.trusted[user] = slices.Clone(g.mu.trusted[user][n-maxTrusted:])
+	}
 }
 
 // forget drops where users came from who are no more, or have another password.

@@ -95,6 +95,9 @@ func (b *Broker) queueProgress(p *progress, q mq.Queue) (mq.ConsumeQueueStats, e
 	if s.InOrder, err = b.inOrder(p, u, int64(hi-max(0, at.committed))); err != nil {
 		return s, err
 	}
+	if last := p.lastPopped(q.ID); last.at > 0 {
+		s.LastPop, s.LastPopBy = time.UnixMilli(last.at), last.client
+	}
 	s.Committed, s.Pulled = max(0, at.committed), max(0, at.committed, at.pulled)
 	if at.committed > 0 {
 		s.LastConsumed, err = b.timeAt(q, at.committed-1)

@@ -53,6 +53,7 @@ type progress struct {
 	popping struct {
 		sync.Mutex
 		queues  map[int32]*sync.Mutex
+		last    map[int32]lastPop
 		retries [2]string // topics of what was popped and not acknowledged
 	}
 
@@ -260,6 +261,30 @@ func (p *progress) popLock(queue int32) *sync.Mutex {
 		p.popping.queues[queue] = l
 	}
 	return l
+}
+
+// A lastPop is when something was popped of a queue last, in Unix milliseconds, and
+// by whom.
+type lastPop struct {
+	at     int64
+	client string
+}
+
+// popped notes who has taken something from a queue.
+func (p *progress) popped(queue int32, at int64, client string) {
+	p.popping.Lock()
+	defer p.popping.Unlock()
+	if p.popping.last == nil {
+		p.popping.last = map[int32]lastPop{}
+	}
+	p.popping.last[queue] = lastPop{at, client}
+}
+
+// lastPopped is the last pop of a queue that took something; zero if none has.
+func (p *progress) lastPopped(queue int32) lastPop {
+	p.popping.Lock()
+	defer p.popping.Unlock()
+	return p.popping.last[queue]
 }
 
 // retryTopics are those of what the group popped and did not acknowledge: with

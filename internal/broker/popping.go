@@ -316,6 +316,9 @@ func (x *popping) take(s source, got mq.Batch, o *pop.Order) {
 		return
 	}
 	x.releases = append(x.releases, got.Release)
+	if !x.r.Peek {
+		s.p.popped(s.id, x.batch.PopTime, x.r.Client)
+	}
 	x.count(s, x.batch.Messages[first:])
 }
 

@@ -219,6 +219,8 @@ type ConsumeQueueStats struct {
 	InHand       int64     // popped out of order, before Committed, and not acknowledged
 	InOrder      int64     // likewise in order, not before Committed
 	LastConsumed time.Time // store time of the last consumed message
+	LastPop      time.Time // since the start, that took something; zero if there was none
+	LastPopBy    string    // the client's id, as far as it is known
 }
 
 // RateStat is a sum over a span, its rate per second and average per call.

@@ -16,8 +16,9 @@ const MaxPop = 32
 type PopRequest struct {
 	Group       string
 	Topic       string
-	QueueID     int32 // -1 for any
-	MaxMessages int   // at most MaxPop
+	Client      string // who pops, for operators to read; empty if that is not known
+	QueueID     int32  // -1 for any
+	MaxMessages int    // at most MaxPop
 	Invisible   time.Duration
 	// Wait is how long the request may be parked while there is nothing for it.
 	// 0 answers at once.

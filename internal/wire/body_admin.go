@@ -104,6 +104,15 @@ type OffsetWrapper struct {
 	ConsumerOffset int64 `json:"consumerOffset"`
 	LastTimestamp  int64 `json:"lastTimestamp"` // Unix milliseconds
 	PullOffset     int64 `json:"pullOffset"`
+	// Popped is ours: nil unless the group pops.
+	Popped *PoppedQueue `json:"goddardPopped"`
+}
+
+// PoppedQueue says what a group has popped of a queue.
+type PoppedQueue struct {
+	Client        string `json:"client"` // that popped last, as far as it is known
+	InHand        int64  `json:"inHand"`
+	LastTimestamp int64  `json:"lastTimestamp"` // of the last pop that took something, Unix milliseconds; 0 if there was none since the start
 }
 
 // ConsumeStatsList is the answer to GET_BROKER_CONSUME_STATS.

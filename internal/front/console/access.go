@@ -24,6 +24,15 @@ func accessRoutes() []route {
 	}
 }
 
+// withoutAccess says what RocketMQ's brokers mean by an error of the system: that
+// they have no access control.
+func withoutAccess(err error) error {
+	if code, refused := refusalOf(err); refused && code == wire.CodeSystemError {
+		return notSupported("%v; its access control is off: authenticationEnabled and authorizationEnabled in the configuration of a RocketMQ broker switch it on", err)
+	}
+	return err
+}
+
 // A userView is a user.
 type userView struct {
 	User    string   `json:"user"`
@@ -42,7 +51,7 @@ func listUsers(r *request) (any, error) {
 	}
 	users, err := s.admin.Users(r.Context(), r.everywhere(), r.text("q"))
 	if err != nil {
-		return nil, err
+		return nil, withoutAccess(err)
 	}
 	all := []userView{}
 	for _, u := range users {
@@ -188,7 +197,7 @@ func listACLs(r *request) (any, error) {
 	}
 	found, err := s.admin.ACLs(r.Context(), r.everywhere(), r.text("q"), r.text("resource"))
 	if err != nil {
-		return nil, err
+		return nil, withoutAccess(err)
 	}
 	all := []aclView{}
 	for _, a := range found {

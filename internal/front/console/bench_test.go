@@ -84,7 +84,7 @@ func (r *rig) join(clients, groups int) {
 }
 
 // The time of each page of the console on a cluster of 100,000 topics and 3,000
-// groups, 1,000 of which have 20 members, and 500 read one topic: go test -run '^$' -bench Pages -benchtime 20x ./internal/front/console
+// groups, 1,000 of which have 20 members, and 500 read one topic: go test -run '^$' -bench Pages -benchtime 20x ./internal/front/console.
 func BenchmarkPages(b *testing.B) {
 	r := started(b, nil)
 	r.patience = 3 * time.Minute

@@ -1,8 +1,11 @@
 package console_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/wire"
 )
 
 func TestGroupsAreListedWithTheirLag(t *testing.T) {
@@ -63,6 +66,30 @@ func TestAGroupIsCreatedChangedAndDeleted(t *testing.T) {
 	r.refused("PATCH", "/groups/billing", object{"enabled": true}, 404, "not_found")
 	for _, body := range []object{{}, {"group": "a b"}, {"group": "a", "retry_max": -2}, {"group": "a", "consume_timeout_minutes": 0}, {"group": "a", "attributes": object{"": "x"}}, {"group": "a", "odd": 1}} {
 		r.refused("POST", "/groups", body, 400, "bad_request")
+	}
+}
+
+// Members that pop share the queues: who took last of one, and what is in hand, is
+// known all the same.
+func TestWhoPopsAQueueIsShown(t *testing.T) {
+	t.Parallel()
+	r := started(t, nil)
+	r.createTopic("orders")
+	r.createGroup("billing")
+	for range 3 {
+		r.send("orders", object{"body": "x"})
+	}
+	r.beat("popper-1", "billing", "orders")
+	r.call(wire.NewRequest(wire.PopMessage, &wire.PopMessageRequest{
+		ConsumerGroup: "billing", Topic: "orders", QueueID: -1, MaxMsgNums: 2, InvisibleTime: 60_000, BornTime: time.Now().UnixMilli(), Exp: "*", ExpType: "TAG",
+	}))
+	out := r.get("/groups/billing/progress")
+	q := items(out)[0]
+	if q["popped"] != true || q["in_hand"] != 2.0 || q["last_pop_by"] != "popper-1" || q["client"] != "" || out["members"] != 1.0 {
+		t.Errorf("got %v", out)
+	}
+	if at, err := time.Parse(time.RFC3339, fmt.Sprint(q["last_pop"])); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("the last pop was at %v", q["last_pop"])
 	}
 }
 

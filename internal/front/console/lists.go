@@ -152,7 +152,7 @@ func (s *site) listProducers(ctx context.Context, b admin.Broker, l *brokerList)
 
 // silentAfter is how often in a row a broker has not said how it is before it is
 // asked nothing else. A busy one may miss once.
-const silentAfter = 2
+const silentAfter = 3
 
 // silent says why a broker does not answer; empty if it does, as far as is known.
 func (w *watched) silent(addr string) string {

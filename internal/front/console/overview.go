@@ -130,7 +130,7 @@ func (t runtimeTable) view(b admin.Broker) brokerView {
 		InTotal: t.number("msgPutTotalTodayNow"), OutTotal: t.number("msgGetTotalTodayNow"),
 		Memory: t.pointer("memoryBytes"), Connections: t.pointer("connections"),
 		OldestMessage: stampMillis(t.number("earliestMessageTimeStamp")),
-		LogBytes:      t.number("commitLogMaxOffset") - t.number("commitLogMinOffset"),
+		LogBytes:      t.number("commitLogMaxOffset") - max(0, t.number("commitLogMinOffset")), // -1 while RocketMQ has no message,
 	}
 	if b.ID == 0 {
 		v.Role = "master"

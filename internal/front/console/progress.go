@@ -42,15 +42,32 @@ type owners struct {
 // An owned is what one group's clients said.
 type owned struct {
 	at      time.Time
-	clients map[queueKey]string
+	clients heldQueues
 	asking  chan struct{} // closed when they have answered; nil if nobody asks
 }
 
 func newOwners() owners { return owners{all: map[string]*owned{}} }
 
-// of is which client has which queue of a group, as far as it can be known in a
-// moment. pull clients are asked themselves; who pops has no queue of his own.
-func (s *site) ownersOf(ctx context.Context, c *Console, group string, clients []admin.Client) map[queueKey]string {
+// heldQueues are what clients of a group say of its queues: whose a queue is that
+// is pulled, and who has popped last of one that they share.
+type heldQueues struct {
+	owner  map[queueKey]string
+	popped map[queueKey]admin.PoppedQueue
+}
+
+// pop notes what one of the clients that share a queue has of it.
+func (h *heldQueues) pop(key queueKey, client string, last time.Time, waits int64) {
+	p := h.popped[key]
+	p.InHand += waits
+	if last.After(p.Last) {
+		p.Last, p.Client = last, client
+	}
+	h.popped[key] = p
+}
+
+// ownersOf is which client has which queue of a group, as far as it can be known
+// in a moment: clients are asked themselves, which those of the gRPC protocol are not.
+func (s *site) ownersOf(ctx context.Context, c *Console, group string, clients []admin.Client) heldQueues {
 	s.owners.mu.Lock()
 	o := s.owners.all[group]
 	if o == nil {
@@ -90,11 +107,11 @@ func (s *site) ownersOf(ctx context.Context, c *Console, group string, clients [
 }
 
 // askOwners asks clients which queues they have.
-func (s *site) askOwners(ctx context.Context, group string, clients []admin.Client) map[queueKey]string {
+func (s *site) askOwners(ctx context.Context, group string, clients []admin.Client) heldQueues {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	var mu sync.Mutex
-	found := map[queueKey]string{}
+	found := heldQueues{map[queueKey]string{}, map[queueKey]admin.PoppedQueue{}}
 	clients = cut(clients, 0, maxAsked)
 	// A client that does not answer is one of whom nothing is known.
 	_ = each(ctx, len(clients), func(ctx context.Context, i int) error {
@@ -106,7 +123,12 @@ func (s *site) askOwners(ctx context.Context, group string, clients []admin.Clie
 		defer mu.Unlock()
 		for q, x := range info.Queues {
 			if !x.Dropped {
-				found[queueKey{q.Topic, q.BrokerName, q.QueueID}] = clients[i].ID
+				found.owner[queueKey{q.Topic, q.BrokerName, q.QueueID}] = clients[i].ID
+			}
+		}
+		for q, x := range info.PopQueues {
+			if !x.Dropped {
+				found.pop(queueKey{q.Topic, q.BrokerName, q.QueueID}, clients[i].ID, time.UnixMilli(x.LastPopTimestamp), int64(x.WaitAckCount))
 			}
 		}
 		return nil
@@ -127,6 +149,26 @@ type progressView struct {
 	Last       string   `json:"last,omitempty"`
 	LagSeconds *float64 `json:"lag_seconds,omitempty"`
 	Client     string   `json:"client"`
+	Popped     bool     `json:"popped"`
+	LastPop    string   `json:"last_pop,omitempty"`
+	LastPopBy  string   `json:"last_pop_by"`
+}
+
+// held says whose a queue is, or that it is shared and who has popped of it last:
+// as its broker says, or else as clients do.
+func (v *progressView) held(p *admin.Progress, by heldQueues) {
+	key := queueKey{p.Topic, p.Broker, p.Queue}
+	v.InHand, v.Client = p.InFlight, by.owner[key]
+	popped, known := by.popped[key]
+	if p.Popped != nil {
+		if known && p.Popped.Client == "" && popped.Last.After(p.Popped.Last.Add(-time.Second)) {
+			p.Popped.Client = popped.Client
+		}
+		popped, known = *p.Popped, true
+	}
+	if known {
+		v.Popped, v.LastPop, v.LastPopBy, v.InHand = true, stamp(popped.Last), popped.Client, popped.InHand
+	}
 }
 
 func groupProgress(r *request) (any, error) {
@@ -143,10 +185,15 @@ func groupProgress(r *request) (any, error) {
 		TPS   float64        `json:"tps"`
 		Lag   int64          `json:"lag"`
 		Items []progressView `json:"items"`
+		// Members is how many clients the group has; those that pop share its queues.
+		Members int `json:"members"`
 	}{TPS: tps, Items: make([]progressView, len(progress))}
-	var clients map[queueKey]string
+	var clients heldQueues
 	members, err := s.admin.Consumers(ctx, admin.Target{}, group)
-	if err == nil && members.Type == "CONSUME_PASSIVELY" && members.Model != "BROADCASTING" {
+	if err == nil {
+		v.Members = len(members.Clients)
+	}
+	if err == nil && members.Type != "CONSUME_ACTIVELY" && members.Model != "BROADCASTING" {
 		clients = s.ownersOf(ctx, r.c, group, members.Clients)
 	} else if err != nil && !errors.Is(err, mq.ErrNotOnline) {
 		return nil, err
@@ -162,9 +209,9 @@ func groupProgress(r *request) (any, error) {
 		lag := max(0, p.Lag)
 		v.Lag += lag
 		v.Items[i] = progressView{
-			Topic: p.Topic, Broker: p.Broker, Queue: p.Queue, End: p.End, Committed: p.Committed, Lag: lag, InHand: p.InFlight, Last: stamp(p.Last),
-			Client: clients[queueKey{p.Topic, p.Broker, p.Queue}],
+			Topic: p.Topic, Broker: p.Broker, Queue: p.Queue, End: p.End, Committed: p.Committed, Lag: lag, Last: stamp(p.Last),
 		}
+		v.Items[i].held(&progress[i], clients)
 		if lag == 0 {
 			v.Items[i].LagSeconds = new(0.0)
 		} else if addrs[p.Broker] != "" && len(late) < maxAges {

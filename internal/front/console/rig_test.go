@@ -275,3 +275,14 @@ func (r *rig) member(group, topic string) {
 	}()
 	r.t.Cleanup(func() { stop(); <-done; c.Close() })
 }
+
+// beat says that a client takes part in a group, on the connection that call uses.
+func (r *rig) beat(client, group, topic string) {
+	r.t.Helper()
+	cmd := wire.NewRequest(wire.HeartBeat, nil)
+	cmd.Body = wire.EncodeBody(wire.HeartbeatData{ClientID: client, Consumers: []wire.ConsumerData{{
+		GroupName: group, ConsumeType: "CONSUME_PASSIVELY", MessageModel: "CLUSTERING", ConsumeFromWhere: "CONSUME_FROM_LAST_OFFSET",
+		Subscriptions: []wire.SubscriptionData{{Topic: topic, SubString: "*", ExpressionType: "TAG", SubVersion: 1}},
+	}}})
+	r.call(cmd)
+}

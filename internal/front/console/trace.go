@@ -146,7 +146,7 @@ func getTrace(r *request) (any, error) {
 
 // trackTime bounds asking all groups of a topic what they have done with a
 // message, trackWait if the request wants to wait for them.
-const trackTime, trackWait = 100 * time.Millisecond, 5 * time.Second
+const trackTime, trackWait = 60 * time.Millisecond, 5 * time.Second
 
 // tracks asks the groups of a message's topic, some at the same time. Those that
 // did not answer in time are UNKNOWN.

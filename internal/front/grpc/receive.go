@@ -111,7 +111,7 @@ func (r *receiving) prepare() error {
 	g := r.s.group(ctx, group.GetName())
 	r.tries = g.RetryMax
 	r.request = mq.PopRequest{
-		Group: group.GetName(), Topic: topic.GetName(), QueueID: -1, MaxMessages: int(min(max(req.GetBatchSize(), 1), mq.MaxPop)),
+		Group: group.GetName(), Topic: topic.GetName(), Client: r.by.clientID, QueueID: -1, MaxMessages: int(min(max(req.GetBatchSize(), 1), mq.MaxPop)),
 		Invisible: invisible, Wait: wait,
 		FromEnd: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly || r.lite,
 		ByGroup: g.ConsumeOrderly && !r.lite && !r.s.o.OrderByQueue, AttemptID: req.GetAttemptId(),

@@ -153,7 +153,7 @@ func TestAdminAnswers(t *testing.T) {
 		{wire.GetTopicStatsInfo, &wire.GetTopicStatsInfoRequest{Topic: "T"},
 			`{"offsetTable":{` + q + `:{"lastUpdateTimestamp":5000,"maxOffset":9,"minOffset":1}},"topicPutTps":1.0}`},
 		{wire.GetConsumeStats, &wire.GetConsumeStatsRequest{ConsumerGroup: "G", TopicList: "T;"},
-			`{"consumeTps":1.5,"offsetTable":{` + q + `:{"brokerOffset":9,"consumerOffset":4,"lastTimestamp":4000,"pullOffset":6}}}`},
+			`{"consumeTps":1.5,"offsetTable":{` + q + `:{"brokerOffset":9,"consumerOffset":4,"goddardPopped":{"client":"","inHand":3,"lastTimestamp":0},"lastTimestamp":4000,"pullOffset":6}}}`},
 		{wire.QueryTopicConsumeByWho, &wire.QueryTopicConsumeByWhoRequest{Topic: "T"}, `{"groupList":["G"]}`},
 		{wire.QueryTopicsByConsumer, &wire.QueryTopicsByConsumerRequest{Group: "G"}, `{"brokerAddr":"10.0.0.1:10911","topicList":["T"]}`},
 		{wire.GetConsumerConnectionList, &wire.GetConsumerConnectionListRequest{ConsumerGroup: "G"},

@@ -104,6 +104,11 @@ func (s *session) leaveOutBad(m *mq.Member) error {
 // next heartbeat in full.
 func (s *session) recall(data *wire.HeartbeatData, m *mq.Member) (changed bool) {
 	last, known := s.beats[data.ClientID]
+	if s.clients = s.clients || s.client != "" && s.client != data.ClientID; s.clients {
+		s.client = ""
+	} else {
+		s.client = data.ClientID
+	}
 	if !data.WithoutSub {
 		s.rememberBeat(data, m)
 		// A client of the old kind is always told so, as RocketMQ does.

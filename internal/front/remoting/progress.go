@@ -66,10 +66,19 @@ func (h *Handler) consumeStats(rate float64, queues []mq.ConsumeQueueStats) wire
 	for _, q := range queues {
 		table[h.queue(q.Queue)] = wire.OffsetWrapper{
 			BrokerOffset: int64(q.End), ConsumerOffset: int64(q.Committed), PullOffset: int64(max(q.Pulled, q.Committed)),
-			LastTimestamp: max(0, millis(q.LastConsumed)),
+			LastTimestamp: max(0, millis(q.LastConsumed)), Popped: poppedOf(q),
 		}
 	}
 	return wire.ConsumeStats{ConsumeTPS: rate, Offsets: table}
+}
+
+// poppedOf is what a group has popped of a queue; nil where it does not pop.
+func poppedOf(q mq.ConsumeQueueStats) *wire.PoppedQueue {
+	held := q.InHand + q.InOrder
+	if held == 0 && q.LastPop.IsZero() {
+		return nil
+	}
+	return &wire.PoppedQueue{InHand: held, LastTimestamp: max(0, millis(q.LastPop)), Client: q.LastPopBy}
 }
 
 // allConsumeStats answers with how far every group is in every topic.

@@ -44,6 +44,8 @@ type session struct {
 	demand    demand               // the last; its memory is used again
 	filters   map[string]mq.Filter // by tag expression
 	beats     map[string]beat      // last full heartbeat, by client id
+	client    string               // whose heartbeats come; empty if nobody's, or several clients'
+	clients   bool                 // they are several clients'
 
 	selectors map[string]*filter.Expression // by SQL expression
 	selected  int                           // bytes of their text

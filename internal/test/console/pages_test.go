@@ -46,8 +46,8 @@ var meant = []string{"answer 501", "status of 501"}
 func TestEveryPageIsWholeInEveryLanguageSchemeAndSize(t *testing.T) {
 	s := start(t, nil)
 	b := browse(t, s)
-	b.window(1400, 900)
-	b.open("")
+	b.Window(1400, 900)
+	b.Open("")
 	all := pages(s)
 	axe := axeCore(t)
 	for _, look := range []struct {
@@ -58,18 +58,18 @@ func TestEveryPageIsWholeInEveryLanguageSchemeAndSize(t *testing.T) {
 		{"en-light", "en", "light", 1400, 900, true}, {"en-dark", "en", "dark", 1280, 800, false}, {"zh-light", "zh", "light", 1400, 900, false}, {"zh-dark", "zh", "dark", 1280, 800, false},
 		{"en-phone", "en", "light", 360, 740, false}, {"zh-phone-dark", "zh", "dark", 360, 740, true}, {"en-small-phone", "en", "dark", 320, 640, false},
 	} {
-		b.t = t
-		b.window(look.width, look.height)
-		b.scheme(look.scheme)
-		b.speak(look.language)
+		b.T = t
+		b.Window(look.width, look.height)
+		b.Scheme(look.scheme)
+		b.Speak(look.language)
 		for name, hash := range all {
 			if !look.all && !slices.Contains(telling, name) {
 				continue
 			}
 			t.Run(look.name+"/"+name, func(t *testing.T) {
-				b.t = t
-				b.expect(meant, func() {
-					b.open(hash)
+				b.T = t
+				b.Expect(meant, func() {
+					b.Open(hash)
 					b.picture(look.name + "-" + name)
 					if wide := eval[float64](b, "document.documentElement.scrollWidth - innerWidth"); wide > 0 {
 						t.Errorf("the page is %v pixels wider than the screen: %s", wide, eval[string](b,
@@ -85,21 +85,21 @@ func TestEveryPageIsWholeInEveryLanguageSchemeAndSize(t *testing.T) {
 						b.audit(axe)
 					}
 				})
-				b.quiet(name)
+				b.Quiet(name)
 			})
 		}
 	}
 }
 
 func (b *tab) picture(name string) {
-	b.t.Helper()
+	b.T.Helper()
 	if *shots == "" {
 		return
 	}
-	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	b.must(err)
-	b.must(os.MkdirAll(*shots, 0o755))
-	b.must(os.WriteFile(filepath.Join(*shots, name+".png"), picture, 0o644))
+	picture, err := chromedp.Run(b.Ctx, chromedp.CaptureScreenshot())
+	b.Must(err)
+	b.Must(os.MkdirAll(*shots, 0o755))
+	b.Must(os.WriteFile(filepath.Join(*shots, name+".png"), picture, 0o644))
 }
 
 // axeVersion of axe-core checks names, roles and contrast. Its licence
@@ -125,13 +125,13 @@ func axeCore(t *testing.T) string {
 }
 
 func (b *tab) audit(axe string) {
-	b.t.Helper()
+	b.T.Helper()
 	if !eval[bool](b, "'axe' in window") {
-		b.must(chromedp.Do(b.ctx, chromedp.Evaluate[chromedp.Void](axe)))
+		b.Must(chromedp.Do(b.Ctx, chromedp.Evaluate[chromedp.Void](axe)))
 	}
 	found := eval[[]string](b, `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
     .then((r) => r.violations.flatMap((v) => v.nodes.slice(0, 3).map((n) => v.id + ': ' + v.help + ' in ' + n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? ''))))`)
 	for _, f := range found {
-		b.t.Error(f)
+		b.T.Error(f)
 	}
 }

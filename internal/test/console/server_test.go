@@ -18,6 +18,7 @@ import (
 	"github.com/goddardmq/goddard"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/remote"
+	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/test/against"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -27,11 +28,18 @@ type site struct {
 	t       *testing.T
 	url     string
 	csrf    string
+	cookie  string // of who is logged in, where somebody has to be
 	cluster *remote.Cluster
 	broker  string // address
 	// nameServer is an address, too.
 	nameServer string
 }
+
+// root may do everything on a server that asks who one is.
+const root, rootSecret = "root", "rootsecret"
+
+// secured are the settings of one.
+var secured = map[string]string{"authentication": "true", "authorization": "true", "init-user": `{"username":"` + root + `","password":"` + rootSecret + `"}`}
 
 // start has a server with more settings than it needs by itself.
 func start(t *testing.T, more map[string]string) *site {
@@ -48,13 +56,20 @@ func start(t *testing.T, more map[string]string) *site {
 		t.Fatal(err)
 	}
 	run(t, server.Run)
-	cluster, err := remote.Dial(remote.Options{NameServers: []string{server.NameServerAddr()}, ClientID: "seed"})
+	options := remote.Options{NameServers: []string{server.NameServerAddr()}, ClientID: "seed"}
+	if settings["authentication"] == "true" {
+		options.Credentials = rpc.Credentials{AccessKey: root, SecretKey: rootSecret}
+	}
+	cluster, err := remote.Dial(options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
 	s := &site{t: t, url: "http://127.0.0.1:" + strconv.Itoa(port+1), cluster: cluster, broker: server.BrokerAddr(), nameServer: own}
 	s.csrf, _ = s.get("/session")["csrf"].(string)
+	if settings["authentication"] == "true" {
+		s.csrf, _ = s.post("/session/login", object{"user": root, "password": rootSecret})["csrf"].(string)
+	}
 	s.seed()
 	return s
 }
@@ -105,11 +120,15 @@ func (s *site) try(method, path string, body object) (int, object) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Origin", s.url)
 	req.Header.Set("X-Goddard-CSRF", s.csrf)
+	req.Header.Set("Cookie", s.cookie)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
+	if c := resp.Cookies(); len(c) > 0 {
+		s.cookie = c[0].Name + "=" + c[0].Value
+	}
 	var answer object
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)

@@ -27,10 +27,10 @@ export default function Broker({ path }) {
     <button type="button" onClick=${() => clean(addr)}>${t('broker.clean')}</button>`;
   const needle = (query.q ?? '').toLowerCase();
   return html`<${Page} title=${broker?.name ?? addr} trail=${{ href: link([]), text: t('nav.overview') }} about=${broker && html`<${Badge}>${broker.product || broker.version}<//><code>${addr}</code>`} actions=${actions}>
-    ${broker && html`<div class=${broker.connections === undefined ? 'charts' : 'charts four'}>
+    ${broker && html`<div class=${broker.connections === undefined || broker.memory_bytes === undefined ? 'charts' : 'charts four'}>
       <${History} title=${t('overview.rates')} params=${{ of: 'broker', broker: broker.name }} names=${['in_tps', 'out_tps']} range=${range} />
       <${History} title=${t('overview.disk')} params=${{ of: 'broker', broker: broker.name }} names=${['disk_used']} range=${range} />
-      <${History} title=${t('broker.memory')} params=${{ of: 'broker', broker: broker.name }} names=${['memory_bytes']} range=${range} />
+      ${broker.memory_bytes !== undefined && html`<${History} title=${t('broker.memory')} params=${{ of: 'broker', broker: broker.name }} names=${['memory_bytes']} range=${range} />`}
       ${broker.connections !== undefined && html`<${History} title=${t('overview.connections')} params=${{ of: 'broker', broker: broker.name }} names=${['connections']} range=${range} />`}
     </div>`}
     ${overview.error && html`<${Fault} error=${overview.error} />`}

@@ -56,11 +56,18 @@ function Progress({ name, group }) {
   return html`<${Loaded} of=${live}>${(data) => {
     const topics = [...new Set(data.items.map((q) => q.topic))];
     if (!topics.length) return html`<${Panel}><${Empty} icon="groups" title=${t('group.noprogress')}>${t('group.noprogress.text')}<//><//>`;
-    return topics.map((topic) => html`<${TopicProgress} key=${topic} name=${name} topic=${topic} group=${group} queues=${data.items.filter((q) => q.topic === topic)} again=${live.reload} />`);
+    return topics.map((topic) => html`<${TopicProgress} key=${topic} name=${name} topic=${topic} group=${group} queues=${data.items.filter((q) => q.topic === topic)} members=${data.members} again=${live.reload} />`);
   }}<//>`;
 }
 
-function TopicProgress({ name, topic, queues, again, group }) {
+// Holder is who has a queue: one client, or all members where they pop.
+function Holder({ q, members }) {
+  if (q.client) return html`<code>${q.client}</code>`;
+  if (!q.popped) return html`<span class="muted" title=${members ? t('group.holder.unknown') : ''}>–</span>`;
+  return html`<span>${t('group.shared', { n: members })}</span>${q.last_pop && html`<br /><small>${t('group.lastpop')} <${Ago} at=${q.last_pop} />${q.last_pop_by && html` · <code>${q.last_pop_by}</code>`}</small>`}`;
+}
+
+function TopicProgress({ name, topic, queues, members, again, group }) {
   const lag = queues.reduce((n, q) => n + q.lag, 0);
   const skip = () => confirm({
     title: t('skip.title'), text: t('skip.text', { n: lag, topic }), name, danger: true, action: t('skip.do'),
@@ -82,7 +89,7 @@ function TopicProgress({ name, topic, queues, again, group }) {
       { name: 'seconds', label: t('lag.seconds'), kind: 'number', sort: (q) => q.lag_seconds, cell: (q) => span(q.lag_seconds * 1000) },
       { name: 'hand', label: t('group.inhand'), kind: 'number', sort: (q) => q.in_hand, cell: (q) => number(q.in_hand) },
       { name: 'last', label: t('group.last'), kind: 'tight', cell: (q) => html`<${When} at=${q.last} />` },
-      { name: 'client', label: t('client'), cell: (q) => q.client ? html`<code>${q.client}</code>` : html`<span class="muted">–</span>` },
+      { name: 'client', label: t('client'), cell: (q) => html`<${Holder} q=${q} members=${members} />` },
     ]} /><//>`;
 }
 

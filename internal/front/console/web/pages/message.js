@@ -1,6 +1,6 @@
 // One message: its body and properties, what became of it, its way drawn as
 // a line of time.
-import { html } from '../parts/dom.js';
+import { html, useEffect, useState } from '../parts/dom.js';
 import { t } from '../parts/i18n.js';
 import { get, post, seg, url } from '../parts/api.js';
 import { Loaded, useLive } from '../parts/live.js';
@@ -16,7 +16,11 @@ export default function Message({ path }) {
   const { query } = useRoute();
   const at = `/messages/${seg(path[1])}`;
   const live = useLive(at, { topic: query.topic });
-  const trace = useLive(at + '/trace', { topic: query.topic }, 10000);
+  const [wait, setWait] = useState(); // for groups that did not answer in a moment
+  const trace = useLive(at + '/trace', { topic: query.topic, wait }, 10000);
+  useEffect(() => {
+    if (trace.data?.groups.some((g) => g.state === 'UNKNOWN')) setWait(1);
+  }, [trace.data]);
   const actions = live.data && html`<a class="button" download href=${url(at + '/body', { topic: live.data.topic })}>${t('message.download')}</a>
     <button type="button" onClick=${() => consume(live.data)}>${t('consume.action')}</button>`;
   return html`<${Page} title=${t('message')} trail=${{ href: link(['messages'], { topic: query.topic }), text: t('nav.messages') }} actions=${actions}>

@@ -21,7 +21,7 @@ export default function Overview() {
         <${History} title=${t('overview.rates')} params=${{ of: 'cluster' }} names=${['in_tps', 'out_tps']} range=${range} />
         <${History} title=${t('overview.lag')} params=${{ of: 'cluster' }} names=${['lag']} range=${range} />
         <${History} title=${t('overview.disk')} params=${{ of: 'cluster' }} names=${['disk_used']} range=${range} />
-        <${History} title=${t('overview.connections')} params=${{ of: 'cluster' }} names=${['connections']} range=${range} />
+        ${data.brokers.some((b) => b.connections !== undefined) && html`<${History} title=${t('overview.connections')} params=${{ of: 'cluster' }} names=${['connections']} range=${range} />`}
       </div>
       <${Brokers} data=${data} />
       <div class="columns">

@@ -42,14 +42,15 @@ const about = (s) => (s.default === undefined ? s.doc : s.doc.replace(/ Default 
 
 function Server({ path, server, all, again }) {
   const rows = useWindow(all, limit);
+  const told = (field) => all.some((s) => s[field] !== undefined); // RocketMQ's brokers tell values alone
   return html`<${Panel} title=${server} flush actions=${html`<span class="muted">${t('settings.count', { n: all.length })}</span>`}>
     <${Table} label=${server} kind="settings" id=${(s) => s.key} rows=${rows} empty=${html`<${Empty} icon="search" title=${t('none.found')}>${t('none.found.text')}<//>`} columns=${[
       { name: 'key', label: t('settings.setting'), kind: 'main', cell: (s) => html`<div><code>${s.name || s.key}</code>${s.name && s.name !== s.key && html` <small>${s.key}</small>`}</div>${s.doc && html`<div class="setting-doc">${about(s)}</div>`}` },
       { name: 'value', label: t('value'), cell: (s) => html`<code class=${s.changed ? 'changed' : ''}>${s.value === '' ? '""' : s.value}</code>` },
-      { name: 'default', label: t('settings.default'), cell: (s) => s.default !== undefined && html`<code class="muted">${s.default === '' ? '""' : s.default}</code>` },
-      { name: 'live', label: t('settings.live'), cell: (s) => (s.live !== undefined || s.changed) && html`<span class="badges">${s.live !== undefined && html`<${Badge} kind=${s.live ? 'ok' : ''}>${t(s.live ? 'settings.now' : 'settings.restart')}<//>`}${s.changed && html`<${Badge} kind="warn" title=${s.old}>${t('settings.waschanged')}<//>`}</span>` },
+      told('default') && { name: 'default', label: t('settings.default'), cell: (s) => s.default !== undefined && html`<code class="muted">${s.default === '' ? '""' : s.default}</code>` },
+      (told('live') || all.some((s) => s.changed)) && { name: 'live', label: t('settings.live'), cell: (s) => (s.live !== undefined || s.changed) && html`<span class="badges">${s.live !== undefined && html`<${Badge} kind=${s.live ? 'ok' : ''}>${t(s.live ? 'settings.now' : 'settings.restart')}<//>`}${s.changed && html`<${Badge} kind="warn" title=${s.old}>${t('settings.waschanged')}<//>`}</span>` },
       { name: 'do', label: '', kind: 'actions', cell: (s) => s.live !== false && html`<button type="button" class="small-button" aria-label=${t('settings.change', { key: s.key })} onClick=${() => change(path, s).then((done) => done && again())}>${t('change')}</button>${s.changed && html`<button type="button" class="small-button" onClick=${() => reset(path, s).then((done) => done && again())}>${t('settings.reset')}</button>`}` },
-    ]} /><${Pager} total=${all.length} limit=${limit} /><//>`;
+    ].filter(Boolean)} /><${Pager} total=${all.length} limit=${limit} /><//>`;
 }
 
 const Change = ({ from, to }) => html`<p class="old-new"><code><del>${from === '' ? '""' : from}</del></code><span aria-hidden="true">→</span><code><ins>${to === '' ? '""' : to}</ins></code></p>`;

@@ -1,6 +1,8 @@
-//go:build console
+//go:build console || compat
 
-package console
+// Package browser has tests use pages in a real Chromium: by mouse, by keys, and
+// with an ear for everything that the browser complains about.
+package browser
 
 import (
 	"context"
@@ -23,11 +25,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// A tab is one page in Chromium, and what it complained about.
-type tab struct {
-	t    *testing.T
-	ctx  context.Context
-	site *site
+// A Tab is one page in Chromium, and what it complained about.
+type Tab struct {
+	T   *testing.T // that fails
+	Ctx context.Context
+	url string // where the pages are
 
 	mu       sync.Mutex // guards what follows, which the browser's events change
 	problems []string
@@ -35,16 +37,23 @@ type tab struct {
 	expected []string // parts of complaints that are meant to be
 }
 
-// browse opens Chromium; without one the test is skipped.
-func browse(t *testing.T, s *site) *tab {
-	t.Helper()
-	path := ""
+// chromium is where the browser is; empty if there is none.
+func chromium() string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
+			return found
 		}
 	}
+	return ""
+}
+
+// Installed reports whether there is a browser to open.
+func Installed() bool { return chromium() != "" }
+
+// New opens Chromium for pages at a URL; without one the test is skipped.
+func New(t *testing.T, url string) *Tab {
+	t.Helper()
+	path := chromium()
 	if path == "" {
 		t.Skip("no Chromium on the PATH (package chromium)")
 	}
@@ -55,15 +64,15 @@ func browse(t *testing.T, s *site) *tab {
 	t.Cleanup(end)
 	ctx, end = chromedp.NewContext(ctx)
 	t.Cleanup(end)
-	b := &tab{t: t, ctx: ctx, site: s, requests: map[network.RequestID]string{}}
-	b.must(chromedp.Do(ctx))
-	b.must(chromedp.Listen(ctx, b.hear))
+	b := &Tab{T: t, Ctx: ctx, url: url, requests: map[network.RequestID]string{}}
+	b.Must(chromedp.Do(ctx))
+	b.Must(chromedp.Listen(ctx, b.hear))
 	for _, enable := range []cdp.Command[cdp.Empty, cdp.Empty]{log.Enable} {
 		_, err := chromedp.Call(ctx, enable, cdp.Empty{})
-		b.must(err)
+		b.Must(err)
 	}
 	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: noteQuestions})
-	b.must(err)
+	b.Must(err)
 	return b
 }
 
@@ -85,15 +94,16 @@ const noteQuestions = `
     }
   };`
 
-func (b *tab) must(err error) {
-	b.t.Helper()
+// Must fails the test for an error.
+func (b *Tab) Must(err error) {
+	b.T.Helper()
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 }
 
 // hear keeps what the browser complains about.
-func (b *tab) hear(event any) {
+func (b *Tab) hear(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
 		text := e.ExceptionDetails.Text
@@ -113,9 +123,9 @@ func (b *tab) hear(event any) {
 		}
 	case *network.EventRequestWillBeSent:
 		b.mu.Lock()
-		b.requests[e.RequestID] = e.Request.Method + " " + strings.TrimPrefix(e.Request.URL, b.site.url)
+		b.requests[e.RequestID] = e.Request.Method + " " + strings.TrimPrefix(e.Request.URL, b.url)
 		b.mu.Unlock()
-		if !strings.HasPrefix(e.Request.URL, b.site.url) && !strings.HasPrefix(e.Request.URL, "data:") && !strings.HasPrefix(e.Request.URL, "about:") {
+		if !strings.HasPrefix(e.Request.URL, b.url) && !strings.HasPrefix(e.Request.URL, "data:") && !strings.HasPrefix(e.Request.URL, "about:") {
 			b.complain("asks elsewhere: " + e.Request.URL)
 		}
 	case *network.EventResponseReceived:
@@ -128,7 +138,7 @@ func (b *tab) hear(event any) {
 	}
 }
 
-func (b *tab) complain(text string) {
+func (b *Tab) complain(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range b.expected {
@@ -139,8 +149,8 @@ func (b *tab) complain(text string) {
 	b.problems = append(b.problems, text)
 }
 
-// expect lets complaints with a text in them be, while do runs.
-func (b *tab) expect(texts []string, do func()) {
+// Expect lets complaints with a text in them be, while do runs.
+func (b *Tab) Expect(texts []string, do func()) {
 	b.mu.Lock()
 	b.expected = texts
 	b.mu.Unlock()
@@ -150,78 +160,88 @@ func (b *tab) expect(texts []string, do func()) {
 	b.mu.Unlock()
 }
 
-// quiet fails the test if anything was complained about since.
-func (b *tab) quiet(where string) {
-	b.t.Helper()
+// Asked is how many requests the page has made so far.
+func (b *Tab) Asked() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.requests)
+}
+
+// Quiet fails the test if anything was complained about since.
+func (b *Tab) Quiet(where string) {
+	b.T.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range b.problems {
-		b.t.Errorf("%s: %s", where, p)
+		b.T.Errorf("%s: %s", where, p)
 	}
 	b.problems = nil
 }
 
-func eval[T any](b *tab, js string, args ...any) T {
-	b.t.Helper()
+// Eval is the value of an expression on the page; $1 and so on stand for args.
+func Eval[T any](b *Tab, js string, args ...any) T {
+	b.T.Helper()
 	for i, a := range args {
 		text, err := json.Marshal(a)
-		b.must(err)
+		b.Must(err)
 		js = strings.ReplaceAll(js, fmt.Sprintf("$%d", i+1), string(text))
 	}
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
+	v, err := chromedp.Run(b.Ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
 	if err != nil {
-		b.t.Fatalf("%v in %.200s", err, js)
+		b.T.Fatalf("%v in %.200s", err, js)
 	}
 	return v
 }
 
-// holds waits until a condition is true on the page.
-func (b *tab) holds(what, js string, args ...any) {
-	b.t.Helper()
+// Holds waits until a condition is true on the page.
+func (b *Tab) Holds(what, js string, args ...any) {
+	b.T.Helper()
 	deadline := time.Now().Add(15 * time.Second)
-	for !eval[bool](b, "(() => { try { return Boolean("+js+"); } catch { return false; } })()", args...) {
+	for !Eval[bool](b, "(() => { try { return Boolean("+js+"); } catch { return false; } })()", args...) {
 		if time.Now().After(deadline) {
-			b.t.Fatalf("waited in vain until %s; the page says:\n%s", what, eval[string](b, `(document.querySelector('dialog[open]') ?? document.body).innerText.slice(0, 2000)`))
+			b.T.Fatalf("waited in vain until %s; the page says:\n%s", what, Eval[string](b, `(document.querySelector('dialog[open]') ?? document.body).innerText.slice(0, 2000)`))
 		}
 		time.Sleep(30 * time.Millisecond)
 	}
 }
 
-// open goes to a page and waits until it has what it shows.
-func (b *tab) open(hash string) {
-	b.t.Helper()
-	if !strings.HasPrefix(eval[string](b, "location.href"), b.site.url) {
-		b.must(chromedp.Do(b.ctx, chromedp.Navigate(b.site.url+"/#/"+hash)))
+// Open goes to a page and waits until it has what it shows.
+func (b *Tab) Open(hash string) {
+	b.T.Helper()
+	if !strings.HasPrefix(Eval[string](b, "location.href"), b.url) {
+		b.Must(chromedp.Do(b.Ctx, chromedp.Navigate(b.url+"/#/"+hash)))
 	} else {
-		eval[chromedp.Void](b, "location.hash = $1", "#/"+hash)
+		Eval[chromedp.Void](b, "location.hash = $1", "#/"+hash)
 	}
-	b.settled()
+	b.Settled()
 }
 
-// settled waits until the page is drawn and has asked nothing for a while: what
+// Settled waits until the page is drawn and has asked nothing for a while: what
 // is answered may make it ask for more.
-func (b *tab) settled() {
-	b.t.Helper()
+func (b *Tab) Settled() {
+	b.T.Helper()
 	calm := 0
 	for deadline := time.Now().Add(15 * time.Second); calm < 4; time.Sleep(50 * time.Millisecond) {
-		if calm++; !eval[bool](b, `Boolean(asked.size === 0 && document.querySelector('main h1') && !document.querySelector('.wait'))`) {
+		if calm++; !Eval[bool](b, `Boolean(asked.size === 0 && document.querySelector('main h1') && !document.querySelector('.wait'))`) {
 			calm = 0
 		}
 		if time.Now().After(deadline) {
-			b.t.Fatalf("waited in vain until the page is drawn and all it asked is answered; it asked\n%s\nand says\n%s",
-				eval[string](b, `[...asked.values()].join('\n')`), eval[string](b, `document.body.innerText.slice(0, 2000)`))
+			b.T.Fatalf("waited in vain until the page is drawn and all it asked is answered; it asked\n%s\nand says\n%s",
+				Eval[string](b, `[...asked.values()].join('\n')`), Eval[string](b, `document.body.innerText.slice(0, 2000)`))
 		}
 	}
 }
 
-func (b *tab) sees(text string) {
-	b.t.Helper()
-	b.holds("the page shows "+text, `document.body.innerText.includes($1)`, text)
+// Sees waits until a text is on the page.
+func (b *Tab) Sees(text string) {
+	b.T.Helper()
+	b.Holds("the page shows "+text, `document.body.innerText.includes($1)`, text)
 }
 
-func (b *tab) lacks(text string) {
-	b.t.Helper()
-	b.holds("the page lacks "+text, `!document.querySelector('main').innerText.includes($1)`, text)
+// Lacks waits until a text is nowhere in its content.
+func (b *Tab) Lacks(text string) {
+	b.T.Helper()
+	b.Holds("the page lacks "+text, `!document.querySelector('main').innerText.includes($1)`, text)
 }
 
 // find is the first visible thing to press with a name, in the open dialog if
@@ -234,86 +254,90 @@ const find = `((name, row) => {
   return all.find((e) => named(e) === name || e.closest('label')?.innerText.startsWith(name)) ?? null;
 })`
 
-// click presses what has a name, where it is on the screen.
-func (b *tab) click(name string) { b.t.Helper(); b.clickIn(name, "") }
+// Click presses what has a name, where it is on the screen.
+func (b *Tab) Click(name string) { b.T.Helper(); b.ClickIn(name, "") }
 
-func (b *tab) clickIn(name, row string) {
-	b.t.Helper()
+// ClickIn presses within the row that shows a text.
+func (b *Tab) ClickIn(name, row string) {
+	b.T.Helper()
 	var at []float64
 	for len(at) == 0 { // what was there may be drawn anew
-		b.holds(fmt.Sprintf("there is %q to press", name), find+`($1, $2)`, name, row)
-		at = eval[[]float64](b, `(() => { const e = `+find+`($1, $2); if (!e) return [];
+		b.Holds(fmt.Sprintf("there is %q to press", name), find+`($1, $2)`, name, row)
+		at = Eval[[]float64](b, `(() => { const e = `+find+`($1, $2); if (!e) return [];
       e.scrollIntoView({block: 'center', inline: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`, name, row)
 	}
-	if !eval[bool](b, `(() => { const e = `+find+`($1, $2); const top = document.elementFromPoint($3, $4); return e === top || e?.contains(top) === true || top?.contains(e) === true; })()`, name, row, at[0], at[1]) {
-		b.t.Errorf("%q is covered by something else", name)
+	if !Eval[bool](b, `(() => { const e = `+find+`($1, $2); const top = document.elementFromPoint($3, $4); return e === top || e?.contains(top) === true || top?.contains(e) === true; })()`, name, row, at[0], at[1]) {
+		b.T.Errorf("%q is covered by something else", name)
 	}
-	b.must(chromedp.Do(b.ctx, chromedp.MouseClickXY(at[0], at[1])))
+	b.Must(chromedp.Do(b.Ctx, chromedp.MouseClickXY(at[0], at[1])))
 }
 
-// fill types into the field with a label, or chooses from it.
-func (b *tab) fill(label, value string) {
-	b.t.Helper()
+// Fill types into the field with a label, or chooses from it.
+func (b *Tab) Fill(label, value string) {
+	b.T.Helper()
 	const field = `((label) => {
     const root = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document;
     const found = [...root.querySelectorAll('label')].find((l) => l.checkVisibility() && (l.querySelector('span')?.innerText ?? l.innerText).trim() === label);
     return found?.querySelector('input, select, textarea');
   })`
-	b.holds(fmt.Sprintf("there is a field %q", label), field+`($1)`, label)
-	plain := eval[bool](b, `(() => { const f = `+field+`($1); f.focus(); if (f.select && f.type !== 'datetime-local') { f.select(); return true; }
+	b.Holds(fmt.Sprintf("there is a field %q", label), field+`($1)`, label)
+	plain := Eval[bool](b, `(() => { const f = `+field+`($1); f.focus(); if (f.select && f.type !== 'datetime-local') { f.select(); return true; }
     f.value = $2; f.dispatchEvent(new Event(f.localName === 'select' ? 'change' : 'input', { bubbles: true })); return false; })()`, label, value)
 	if !plain {
 		return
 	}
 	if value == "" {
-		b.press(kb.Delete)
+		b.Press(kb.Delete)
 		return
 	}
-	_, err := chromedp.Call(b.ctx, input.InsertText, input.InsertTextParams{Text: value})
-	b.must(err)
+	_, err := chromedp.Call(b.Ctx, input.InsertText, input.InsertTextParams{Text: value})
+	b.Must(err)
 }
 
-func (b *tab) press(keys string, options ...chromedp.KeyOption) {
-	b.t.Helper()
-	b.must(chromedp.Do(b.ctx, chromedp.KeyEvent(keys, options...)))
+// Press types keys.
+func (b *Tab) Press(keys string, options ...chromedp.KeyOption) {
+	b.T.Helper()
+	b.Must(chromedp.Do(b.Ctx, chromedp.KeyEvent(keys, options...)))
 }
 
-// shortcut presses a key that writes nothing.
-func (b *tab) shortcut(key string, modifiers chromedp.Modifier) {
-	b.t.Helper()
+// Shortcut presses a key that writes nothing.
+func (b *Tab) Shortcut(key string, modifiers chromedp.Modifier) {
+	b.T.Helper()
 	for _, typ := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} {
-		_, err := chromedp.Call(b.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: typ, Key: key, Modifiers: int64(modifiers)})
-		b.must(err)
+		_, err := chromedp.Call(b.Ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: typ, Key: key, Modifiers: int64(modifiers)})
+		b.Must(err)
 	}
 }
 
-// window is the size of the screen; a narrow one is a phone's.
-func (b *tab) window(width, height int64) {
-	b.t.Helper()
+// Window is the size of the screen; a narrow one is a phone's.
+func (b *Tab) Window(width, height int64) {
+	b.T.Helper()
 	if width < 600 {
-		b.must(chromedp.Do(b.ctx, chromedp.EmulateViewport(width, height, chromedp.EmulateMobile)))
+		b.Must(chromedp.Do(b.Ctx, chromedp.EmulateViewport(width, height, chromedp.EmulateMobile)))
 		return
 	}
-	b.must(chromedp.Do(b.ctx, chromedp.EmulateViewport(width, height)))
+	b.Must(chromedp.Do(b.Ctx, chromedp.EmulateViewport(width, height)))
 }
 
-func (b *tab) scheme(name string) {
-	b.t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+// Scheme is light or dark.
+func (b *Tab) Scheme(name string) {
+	b.T.Helper()
+	_, err := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 	})
-	b.must(err)
+	b.Must(err)
 }
 
-func (b *tab) speak(language string) {
-	b.t.Helper()
-	eval[chromedp.Void](b, "localStorage.setItem('goddard.language', $1)", language)
-	b.reload()
+// Speak changes the language.
+func (b *Tab) Speak(language string) {
+	b.T.Helper()
+	Eval[chromedp.Void](b, "localStorage.setItem('goddard.language', $1)", language)
+	b.Reload()
 }
 
-// reload draws the page anew.
-func (b *tab) reload() {
-	b.t.Helper()
-	b.must(chromedp.Do(b.ctx, chromedp.Reload()))
-	b.settled()
+// Reload draws the page anew.
+func (b *Tab) Reload() {
+	b.T.Helper()
+	b.Must(chromedp.Do(b.Ctx, chromedp.Reload()))
+	b.Settled()
 }
