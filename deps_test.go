@@ -22,7 +22,7 @@ mq, rate                      < limit;
 mq, wire, door, meter         < rpc;
 mq, segment, meter            < store;
 store                         < timer, txn, pop, dedup;
-rpc, auth                     < namesrv;
+rpc, auth, limit              < namesrv;
 mq, rpc                       < remote;
 remote                        < load;
 store, timer, txn, pop, dedup, limit, lite < broker;

@@ -31,14 +31,14 @@ func commas(text string) []string {
 }
 
 func aclCreate(s spelling) *cobra.Command {
-	return aclPut(s, "Add an entry to a user's policies", "goddard admin acl create alice --resource Topic:orders --actions Pub", (*admin.Cluster).CreateACL)
+	return aclPut(s, "Add an entry to a user's policies", "goddard admin acl create alice --resource Topic:orders --actions Pub", "create acl to %s success.", (*admin.Cluster).CreateACL)
 }
 
 func aclUpdate(s spelling) *cobra.Command {
-	return aclPut(s, "Change an entry of a user's policies", "goddard admin acl update alice --resource Topic:orders --actions Pub,Sub", (*admin.Cluster).PutACL)
+	return aclPut(s, "Change an entry of a user's policies", "goddard admin acl update alice --resource Topic:orders --actions Pub,Sub", "update acl to %s success.", (*admin.Cluster).PutACL)
 }
 
-func aclPut(s spelling, short, example string, put func(*admin.Cluster, context.Context, admin.Target, wire.ACLInfo) ([]admin.Broker, error)) *cobra.Command {
+func aclPut(s spelling, short, example, sentence string, put func(*admin.Cluster, context.Context, admin.Target, wire.ACLInfo) ([]admin.Broker, error)) *cobra.Command {
 	o := s.operation(short, example)
 	o.Long = short + ".\n\n" + aclHelp
 	o.targets()
@@ -62,7 +62,7 @@ func aclPut(s spelling, short, example string, put func(*admin.Cluster, context.
 		if err != nil {
 			return err
 		}
-		return o.done(brokers, "%s: %s %s on %s, at %s", subjectOf(user), decision, actions, resources, names(brokers))
+		return o.changed(brokers, sentence, "%s: %s %s on %s, at %s", subjectOf(user), decision, actions, resources, names(brokers))
 	}, wanted{"subject", "s", "USER", &user})
 }
 
@@ -82,7 +82,7 @@ func aclDelete(s spelling) *cobra.Command {
 		if resources != "" {
 			what = "the entries for " + resources
 		}
-		return o.done(brokers, "deleted %s of %s on %s", what, subjectOf(user), names(brokers))
+		return o.changed(brokers, "delete acl to %s success.", "deleted %s of %s on %s", what, subjectOf(user), names(brokers))
 	}, wanted{"subject", "s", "USER", &user})
 }
 
@@ -94,6 +94,9 @@ func aclGet(s spelling) *cobra.Command {
 		found, err := c.ACL(ctx, o.target, subjectOf(user))
 		if err != nil {
 			return err
+		}
+		if o.old {
+			return o.print(found, o.aclSheet(found))
 		}
 		return o.print(found, aclTable(found))
 	}, wanted{"subject", "s", "USER", &user})
@@ -110,6 +113,9 @@ func aclList(s spelling) *cobra.Command {
 		found, err := c.ACLs(ctx, o.target, subject, resource)
 		if err != nil {
 			return err
+		}
+		if o.old {
+			return o.print(found, o.aclSheet(found))
 		}
 		return o.print(found, aclTable(found))
 	})
@@ -156,6 +162,13 @@ func aclCopy(s spelling) *cobra.Command {
 				return err
 			}
 			copied = append(copied, done...)
+		}
+		if o.old {
+			s := o.sheet()
+			for _, subject := range copied {
+				s.line("copy acl of %s from %s to %s success.", subject, from, to)
+			}
+			return o.print(copied, s)
 		}
 		return o.done(copied, "copied the policies of %s from %s to %s", strings.Join(copied, ", "), from, to)
 	}, wanted{"subjects", "s", "[USER,USER]", &users})

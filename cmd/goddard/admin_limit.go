@@ -13,16 +13,17 @@ import (
 
 // limitScopes explains whom a limit can be on.
 const limitScopes = `SCOPE and NAME say on whom:
-  broker              all clients together
+  broker              all clients of a broker (with --namesrvs, of a name server) together
   user NAME           a user; '*' is each user by itself
   address NAME        an address; a network as in 10.1.0.0/16 together; '*' is each address by itself
   connection          each connection by itself`
 
 func limitSet(s spelling) *cobra.Command {
-	o := s.operation("Limit what clients may do", "goddard admin limit set address '*' --send-messages 1000 --connections 50")
+	o := s.operation("Limit what clients may do", "goddard admin limit set address '*' --send-messages 1000 --connections 50\n  goddard admin limit set address '*' --requests 200 --namesrvs")
 	o.Long = "Limit what clients may do, per second and on each broker. It replaces a limit on the same; what is not\n" +
 		"given is not limited. " + limitScopes + "\nTopics have the attributes send.rate.messages and send.rate.bytes."
 	o.targets()
+	namesrvs := o.namesrvs()
 	var scope string
 	var r mq.LimitRule
 	f := o.Flags()
@@ -38,7 +39,12 @@ func limitSet(s spelling) *cobra.Command {
 		if err := o.changes("send-messages", "send-bytes", "requests", "connections"); err != nil {
 			return err
 		}
-		if err := c.PutLimit(ctx, o.target, r); err != nil {
+		if *namesrvs {
+			err = c.PutNamesrvLimit(ctx, r)
+		} else {
+			err = c.PutLimit(ctx, o.target, r)
+		}
+		if err != nil {
 			return err
 		}
 		return o.done(r, "%s may do at most: %s", limitName(r.Scope, r.Name), limitAmounts(mq.LimitAmounts{
@@ -50,13 +56,19 @@ func limitDelete(s spelling) *cobra.Command {
 	o := s.operation("Lift a limit", "goddard admin limit delete address '*'")
 	o.Long = "Lift a limit. " + limitScopes
 	o.targets()
+	namesrvs := o.namesrvs()
 	var scope, name string
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
 		on, err := limitScope(scope, name)
 		if err != nil {
 			return err
 		}
-		if err := c.DeleteLimit(ctx, o.target, on, name); err != nil {
+		if *namesrvs {
+			err = c.DeleteNamesrvLimit(ctx, on, name)
+		} else {
+			err = c.DeleteLimit(ctx, o.target, on, name)
+		}
+		if err != nil {
 			return err
 		}
 		return o.done(map[string]string{"scope": on, "name": name}, "the limit on %s is lifted", limitName(on, name))
@@ -69,8 +81,13 @@ func limitList(s spelling) *cobra.Command {
 (connections: now), and how often they refused something since they were set or the broker started. Of a
 limit on each by itself, USED is that of the busiest of those that are known.`
 	o.targets()
+	namesrvs := o.namesrvs()
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
-		all, err := c.Limits(ctx, o.target)
+		list := c.NamesrvLimits
+		if !*namesrvs {
+			list = func(ctx context.Context) ([]admin.Limit, error) { return c.Limits(ctx, o.target) }
+		}
+		all, err := list(ctx)
 		if err != nil {
 			return err
 		}
@@ -81,6 +98,11 @@ limit on each by itself, USED is that of the busiest of those that are known.`
 		}
 		return o.print(nonNil(all), t)
 	})
+}
+
+// namesrvs adds the flag by which limits are those of name servers.
+func (o *operation) namesrvs() *bool {
+	return o.Flags().Bool("namesrvs", false, "on all name servers, each by itself, instead of brokers")
 }
 
 // limitScope is a scope as brokers know it.

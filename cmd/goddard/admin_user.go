@@ -97,7 +97,7 @@ func userCreate(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cmp.Or(o.done(brokers, "created user %s on %s", u.Username, names(brokers)), p.tell(o))
+		return cmp.Or(o.changed(brokers, "create user to %s success.", "created user %s on %s", u.Username, names(brokers)), p.tell(o))
 	}, wanted{"username", "u", "USER", &u.Username})
 }
 
@@ -126,7 +126,7 @@ func userUpdate(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cmp.Or(o.done(brokers, "changed user %s on %s", u.Username, names(brokers)), p.tell(o))
+		return cmp.Or(o.changed(brokers, "update user to %s success.", "changed user %s on %s", u.Username, names(brokers)), p.tell(o))
 	}, wanted{"username", "u", "USER", &u.Username})
 }
 
@@ -139,7 +139,7 @@ func userDelete(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return o.done(brokers, "deleted user %s on %s", name, names(brokers))
+		return o.changed(brokers, "delete user to %s success.", "deleted user %s on %s", name, names(brokers))
 	}, wanted{"username", "u", "USER", &name})
 }
 
@@ -155,6 +155,9 @@ func userGet(s spelling) *cobra.Command {
 		if len(found) == 0 {
 			return fmt.Errorf("there is no user %s; `goddard admin user list` shows those there are", name)
 		}
+		if o.old {
+			return o.print(found, o.userSheet(found[:1]))
+		}
 		return o.print(found, userTable(found))
 	}, wanted{"username", "u", "USER", &name})
 }
@@ -169,7 +172,14 @@ func userList(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return o.print(found, userTable(found))
+		if !o.old {
+			return o.print(found, userTable(found))
+		}
+		s := o.userSheet(found)
+		if len(found) > 0 && o.target.Addr == "" {
+			s.line("get user from %s success.", found[0].Broker.Addr)
+		}
+		return o.print(found, s)
 	})
 }
 
@@ -218,6 +228,13 @@ unless the other broker has the user already. RocketMQ's brokers tell it.`
 			if err := c.CopyUser(ctx, from, to, name, secret); err != nil {
 				return err
 			}
+		}
+		if o.old {
+			s := o.sheet()
+			for _, name := range all {
+				s.line("copy user of %s from %s to %s success.", name, from, to)
+			}
+			return o.print(all, s)
 		}
 		return cmp.Or(o.done(all, "copied %s from %s to %s", strings.Join(all, ", "), from, to), p.tell(o))
 	}, wanted{"usernames", "u", "[USER,USER]", &users})

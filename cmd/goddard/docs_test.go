@@ -53,7 +53,7 @@ What differs from mqadmin under its own names:
 - names and queues are sorted;
 - ` + "`clusterRT`" + ` and ` + "`startMonitoring`" + ` take ` + "`--rounds`" + `, and startMonitoring prints what mqadmin writes to a log file;
 - with ` + "`-d true`" + ` exportPopRecord changes nothing; with mqadmin it does;
-- the commands of users and policies print our tables and sentences, and no passwords.
+- no command prints a password, which stands as null, as mqadmin prints it where it is told none.
 
 ## mqadmin's commands
 

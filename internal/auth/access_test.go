@@ -459,3 +459,26 @@ func TestWhatCouldNotBeReadAgainIsNotStored(t *testing.T) {
 	}
 	open(t, rows, on)
 }
+
+func TestTheUserForMetricsMayReadThemAndNothingElse(t *testing.T) {
+	a, err := Open(nil, Options{
+		Authentication: true, Authorization: true,
+		InitUser: `{"username":"root","password":"rootsecret"}`, MetricsUser: `{"username":"metrics","password":"scrape-me"}`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	by := mq.Caller{User: "metrics"}
+	if !a.May(by, Need{ClusterNamed("C"), Get}) {
+		t.Error("metrics may not be read")
+	}
+	for _, n := range []Need{{ClusterNamed("C"), Update}, {TopicNamed("T"), Pub}, {TopicNamed("T"), Get}, {GroupNamed("G"), Sub}} {
+		if a.May(by, n) {
+			t.Errorf("%v on %v is allowed", n.Actions, n.Resource)
+		}
+	}
+	if err := (Options{Authentication: true, MetricsUser: "secret"}).Validate(); err == nil || !strings.Contains(err.Error(), "metrics-user is not JSON") || strings.Contains(err.Error(), `"secret"`) {
+		t.Errorf("a bad setting: %v", err)
+	}
+}

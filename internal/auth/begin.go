@@ -12,8 +12,8 @@ const firstName = "admin"
 
 // begin makes the users that the options ask for, if they are not there yet.
 func (a *Access) begin() error {
-	wanted := make([]User, 0, 2)
-	for _, of := range []func() (User, bool, error){a.o.InitialUser, a.o.InnerUser} {
+	wanted := make([]User, 0, 3)
+	for _, of := range []func() (User, bool, error){a.o.InitialUser, a.o.InnerUser, a.o.Scraper} {
 		if u, ok, err := of(); err != nil {
 			return err
 		} else if ok {
@@ -25,14 +25,18 @@ func (a *Access) begin() error {
 		t := a.table.Load()
 		if m := t.members[u.Name]; m != nil {
 			if m.Secret != u.Secret {
-				a.logger().Warn("the settings (init-user, inner-credentials) have another secret for this user than the one that is stored, which holds; change it with `goddard admin user update`, or the setting", "user", u.Name)
+				a.logger().Warn("the settings (init-user, metrics-user, inner-credentials) have another secret for this user than the one that is stored, which holds; change it with `goddard admin user update`, or the setting", "user", u.Name)
 			}
 			continue
 		}
-		if err := a.replace(t, newMember(u, nil)); err != nil {
+		what, acl := "create super user of the settings", (*ACL)(nil)
+		if u.Type == Normal {
+			what, acl = "create user for metrics of the settings", scraping()
+		}
+		if err := a.replace(t, newMember(u, acl)); err != nil {
 			return err
 		}
-		a.Did(mq.Caller{}, "create super user of the settings", nil, u.Name)
+		a.Did(mq.Caller{}, what, nil, u.Name)
 	}
 	if a.o.MigrateV1 {
 		if err := a.migrate(os.Getenv("ROCKETMQ_HOME")); err != nil {
@@ -43,6 +47,11 @@ func (a *Access) begin() error {
 		return errors.New("a name server by itself keeps no users, and would let nobody in: give init-user, or inner-credentials, which brokers register with")
 	}
 	return nil
+}
+
+// scraping is what who reads metrics may do.
+func scraping() *ACL {
+	return &ACL{Custom: []Entry{{Resource: Resource{Type: Cluster, Pattern: AnyName}, Actions: Get, Decision: Allow}}}
 }
 
 // MakeFirst makes a super user where there is none that could begin, and tells

@@ -23,6 +23,11 @@ type Options struct {
 	// user admin is made, whose password is printed once. Default none.
 	InitUser Secret `conf:"init-user" rocketmq:"initAuthenticationUser"`
 
+	// MetricsUser is a user to create at the start, if there is none of the name, who
+	// may read metrics, which is GET on the cluster, and nothing else:
+	// {"username":"NAME","password":"SECRET"}. It is shown by no command. Default none.
+	MetricsUser Secret `conf:"metrics-user"`
+
 	// InnerCredentials is who the broker is towards name servers and other brokers,
 	// and a super user here: {"accessKey":"NAME","secretKey":"SECRET"}. It is shown by
 	// no command. Default none.
@@ -87,6 +92,9 @@ func (o Options) Validate() error {
 	if _, _, err := o.InitialUser(); err != nil {
 		errs = append(errs, err)
 	}
+	if _, _, err := o.Scraper(); err != nil {
+		errs = append(errs, err)
+	}
 	if _, _, err := o.InnerUser(); err != nil {
 		errs = append(errs, err)
 	}
@@ -95,13 +103,23 @@ func (o Options) Validate() error {
 
 // InitialUser is the user to create; ok is false if there is none.
 func (o Options) InitialUser() (u User, ok bool, err error) {
+	return userOf("init-user", o.InitUser, Super)
+}
+
+// Scraper is the user who may read metrics; ok is false if there is none.
+func (o Options) Scraper() (u User, ok bool, err error) {
+	return userOf("metrics-user", o.MetricsUser, Normal)
+}
+
+// userOf reads a setting that names a user.
+func userOf(name string, setting Secret, kind UserType) (u User, ok bool, err error) {
 	var text struct{ Username, Password string }
-	if ok, err = parseCredentials(o.InitUser, &text); !ok || err != nil {
-		return u, false, jsonError("init-user", `{"username":"NAME","password":"SECRET"}`, err)
+	if ok, err = parseCredentials(setting, &text); !ok || err != nil {
+		return u, false, jsonError(name, `{"username":"NAME","password":"SECRET"}`, err)
 	}
-	u = User{Name: text.Username, Secret: Secret(text.Password), Type: Super}
+	u = User{Name: text.Username, Secret: Secret(text.Password), Type: kind}
 	if err := u.check(); err != nil {
-		return u, false, fmt.Errorf("init-user (initAuthenticationUser): %w", err)
+		return u, false, fmt.Errorf("%s: %w", name, err)
 	}
 	return u, true, nil
 }

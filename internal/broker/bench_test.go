@@ -144,7 +144,7 @@ func TestSendAllocatesNothing(t *testing.T) {
 	b.stats, b.ids = new(stats), newUniqueKeys()
 	b.topics.table = newTable[topic]()
 	b.setTopic(mq.Topic{Name: "T", ReadQueues: 8, WriteQueues: 8, Perm: 6, FilterType: singleTag})
-	visit, err := limit.New().Connect(mq.Caller{})
+	visit, err := limit.New(limit.Broker).Connect(mq.Caller{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func New(o Options) (*Broker, error) {
 	o = o.WithDefaults()
 	b := &Broker{
 		clients: newClients(), locks: newLocks(), stats: new(stats), ids: newUniqueKeys(),
-		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), limits: limit.New(), throttle: newThrottle(), lites: newLites(), started: time.Now(),
+		parking: newParking(2 * runtime.GOMAXPROCS(0)), rates: newRates(), limits: limit.New(limit.Broker), throttle: newThrottle(), lites: newLites(), started: time.Now(),
 	}
 	b.figures.init()
 	b.live.Store(newLive(o))

@@ -80,7 +80,7 @@ func (b *Broker) Limits(context.Context) []mq.LimitUse {
 
 // PutLimit sets a limit; see mq.Admin.
 func (b *Broker) PutLimit(_ context.Context, r mq.LimitRule) error {
-	r, err := limit.Check(r)
+	r, err := b.limits.Check(r)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func TestLimitsOnClientsAreKeptAcrossRestarts(t *testing.T) {
 func BenchmarkLimitSend(b *testing.B) {
 	for name, rules := range map[string][]mq.LimitRule{"none": nil, "address": {{Scope: mq.LimitAddress, Name: "*", SendMessages: 1 << 40, SendBytes: 1 << 40}}} {
 		b.Run(name, func(b *testing.B) {
-			limits := limit.New()
+			limits := limit.New(limit.Broker)
 			for _, r := range rules {
 				if err := limits.Put(r); err != nil {
 					b.Fatal(err)

@@ -43,7 +43,7 @@ func tooManyConnections(r *rule, addr netip.Addr, most int64) error {
 func who(r *rule, name string) string {
 	switch r.scope {
 	case mq.LimitBroker:
-		return "all clients of this broker together"
+		return "all clients of this " + [...]string{"broker", "name server"}[r.of] + " together"
 	case mq.LimitUser:
 		return "user " + name
 	case mq.LimitTopic:
@@ -85,15 +85,15 @@ func rounded(d time.Duration) time.Duration {
 
 // command is what changes a limit.
 func command(r *rule, k kind) string {
-	switch r.scope {
-	case mq.LimitTopic:
+	if r.scope == mq.LimitTopic {
 		return fmt.Sprintf("`goddard admin topic update %s --attributes +%s=N`", r.name, attributes[k])
-	case mq.LimitBroker:
-		return fmt.Sprintf("`goddard admin limit set broker %s N`", flags[k])
-	case mq.LimitConnection:
-		return fmt.Sprintf("`goddard admin limit set connection %s N`", flags[k])
-	case mq.LimitUser:
-		return fmt.Sprintf("`goddard admin limit set user '%s' %s N`", r.name, flags[k])
 	}
-	return fmt.Sprintf("`goddard admin limit set address '%s' %s N`", r.name, flags[k])
+	on := map[string]string{mq.LimitBroker: "broker", mq.LimitConnection: "connection", mq.LimitUser: "user", mq.LimitAddress: "address"}[r.scope]
+	if r.name != "" {
+		on += " '" + r.name + "'"
+	}
+	if r.of == NameServer {
+		on += " --namesrvs"
+	}
+	return fmt.Sprintf("`goddard admin limit set %s %s N`", on, flags[k])
 }

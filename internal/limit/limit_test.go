@@ -50,7 +50,7 @@ func done(n int, try func() error) (ok int) {
 
 func TestEachLimitHoldsForThoseItIsOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := New()
+		table := New(Broker)
 		a, b, c, d := connected(t, table, "10.0.0.1"), connected(t, table, "10.0.0.1"), connected(t, table, "10.0.0.2"), connected(t, table, "10.9.0.1")
 		six, seven := connected(t, table, "2001:db8::1"), connected(t, table, "2001:db8::2")
 		put(t, table,
@@ -94,7 +94,7 @@ func TestEachLimitHoldsForThoseItIsOn(t *testing.T) {
 
 func TestARefusalSaysWhichLimitHowMuchAndWhatToDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := New()
+		table := New(Broker)
 		v := connected(t, table, "10.0.0.1")
 		put(t, table, mq.LimitRule{Scope: mq.LimitAddress, Name: "*", SendMessages: 10, Connections: 1})
 		if err := v.Send(nil, 14, 100); err != nil {
@@ -139,7 +139,7 @@ func TestARefusalSaysWhichLimitHowMuchAndWhatToDo(t *testing.T) {
 // What one limit refuses takes nothing from the others.
 func TestWhatIsRefusedIsNotCharged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := New()
+		table := New(Broker)
 		a, b := connected(t, table, "10.0.0.1"), connected(t, table, "10.0.0.2")
 		put(t, table, mq.LimitRule{Scope: mq.LimitBroker, SendMessages: 100}, mq.LimitRule{Scope: mq.LimitAddress, Name: "*", SendMessages: 10, SendBytes: 1000})
 		done(1000, func() error { return a.Send(nil, 1, 1) })
@@ -155,7 +155,7 @@ func TestWhatIsRefusedIsNotCharged(t *testing.T) {
 
 func TestVitalRequestsAreCountedAndNotRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := New()
+		table := New(Broker)
 		v := connected(t, table, "10.0.0.1")
 		put(t, table, mq.LimitRule{Scope: mq.LimitConnection, Requests: 5})
 		if got := done(50, func() error { return v.Request(mq.Caller{}, true) }); got != 50 {
@@ -170,7 +170,7 @@ func TestVitalRequestsAreCountedAndNotRefused(t *testing.T) {
 
 func TestRulesChangeWhileClientsAreConnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := New()
+		table := New(Broker)
 		a, b := connected(t, table, "10.0.0.1"), connected(t, table, "10.0.0.1")
 		rule := mq.LimitRule{Scope: mq.LimitAddress, Name: "10.0.0.0/8", Connections: 3, Requests: 1}
 		put(t, table, rule)
@@ -204,7 +204,7 @@ func TestRulesChangeWhileClientsAreConnected(t *testing.T) {
 
 func TestWhatWasTakenIsRememberedWithoutAConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := New()
+		table := New(Broker)
 		put(t, table, mq.LimitRule{Scope: mq.LimitAddress, Name: "*", Requests: 5})
 		got := 0
 		for range 20 {
@@ -222,7 +222,7 @@ func TestWhatWasTakenIsRememberedWithoutAConnection(t *testing.T) {
 }
 
 func TestAddressesByTheMillionTakeBoundedMemory(t *testing.T) {
-	table := New()
+	table := New(Broker)
 	put(t, table, mq.LimitRule{Scope: mq.LimitAddress, Name: "*", Requests: 5})
 	for i := range 3 * maxIdle {
 		v, err := table.Connect(mq.Caller{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)})
@@ -240,7 +240,7 @@ func TestAddressesByTheMillionTakeBoundedMemory(t *testing.T) {
 }
 
 func TestBadRulesAreRefused(t *testing.T) {
-	table := New()
+	table := New(Broker)
 	for want, r := range map[string]mq.LimitRule{
 		"limits nothing":   {Scope: mq.LimitBroker},
 		"want 1 to":        {Scope: mq.LimitBroker, Requests: -1},
@@ -261,7 +261,7 @@ func TestBadRulesAreRefused(t *testing.T) {
 }
 
 func TestARequestAllocatesNothing(t *testing.T) {
-	table := New()
+	table := New(Broker)
 	v := connected(t, table, "10.0.0.1")
 	by := caller("ann", "10.0.0.1")
 	topic := NewTopic("T", 1<<40, 1<<40)
@@ -284,7 +284,7 @@ func TestARequestAllocatesNothing(t *testing.T) {
 }
 
 func TestConnectionsRequestsAndRulesAtOnce(t *testing.T) {
-	table := New()
+	table := New(Broker)
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -326,7 +326,7 @@ func BenchmarkRequest(b *testing.B) {
 		"broker":  {{Scope: mq.LimitBroker, Requests: 1 << 40}},
 	} {
 		b.Run(name, func(b *testing.B) {
-			table := New()
+			table := New(Broker)
 			for _, r := range rules {
 				if err := table.Put(r); err != nil {
 					b.Fatal(err)
@@ -352,7 +352,7 @@ func BenchmarkRequest(b *testing.B) {
 // Requests with a wrong signature are counted as nobody's; between them the sends
 // of the connection are still their user's.
 func TestNobodysRequestsDoNotHideWhoSends(t *testing.T) {
-	table := New()
+	table := New(Broker)
 	v := connected(t, table, "10.0.0.1")
 	put(t, table, mq.LimitRule{Scope: mq.LimitUser, Name: "ann", SendMessages: 5})
 	send := func() error {
@@ -363,4 +363,29 @@ func TestNobodysRequestsDoNotHideWhoSends(t *testing.T) {
 	if got := done(40, send); got != 5 {
 		t.Errorf("%d messages were sent, want the 5 of the user's limit", got)
 	}
+}
+
+// Whoever is identified after the request was counted counts for his own limit as
+// well, and what that refuses counts for nobody.
+func TestARequestIsCountedFirstAndThenAsItsUsers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := New(Broker)
+		v := connected(t, table, "10.0.0.1")
+		put(t, table, mq.LimitRule{Scope: mq.LimitAddress, Name: "*", Requests: 10}, mq.LimitRule{Scope: mq.LimitUser, Name: "*", Requests: 4})
+		request := func() error {
+			if err := v.Request(mq.Caller{}, false); err != nil {
+				return err
+			}
+			return v.Identified("ann", false)
+		}
+		if got := done(40, request); got != 4 {
+			t.Errorf("%d requests of a user, want 4", got)
+		}
+		if got := done(40, func() error { return v.Request(mq.Caller{}, false) }); got != 6 {
+			t.Errorf("%d requests are left for the address, want 6", got)
+		}
+		if err := v.Identified("", false); err != nil {
+			t.Errorf("nobody is limited as a user: %v", err)
+		}
+	})
 }

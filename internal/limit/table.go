@@ -34,6 +34,7 @@ type meter struct {
 // A rule is one of an operator's.
 type rule struct {
 	key
+	of      Server
 	network netip.Prefix // of a rule on an address or a network
 	allowed atomic.Pointer[amounts]
 	refused [kinds]atomic.Int64
@@ -41,8 +42,8 @@ type rule struct {
 	open    int64  // connections; guarded by the table's lock
 }
 
-func newRule(k key) *rule {
-	r := &rule{key: k}
+func newRule(of Server, k key) *rule {
+	r := &rule{of: of, key: k}
 	r.allowed.Store(new(amounts))
 	if k.name != each && k.scope != mq.LimitConnection {
 		r.alone = &meter{rule: r, name: k.name}
@@ -60,9 +61,19 @@ func (m *meter) set(allowed amounts, at time.Time) {
 // it lies; so it must not be of no size.
 type generation struct{ _ byte }
 
+// A Server is what a table's rules protect.
+type Server uint8
+
+// The servers.
+const (
+	Broker     Server = iota
+	NameServer        // which takes no messages
+)
+
 // A Table holds the rules and who is connected. Its methods are safe for
 // concurrent use.
 type Table struct {
+	of Server
 	// now is the generation; nil without rules.
 	now atomic.Pointer[generation]
 
@@ -81,8 +92,8 @@ type Table struct {
 }
 
 // New makes a Table without rules.
-func New() *Table {
-	t := &Table{}
+func New(of Server) *Table {
+	t := &Table{of: of}
 	t.mu.rules = map[key]*rule{}
 	t.mu.addresses, t.mu.users = newSubjects[netip.Addr](), newSubjects[string]()
 	t.mu.visits = map[*Visit]struct{}{}
@@ -90,11 +101,16 @@ func New() *Table {
 }
 
 // Check is the rule as Put keeps it, or what is wrong with it.
-func Check(r mq.LimitRule) (mq.LimitRule, error) { return normal(r) }
+func (t *Table) Check(r mq.LimitRule) (mq.LimitRule, error) {
+	if t.of == NameServer && (r.SendMessages != 0 || r.SendBytes != 0) {
+		return r, fmt.Errorf("%w: a name server takes no messages; limit requests and connections there, and messages on brokers", mq.ErrInvalid)
+	}
+	return normal(r)
+}
 
 // Put puts a rule in force, or changes it. What clients have left of it stays.
 func (t *Table) Put(r mq.LimitRule) error {
-	r, err := normal(r)
+	r, err := t.Check(r)
 	if err != nil {
 		return err
 	}
@@ -117,7 +133,7 @@ func (t *Table) Put(r mq.LimitRule) error {
 
 // addLocked makes a rule that is not there yet, and counts what is connected.
 func (t *Table) addLocked(k key) *rule {
-	one := newRule(k)
+	one := newRule(t.of, k)
 	if k.scope == mq.LimitAddress && k.name != each {
 		_, one.network, _ = normalName(k.scope, k.name)
 		t.mu.networks = append(t.mu.networks, one)

@@ -12,7 +12,7 @@ type Topic struct{ m *meter }
 // NewTopic makes the limit of a topic, in messages and bytes per second; 0 is
 // no limit.
 func NewTopic(name string, messages, bytes int64) *Topic {
-	r := newRule(key{mq.LimitTopic, name})
+	r := newRule(Broker, key{mq.LimitTopic, name})
 	t := &Topic{r.alone}
 	t.Set(messages, bytes)
 	return t

@@ -46,6 +46,10 @@ func operations() []struct {
 		{wire.DeleteKVConfig, (*Server).deleteKV},
 		{wire.GetKVListByNamespace, (*Server).listKV},
 
+		{wire.GoddardListLimits, (*Server).listLimits},
+		{wire.GoddardPutLimit, (*Server).putLimit},
+		{wire.GoddardDeleteLimit, (*Server).deleteLimit},
+
 		{wire.UpdateNamesrvConfig, (*Server).updateConfig},
 		{wire.GetNamesrvConfig, (*Server).getConfig},
 	}

@@ -15,6 +15,9 @@ func (s *Server) putKV(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	if err := h.DecodeFields(cmd.Fields); err != nil {
 		return invalid(cmd, err)
 	}
+	if h.Namespace == limitNamespace {
+		return invalid(cmd, errLimitNamespace)
+	}
 	if err := s.kv.put(h.Namespace, h.Key, h.Value); err != nil {
 		return cmd.ReplyError(wire.CodeSystemError, err.Error())
 	}
@@ -38,6 +41,9 @@ func (s *Server) deleteKV(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 	var h wire.DeleteKVConfigRequest
 	if err := h.DecodeFields(cmd.Fields); err != nil {
 		return invalid(cmd, err)
+	}
+	if h.Namespace == limitNamespace {
+		return invalid(cmd, errLimitNamespace)
 	}
 	if err := s.kv.remove(h.Namespace, h.Key); err != nil {
 		return cmd.ReplyError(wire.CodeSystemError, err.Error())

@@ -24,7 +24,10 @@ import (
 const (
 	maxName    = 255 // bytes of a cluster, broker or topic name, or an address
 	maxTimeout = time.Hour
-	zoneField  = "__ZONE_NAME"
+	// maxRegistered is how many broker processes may be registered over
+	// connections from one address.
+	maxRegistered = 1000
+	zoneField     = "__ZONE_NAME"
 )
 
 // orderNamespace holds how many queues of which broker an ordered topic has.
@@ -36,12 +39,17 @@ func (s *Server) registerBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 		return cmd.ReplyError(wire.CodeSystemError, err.Error())
 	}
 	s.mu.Lock()
-	_, over := c.Session.(connID)
+	own := sessionOf(c)
+	over := own.id != 0
 	r.conn = s.connIDLocked(c)
-	out, err := s.mu.table.register(r, time.Now())
+	var out registered
+	err = s.crowdedLocked(own, &r)
+	if err == nil {
+		out, err = s.mu.table.register(r, time.Now())
+	}
 	if err != nil && !over {
 		delete(s.mu.conns, r.conn)
-		c.Session = nil
+		own.id = 0
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -65,6 +73,23 @@ func (s *Server) registerBroker(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 		return cmd.Reply(wire.CodeSuccess, h)
 	}
 	return withBody(cmd, h, wire.EncodeBody(wire.KVTable{Table: order}))
+}
+
+// crowdedLocked refuses one more process from an address with the most.
+func (s *Server) crowdedLocked(own *session, r *registration) error {
+	if s.mu.table.registered(r.cluster, r.addr) != nil {
+		return nil
+	}
+	count := 0
+	for _, l := range s.mu.table.live {
+		if c := s.mu.conns[l.conn]; c != nil && sessionOf(c).from.Addr.Addr() == own.from.Addr.Addr() {
+			count++
+		}
+	}
+	if count < maxRegistered {
+		return nil
+	}
+	return fmt.Errorf("%d broker processes are registered from %v, which is the most", count, own.from.Addr.Addr())
 }
 
 // decodeRegistration reads a REGISTER_BROKER request.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/auth"
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/rpc"
 	"github.com/goddardmq/goddard/internal/wire"
 )
@@ -27,6 +28,8 @@ type Server struct {
 	operations map[wire.Code]operation
 	access     *auth.Access
 	cluster    string
+	limits     *limit.Table
+	limiting   sync.Mutex              // lets one change of a limit happen at a time, here and in the file
 	options    atomic.Pointer[Options] // replaced under mu
 
 	// mu guards the table and the connections that brokers registered over. Nothing waits, writes to a
@@ -52,13 +55,14 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
 	s := &Server{log: o.Log, kv: kv, started: time.Now(), operations: map[wire.Code]operation{},
-		notices: newNotices(o), access: o.Access, cluster: o.Cluster}
+		notices: newNotices(o), access: o.Access, cluster: o.Cluster, limits: limit.New(limit.NameServer)}
 	for _, op := range operations() {
 		s.operations[op.code] = op.serve
 	}
 	if err := s.settings.open(&o); err != nil {
 		return nil, fmt.Errorf("namesrv: %w", err)
 	}
+	s.loadLimits()
 	s.options.Store(&o)
 	s.mu.table = newTable(o.rules())
 	s.mu.conns = map[connID]*rpc.Conn{}
@@ -127,27 +131,34 @@ func (s *Server) expire(now time.Time) {
 // listener accepted may be handed to it as well.
 func (s *Server) Handler() rpc.Handler { return handler{s} }
 
-// A handler serves connections for a Server. Conn.Session is the connID of a
-// connection that a broker registered over, and nil for any other.
+// A handler serves connections for a Server.
 type handler struct{ s *Server }
-
-// Opened implements rpc.Handler.
-func (h handler) Opened(*rpc.Conn) {}
 
 // Flush implements rpc.Handler.
 func (h handler) Flush(*rpc.Conn) {}
 
 // Serve implements rpc.Handler.
 func (h handler) Serve(c *rpc.Conn, cmd *wire.Command) {
+	own := sessionOf(c)
+	if own.refused != nil {
+		h.answer(c, cmd, cmd.ReplyError(wire.CodeSystemBusy, own.refused.Error()))
+		c.Finish()
+		return
+	}
 	serve := h.s.operations[cmd.Code]
-	var resp *wire.Command
-	if refused := h.s.admit(c, cmd); refused != nil {
-		resp = cmd.ReplyError(wire.CodeNoPermission, refused.Error())
-	} else if serve == nil {
+	resp := h.s.enter(own, cmd)
+	switch {
+	case resp != nil:
+	case serve == nil:
 		resp = cmd.ReplyError(wire.CodeRequestCodeNotSupported, fmt.Sprintf(" request type %d not supported", cmd.Code))
-	} else {
+	default:
 		resp = serve(h.s, c, cmd)
 	}
+	h.answer(c, cmd, resp)
+}
+
+// answer replies unless nobody waits for it.
+func (handler) answer(c *rpc.Conn, cmd, resp *wire.Command) {
 	if !cmd.Oneway() {
 		c.Reply(resp)
 	}
@@ -155,11 +166,16 @@ func (h handler) Serve(c *rpc.Conn, cmd *wire.Command) {
 
 // Closed implements rpc.Handler: a broker's connection is its life.
 func (h handler) Closed(c *rpc.Conn) {
-	id, ok := c.Session.(connID)
-	if !ok {
+	own := sessionOf(c)
+	if own.refused != nil {
+		own.farewell.Stop()
 		return
 	}
-	s := h.s
+	own.visit.End()
+	s, id := h.s, own.id
+	if id == 0 {
+		return
+	}
 	s.mu.Lock()
 	delete(s.mu.conns, id)
 	gone, notices := s.mu.table.disconnect(id, time.Now())
@@ -173,11 +189,11 @@ func (h handler) Closed(c *rpc.Conn) {
 
 // connIDLocked numbers a connection that a broker registers over.
 func (s *Server) connIDLocked(c *rpc.Conn) connID {
-	if id, ok := c.Session.(connID); ok {
-		return id
+	own := sessionOf(c)
+	if own.id == 0 {
+		s.mu.lastConn++
+		own.id = s.mu.lastConn
+		s.mu.conns[own.id] = c
 	}
-	s.mu.lastConn++
-	c.Session = s.mu.lastConn
-	s.mu.conns[s.mu.lastConn] = c
-	return s.mu.lastConn
+	return own.id
 }

@@ -167,7 +167,7 @@ func TestUnknownCodesAndMissingFieldsAreAnswered(t *testing.T) {
 	for _, op := range operations() {
 		resp := p.ask(op.code, []byte("{"))
 		switch op.code {
-		case wire.GetBrokerClusterInfo, wire.GetAllTopicListFromNameServer, wire.GetSystemTopicListFromNS, wire.GetUnitTopicList,
+		case wire.GetBrokerClusterInfo, wire.GetAllTopicListFromNameServer, wire.GetSystemTopicListFromNS, wire.GetUnitTopicList, wire.GoddardListLimits,
 			wire.GetHasUnitSubTopicList, wire.GetHasUnitSubUnunitTopicList, wire.GetNamesrvConfig:
 			want(t, resp, wire.CodeSuccess, "")
 		default:
@@ -542,7 +542,9 @@ func FuzzRequest(f *testing.F) {
 		if serve == nil {
 			return
 		}
+		handler{s}.Opened(conn)
 		resp := serve(s, conn, &cmd)
+		sessionOf(conn).visit.End()
 		if resp == nil || resp.Opaque != cmd.Opaque || !resp.Response() {
 			t.Fatalf("%v was answered with %+v", cmd.Code, resp)
 		}

@@ -194,7 +194,7 @@ func (s *Server) answer(op *operation, c *call, srv any, handle grpc.MethodHandl
 	if c.ctx, err = s.identified(c.ctx, c.method); err != nil {
 		return nil, err
 	}
-	return handle(srv, c.ctx, c.RecvMsg, nil)
+	return s.handled(c, srv, handle)
 }
 
 // stream serves a call that streams. Its handler writes its status itself.

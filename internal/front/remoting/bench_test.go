@@ -86,7 +86,7 @@ func BenchmarkPop(b *testing.B) {
 func signedSend(tb testing.TB) (*session, *wire.Command, *operation) {
 	r := newGuardedRig(tb)
 	r.allow("Topic:T", "Pub")
-	limits := limit.New()
+	limits := limit.New(limit.Broker)
 	for _, rule := range []mq.LimitRule{
 		{Scope: mq.LimitBroker, Requests: 1 << 40}, {Scope: mq.LimitUser, Name: "*", Requests: 1 << 40}, {Scope: mq.LimitAddress, Name: "*", Requests: 1 << 40},
 	} {

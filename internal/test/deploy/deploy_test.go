@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -154,7 +155,7 @@ func TestPrometheusUnderstandsItsConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	conf := filepath.Join(dir, "prometheus.yml")
-	text := strings.ReplaceAll(read(t, "compose/prometheus.yml"), "/run/secrets/goddard-password", file)
+	text := strings.ReplaceAll(read(t, "compose/prometheus.yml"), "/run/secrets/metrics-password", file)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -185,4 +186,31 @@ func TestTheChartRendersWhatTheServerStartsWith(t *testing.T) {
 			t.Errorf("%s: the first user is given if and only if users are asked for", what)
 		}
 	}
+}
+
+// Prometheus reads metrics as a user of its own: what it is given is what the
+// server makes, and not the first user's, who may do everything.
+func TestPrometheusIsNotTheSuperUser(t *testing.T) {
+	compose := read(t, "compose/docker-compose.yml")
+	if !strings.Contains(compose, `GODDARD_METRICS_USER: '{"username":"metrics","password":"${METRICS_PASSWORD`) ||
+		!strings.Contains(compose, "secrets: [metrics-password]\n") || !strings.Contains(compose, "metrics-password:\n    environment: METRICS_PASSWORD\n") ||
+		!strings.Contains(read(t, "compose/prometheus.yml"), "username: metrics\n      password_file: /run/secrets/metrics-password\n") {
+		t.Error("compose: Prometheus does not get the password of the user metrics")
+	}
+	out := tool(t, "helm", "template", "mq", "helm/goddard", "--kube-version", kube, "--set", "serviceMonitor.enabled=true")
+	for _, key := range []string{"username", "password"} {
+		if !regexp.MustCompile(key + `: \{name: mq-goddard-auth, key: metrics-` + key + `\}`).MatchString(out) {
+			t.Errorf("the chart: Prometheus does not sign with metrics-%s:\n%s", key, out)
+		}
+	}
+	user := regexp.MustCompile(`metrics-user: ("\{.*\}")`).FindStringSubmatch(out)
+	password := regexp.MustCompile(`metrics-password: "(\w{24})"`).FindStringSubmatch(out)
+	if user == nil || password == nil || !strings.Contains(user[1], password[1]) {
+		t.Fatalf("the chart: the user for metrics is another one than Prometheus':\n%s", out)
+	}
+	text, err := strconv.Unquote(user[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	starts(t, "the chart's user for metrics", "authentication=true\n", []string{"GODDARD_METRICS_USER=" + text})
 }
