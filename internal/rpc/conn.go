@@ -116,7 +116,7 @@ func newConn(nc net.Conn, dialed bool, h Handler, s *settings) *Conn {
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.in.buf, c.in.partial = make([]byte, readSmall), -1
 	c.out.changed.L = &c.out
-	c.out.write = func() { defer c.wg.Done(); c.writeOut() }
+	c.out.write = c.writeOut
 	c.out.deadlineSet = -s.writeTimeout
 	return c
 }

@@ -55,8 +55,8 @@ type output struct {
 	watching bool
 	watched  uint64 // number of the burst when watch was set
 
-	// write is writeOut with what ends a goroutine, made once: each answer that
-	// is not in a burst starts one, and should make no garbage by that.
+	// write is writeOut, made once: each answer that is not in a burst starts a
+	// goroutine with it, and a method value is an allocation.
 	write func()
 
 	// The writer's: whoever set writing may touch them without the lock.
@@ -244,8 +244,7 @@ func (c *Conn) startWriterLocked() {
 		return
 	}
 	c.out.writing = true
-	c.wg.Add(1)
-	go c.out.write()
+	c.wg.Go(c.out.write)
 }
 
 // writeOut is the writer when the reading goroutine is not. It leaves the rest

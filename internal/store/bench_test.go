@@ -164,13 +164,13 @@ func BenchmarkReadCold(b *testing.B) {
 				b.Fatal(err)
 			}
 			name := mq.Queue{Topic: "BenchmarkTest"}
-			from, buf := mq.QueueOffset(0), make([]byte, 1<<20)
+			buf := make([]byte, 1<<20)
 			took := map[string]time.Duration{}
 			b.ResetTimer()
 			for n := range b.N {
 				for _, way := range []string{"plain", "ahead", "no-ahead"} {
 					start := int64(n%12) * turn
-					from = 0
+					from := mq.QueueOffset(0)
 					if start > 0 {
 						from = mq.QueueOffset(start / (s.committed.Load() / int64(s.stats.mu.Messages)) / int64(queues))
 					}

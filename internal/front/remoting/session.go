@@ -136,21 +136,13 @@ func (s *session) launch(f func()) {
 	case <-s.ctx.Done():
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.closed {
+	if !s.start(f) {
 		<-s.slots
-		return
 	}
-	s.work.Add(1) // WaitGroup.Go would make garbage
-	go f()
 }
 
-// leave ends what launch started.
-func (s *session) leave() {
-	<-s.slots
-	s.work.Done()
-}
+// leave makes room for what launch starts next.
+func (s *session) leave() { <-s.slots }
 
 // start runs f on a goroutine of the session's; false if the session is closed.
 func (s *session) start(f func()) bool {
