@@ -53,18 +53,13 @@ func (c *Cluster) DeleteACL(ctx context.Context, to Target, subject, kind string
 // ACLs lists the policies of subjects, for resources, that have these in their
 // names.
 func (c *Cluster) ACLs(ctx context.Context, of Target, subject, resource string) ([]PlacedACL, error) {
-	var all []PlacedACL
-	brokers, err := c.Masters(ctx, of)
-	for _, b := range brokers {
+	return ofMasters(ctx, c, of, func(b Broker) (all []PlacedACL, err error) {
 		found, err := c.aclsOf(ctx, b.Addr, subject, resource)
-		if err != nil {
-			return nil, err
-		}
 		for _, a := range found {
 			all = append(all, PlacedACL{b, a})
 		}
-	}
-	return all, err
+		return all, err
+	})
 }
 
 func (c *Cluster) aclsOf(ctx context.Context, addr, subject, resource string) ([]wire.ACLInfo, error) {
@@ -79,18 +74,13 @@ func (c *Cluster) aclsOf(ctx context.Context, addr, subject, resource string) ([
 
 // ACL is the policies of one subject; none where it has none.
 func (c *Cluster) ACL(ctx context.Context, of Target, subject string) ([]PlacedACL, error) {
-	var all []PlacedACL
-	brokers, err := c.Masters(ctx, of)
-	for _, b := range brokers {
+	return ofMasters(ctx, c, of, func(b Broker) ([]PlacedACL, error) {
 		a, err := c.aclOf(ctx, b.Addr, subject)
-		if err != nil {
+		if err != nil || a == nil {
 			return nil, err
 		}
-		if a != nil {
-			all = append(all, PlacedACL{b, *a})
-		}
-	}
-	return all, err
+		return []PlacedACL{{b, *a}}, nil
+	})
 }
 
 // aclOf is the policies of a subject on a broker; nil if it has none.
@@ -141,9 +131,7 @@ type Explained struct {
 
 // Explain asks a target's masters what decides about a request.
 func (c *Cluster) Explain(ctx context.Context, of Target, h wire.GoddardExplainAccessRequest) ([]Explained, error) {
-	var all []Explained
-	brokers, err := c.Masters(ctx, of)
-	for _, b := range brokers {
+	return ofMasters(ctx, c, of, func(b Broker) ([]Explained, error) {
 		var e wire.AccessExplanation
 		err := c.ask(ctx, b.Addr, wire.NewRequest(wire.GoddardExplainAccess, &h), &e)
 		if refusedWith(err, wire.CodeRequestCodeNotSupported) {
@@ -152,9 +140,8 @@ func (c *Cluster) Explain(ctx context.Context, of Target, h wire.GoddardExplainA
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Explained{b, e})
-	}
-	return all, err
+		return []Explained{{b, e}}, nil
+	})
 }
 
 // A PlannedAccount is what becomes of one account of a plain_acl.yml.

@@ -44,8 +44,7 @@ func (c *Cluster) DeleteLimit(ctx context.Context, of Target, scope, name string
 	return c.deleteLimit(ctx, brokers, scope, name)
 }
 
-// NamesrvLimits, PutNamesrvLimit and DeleteNamesrvLimit do the same on all name
-// servers, which must be Goddard's.
+// NamesrvLimits is Limits of all name servers, which must be Goddard's.
 func (c *Cluster) NamesrvLimits(ctx context.Context) ([]Limit, error) {
 	return c.limits(ctx, c.namesrvs())
 }

@@ -41,9 +41,7 @@ func (c *Cluster) DeleteUser(ctx context.Context, to Target, name string) ([]Bro
 // Users lists the users that have filter in their name. Java's brokers tell
 // their passwords, which are left out.
 func (c *Cluster) Users(ctx context.Context, of Target, filter string) ([]PlacedUser, error) {
-	var all []PlacedUser
-	brokers, err := c.Masters(ctx, of)
-	for _, b := range brokers {
+	return ofMasters(ctx, c, of, func(b Broker) (all []PlacedUser, err error) {
 		resp, err := c.call(ctx, b.Addr, wire.NewRequest(wire.AuthListUser, &wire.AuthListUserRequest{Filter: filter}))
 		if err != nil {
 			return nil, err
@@ -56,25 +54,20 @@ func (c *Cluster) Users(ctx context.Context, of Target, filter string) ([]Placed
 			u.Password = ""
 			all = append(all, PlacedUser{b, u})
 		}
-	}
-	return all, err
+		return all, nil
+	})
 }
 
 // User is one user as a target's masters have it; none if none has.
 func (c *Cluster) User(ctx context.Context, of Target, name string) ([]PlacedUser, error) {
-	var all []PlacedUser
-	brokers, err := c.Masters(ctx, of)
-	for _, b := range brokers {
+	return ofMasters(ctx, c, of, func(b Broker) ([]PlacedUser, error) {
 		u, err := c.userOf(ctx, b.Addr, name)
-		if err != nil {
+		if err != nil || u == nil {
 			return nil, err
 		}
-		if u != nil {
-			u.Password = ""
-			all = append(all, PlacedUser{b, *u})
-		}
-	}
-	return all, err
+		u.Password = ""
+		return []PlacedUser{{b, *u}}, nil
+	})
 }
 
 // userOf is a user of a broker; nil if it has none of the name.
@@ -128,6 +121,19 @@ func (c *Cluster) eachMaster(ctx context.Context, to Target, do func(addr string
 		}
 	}
 	return brokers, nil
+}
+
+// ofMasters is what a target's masters answer, one after the other.
+func ofMasters[T any](ctx context.Context, c *Cluster, of Target, ask func(Broker) ([]T, error)) (all []T, err error) {
+	brokers, err := c.Masters(ctx, of)
+	for _, b := range brokers {
+		found, err := ask(b)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, err
 }
 
 // decodeIfAny decodes a body; there is none where nothing was found.

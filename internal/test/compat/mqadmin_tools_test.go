@@ -133,7 +133,7 @@ var toolCommands = []toolCommand{
 	{args: "addWritePerm -b broker-a", before: "wipeWritePerm -b broker-a", mask: []string{`\d+$`}},
 
 	{args: "createUser -c DefaultCluster -u toolalice -p alice12345 -t Normal", before: "deleteUser -c DefaultCluster -u toolalice"},
-	{args: "createUser -b {broker} -u toolbob -p alice12345 -t Super", before: "deleteUser -c DefaultCluster -u toolbob"},
+	{args: "createUser -b {broker} -u toolbob -p alice12345 -t Normal", before: "deleteUser -c DefaultCluster -u toolbob"},
 	{args: "updateUser -c DefaultCluster -u toolalice -s disable"},
 	{args: "updateUser -b {broker} -u toolalice -p alice123456"},
 	{args: "getUser -b {broker} -u toolalice", mask: passwords},
