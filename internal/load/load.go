@@ -55,6 +55,8 @@ type Report struct {
 	LastError string  `json:"last_error,omitempty"`
 	Rate      float64 `json:"messages_per_second"`
 	MiBRate   float64 `json:"mib_per_second"`
+	// WarmupMessages came before and are in no other figure.
+	WarmupMessages int64 `json:"warmup_messages,omitempty"`
 	// WantedRate is the fixed rate asked for, 0 if as fast as possible.
 	WantedRate float64  `json:"wanted_rate,omitempty"`
 	Latency    *Latency `json:"latency_us,omitempty"`
@@ -185,7 +187,9 @@ func measure(ctx context.Context, c *Common, kind string, ms meters, stop contex
 	if !pass(ctx, c, "warming up", ms, c.Warmup) {
 		return nil, context.Cause(ctx)
 	}
+	var warm int64
 	if c.Warmup > 0 { // without one everything counts
+		warm = ms.messages()
 		for _, m := range ms {
 			m.reset()
 		}
@@ -193,6 +197,7 @@ func measure(ctx context.Context, c *Common, kind string, ms meters, stop contex
 	start := time.Now()
 	whole := pass(ctx, c, kind, ms, c.Duration)
 	r := ms.report(kind, c.Topic, time.Since(start))
+	r.WarmupMessages = warm
 	if !whole && !errors.Is(context.Cause(ctx), context.Canceled) {
 		return nil, context.Cause(ctx)
 	}

@@ -25,8 +25,9 @@ type Produce struct {
 	Rate float64
 	// Timeout is how long an answer may take.
 	Timeout time.Duration
-	// Count, if not 0, ends the run after so many messages, if its time is not
-	// over before. There is no warm-up then.
+	// Count, if not 0, ends the run when so many messages are stored, if its time
+	// is not over before: what is refused is sent again, but for the last ones of a
+	// fixed rate. There is no warm-up then.
 	Count int64
 	// Light, if not 0, puts the messages in turn into so many light queues as
 	// well, %LMQ%TOPIC-0 and so on.
@@ -36,6 +37,33 @@ type Produce struct {
 	// from 0, for a queue; otherwise a few are sent again and again.
 	fresh  func(q remote.Queue, number int64) (*wire.Command, error)
 	issued *atomic.Int64 // requests so far
+	again  *refused
+}
+
+// refused are the numbers of requests to be sent again.
+type refused struct {
+	mu struct {
+		sync.Mutex // guards the numbers
+		numbers    []int64
+	}
+}
+
+func (r *refused) add(number int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.numbers = append(r.mu.numbers, number)
+}
+
+func (r *refused) take() (number int64, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := len(r.mu.numbers)
+	if n == 0 {
+		return 0, false
+	}
+	number = r.mu.numbers[n-1]
+	r.mu.numbers = r.mu.numbers[:n-1]
+	return number, true
 }
 
 // Run sends until the time is over.
@@ -64,7 +92,7 @@ func (p *Produce) run(ctx context.Context, o remote.Options) (report *Report, ac
 	if err := p.check(); err != nil {
 		return nil, 0, err
 	}
-	p.issued, p.over = new(atomic.Int64), make(chan struct{})
+	p.issued, p.again, p.over = new(atomic.Int64), new(refused), make(chan struct{})
 	if p.Light > 0 {
 		p.fresh = p.light()
 	}
@@ -194,28 +222,29 @@ type lane struct {
 	idle     chan struct{} // gets a token when inFlight falls to 0
 }
 
-// request is the next request, nil when all have been given out. Requests that
-// are sent again are copied: the connection sets its number in them.
-func (l *lane) request() *wire.Command {
+// request is the next request and its number, nil when all have been given out.
+// Requests that are the same are copied: the connection sets its number in them.
+func (l *lane) request() (cmd *wire.Command, number int64) {
 	turn := int(l.turn.Add(1))
-	if l.p.Count == 0 && l.p.fresh == nil {
-		cmd := *l.requests[turn%len(l.requests)]
-		return &cmd
-	}
-	n := l.p.issued.Add(1) - 1
-	if l.p.Count > 0 && n*int64(l.p.Batch) >= l.p.Count {
-		return nil
+	if l.p.Count > 0 || l.p.fresh != nil {
+		var ok bool
+		if number, ok = l.p.again.take(); !ok {
+			number = l.p.issued.Add(1) - 1
+		}
+		if l.p.Count > 0 && number*int64(l.p.Batch) >= l.p.Count {
+			return nil, 0
+		}
 	}
 	if l.p.fresh == nil {
-		cmd := *l.requests[turn%len(l.requests)]
-		return &cmd
+		same := *l.requests[turn%len(l.requests)]
+		return &same, number
 	}
-	cmd, err := l.p.fresh(l.queues[turn%len(l.queues)], n)
+	cmd, err := l.p.fresh(l.queues[turn%len(l.queues)], number)
 	if err != nil {
 		l.fail(err)
-		return nil
+		return nil, 0
 	}
-	return cmd
+	return cmd, number
 }
 
 // flatOut keeps InFlight requests going: an answer sends the next request from
@@ -227,14 +256,14 @@ func (l *lane) flatOut() {
 			l.done()
 			return
 		}
-		cmd := l.request()
+		cmd, number := l.request()
 		if cmd == nil {
 			l.done()
 			return
 		}
 		start := time.Now()
 		l.conn.Go(cmd, l.p.Timeout, func(resp *wire.Command, err error) {
-			l.answered(start, resp, err)
+			l.answered(start, number, resp, err)
 			if err != nil && l.conn.Context().Err() != nil {
 				l.done()
 				return
@@ -283,30 +312,32 @@ func (l *lane) paced(every time.Duration) {
 			return
 		case slots <- struct{}{}:
 		}
-		cmd := l.request()
+		cmd, number := l.request()
 		if cmd == nil {
 			<-slots
 			return
 		}
 		l.conn.Go(cmd, l.p.Timeout, func(resp *wire.Command, err error) {
-			l.answered(due, resp, err)
+			l.answered(due, number, resp, err)
 			<-slots
 		})
 	}
 }
 
-func (l *lane) answered(start time.Time, resp *wire.Command, err error) {
+func (l *lane) answered(start time.Time, number int64, resp *wire.Command, err error) {
 	n := int64(l.p.Batch)
-	switch {
-	case err != nil:
-		l.meter.failed(err, n)
-	case resp.Code != wire.CodeSuccess:
-		err := &remote.ResponseError{Addr: l.addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
-		l.meter.failed(err, n)
-		if remote.Permanent(err) {
-			l.fail(err)
-		}
-	default:
+	if err == nil && resp.Code != wire.CodeSuccess {
+		err = &remote.ResponseError{Addr: l.addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
+	}
+	if err == nil {
 		l.meter.took(time.Since(start), n, n*int64(l.p.Size))
+		return
+	}
+	l.meter.failed(err, n)
+	if l.p.Count > 0 {
+		l.p.again.add(number)
+	}
+	if remote.Permanent(err) {
+		l.fail(err)
 	}
 }

@@ -82,7 +82,7 @@ func (t *Topics) create(ctx context.Context, conn *rpc.Conn, addr string, n int6
 	start := time.Now()
 	err := ask(ctx, conn, addr, wire.UpdateAndCreateTopic, &wire.UpdateAndCreateTopicRequest{
 		Topic: t.name(n), DefaultTopic: mq.TopicDefault, ReadQueueNums: int32(t.Queues), WriteQueueNums: int32(t.Queues),
-		Perm: int32(mq.PermRead | mq.PermWrite), TopicFilterType: "SINGLE_TAG",
+		Perm: mq.PermRead | mq.PermWrite, TopicFilterType: "SINGLE_TAG",
 	})
 	switch {
 	case err == nil:
