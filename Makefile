@@ -5,7 +5,7 @@ BIN      := bin/goddard
 # Race and fuzz budgets are for two cores; raise them for a longer look.
 FUZZTIME ?= 3s
 
-.PHONY: run build test unit race fuzz lint generate compat crash metrics deploy console bench clean
+.PHONY: run build test unit race fuzz lint generate compat crash metrics deploy console bench bench-quick bench-peers clean
 
 run: build
 	./$(BIN)
@@ -54,9 +54,19 @@ deploy:
 console:
 	sh internal/test/again.sh console 20
 
-# Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven.
-bench: build
-	$(GO) run ./internal/test/ratios
+# Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven, a quiet
+# machine, 40 GiB of disk and some five hours. A run that broke off goes on with
+# make bench BENCHFLAGS='-resume bench/out/FILE'. See docs/performance.md.
+bench:
+	$(GO) run ./internal/test/ratios -full -results bench/results $(BENCHFLAGS)
+
+# The same in ten minutes: one round of short loads, without the long rows.
+bench-quick:
+	$(GO) run ./internal/test/ratios -quick $(BENCHFLAGS)
+
+# NATS JetStream and Kafka beside ours, each with its own client.
+bench-peers:
+	$(GO) run ./internal/test/ratios -peers -results bench/results $(BENCHFLAGS)
 
 clean:
 	rm -rf bin

@@ -25,7 +25,7 @@ func newBench() *cobra.Command {
 	var o benchOptions
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure a broker: produce, consume, pop, or the way from end to end",
+		Short: "Measure a broker: sending, reading, popping, delays, transactions, topics, or the way from end to end",
 		Long: `Puts load on a RocketMQ cluster, ours or Java's, and reports throughput and
 latency percentiles. With a fixed rate, latency counts from when a message was
 due, so that a stalling broker cannot hide behind a waiting client.`,
@@ -40,7 +40,8 @@ due, so that a stalling broker cannot hide behind a waiting client.`,
 	f.DurationVar(&o.common.Warmup, "warmup", 2*time.Second, "how long to run before that")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress lines")
-	cmd.AddCommand(newBenchProduce(&o), newBenchConsume(&o), newBenchPop(&o), newBenchE2E(&o))
+	cmd.AddCommand(newBenchProduce(&o), newBenchConsume(&o), newBenchPop(&o), newBenchE2E(&o),
+		newBenchDelay(&o), newBenchTransact(&o), newBenchTopics(&o))
 	return cmd
 }
 
@@ -102,6 +103,8 @@ func newBenchProduce(o *benchOptions) *cobra.Command {
 	f.IntVar(&p.Batch, "batch", 1, "messages in a request")
 	f.Float64Var(&p.Rate, "rate", 0, "messages a second in all; 0 is as many as possible")
 	f.DurationVar(&p.Timeout, "timeout", 5*time.Second, "how long an answer may take")
+	f.Int64Var(&p.Count, "count", 0, "end after so many messages, if --time is not over before; 0 is no end")
+	f.Int64Var(&p.Light, "light", 0, "put the messages in turn into so many light queues (%LMQ%TOPIC-0 and on) as well")
 	return cmd
 }
 
@@ -109,8 +112,8 @@ func newBenchConsume(o *benchOptions) *cobra.Command {
 	var c load.Consume
 	cmd := &cobra.Command{
 		Use:     "consume",
-		Short:   "Read a topic over and over",
-		Example: "  goddard bench consume --topic goddard-bench",
+		Short:   "Read a topic over and over, or once",
+		Example: "  goddard bench consume --topic goddard-bench\n  goddard bench consume --last 100000",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.Common = o.settled(cmd)
@@ -120,6 +123,8 @@ func newBenchConsume(o *benchOptions) *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&c.Max, "max", 32, "messages asked for in a pull")
 	f.IntVar(&c.Connections, "connections", 2, "connections that share the queues")
+	f.Int64Var(&c.Last, "last", 0, "read only the newest messages, so many of the topic; 0 is all")
+	f.BoolVar(&c.Once, "once", false, "end when all is read, if --time is not over before")
 	return cmd
 }
 

@@ -13,13 +13,19 @@ import (
 )
 
 // Consume says how to read: every queue from its beginning, over and over
-// until the time is over, without a group that shares.
+// until the time is over, or once, without a group that shares.
 type Consume struct {
 	Common
 	// Max is how many messages one pull asks for. Default 32.
 	Max int
 	// Connections share the queues. Default 1.
 	Connections int
+	// Last, if not 0, leaves all but the newest messages of the topic alone; each
+	// queue has an even share in this number.
+	Last int64
+	// Once ends the run when what was there at the beginning is read, or the
+	// time is over before that. There is no warm-up then.
+	Once bool
 }
 
 // Run reads until the time is over.
@@ -31,24 +37,29 @@ func (c Consume) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	if c.Connections == 0 {
 		c.Connections = 1
 	}
+	if c.Max < 0 || c.Connections < 0 || c.Last < 0 {
+		return nil, errors.New("max and connections must be 1 or more, last 0 or more")
+	}
+	if c.Once {
+		c.Warmup, c.over = 0, make(chan struct{})
+	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	running, stop := context.WithCancel(ctx)
+	defer stop()
 	var (
-		wg sync.WaitGroup
-		ms meters
+		wg      sync.WaitGroup
+		ms      meters
+		readers []*reader
 	)
-	finish := func() { stop(); wg.Wait() }
 	for i := range c.Connections {
 		cluster, err := remote.Dial(o)
 		if err != nil {
-			finish()
 			return nil, err
 		}
 		defer cluster.Close()
 		queues, err := cluster.ReadQueues(ctx, c.Topic)
 		if err != nil {
-			finish()
 			return nil, err
 		}
 		for j, q := range queues {
@@ -57,27 +68,37 @@ func (c Consume) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			}
 			conn, err := cluster.Conn(ctx, q.Addr)
 			if err != nil {
-				finish()
 				return nil, err
 			}
 			lo, hi, err := cluster.Bounds(ctx, q)
 			if err != nil {
-				finish()
 				return nil, err
+			}
+			if share := c.Last / int64(len(queues)); c.Last > 0 {
+				lo = max(lo, hi-mq.QueueOffset(max(share, 1)))
 			}
 			if lo == hi {
 				continue
 			}
 			r := &reader{conn: conn, pull: remote.Pull{Queue: q, Group: "goddard-bench", From: lo, Max: c.Max}, lo: lo, meter: newMeter(), running: running, fail: fail}
-			ms = append(ms, r.meter)
-			wg.Go(r.run)
+			if c.Once {
+				r.end = hi
+			}
+			ms, readers = append(ms, r.meter), append(readers, r)
 		}
 	}
 	if len(ms) == 0 {
-		finish()
 		return nil, errors.New("topic " + c.Topic + " is empty; fill it with `goddard bench produce --topic " + c.Topic + "`")
 	}
-	return measure(ctx, &c.Common, "consume", ms, stop, wg.Wait)
+	for _, r := range readers {
+		wg.Go(r.run)
+	}
+	if !c.Once {
+		return measure(ctx, &c.Common, "consume", ms, stop, wg.Wait)
+	}
+	var all sync.WaitGroup
+	all.Go(func() { wg.Wait(); close(c.over) })
+	return measure(ctx, &c.Common, "consume", ms, stop, all.Wait)
 }
 
 // A reader reads one queue round and round with one pull in flight.
@@ -85,6 +106,7 @@ type reader struct {
 	conn    *rpc.Conn
 	pull    remote.Pull
 	lo      mq.QueueOffset
+	end     mq.QueueOffset // where to stop, 0 for nowhere
 	meter   *meter
 	running context.Context
 	fail    context.CancelCauseFunc // ends the whole run
@@ -94,7 +116,7 @@ func (r *reader) run() {
 	idle := make(chan struct{})
 	var next func()
 	next = func() {
-		if r.running.Err() != nil || r.conn.Context().Err() != nil {
+		if r.running.Err() != nil || r.conn.Context().Err() != nil || r.end > 0 && r.pull.From >= r.end {
 			close(idle)
 			return
 		}

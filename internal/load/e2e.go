@@ -140,9 +140,24 @@ func (e *E2E) send(ctx context.Context, c *remote.Cluster, queues []remote.Queue
 	}
 }
 
+// take measures how long messages were on their way.
 func (e *E2E) take(ctx context.Context, c *remote.Cluster, q remote.Queue, from mq.QueueOffset, origin time.Time, m *meter, fail context.CancelCauseFunc) {
+	takeFrom(ctx, c, q, from, func(records []mq.Record) {
+		now := time.Since(origin)
+		for i := range records {
+			if body := records[i].Body; len(body) >= 8 {
+				sent := time.Duration(binary.BigEndian.Uint64(body))
+				m.took(now-sent, 1, int64(len(body)))
+			}
+		}
+	}, m, fail)
+}
+
+// takeFrom reads a queue from an offset with one long poll after the other and
+// hands over what comes.
+func takeFrom(ctx context.Context, c *remote.Cluster, q remote.Queue, from mq.QueueOffset, got func([]mq.Record), m *meter, fail context.CancelCauseFunc) {
 	for ctx.Err() == nil {
-		got, err := c.Pull(ctx, remote.Pull{Queue: q, Group: "goddard-bench", From: from, Wait: 5 * time.Second})
+		answer, err := c.Pull(ctx, remote.Pull{Queue: q, Group: "goddard-bench", From: from, Wait: 5 * time.Second})
 		if err != nil {
 			if ctx.Err() == nil {
 				m.failed(err, 1)
@@ -152,13 +167,7 @@ func (e *E2E) take(ctx context.Context, c *remote.Cluster, q remote.Queue, from 
 			}
 			continue
 		}
-		now := time.Since(origin)
-		for i := range got.Records {
-			if body := got.Records[i].Body; len(body) >= 8 {
-				sent := time.Duration(binary.BigEndian.Uint64(body))
-				m.took(now-sent, 1, int64(len(body)))
-			}
-		}
-		from = got.Next
+		got(answer.Records)
+		from = answer.Next
 	}
 }

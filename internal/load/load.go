@@ -29,6 +29,10 @@ type Common struct {
 	Warmup time.Duration
 	// Progress receives a line each second. Nil discards it.
 	Progress io.Writer
+
+	// over is closed when there is nothing left to do before the time is over;
+	// nil where that cannot be.
+	over chan struct{}
 }
 
 func (c *Common) setDefaults() {
@@ -51,9 +55,14 @@ type Report struct {
 	LastError string  `json:"last_error,omitempty"`
 	Rate      float64 `json:"messages_per_second"`
 	MiBRate   float64 `json:"mib_per_second"`
+	// WarmupMessages came before and are in no other figure.
+	WarmupMessages int64 `json:"warmup_messages,omitempty"`
 	// WantedRate is the fixed rate asked for, 0 if as fast as possible.
 	WantedRate float64  `json:"wanted_rate,omitempty"`
 	Latency    *Latency `json:"latency_us,omitempty"`
+	// Delivered is what came back of delayed messages. Its latency is how late
+	// they came, its rate counts from the first to the last.
+	Delivered *Report `json:"delivered,omitempty"`
 }
 
 // Latency holds percentiles in microseconds.
@@ -77,6 +86,9 @@ func (r *Report) String() string {
 	if l := r.Latency; l != nil {
 		s += fmt.Sprintf("\nlatency in µs: mean %.0f, p50 %d, p90 %d, p99 %d, p99.9 %d, p99.99 %d, max %d",
 			l.Mean, l.P50, l.P90, l.P99, l.P999, l.P9999, l.Max)
+	}
+	if r.Delivered != nil {
+		s += "\n" + r.Delivered.String()
 	}
 	return s
 }
@@ -167,20 +179,25 @@ func (ms meters) report(kind, topic string, took time.Duration) *Report {
 }
 
 // measure lets a load run through warm-up and duration, prints progress, and
-// reports. stop is closed when the time is over; the load has until wait
-// returns to finish.
+// reports. stop is called when the time is over, or c.over closed; the load has
+// until wait returns to finish.
 func measure(ctx context.Context, c *Common, kind string, ms meters, stop context.CancelFunc, wait func()) (*Report, error) {
 	defer wait()
 	defer stop()
 	if !pass(ctx, c, "warming up", ms, c.Warmup) {
 		return nil, context.Cause(ctx)
 	}
-	for _, m := range ms {
-		m.reset()
+	var warm int64
+	if c.Warmup > 0 { // without one everything counts
+		warm = ms.messages()
+		for _, m := range ms {
+			m.reset()
+		}
 	}
 	start := time.Now()
 	whole := pass(ctx, c, kind, ms, c.Duration)
 	r := ms.report(kind, c.Topic, time.Since(start))
+	r.WarmupMessages = warm
 	if !whole && !errors.Is(context.Cause(ctx), context.Canceled) {
 		return nil, context.Cause(ctx)
 	}
@@ -188,7 +205,7 @@ func measure(ctx context.Context, c *Common, kind string, ms meters, stop contex
 }
 
 // pass waits, with a progress line each second, and reports whether it waited
-// to the end.
+// to the end of the time or of the load.
 func pass(ctx context.Context, c *Common, what string, ms meters, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -203,6 +220,8 @@ func pass(ctx context.Context, c *Common, what string, ms meters, d time.Duratio
 		case <-ctx.Done():
 			return false
 		case <-end.C:
+			return true
+		case <-c.over:
 			return true
 		case <-tick.C:
 			n := ms.messages()

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,16 +25,79 @@ type Produce struct {
 	Rate float64
 	// Timeout is how long an answer may take.
 	Timeout time.Duration
+	// Count, if not 0, ends the run when so many messages are stored, if its time
+	// is not over before: what is refused is sent again, but for the last ones of a
+	// fixed rate. There is no warm-up then.
+	Count int64
+	// Light, if not 0, puts the messages in turn into so many light queues as
+	// well, %LMQ%TOPIC-0 and so on.
+	Light int64
+
+	// fresh, if set, makes the request of the message with a number, counted
+	// from 0, for a queue; otherwise a few are sent again and again.
+	fresh  func(q remote.Queue, number int64) (*wire.Command, error)
+	issued *atomic.Int64 // requests so far
+	again  *refused
+}
+
+// refused are the numbers of requests to be sent again.
+type refused struct {
+	mu struct {
+		sync.Mutex // guards the numbers
+		numbers    []int64
+	}
+}
+
+func (r *refused) add(number int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.numbers = append(r.mu.numbers, number)
+}
+
+func (r *refused) take() (number int64, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := len(r.mu.numbers)
+	if n == 0 {
+		return 0, false
+	}
+	number = r.mu.numbers[n-1]
+	r.mu.numbers = r.mu.numbers[:n-1]
+	return number, true
 }
 
 // Run sends until the time is over.
 func (p Produce) Run(ctx context.Context, o remote.Options) (*Report, error) {
+	r, _, err := p.run(ctx, o)
+	return r, err
+}
+
+func (p *Produce) check() error {
+	switch {
+	case p.Size < 0 || p.Connections < 1 || p.InFlight < 1 || p.Batch < 1 || p.Count < 0 || p.Light < 0:
+		return errors.New("size, count and light must be 0 or more, connections, in-flight and batch 1 or more")
+	case p.Light > 0 && p.Batch > 1:
+		return errors.New("light queues are for messages sent one by one; leave out batch or light")
+	}
+	return nil
+}
+
+// run also says how many messages were accepted when the last answer was there:
+// those that came after the time was over are not in the report.
+func (p *Produce) run(ctx context.Context, o remote.Options) (report *Report, accepted int64, err error) {
 	p.setDefaults()
 	if p.Timeout == 0 {
 		p.Timeout = 5 * time.Second
 	}
-	if p.Size < 0 || p.Connections < 1 || p.InFlight < 1 || p.Batch < 1 {
-		return nil, errors.New("size must be 0 or more, connections, in-flight and batch 1 or more")
+	if err := p.check(); err != nil {
+		return nil, 0, err
+	}
+	p.issued, p.again, p.over = new(atomic.Int64), new(refused), make(chan struct{})
+	if p.Light > 0 {
+		p.fresh = p.light()
+	}
+	if p.Count > 0 {
+		p.Warmup = 0
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -48,24 +112,24 @@ func (p Produce) Run(ctx context.Context, o remote.Options) (*Report, error) {
 		cluster, err := remote.Dial(o)
 		if err != nil {
 			stop()
-			return nil, err
+			return nil, 0, err
 		}
 		defer cluster.Close()
 		queues, err := cluster.WriteQueues(ctx, p.Topic)
 		if err != nil {
 			stop()
-			return nil, err
+			return nil, 0, err
 		}
 		for _, qs := range byBroker(queues) {
 			conn, err := cluster.Conn(ctx, qs[0].Addr)
 			if err != nil {
 				stop()
-				return nil, err
+				return nil, 0, err
 			}
-			l := &lane{p: &p, conn: conn, addr: qs[0].Addr, meter: newMeter(), running: running, fail: fail, idle: make(chan struct{}, 1)}
+			l := &lane{p: p, queues: qs, conn: conn, addr: qs[0].Addr, meter: newMeter(), running: running, fail: fail, idle: make(chan struct{}, 1)}
 			if l.requests, err = p.requests(qs); err != nil {
 				stop()
-				return nil, err
+				return nil, 0, err
 			}
 			lanes = append(lanes, l)
 			ms = append(ms, l.meter)
@@ -79,11 +143,13 @@ func (p Produce) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			wg.Go(l.flatOut)
 		}
 	}
-	r, err := measure(ctx, &p.Common, "produce", ms, stop, wg.Wait)
+	var all sync.WaitGroup
+	all.Go(func() { wg.Wait(); close(p.over) })
+	r, err := measure(ctx, &p.Common, "produce", ms, stop, all.Wait)
 	if r != nil {
 		r.WantedRate = p.Rate
 	}
-	return r, err
+	return r, ms.messages(), err
 }
 
 func byBroker(queues []remote.Queue) map[string][]remote.Queue {
@@ -122,6 +188,17 @@ func (p *Produce) requests(queues []remote.Queue) ([]*wire.Command, error) {
 	return all, nil
 }
 
+// light makes messages that name a light queue each.
+func (p *Produce) light() func(q remote.Queue, number int64) (*wire.Command, error) {
+	keys := remote.NewKeys()
+	body := make([]byte, p.Size)
+	return func(q remote.Queue, number int64) (*wire.Command, error) {
+		props := mq.AppendProperty(nil, mq.PropUniqueKey, keys.Next())
+		props = mq.AppendProperty(props, mq.PropMultiDispatch, fmt.Sprintf("%s%s-%d", mq.LitePrefix, p.Topic, number%p.Light))
+		return remote.SendRequest(q, "goddard-bench", &mq.Message{Topic: q.Topic, QueueID: q.ID, BornTime: time.Now().UnixMilli(), Properties: props, Body: body})
+	}
+}
+
 func repeat(m *mq.Message, n int) []mq.Message {
 	all := make([]mq.Message, n)
 	for i := range all {
@@ -135,6 +212,7 @@ type lane struct {
 	p        *Produce
 	conn     *rpc.Conn
 	addr     string // of the broker
+	queues   []remote.Queue
 	requests []*wire.Command
 	meter    *meter
 	running  context.Context
@@ -144,10 +222,29 @@ type lane struct {
 	idle     chan struct{} // gets a token when inFlight falls to 0
 }
 
-// request copies the next request: the connection sets its number in it.
-func (l *lane) request() *wire.Command {
-	cmd := *l.requests[int(l.turn.Add(1))%len(l.requests)]
-	return &cmd
+// request is the next request and its number, nil when all have been given out.
+// Requests that are the same are copied: the connection sets its number in them.
+func (l *lane) request() (cmd *wire.Command, number int64) {
+	turn := int(l.turn.Add(1))
+	if l.p.Count > 0 || l.p.fresh != nil {
+		var ok bool
+		if number, ok = l.p.again.take(); !ok {
+			number = l.p.issued.Add(1) - 1
+		}
+		if l.p.Count > 0 && number*int64(l.p.Batch) >= l.p.Count {
+			return nil, 0
+		}
+	}
+	if l.p.fresh == nil {
+		same := *l.requests[turn%len(l.requests)]
+		return &same, number
+	}
+	cmd, err := l.p.fresh(l.queues[turn%len(l.queues)], number)
+	if err != nil {
+		l.fail(err)
+		return nil, 0
+	}
+	return cmd, number
 }
 
 // flatOut keeps InFlight requests going: an answer sends the next request from
@@ -159,9 +256,14 @@ func (l *lane) flatOut() {
 			l.done()
 			return
 		}
+		cmd, number := l.request()
+		if cmd == nil {
+			l.done()
+			return
+		}
 		start := time.Now()
-		l.conn.Go(l.request(), l.p.Timeout, func(resp *wire.Command, err error) {
-			l.answered(start, resp, err)
+		l.conn.Go(cmd, l.p.Timeout, func(resp *wire.Command, err error) {
+			l.answered(start, number, resp, err)
 			if err != nil && l.conn.Context().Err() != nil {
 				l.done()
 				return
@@ -210,25 +312,32 @@ func (l *lane) paced(every time.Duration) {
 			return
 		case slots <- struct{}{}:
 		}
-		l.conn.Go(l.request(), l.p.Timeout, func(resp *wire.Command, err error) {
-			l.answered(due, resp, err)
+		cmd, number := l.request()
+		if cmd == nil {
+			<-slots
+			return
+		}
+		l.conn.Go(cmd, l.p.Timeout, func(resp *wire.Command, err error) {
+			l.answered(due, number, resp, err)
 			<-slots
 		})
 	}
 }
 
-func (l *lane) answered(start time.Time, resp *wire.Command, err error) {
+func (l *lane) answered(start time.Time, number int64, resp *wire.Command, err error) {
 	n := int64(l.p.Batch)
-	switch {
-	case err != nil:
-		l.meter.failed(err, n)
-	case resp.Code != wire.CodeSuccess:
-		err := &remote.ResponseError{Addr: l.addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
-		l.meter.failed(err, n)
-		if remote.Permanent(err) {
-			l.fail(err)
-		}
-	default:
+	if err == nil && resp.Code != wire.CodeSuccess {
+		err = &remote.ResponseError{Addr: l.addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
+	}
+	if err == nil {
 		l.meter.took(time.Since(start), n, n*int64(l.p.Size))
+		return
+	}
+	l.meter.failed(err, n)
+	if l.p.Count > 0 {
+		l.p.again.add(number)
+	}
+	if remote.Permanent(err) {
+		l.fail(err)
 	}
 }

@@ -39,7 +39,16 @@ type Kit struct {
 	GoClient, GoClientMissing       string // the Go client's scenarios, a program
 	Goddard, GoddardMissing         string // the goddard program
 	GRPC                            map[string]Program
-	GRPCLoad, GRPCLoadMissing       string // a load generator for the gRPC protocol
+
+	// What PrepareBench makes beside the first and Goddard.
+	GRPCLoad, GRPCLoadMissing string // a load generator for the gRPC protocol
+	Floor, FloorMissing       string // measures the machine
+	NATS, Kafka               Peer
+}
+
+// A Peer is another message system and a load generator that uses its own client.
+type Peer struct {
+	Server, Load Program
 }
 
 // A Program runs scenarios; what it takes after Args is its package's affair.
@@ -54,27 +63,9 @@ type Program struct {
 // and Maven and a JDK for the Java parts.
 func Prepare() *Kit {
 	k := &Kit{JavaClients: map[string]string{}, JavaClientsMissing: map[string]string{}, GRPC: map[string]Program{}}
-	root, err := repository()
-	if err != nil {
-		panic("against: " + err.Error())
-	}
-	cache, err := cacheDir()
-	if err != nil {
-		panic("against: " + err.Error())
-	}
-	reason := func(err error) string {
-		if err != nil {
-			return err.Error()
-		}
-		return ""
-	}
-	clients := filepath.Join(root, "internal/test/clients")
-	java, err := findJava()
-	if err == nil {
-		k.Java = java
-		k.Original, err = classPath(cache, filepath.Join(clients, "java/original"), OriginalVersion)
-	}
-	k.OriginalMissing = reason(err)
+	p := newPlaces()
+	cache, clients := p.cache, p.clients
+	k.prepareOriginal(p)
 	for _, version := range []string{JavaClient5, JavaClient4} {
 		var err error
 		if k.Java == "" {
@@ -84,18 +75,53 @@ func Prepare() *Kit {
 		}
 		k.JavaClientsMissing[version] = reason(err)
 	}
-	// Of several checkouts each has programs of its own.
-	built := filepath.Join(cache, "built-"+digest([]byte(root)))
-	k.GoClient, err = goBuild(filepath.Join(built, "go-client"), filepath.Join(clients, "go"), ".")
+	var err error
+	k.GoClient, err = goBuild(filepath.Join(p.built, "go-client"), filepath.Join(clients, "go"), ".")
 	k.GoClientMissing = reason(err)
-	k.prepareGRPC(cache, built, clients)
-	k.GRPCLoad, err = goBuild(filepath.Join(built, "grpc-load"), filepath.Join(clients, "grpc-go"), "./load")
-	k.GRPCLoadMissing = reason(err)
-	if k.Goddard = os.Getenv("AGAINST_GODDARD"); k.Goddard == "" {
-		k.Goddard, err = goBuild(filepath.Join(built, "goddard"), root, "./cmd/goddard")
-		k.GoddardMissing = reason(err)
-	}
+	k.prepareGRPC(cache, p.built, clients)
+	k.prepareGoddard(p)
 	return k
+}
+
+// places are where things come from and where they go.
+type places struct{ root, cache, clients, built string }
+
+func newPlaces() places {
+	root, err := repository()
+	if err != nil {
+		panic("against: " + err.Error())
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		panic("against: " + err.Error())
+	}
+	// Of several checkouts each has programs of its own.
+	return places{root, cache, filepath.Join(root, "internal/test/clients"), filepath.Join(cache, "built-"+digest([]byte(root)))}
+}
+
+func reason(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func (k *Kit) prepareOriginal(p places) {
+	java, err := findJava()
+	if err == nil {
+		k.Java = java
+		k.Original, err = classPath(p.cache, filepath.Join(p.clients, "java/original"), OriginalVersion)
+	}
+	k.OriginalMissing = reason(err)
+}
+
+func (k *Kit) prepareGoddard(p places) {
+	if k.Goddard = os.Getenv("AGAINST_GODDARD"); k.Goddard != "" {
+		return
+	}
+	var err error
+	k.Goddard, err = goBuild(filepath.Join(p.built, "goddard"), p.root, "./cmd/goddard")
+	k.GoddardMissing = reason(err)
 }
 
 // repository finds the root of the repository from the working directory,

@@ -12,7 +12,7 @@ const kitKey = "AGAINST_KIT"
 // Main is the body of a TestMain: it runs the tests Enclosed. use gets the kit
 // before they start; after is called when they have ended.
 func Main(m *testing.M, use func(*Kit), after func()) {
-	kit, code, done := Enclosed()
+	kit, code, done := Enclosed(Prepare)
 	if done {
 		os.Exit(code)
 	}
@@ -25,17 +25,17 @@ func Main(m *testing.M, use func(*Kit), after func()) {
 	os.Exit(code)
 }
 
-// Enclosed prepares the kit with the network at hand, then runs this program
+// Enclosed prepares a kit with the network at hand, then runs this program
 // again in a network namespace where that is possible. done says that it did,
 // and ended with that code; otherwise the caller is inside, or goes on as it is.
-func Enclosed() (kit *Kit, code int, done bool) {
+func Enclosed(prepare func() *Kit) (kit *Kit, code int, done bool) {
 	kit = new(Kit)
 	if text := os.Getenv(kitKey); text != "" {
 		if err := json.Unmarshal([]byte(text), kit); err != nil {
 			panic("against: " + kitKey + ": " + err.Error())
 		}
 	} else {
-		kit = Prepare()
+		kit = prepare()
 		text, err := json.Marshal(kit)
 		if err != nil {
 			panic("against: " + err.Error())

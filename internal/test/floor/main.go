@@ -1,0 +1,58 @@
+// Command floor measures what no broker on this machine can be better than: what
+// loopback carries and how soon it answers, what the disk writes, reads and
+// syncs, and a server of RocketMQ's protocol that stores nothing. Each command
+// prints one line of JSON in the form of `goddard bench --json`.
+//
+//	floor echo   [-size 1024] [-time 10s]    one message there and back, one in flight
+//	floor stream [-time 10s]                 bytes one way over one connection
+//	floor write  -dir D [-bytes N]           a file, in pieces of 1 MiB, synced at the end
+//	floor read   -dir D [-bytes N]           the same, not in the page cache
+//	floor sync   -dir D [-time 10s]          4 KiB and fdatasync, one after the other
+//	floor serve  [-listen 127.0.0.1:10911]   name server and broker that answer sends and keep nothing
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/load"
+)
+
+// A command is what the flags say.
+type command struct {
+	size   int
+	span   time.Duration
+	dir    string
+	bytes  int64
+	listen string
+}
+
+func main() {
+	kinds := map[string]func(*command) (*load.Report, error){
+		"echo": echo, "stream": stream, "write": write, "read": read, "sync": syncs, "serve": serve,
+		"answer": answer, "drain": drain, // the other ends of echo and stream
+	}
+	if len(os.Args) < 2 || kinds[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: floor echo|stream|write|read|sync|serve [flags]")
+		os.Exit(2)
+	}
+	c := new(command)
+	flags := flag.NewFlagSet("floor", flag.ExitOnError)
+	flags.IntVar(&c.size, "size", 1024, "bytes of a message")
+	flags.DurationVar(&c.span, "time", 10*time.Second, "how long")
+	flags.StringVar(&c.dir, "dir", ".", "where the disk is")
+	flags.Int64Var(&c.bytes, "bytes", 1<<30, "size of the file")
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:10911", "where to serve")
+	flags.Parse(os.Args[2:])
+	r, err := kinds[os.Args[1]](c)
+	if err == nil && r != nil {
+		err = json.NewEncoder(os.Stdout).Encode(r)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "floor:", err)
+		os.Exit(1)
+	}
+}

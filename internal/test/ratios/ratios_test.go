@@ -1,0 +1,212 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goddardmq/goddard/internal/load"
+	"github.com/goddardmq/goddard/internal/test/ratios/sheet"
+)
+
+func anOption() *options {
+	return &options{rounds: 2, span: 10 * time.Second, topics: 10, queues: 10, cold: 1, long: time.Minute}
+}
+
+func TestEveryRowHasAKeyOfItsOwnACostAndAMeasure(t *testing.T) {
+	for _, peers := range []bool{false, true} {
+		o := anOption()
+		o.peers = peers
+		seen := map[string]bool{}
+		for _, g := range groups(o) {
+			if len(g.servers) == 0 || len(g.rows) == 0 {
+				t.Errorf("group %s measures nothing", g.key)
+			}
+			for _, r := range g.rows {
+				if seen[r.key] {
+					t.Errorf("two rows are %s", r.key)
+				}
+				seen[r.key] = true
+				if r.cost == nil || r.cost(o) <= 0 || r.measure == nil {
+					t.Errorf("%s has no cost or no measure", r.key)
+				}
+			}
+		}
+	}
+}
+
+func TestFloorsAreLinesThatAreMeasured(t *testing.T) {
+	o := anOption()
+	var floored []sheet.Line
+	for _, server := range floors() {
+		floored = append(floored, linesOf(o, server)...)
+	}
+	for _, l := range linesOf(o, "goddard") {
+		if l.Floor == [2]string{} {
+			continue
+		}
+		if !slices.ContainsFunc(floored, func(f sheet.Line) bool { return f.Row == l.Floor[0] && f.Value == l.Floor[1] }) {
+			t.Errorf("%s %s has the floor %v, which no line shows", l.Row, l.Value, l.Floor)
+		}
+	}
+}
+
+func TestTheQuickFormLeavesOutWhatIsLong(t *testing.T) {
+	o := anOption()
+	o.quick = true
+	for _, key := range []string{"cold", "long", "queues", "cold-beside"} {
+		if known(o, key) {
+			t.Errorf("the quick form has %s", key)
+		}
+	}
+	o.form(map[string]bool{"rounds": true})
+	if o.rounds != 2 || o.span >= 10*time.Second {
+		t.Errorf("%d rounds that were asked for, loads of %v", o.rounds, o.span)
+	}
+	p := &plan{o: o, raw: new(sheet.Raw)}
+	o.rounds = 1
+	if left, n := p.expected(1); left > 9*time.Minute || n == 0 {
+		t.Errorf("the quick form is expected to take %v for %d figures", left, n)
+	}
+}
+
+func TestWhatIsMeasuredIsNotMeasuredAgain(t *testing.T) {
+	o := anOption()
+	o.only = []string{"send"}
+	p := &plan{o: o, raw: new(sheet.Raw)}
+	g := sendGroup()
+	_, all := p.expected(1)
+	if want := len(g.rows) * 2 * o.rounds; all != want {
+		t.Errorf("%d figures to measure, want %d", all, want)
+	}
+	p.raw.Figures = sheet.Figures{
+		{Row: "send-1k", Server: "java", Round: 1, Values: map[string]float64{"rate": 1}},
+		{Row: "send-128", Server: "java", Round: 1, Missing: "it fell over"},
+	}
+	if _, left := p.expected(1); left != all-2 {
+		t.Errorf("%d of %d figures left after two", left, all)
+	}
+	for _, r := range p.open(&g, "java", 1) {
+		if r.key == "send-1k" || r.key == "send-128" {
+			t.Errorf("%s is measured again", r.key)
+		}
+	}
+	o.servers = []string{"goddard"}
+	if rows := p.open(&g, "java", 2); rows != nil {
+		t.Errorf("a server that is not asked for has %d rows", len(rows))
+	}
+}
+
+func TestTheLongRunIsMeasuredInOneRound(t *testing.T) {
+	o := anOption()
+	o.only = []string{"long"}
+	p := &plan{o: o, raw: new(sheet.Raw)}
+	if left, n := p.expected(1); n != 2 || left < 2*o.long {
+		t.Errorf("%d figures, %v", n, left)
+	}
+}
+
+func TestUnknownNamesAndNumbersAreRefused(t *testing.T) {
+	for want, change := range map[string]func(*options){
+		"-only list":     func(o *options) { o.only = []string{"nonsense"} },
+		"-servers":       func(o *options) { o.servers = []string{"nonsense"} },
+		"-rounds":        func(o *options) { o.rounds = 0 },
+		"take one":       func(o *options) { o.quick, o.full = true, true },
+		"such group or ": func(o *options) { o.quick, o.only = true, []string{"cold"} },
+	} {
+		o := anOption()
+		change(o)
+		if err := o.check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, err)
+		}
+	}
+	o := anOption()
+	o.only, o.servers = []string{"send", "cold-beside"}, []string{"java"}
+	if err := o.check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCommandsAreShownWithoutThisMachinesPaths(t *testing.T) {
+	got := shown([]string{"/home/me/.cache/goddard", "bench", "produce", "--json", "-Dlog4j2.configurationFile=/x/y.xml", "-cp", "/a/*:/b", "--dir", "/tmp/data"})
+	if got != "goddard bench produce --dir …/data" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestALoadsTimeIsThatOfItsFlags(t *testing.T) {
+	for want, args := range map[time.Duration][]string{
+		12 * time.Second: {"bench", "--time", "10s", "--warmup", "2s"},
+		3 * time.Second:  {"send", "-time", "3s"},
+		0:                {"send", "-connections", "3"},
+	} {
+		if got := timeOf(args); got != want {
+			t.Errorf("%v: %v, want %v", args, got, want)
+		}
+	}
+}
+
+func TestProcessorTimeIsThatOfUserAndKernel(t *testing.T) {
+	stat := "42 (a (b) c) S 1 42 42 0 -1 4194560 1 0 0 0 150 25 0 0 20 0"
+	if got := cpuOf(stat); got != 1750*time.Millisecond {
+		t.Errorf("%v of %q", got, stat)
+	}
+	if got := cpuOf(""); got != 0 {
+		t.Errorf("%v of a process that has ended", got)
+	}
+}
+
+func TestTheWarmUpHasItsShareOfTheProcessor(t *testing.T) {
+	if got := perMillion(3*time.Second, &load.Report{Messages: 1_000_000, WarmupMessages: 500_000}); got != 2 {
+		t.Errorf("%v CPU-seconds per million, want 2", got)
+	}
+}
+
+func TestALongRunThatFellBehindIsNotAFigure(t *testing.T) {
+	samples := []float64{10, 50, 60, 55}
+	r := &load.Report{Rate: 990, WantedRate: 1000, Latency: &load.Latency{Max: 4000}}
+	v, err := longValues(r, samples, nil)
+	if err != nil || v["late"] != 55 || v["most"] != 60 || v["early"] != 10 || v["max"] != 4 {
+		t.Errorf("%v, %v", v, err)
+	}
+	r.Rate = 500
+	if v, err := longValues(r, samples, nil); err == nil {
+		t.Errorf("half of the rate gave %v", v)
+	}
+}
+
+func TestDelayedMessagesThatDidNotComeAreNotAFigure(t *testing.T) {
+	in := &load.Report{Messages: 10}
+	if _, err := deliveredOf(map[string]float64{}, in); err == nil {
+		t.Error("none came")
+	}
+	in.Delivered = &load.Report{Messages: 8, Errors: 2, LastError: "2 messages did not come", Latency: &load.Latency{}}
+	if _, err := deliveredOf(map[string]float64{}, in); err == nil || !strings.Contains(err.Error(), "8 of 10") {
+		t.Errorf("two are missing: %v", err)
+	}
+	in.Delivered = &load.Report{Messages: 10, Rate: 100, Latency: &load.Latency{P99: 5000}}
+	if v, err := deliveredOf(map[string]float64{}, in); err != nil || v["out"] != 100 || v["late"] != 5 {
+		t.Errorf("%v, %v", v, err)
+	}
+}
+
+func TestAPlotHasTwoLinesOfEachServer(t *testing.T) {
+	var fs sheet.Figures
+	for _, server := range both() {
+		values := map[string]float64{}
+		for _, part := range []string{"10", "25", "50", "75", "90"} {
+			values["rate"+part], values["p50at"+part], values["p99at"+part] = 1000, 10, 100
+		}
+		fs = append(fs, sheet.Figure{Row: "curve", Server: server, Round: 1, Values: values})
+	}
+	got := curves(fs)
+	if len(got) != 4 {
+		t.Fatalf("%d lines", len(got))
+	}
+	for _, c := range got {
+		if len(c.Points) != len(parts()) || c.Dashed != strings.HasSuffix(c.Name, "p99") {
+			t.Errorf("%+v", c)
+		}
+	}
+}

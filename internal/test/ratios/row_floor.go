@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/goddardmq/goddard/internal/test/ratios/sheet"
+)
+
+// floorGroup is what no server on this machine can be better than.
+func floorGroup() group {
+	machine := func(key, kind string, cost float64, lines []sheet.Line, args func(b *bench) []string) row {
+		return row{key: key, cost: loads(cost), lines: lines, measure: func(b *bench) (map[string]float64, error) {
+			return throughput(b.load(kind, args(b)...))
+		}}
+	}
+	none := func(*bench) []string { return nil }
+	dir := func(b *bench) []string { return []string{"-dir", b.s.dir} }
+	file := func(b *bench) []string {
+		size := int64(2 << 30)
+		if b.o.quick {
+			size = 512 << 20
+		}
+		return []string{"-dir", b.s.dir, "-bytes", fmt.Sprint(size)}
+	}
+	return group{key: "floor", servers: []string{"floor"}, room: room(4), rows: []row{
+		machine("echo", "echo", 1, []sheet.Line{
+			{Value: "p50", Title: "loopback: 1 KiB there and back, p50 µs"}, {Value: "p99", Title: "… p99, µs"}, {Value: "p999", Title: "… p99.9, µs"},
+		}, none),
+		machine("stream", "stream", 1, []sheet.Line{{Value: "mib", Title: "loopback: one connection, one way, MiB/s"}}, none),
+		machine("disk-write", "write", 1, []sheet.Line{{Value: "mib", Title: "disk: sequential write, synced at the end, MiB/s"}}, file),
+		machine("disk-read", "read", 1.5, []sheet.Line{{Value: "mib", Title: "disk: sequential read, not cached, MiB/s"}}, file),
+		machine("disk-sync", "sync", 1, []sheet.Line{
+			{Value: "p50", Title: "disk: 4 KiB and fdatasync, p50 µs"}, {Value: "p99", Title: "… p99, µs"},
+		}, dir),
+	}}
+}
+
+// bareGroup is a server that parses and answers sends and stores nothing.
+func bareGroup() group {
+	lines := func(title string) []sheet.Line {
+		return []sheet.Line{{Value: "rate", Title: title + ", msg/s"}, {Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2}, {Value: "p99", Title: "… p99, µs"}}
+	}
+	return group{key: "bare", servers: []string{"bare"}, rows: []row{
+		flatOut("bare-1k", lines("1 KiB pipelined"), pipelined1K...),
+		flatOut("bare-128", lines("128 B pipelined"), "--size", "128", "--connections", "4", "--in-flight", "128"),
+		flatOut("bare-64", lines("64 connections with one in flight"), "--size", "1024", "--connections", "64", "--in-flight", "1", "--warmup", "1s"),
+	}}
+}
