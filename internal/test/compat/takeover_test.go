@@ -39,10 +39,10 @@ func TestUsersAreTakenOverFromRocketMQ(t *testing.T) {
 			t.Fatalf("%s copy: %v\n%s", what, err, out)
 		}
 	}
-	if was, is := usersOf(t, ctx, java, theirs), usersOf(t, ctx, goddard, ours); !reflect.DeepEqual(was, is) {
+	if was, is := usersOf(ctx, t, java, theirs), usersOf(ctx, t, goddard, ours); !reflect.DeepEqual(was, is) {
 		t.Errorf("users are %v, were %v", is, was)
 	}
-	if was, is := aclsOf(t, ctx, java, theirs), aclsOf(t, ctx, goddard, ours); !reflect.DeepEqual(was, is) {
+	if was, is := aclsOf(ctx, t, java, theirs), aclsOf(ctx, t, goddard, ours); !reflect.DeepEqual(was, is) {
 		t.Errorf("policies are %v, were %v", is, was)
 	}
 	// The password came along: what alice asks is refused for want of a policy, and
@@ -54,7 +54,7 @@ func TestUsersAreTakenOverFromRocketMQ(t *testing.T) {
 }
 
 // usersOf are a broker's users, without those who are there anyway.
-func usersOf(t *testing.T, ctx context.Context, c *admin.Cluster, on *against.Cluster) map[string]wire.UserInfo {
+func usersOf(ctx context.Context, t *testing.T, c *admin.Cluster, on *against.Cluster) map[string]wire.UserInfo {
 	t.Helper()
 	found, err := c.Users(ctx, admin.Target{Addr: on.Broker}, "")
 	if err != nil {
@@ -69,7 +69,7 @@ func usersOf(t *testing.T, ctx context.Context, c *admin.Cluster, on *against.Cl
 	return all
 }
 
-func aclsOf(t *testing.T, ctx context.Context, c *admin.Cluster, on *against.Cluster) map[string]wire.ACLInfo {
+func aclsOf(ctx context.Context, t *testing.T, c *admin.Cluster, on *against.Cluster) map[string]wire.ACLInfo {
 	t.Helper()
 	found, err := c.ACLs(ctx, admin.Target{Addr: on.Broker}, "", "")
 	if err != nil {
