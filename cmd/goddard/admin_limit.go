@@ -102,7 +102,11 @@ limit on each by itself, USED is that of the busiest of those that are known.`
 
 // namesrvs adds the flag by which limits are those of name servers.
 func (o *operation) namesrvs() *bool {
-	return o.Flags().Bool("namesrvs", false, "on all name servers, each by itself, instead of brokers")
+	on := o.Flags().Bool("namesrvs", false, "on all name servers, each by itself, instead of brokers")
+	for _, of := range []string{"broker", "cluster"} {
+		o.MarkFlagsMutuallyExclusive("namesrvs", of)
+	}
+	return on
 }
 
 // limitScope is a scope as brokers know it.

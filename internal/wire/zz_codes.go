@@ -104,9 +104,9 @@ const (
 	GoddardListDelayed                   Code = 20010  // Messages that wait for a time of their own; Goddard's own request.
 	GoddardListMessageGroups             Code = 20020  // Message groups that are parked for a consumer group or do not get on; Goddard's own request.
 	GoddardSettleMessageGroup            Code = 20021  // Parks a message group for a consumer group, or ends that; Goddard's own request.
-	GoddardListLimits                    Code = 20040  // The limits and what became of them; Goddard's own request.
-	GoddardPutLimit                      Code = 20041  // Sets a limit, in place of one on the same; rates per second, 0: none. Goddard's own request.
-	GoddardDeleteLimit                   Code = 20042  // Takes a limit away; Goddard's own request.
+	GoddardListLimits                    Code = 20040  // The limits and what became of them; Goddard's own request, which name servers answer too.
+	GoddardPutLimit                      Code = 20041  // Sets a limit, in place of one on the same; rates per second, 0: none. Goddard's own request, to name servers too.
+	GoddardDeleteLimit                   Code = 20042  // Takes a limit away; Goddard's own request, to name servers too.
 	GoddardExplainAccess                 Code = 20030  // What decides whether a user may do something, and why.
 	GoddardFindPopped                    Code = 20022  // Until when a group has a message in hand; Goddard's own request. QUERY_NOT_FOUND if it has not.
 	GetBrokerHAStatus                    Code = 907    // How far the slaves are.
