@@ -171,14 +171,12 @@ func TestADelayedMessageIsListedAndCalledBack(t *testing.T) {
 	r := started(t, nil)
 	r.createTopic("orders", "type", "DELAY")
 	r.send("orders", object{"body": "later", "delay_ms": 3600000, "keys": []string{"k"}})
-	waiting := items(r.get("/delayed?topic=orders"))
+	waiting := items(r.until("/delayed?topic=orders", func(o object) bool { return len(items(o)) > 0 }))
 	if len(waiting) != 1 || waiting[0]["topic"] != "orders" || waiting[0]["due"] == nil {
 		t.Fatalf("got %v", waiting)
 	}
 	r.want("POST", "/delayed/recall", object{"handle": waiting[0]["handle"]})
-	if left := items(r.get("/delayed")); len(left) != 0 {
-		t.Errorf("got %v", left)
-	}
+	r.until("/delayed", func(o object) bool { return len(items(o)) == 0 })
 	r.refused("POST", "/delayed/recall", object{"handle": "odd"}, 400, "bad_request")
 	r.refused("GET", "/delayed?limit=5000", nil, 400, "bad_request")
 	r.refused("GET", "/delayed?topic=nowhere", nil, 404, "not_found")
@@ -199,7 +197,7 @@ func TestAHalfMessageIsListedCheckedAndEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	half := items(r.get("/transactions?topic=orders&group=shop"))
+	half := items(r.until("/transactions?topic=orders&group=shop", func(o object) bool { return len(items(o)) > 1 }))
 	if len(half) != 2 || half[0]["group"] != "shop" || half[0]["given_up"] != false {
 		t.Fatalf("got %v", half)
 	}
@@ -207,12 +205,8 @@ func TestAHalfMessageIsListedCheckedAndEnded(t *testing.T) {
 	r.want("POST", "/transactions/"+first+"/check", object{})
 	r.want("POST", "/transactions/"+first+"/commit", object{})
 	r.want("POST", "/transactions/"+second+"/rollback", object{})
-	if left := items(r.get("/transactions")); len(left) != 0 {
-		t.Errorf("got %v", left)
-	}
-	if queue := items(r.get("/topics/orders/queues"))[0]; queue["max"] != 1.0 {
-		t.Errorf("got %v", queue)
-	}
+	r.until("/transactions", func(o object) bool { return len(items(o)) == 0 })
+	r.until("/topics/orders/queues", func(o object) bool { return items(o)[0]["max"] == 1.0 })
 	r.refused("POST", "/transactions/odd/commit", object{}, 400, "bad_request")
 	r.refused("POST", "/transactions/0A0000010000274A0000000000000000/commit", object{}, 404, "not_found")
 	if status, out := r.ask("POST", "/transactions/"+first+"/commit", object{}); status < 400 {
