@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 // Each file of testdata is a session at a terminal. $N and $P are free ports,
 // for a name server and a broker; $O is another one.
 func TestCommandLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts some hundred processes")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
