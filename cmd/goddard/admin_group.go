@@ -16,8 +16,8 @@ import (
 // groupAttributes is what help says about attributes of groups.
 const groupAttributes = `Attributes: +NAME=VALUE sets one, -NAME removes it, commas separate several.
 
-  consume.rate.messages  messages a second, over all topics; pops are not slowed
-  consume.rate.bytes     bytes of messages a second, over all topics; pops are not slowed
+  consume.rate.messages  messages a second, over all topics; more waits
+  consume.rate.bytes     bytes of messages a second, over all topics; more waits
   priority.factor        for how many pops of a hundred a topic of message.type
                          PRIORITY begins at its highest queue`
 

@@ -21,7 +21,7 @@ const limitScopes = `SCOPE and NAME say on whom:
 func limitSet(s spelling) *cobra.Command {
 	o := s.operation("Limit what clients may do", "goddard admin limit set address '*' --send-messages 1000 --connections 50\n  goddard admin limit set address '*' --requests 200 --namesrvs")
 	o.Long = "Limit what clients may do, per second and on each broker. It replaces a limit on the same; what is not\n" +
-		"given is not limited. " + limitScopes + "\nTopics have the attributes send.rate.messages and send.rate.bytes."
+		"given is not limited. " + limitScopes + "\nTopics have the attributes send.rate.messages and send.rate.bytes, and topics and groups\nconsume.rate.messages and consume.rate.bytes."
 	o.targets()
 	namesrvs := o.namesrvs()
 	var scope string
@@ -29,6 +29,8 @@ func limitSet(s spelling) *cobra.Command {
 	f := o.Flags()
 	f.Int64Var(&r.SendMessages, "send-messages", 0, "messages that may be sent in a second")
 	f.Int64Var(&r.SendBytes, "send-bytes", 0, "bytes of messages that may be sent in a second")
+	f.Int64Var(&r.ConsumeMessages, "consume-messages", 0, "messages that may be pulled and popped in a second; more waits")
+	f.Int64Var(&r.ConsumeBytes, "consume-bytes", 0, "bytes of messages that may be pulled and popped in a second; more waits")
 	f.Int64Var(&r.Requests, "requests", 0, "requests that may be made in a second")
 	f.Int64Var(&r.Connections, "connections", 0, "connections that may be open; for broker and address")
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
@@ -36,7 +38,7 @@ func limitSet(s spelling) *cobra.Command {
 		if r.Scope, err = limitScope(scope, r.Name); err != nil {
 			return err
 		}
-		if err := o.changes("send-messages", "send-bytes", "requests", "connections"); err != nil {
+		if err := o.changes("send-messages", "send-bytes", "consume-messages", "consume-bytes", "requests", "connections"); err != nil {
 			return err
 		}
 		if *namesrvs {
@@ -47,8 +49,7 @@ func limitSet(s spelling) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return o.done(r, "%s may do at most: %s", limitName(r.Scope, r.Name), limitAmounts(mq.LimitAmounts{
-			SendMessages: r.SendMessages, SendBytes: r.SendBytes, Requests: r.Requests, Connections: r.Connections}))
+		return o.done(r, "%s may do at most: %s", limitName(r.Scope, r.Name), limitAmounts(allowedBy(&r)))
 	}, wanted{"scope", "", "SCOPE", &scope}, wanted{"name", "", "NAME", &r.Name})
 }
 
@@ -78,8 +79,8 @@ func limitDelete(s spelling) *cobra.Command {
 func limitList(s spelling) *cobra.Command {
 	o := s.operation("List limits, what is used of them and what they refused", "goddard admin limit list")
 	o.Long = `List limits, those of topics too: what they allow, what was used of them within the last second
-(connections: now), and how often they refused something since they were set or the broker started. Of a
-limit on each by itself, USED is that of the busiest of those that are known.`
+(connections: now), and how often they refused something, or let a consumer wait, since they were set or the
+broker started. Of a limit on each by itself, USED is that of the busiest of those that are known.`
 	o.targets()
 	namesrvs := o.namesrvs()
 	return o.run(func(ctx context.Context, c *admin.Cluster) error {
@@ -93,8 +94,7 @@ limit on each by itself, USED is that of the busiest of those that are known.`
 		}
 		t := newTable("LIMIT ON", "BROKER", "ALLOWED", "USED", "REFUSED", "KNOWN", "BUSIEST")
 		for _, l := range all {
-			allowed := mq.LimitAmounts{SendMessages: l.SendMessages, SendBytes: l.SendBytes, Requests: l.Requests, Connections: l.Connections}
-			t.add(limitName(l.Scope, l.Name), l.Broker, limitAmounts(allowed), limitAmounts(l.Used), refusals(l.Refused), l.Subjects, l.Busiest)
+			t.add(limitName(l.Scope, l.Name), l.Broker, limitAmounts(allowedBy(&l.LimitRule)), limitAmounts(l.Used), refusals(l.Refused), l.Subjects, l.Busiest)
 		}
 		return o.print(nonNil(all), t)
 	})
@@ -131,20 +131,29 @@ func limitName(scope, name string) string {
 	return strings.TrimSpace(strings.ToLower(scope) + " " + name)
 }
 
-// limitAmounts lists what is allowed or used.
-func limitAmounts(a mq.LimitAmounts) string {
-	return figures(a, "messages/s", "bytes/s", "requests/s", "connections")
+// allowedBy is what a limit allows.
+func allowedBy(r *mq.LimitRule) mq.LimitAmounts {
+	return mq.LimitAmounts{
+		SendMessages: r.SendMessages, SendBytes: r.SendBytes, ConsumeMessages: r.ConsumeMessages, ConsumeBytes: r.ConsumeBytes,
+		Requests: r.Requests, Connections: r.Connections,
+	}
 }
 
-// refusals lists how often something was refused, by what was too much.
+// limitAmounts lists what is allowed or used.
+func limitAmounts(a mq.LimitAmounts) string {
+	return figures(a, "messages/s", "bytes/s", "messages/s consumed", "bytes/s consumed", "requests/s", "connections")
+}
+
+// refusals lists how often something was refused or had to wait, by what was
+// too much.
 func refusals(a mq.LimitAmounts) string {
-	return figures(a, "for messages", "for bytes", "requests", "connections")
+	return figures(a, "for messages", "for bytes", "waits for messages", "waits for bytes", "requests", "connections")
 }
 
 // figures lists those that are not 0, with these words behind them.
 func figures(a mq.LimitAmounts, words ...string) string {
 	var all []string
-	for i, n := range []int64{a.SendMessages, a.SendBytes, a.Requests, a.Connections} {
+	for i, n := range []int64{a.SendMessages, a.SendBytes, a.ConsumeMessages, a.ConsumeBytes, a.Requests, a.Connections} {
 		if n != 0 {
 			all = append(all, fmt.Sprintf("%d %s", n, words[i]))
 		}

@@ -23,7 +23,7 @@ const topicAttributes = `Attributes: +NAME=VALUE sets one, -NAME removes it, com
                          PRIORITY topic is popped from the highest queue down
   dedup.window.seconds   a message whose unique key (UNIQ_KEY) was stored within
                          so many seconds, at most 604800, is not stored again
-  consume.rate.messages  messages a second to those that pull, in all groups
+  consume.rate.messages  messages a second to those that pull or pop, in all groups
                          together; pops are not slowed
   consume.rate.bytes     bytes of messages a second, likewise`
 

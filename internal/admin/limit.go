@@ -78,7 +78,8 @@ func (c *Cluster) limits(ctx context.Context, servers []Broker) ([]Limit, error)
 		for _, l := range list.Limits {
 			all = append(all, Limit{cmp.Or(s.Name, s.Addr), mq.LimitUse{
 				LimitRule: mq.LimitRule{
-					Scope: l.Scope, Name: l.Name, SendMessages: l.SendMessages, SendBytes: l.SendBytes, Requests: l.Requests, Connections: l.Connections,
+					Scope: l.Scope, Name: l.Name, SendMessages: l.SendMessages, SendBytes: l.SendBytes,
+					ConsumeMessages: l.ConsumeMessages, ConsumeBytes: l.ConsumeBytes, Requests: l.Requests, Connections: l.Connections,
 				},
 				Used: mq.LimitAmounts(l.Used), Refused: mq.LimitAmounts(l.Refused), Busiest: l.Busiest, Subjects: l.Subjects,
 			}})
@@ -89,7 +90,8 @@ func (c *Cluster) limits(ctx context.Context, servers []Broker) ([]Limit, error)
 
 func (c *Cluster) putLimit(ctx context.Context, servers []Broker, r mq.LimitRule) error {
 	h := &wire.GoddardPutLimitRequest{
-		Scope: r.Scope, Name: r.Name, SendMessages: r.SendMessages, SendBytes: r.SendBytes, Requests: r.Requests, Connections: r.Connections,
+		Scope: r.Scope, Name: r.Name, SendMessages: r.SendMessages, SendBytes: r.SendBytes,
+		ConsumeMessages: r.ConsumeMessages, ConsumeBytes: r.ConsumeBytes, Requests: r.Requests, Connections: r.Connections,
 	}
 	for _, s := range servers {
 		if _, err := c.call(ctx, s.Addr, wire.NewRequest(wire.GoddardPutLimit, h)); err != nil {

@@ -165,7 +165,7 @@ func (p *passing) give(w *waiting, todo []int, broadcasts bool) (rest []int, n i
 	if broadcasts || !own && committedBy(r) < r.From {
 		w.progress.catchUp(r.Queue.ID)
 	}
-	p.b.owe(w.use(), len(take), len(data))
+	p.b.owe(w, len(take), len(data))
 	p.b.answer(w.progress, r, batch, w.done)
 	return rest, len(take)
 }
@@ -196,7 +196,7 @@ func (p *passing) givePop(w *waiting, todo []int) (rest []int, n int) {
 		size += len(record)
 	}
 	u := w.use()
-	p.b.owe(u, len(take), size)
+	p.b.owe(w, len(take), size)
 	counts := p.b.offsets.progress(u)
 	counts.getNums.add(int64(len(take)))
 	counts.getSize.add(int64(size))
@@ -204,11 +204,11 @@ func (p *passing) givePop(w *waiting, todo []int) (rest []int, n int) {
 	return rest, len(take)
 }
 
-// owe charges a group's and a topic's limits for messages that are delivered at
+// owe charges the limits that a request keeps for messages that are delivered at
 // most once, which cannot wait.
-func (b *Broker) owe(u use, messages, bytes int) {
-	if b.rates.limited(u) {
-		b.rates.owe(u, messages, bytes)
+func (b *Broker) owe(w *waiting, messages, bytes int) {
+	if u, by := w.use(), w.visit(); b.rates.limited(u, by) {
+		b.rates.owe(u, by, messages, bytes)
 	}
 }
 

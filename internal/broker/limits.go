@@ -17,10 +17,16 @@ func (b *Broker) Connect(by mq.Caller) (mq.Visit, error) {
 	return v, nil
 }
 
+// visitOf is the connection as the limits know it; nil if the process itself asks.
+func visitOf(v mq.Visit) *limit.Visit {
+	one, _ := v.(*limit.Visit)
+	return one
+}
+
 // limitSend refuses what is sent to a topic beyond a limit.
 func limitSend(from mq.Visit, t *topic, one *mq.Send) error {
-	v, ok := from.(*limit.Visit)
-	if !ok {
+	v := visitOf(from)
+	if v == nil {
 		return nil
 	}
 	own := t.sending.Load()
@@ -89,11 +95,12 @@ func (b *Broker) PutLimit(_ context.Context, r mq.LimitRule) error {
 	if err := b.limits.Put(r); err != nil {
 		return err
 	}
+	notify(b.throttle.sooner)
 	if err := b.setJSON(limitRow(r.Scope, r.Name), r); err != nil {
 		return fmt.Errorf("the limit holds until the broker stops, but cannot be stored: %w", err)
 	}
 	b.opts().Log.Info("limit set", "scope", r.Scope, "name", r.Name, "send_messages", r.SendMessages, "send_bytes", r.SendBytes,
-		"requests", r.Requests, "connections", r.Connections)
+		"consume_messages", r.ConsumeMessages, "consume_bytes", r.ConsumeBytes, "requests", r.Requests, "connections", r.Connections)
 	return nil
 }
 
@@ -105,6 +112,7 @@ func (b *Broker) DeleteLimit(_ context.Context, scope, name string) error {
 	if err != nil {
 		return err
 	}
+	notify(b.throttle.sooner)
 	if err := b.store.Keys().Delete([]byte(limitRow(was.Scope, was.Name)), true); err != nil {
 		return fmt.Errorf("the limit is lifted until the broker starts again, but its row cannot be deleted: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
 )
@@ -30,6 +31,12 @@ type waiting struct {
 	// Under the mu of the parking, or of the throttle.
 	parked bool
 	place  int // in the heap of deadlines
+
+	// Under the mu of the throttle.
+	lane *lane // where it waits
+	// short says that it is its client's limits that have no share for it, and
+	// not its group's or topic's.
+	short bool
 }
 
 // use is what the request is about.
@@ -41,6 +48,15 @@ func (w *waiting) use() use {
 		return use{w.lite.request.Group, w.lite.request.Topic}
 	}
 	return use{w.request.Group, w.request.Queue.Topic}
+}
+
+// visit is the connection that the request came over; nil if the process itself
+// asks, or its limits do not matter.
+func (w *waiting) visit() *limit.Visit {
+	if w.pop != nil {
+		return visitOf(w.pop.request.Via)
+	}
+	return visitOf(w.request.Via)
 }
 
 // keep makes batch the answer if nothing comes, and goes on behind it.

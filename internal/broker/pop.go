@@ -175,7 +175,7 @@ func (b *Broker) pop(w *waiting) (*popping, error) {
 		b.giveBackShare(w)
 		return nil, err
 	}
-	if !w.pop.request.Peek && (w.share != nil || b.rates.limited(x.p.use)) {
+	if !w.pop.request.Peek && (w.share != nil || b.rates.limited(x.p.use, w.visit())) {
 		err = b.popLimited(w, x)
 	} else {
 		x.run()

@@ -6,14 +6,14 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
-// popLimited pops what the group's and the topic's limits allow, what comes back
-// to the group included. errSlow if there is something and its share is not
+// popLimited pops what the limits of the client, the group and the topic allow,
+// what comes back to the group included. errSlow if there is something and its share is not
 // there yet, or belongs to those who wait already.
 func (b *Broker) popLimited(w *waiting, x *popping) error {
-	u, s := x.p.use, w.share
+	u, by, s := x.p.use, w.visit(), w.share
 	w.share = nil
-	if s == nil && !b.throttle.busy(u) {
-		if got, wait := b.rates.take(u, b.wantedBy(w)); wait == 0 {
+	if s == nil && !b.throttle.busy(u, by) {
+		if got, wait, _ := b.rates.take(u, by, b.wantedBy(w), true); wait == 0 {
 			s = &got
 		}
 	}
@@ -22,13 +22,10 @@ func (b *Broker) popLimited(w *waiting, x *popping) error {
 	}
 	if s == nil {
 		x.run() // to learn until when it has to wait
-		b.rates.owe(u, len(x.batch.Messages), x.bytes)
+		b.rates.owe(u, by, len(x.batch.Messages), x.bytes)
 		return nil
 	}
-	x.most.messages = min(x.most.messages, s.Messages)
-	if s.Bytes > 0 {
-		x.most.bytes = min(x.most.bytes, s.Bytes)
-	}
+	x.most.messages, x.most.bytes = s.most(x.most.messages, x.most.bytes)
 	x.run()
 	b.settle(s, len(x.batch.Messages), x.bytes)
 	return nil

@@ -147,14 +147,14 @@ func denied(by mq.DenyingParty, format string, args ...any) error {
 // share of a limited rate; the batch is the answer if it does not get it.
 func (b *Broker) read(p *progress, r *mq.PullRequest, s *ration) (batch mq.Batch, err error) {
 	limited := s != nil
-	if s == nil && b.rates.limited(p.use) {
+	if s == nil && b.rates.limited(p.use, visitOf(r.Via)) {
 		if s, batch, err = b.askShare(p.use, r); err != nil {
 			return batch, err
 		}
 		limited = true
 	}
 	if limited {
-		defer func() { b.settleShare(p.use, s, &batch) }()
+		defer func() { b.settleShare(p.use, r, s, &batch) }()
 	}
 	if to, ok, err := b.offsets.takeReset(p, r.Queue.ID); err != nil {
 		return mq.Batch{}, err
@@ -164,10 +164,7 @@ func (b *Broker) read(p *progress, r *mq.PullRequest, s *ration) (batch mq.Batch
 	}
 	o := store.ReadOptions{MaxMessages: b.wanted(r), MaxBytes: max(0, r.MaxBytes), Filter: r.Filter}
 	if s != nil {
-		o.MaxMessages = min(o.MaxMessages, s.Messages)
-		if s.Bytes > 0 && (o.MaxBytes == 0 || s.Bytes < o.MaxBytes) {
-			o.MaxBytes = s.Bytes
-		}
+		o.MaxMessages, o.MaxBytes = s.most(o.MaxMessages, o.MaxBytes)
 	}
 	return b.store.Read(r.Queue, r.From, o)
 }
@@ -184,8 +181,9 @@ func (b *Broker) wanted(r *mq.PullRequest) int {
 // askShare gets a request its share, behind those that wait for theirs. One
 // that finds nothing to read needs none.
 func (b *Broker) askShare(u use, r *mq.PullRequest) (*ration, mq.Batch, error) {
-	if !b.throttle.busy(u) {
-		s, wait := b.rates.take(u, b.wanted(r))
+	by := visitOf(r.Via)
+	if !b.throttle.busy(u, by) {
+		s, wait, _ := b.rates.take(u, by, b.wanted(r), true)
 		if wait == 0 {
 			return &s, mq.Batch{}, nil
 		}
@@ -198,13 +196,13 @@ func (b *Broker) askShare(u use, r *mq.PullRequest) (*ration, mq.Batch, error) {
 }
 
 // settleShare charges what was read.
-func (b *Broker) settleShare(u use, s *ration, batch *mq.Batch) {
+func (b *Broker) settleShare(u use, r *mq.PullRequest, s *ration, batch *mq.Batch) {
 	size := 0
 	for _, data := range batch.Data {
 		size += len(data)
 	}
 	if s == nil {
-		b.rates.owe(u, batch.Count, size)
+		b.rates.owe(u, visitOf(r.Via), batch.Count, size)
 		return
 	}
 	b.settle(s, batch.Count, size)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/limit"
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/rate"
 )
@@ -99,19 +100,38 @@ func (r *rates) set(all map[string]*rate.Limit, name string, messages, bytes int
 
 // A ration is what a request may take.
 type ration struct {
-	rate.Grant
-	rates *rates
+	rate.Grant // of the group's and the topic's limits
+	rates      *rates
+	client     limit.Share
+}
+
+// most is what a request may read that may read that much; 0 bytes are no limit.
+func (s *ration) most(messages, bytes int) (m, b int) {
+	for _, limit := range [...]int{s.Bytes, s.client.Bytes} {
+		if limit > 0 && (bytes == 0 || limit < bytes) {
+			bytes = limit
+		}
+	}
+	return min(messages, s.Messages), bytes
 }
 
 // take sets aside the share of a request for up to so many messages. If there
-// is none yet it says how long it is until there is.
-func (r *rates) take(u use, want int) (s ration, wait time.Duration) {
+// is none yet it says how long it is until there is, and whether it is its
+// client that has none. counted is as in limit.Visit.Take.
+func (r *rates) take(u use, by *limit.Visit, want int, counted bool) (s ration, wait time.Duration, client bool) {
+	s.rates = r
+	if s.client, wait = by.Take(want, counted); wait > 0 {
+		return ration{}, wait, true
+	}
 	now := time.Now()
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	s.rates = r
-	s.Grant, wait = rate.Take(r.ofLocked(u), want, now)
-	return s, wait
+	s.Grant, wait = rate.Take(r.ofLocked(u), s.client.Messages, now)
+	r.mu.Unlock()
+	if wait > 0 {
+		s.client.Settle(0, 0)
+		return ration{}, wait, false
+	}
+	return s, 0, false
 }
 
 func (r *rates) ofLocked(u use) [2]*rate.Limit {
@@ -120,20 +140,27 @@ func (r *rates) ofLocked(u use) [2]*rate.Limit {
 
 // settle says how much of a share was used.
 func (s *ration) settle(messages, bytes int) {
+	s.client.Settle(messages, bytes)
 	s.rates.mu.Lock()
 	defer s.rates.mu.Unlock()
 	s.Settle(messages, bytes)
 }
 
 // owe charges what was taken without a share.
-func (r *rates) owe(u use, messages, bytes int) {
+func (r *rates) owe(u use, by *limit.Visit, messages, bytes int) {
+	by.Owe(messages, bytes)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rate.Owe(r.ofLocked(u), messages, bytes)
 }
 
 // limited says whether a request of a group for a topic may be limited at all.
-func (r *rates) limited(u use) bool {
+func (r *rates) limited(u use, by *limit.Visit) bool {
+	return r.limits(u) || by.Slowed()
+}
+
+// limits says whether the group or the topic has a limit.
+func (r *rates) limits(u use) bool {
 	if r.active.Load() == 0 {
 		return false
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/limit"
 )
 
 // maxShares bounds the requests that get their share in one pass, so that a
@@ -15,7 +17,8 @@ const maxShares = 1024
 
 // A throttle holds the pulls and pops that wait for their share of a limited
 // rate: those of a group and topic in the order in which they came, which makes
-// it fair between the members of the group.
+// it fair between the members of the group. Those of a client that has limits of
+// its own wait apart, so that they hold up no others.
 type throttle struct {
 	count  atomic.Int64
 	pops   atomic.Int64  // of them
@@ -24,53 +27,64 @@ type throttle struct {
 	// mu guards what waits. The rates are asked while it is held.
 	mu struct {
 		sync.Mutex
-		lanes          []*lane
-		groups, topics map[string]int // how many wait
-		deadlines      deadlines
-		turn           int // lane that is asked first
+		lanes     []*lane
+		deadlines deadlines
+		turn      int // lane that is asked first
 	}
 }
 
 // A lane is the requests of a group for a topic.
 type lane struct {
 	use
-	line []*waiting
+	client *limit.Visit // whose; nil: of all that have no limits of their own
+	line   []*waiting   // never empty
 }
 
 func newThrottle() *throttle {
-	t := &throttle{sooner: make(chan struct{}, 1)}
-	t.mu.groups, t.mu.topics = map[string]int{}, map[string]int{}
-	return t
+	return &throttle{sooner: make(chan struct{}, 1)}
 }
 
-// busy reports whether requests that share a limit with this one wait already.
-func (t *throttle) busy(u use) bool {
+// busy reports whether requests that share a limit with this one wait for it
+// already.
+func (t *throttle) busy(u use, by *limit.Visit) bool {
 	if t.count.Load() == 0 {
 		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.mu.groups[u.group] > 0 || t.mu.topics[u.topic] > 0
+	return slices.ContainsFunc(t.mu.lanes, func(l *lane) bool {
+		if l.line[0].short {
+			return by != nil && l.client == by
+		}
+		return l.group == u.group || l.topic == u.topic
+	})
 }
 
 // park lets a request wait for its share.
 func (t *throttle) park(w *waiting) {
-	u := w.use()
 	t.mu.Lock()
-	i := slices.IndexFunc(t.mu.lanes, func(l *lane) bool { return l.use == u })
+	w.short = false
+	t.addLocked(w)
+	t.mu.Unlock()
+	notify(t.sooner)
+}
+
+// addLocked puts a request at the end of its lane.
+func (t *throttle) addLocked(w *waiting) {
+	u, client := w.use(), w.visit()
+	if !client.Slowed() {
+		client = nil
+	}
+	i := slices.IndexFunc(t.mu.lanes, func(l *lane) bool { return l.use == u && l.client == client })
 	if i < 0 {
 		i = len(t.mu.lanes)
-		t.mu.lanes = append(t.mu.lanes, &lane{use: u})
+		t.mu.lanes = append(t.mu.lanes, &lane{use: u, client: client})
 	}
-	l := t.mu.lanes[i]
-	l.line = append(l.line, w)
-	t.mu.groups[u.group]++
-	t.mu.topics[u.topic]++
+	w.lane = t.mu.lanes[i]
+	w.lane.line = append(w.lane.line, w)
 	w.parked = true
 	heap.Push(&t.mu.deadlines, w)
 	t.countLocked(w, 1)
-	t.mu.Unlock()
-	notify(t.sooner)
 }
 
 func (t *throttle) countLocked(w *waiting, n int64) {
@@ -93,18 +107,10 @@ func (t *throttle) take(w *waiting) bool {
 
 // removeLocked takes a request out.
 func (t *throttle) removeLocked(w *waiting) {
-	u := w.use()
-	w.parked = false
+	l := w.lane
+	w.parked, w.lane = false, nil
 	heap.Remove(&t.mu.deadlines, w.place)
 	t.countLocked(w, -1)
-	if t.mu.groups[u.group]--; t.mu.groups[u.group] == 0 {
-		delete(t.mu.groups, u.group)
-	}
-	if t.mu.topics[u.topic]--; t.mu.topics[u.topic] == 0 {
-		delete(t.mu.topics, u.topic)
-	}
-	i := slices.IndexFunc(t.mu.lanes, func(l *lane) bool { return l.use == u })
-	l := t.mu.lanes[i]
 	if k := slices.Index(l.line, w); k == 0 {
 		l.line[0] = nil
 		l.line = l.line[1:]
@@ -112,6 +118,7 @@ func (t *throttle) removeLocked(w *waiting) {
 		l.line = slices.Delete(l.line, k, k+1)
 	}
 	if len(l.line) == 0 {
+		i := slices.Index(t.mu.lanes, l)
 		t.mu.lanes = slices.Delete(t.mu.lanes, i, i+1)
 	}
 }
@@ -158,6 +165,12 @@ func (t *throttle) pass(now time.Time, share func(*waiting) time.Duration) (read
 			w := l.line[0]
 			if wait := share(w); wait > 0 {
 				next = min(next, wait)
+				if w.short && l.client == nil && w.visit().Slowed() {
+					// It got limits of its own while it waited.
+					t.removeLocked(w)
+					t.addLocked(w)
+					continue
+				}
 				break
 			}
 			t.removeLocked(w)
@@ -181,12 +194,14 @@ func (t *throttle) empty() (all []*waiting) {
 	return all
 }
 
-// share sets aside what a request may take that waits for it.
+// share sets aside what a request may take that waits for it. It is called with
+// the throttle's mu held.
 func (b *Broker) share(w *waiting) time.Duration {
 	if w.ctx.Err() != nil || b.closing.Load() {
 		return 0
 	}
-	s, wait := b.rates.take(w.use(), b.wantedBy(w))
+	s, wait, short := b.rates.take(w.use(), w.visit(), b.wantedBy(w), w.short)
+	w.short = short
 	if wait == 0 {
 		w.share = &s
 	}

@@ -26,23 +26,33 @@ const (
 	sendMessages kind = iota
 	sendBytes
 	requests
+	consumeMessages
+	consumeBytes
 	connections
 	kinds
 )
 
-// rates are the kinds that are counted per second.
-const rates = connections
+const (
+	refusable = consumeMessages // the kinds of which too much is refused and not slowed
+	rates     = connections     // the kinds that are counted per second
+)
 
 // amounts are figures by kind.
 type amounts [kinds]int64
 
 // amountsOf are what a rule allows.
 func amountsOf(r *mq.LimitRule) amounts {
-	return amounts{sendMessages: r.SendMessages, sendBytes: r.SendBytes, requests: r.Requests, connections: r.Connections}
+	return amounts{
+		sendMessages: r.SendMessages, sendBytes: r.SendBytes, requests: r.Requests,
+		consumeMessages: r.ConsumeMessages, consumeBytes: r.ConsumeBytes, connections: r.Connections,
+	}
 }
 
 func (a amounts) public() mq.LimitAmounts {
-	return mq.LimitAmounts{SendMessages: a[sendMessages], SendBytes: a[sendBytes], Requests: a[requests], Connections: a[connections]}
+	return mq.LimitAmounts{
+		SendMessages: a[sendMessages], SendBytes: a[sendBytes], Requests: a[requests],
+		ConsumeMessages: a[consumeMessages], ConsumeBytes: a[consumeBytes], Connections: a[connections],
+	}
 }
 
 // normal is a rule as it is kept, or what is wrong with it.
@@ -54,7 +64,7 @@ func normal(r mq.LimitRule) (mq.LimitRule, error) {
 	r.Name = name
 	all := amountsOf(&r)
 	if all == (amounts{}) {
-		return r, fmt.Errorf("%w: the limit limits nothing; give one of sendMessages, sendBytes, requests and connections, or delete it", mq.ErrInvalid)
+		return r, fmt.Errorf("%w: the limit limits nothing; give one of sendMessages, sendBytes, consumeMessages, consumeBytes, requests and connections, or delete it", mq.ErrInvalid)
 	}
 	for _, n := range all {
 		if n < 0 || n > rate.Max {
@@ -124,7 +134,8 @@ func own(a netip.Addr) netip.Addr {
 
 // An account is what somebody has left of a rule, and what he used.
 type account struct {
-	buckets [rates]rate.Bucket
+	buckets [refusable]rate.Bucket
+	consume rate.Limit
 	second  int64 // Unix time that now is of
 	now     [rates]int64
 	last    [rates]int64 // in the second before
@@ -135,9 +146,11 @@ func (a *account) set(allowed amounts, at time.Time) {
 	for k := range a.buckets {
 		a.buckets[k].Set(allowed[k], at)
 	}
+	a.consume.Messages.Set(allowed[consumeMessages], at)
+	a.consume.Bytes.Set(allowed[consumeBytes], at)
 }
 
-// take takes n of a kind, or says how long it is until somebody may.
+// take takes n of a kind that is refusable, or says how long it is until somebody may.
 func (a *account) take(k kind, n int64, at time.Time) (wait time.Duration) {
 	if wait = a.buckets[k].Claim(n, at); wait == 0 {
 		a.roll(at.Unix())

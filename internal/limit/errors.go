@@ -8,11 +8,11 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
-// words are the kinds as clients read them, flags as operators type them,
+// words are the kinds of which too much is refused as clients read them, flags as operators type them,
 // attributes as topics have them.
 var (
-	words      = [kinds]string{"messages", "bytes of messages", "requests", "connections"}
-	flags      = [kinds]string{"--send-messages", "--send-bytes", "--requests", "--connections"}
+	words      = [kinds]string{sendMessages: "messages", sendBytes: "bytes of messages", requests: "requests", connections: "connections"}
+	flags      = [kinds]string{sendMessages: "--send-messages", sendBytes: "--send-bytes", requests: "--requests", connections: "--connections"}
 	attributes = [kinds]string{sendMessages: AttributeMessages, sendBytes: AttributeBytes}
 )
 

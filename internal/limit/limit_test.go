@@ -239,6 +239,58 @@ func TestAddressesByTheMillionTakeBoundedMemory(t *testing.T) {
 	}
 }
 
+func TestAShareIsTheLeastThatTheClientsLimitsHaveAndWhatIsLeftOfItComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := New(Broker)
+		v, other := connected(t, table, "10.0.0.1"), connected(t, table, "10.0.0.2")
+		if s, wait := v.Take(32, false); s.Messages != 32 || s.Bytes != 0 || wait != 0 || v.Slowed() {
+			t.Errorf("without limits %+v after %v", s, wait)
+		}
+		put(t, table,
+			mq.LimitRule{Scope: mq.LimitAddress, Name: "10.0.0.0/8", ConsumeMessages: 20, ConsumeBytes: 5000},
+			mq.LimitRule{Scope: mq.LimitAddress, Name: "*", ConsumeMessages: 10, Requests: 1},
+			mq.LimitRule{Scope: mq.LimitUser, Name: "ann", ConsumeBytes: 1000},
+		)
+		if err := v.Request(caller("ann", "10.0.0.1"), false); err != nil {
+			t.Fatal(err)
+		}
+		s, wait := v.Take(32, false)
+		if s.Messages != 10 || s.Bytes != 1000 || wait != 0 {
+			t.Errorf("got %+v after %v", s, wait)
+		}
+		s.Settle(4, 400)
+		if s, _ = other.Take(32, false); s.Messages != 10 || s.Bytes != 4600 { // 16 of the network
+			t.Errorf("another address got %+v", s)
+		}
+		s.Settle(10, 2600) // 6 messages and 2000 bytes are left of the network
+		s, _ = v.Take(32, false)
+		if s.Messages != 6 || s.Bytes != 600 {
+			t.Errorf("of what is left %+v", s)
+		}
+		s.Settle(6, 2600) // 600 bytes more than the network has
+		if s, wait = v.Take(1, false); s.Messages != 0 || wait != 170*time.Millisecond {
+			t.Errorf("somebody who owes got %+v after %v", s, wait)
+		}
+		v.Take(1, true)
+		time.Sleep(time.Second)
+		uses := table.List()
+		for i, want := range []mq.LimitAmounts{{ConsumeMessages: 10, ConsumeBytes: 3000}, {ConsumeMessages: 20, ConsumeBytes: 5600}, {ConsumeMessages: 10, ConsumeBytes: 3000}} {
+			if got := uses[i].Used; got.ConsumeMessages != want.ConsumeMessages || got.ConsumeBytes != want.ConsumeBytes {
+				t.Errorf("%s %s: used %+v, want %+v", uses[i].Scope, uses[i].Name, got, want)
+			}
+		}
+		if n := uses[1].Refused; n.ConsumeBytes != 1 || n.ConsumeMessages != 0 {
+			t.Errorf("had to wait: %+v", n)
+		}
+		if _, err := table.Delete(mq.LimitUser, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		if s, wait = v.Take(4, false); s.Messages != 4 || wait != 0 {
+			t.Errorf("without the limit on ann %+v after %v", s, wait)
+		}
+	})
+}
+
 func TestBadRulesAreRefused(t *testing.T) {
 	table := New(Broker)
 	for want, r := range map[string]mq.LimitRule{
@@ -265,7 +317,7 @@ func TestARequestAllocatesNothing(t *testing.T) {
 	v := connected(t, table, "10.0.0.1")
 	by := caller("ann", "10.0.0.1")
 	topic := NewTopic("T", 1<<40, 1<<40)
-	request := func() { _, _ = v.Request(by, false), v.Send(topic, 1, 100) }
+	request := func() { _, _, _ = v.Request(by, false), v.Send(topic, 1, 100), v.Slowed() }
 	if n := testing.AllocsPerRun(100, request); n != 0 {
 		t.Errorf("%v allocations without rules", n)
 	}
@@ -296,9 +348,11 @@ func TestConnectionsRequestsAndRulesAtOnce(t *testing.T) {
 				}
 				_ = v.Request(mq.Caller{User: fmt.Sprint(j % 3)}, false)
 				_ = v.Send(nil, 1, 10)
+				s, _ := v.Take(4, false)
+				s.Settle(2, 20)
 				if i == 0 {
 					name := []string{"*", "10.0.0.0/8", "10.0.1.1"}[j%3]
-					_ = table.Put(mq.LimitRule{Scope: mq.LimitAddress, Name: name, Requests: 10})
+					_ = table.Put(mq.LimitRule{Scope: mq.LimitAddress, Name: name, Requests: 10, ConsumeMessages: 10})
 					table.List()
 					if j%5 == 0 {
 						_, _ = table.Delete(mq.LimitAddress, name)

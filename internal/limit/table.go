@@ -102,8 +102,8 @@ func New(of Server) *Table {
 
 // Check is the rule as Put keeps it, or what is wrong with it.
 func (t *Table) Check(r mq.LimitRule) (mq.LimitRule, error) {
-	if t.of == NameServer && (r.SendMessages != 0 || r.SendBytes != 0) {
-		return r, fmt.Errorf("%w: a name server takes no messages; limit requests and connections there, and messages on brokers", mq.ErrInvalid)
+	if t.of == NameServer && (r.SendMessages != 0 || r.SendBytes != 0 || r.ConsumeMessages != 0 || r.ConsumeBytes != 0) {
+		return r, fmt.Errorf("%w: a name server takes no messages and gives none; limit requests and connections there, and messages on brokers", mq.ErrInvalid)
 	}
 	return normal(r)
 }
@@ -239,7 +239,8 @@ func (t *Table) List() []mq.LimitUse {
 func (r *rule) use() mq.LimitUse {
 	a := *r.allowed.Load()
 	u := mq.LimitUse{LimitRule: mq.LimitRule{
-		Scope: r.scope, Name: r.name, SendMessages: a[sendMessages], SendBytes: a[sendBytes], Requests: a[requests], Connections: a[connections],
+		Scope: r.scope, Name: r.name, SendMessages: a[sendMessages], SendBytes: a[sendBytes],
+		ConsumeMessages: a[consumeMessages], ConsumeBytes: a[consumeBytes], Requests: a[requests], Connections: a[connections],
 	}}
 	var refused amounts
 	for k := range refused {
@@ -251,7 +252,7 @@ func (r *rule) use() mq.LimitUse {
 
 // busier compares by requests, or else by messages.
 func busier(a, b amounts) bool {
-	return cmp.Or(cmp.Compare(a[requests], b[requests]), cmp.Compare(a[sendMessages], b[sendMessages])) > 0
+	return cmp.Or(cmp.Compare(a[requests], b[requests]), cmp.Compare(a[sendMessages]+a[consumeMessages], b[sendMessages]+b[consumeMessages])) > 0
 }
 
 // Subjects are those that a rule is on by itself: addresses, users.

@@ -18,6 +18,7 @@ type Visit struct {
 	// found are the meters that were last found to apply.
 	found atomic.Pointer[applying]
 	end   sync.Once
+	ended bool // guarded by the table's lock
 }
 
 // applying is what applies to a visit in a generation, to a user. The first of
@@ -26,7 +27,8 @@ type applying struct {
 	generation *generation
 	user       string
 	meters     []*meter
-	anybodys   int // how many of them do
+	anybodys   int      // how many of them do
+	consume    []*meter // those that limit consumption
 }
 
 var _ mq.Visit = (*Visit)(nil)
@@ -92,6 +94,7 @@ func (v *Visit) End() {
 		t.countLocked(v, v.address, -1)
 		t.mu.addresses.leave(v.address)
 		delete(t.mu.visits, v)
+		v.ended = true
 	})
 }
 
@@ -125,12 +128,8 @@ func (v *Visit) Limited() bool { return v.t.now.Load() != nil }
 // has no limit of its own. ErrBusy if a limit refuses them.
 func (v *Visit) Send(topic *Topic, messages, bytes int64) error {
 	var meters []*meter
-	if now := v.t.now.Load(); now != nil {
-		user := ""
-		if a := v.found.Load(); a != nil {
-			user = a.user
-		}
-		meters = v.meters(now, user)
+	if a := v.current(); a != nil {
+		meters = a.meters
 	}
 	if err := v.take(meters, sendMessages, messages, false); err != nil {
 		return err
@@ -189,6 +188,20 @@ func (v *Visit) meters(now *generation, user string) []*meter {
 	return v.applying(now, user).meters
 }
 
+// current is what applies to whoever asked last over this connection; nil
+// without rules.
+func (v *Visit) current() *applying {
+	now := v.t.now.Load()
+	if now == nil {
+		return nil
+	}
+	user := ""
+	if a := v.found.Load(); a != nil {
+		user = a.user
+	}
+	return v.applying(now, user)
+}
+
 // applying is what applies to a user of this connection.
 func (v *Visit) applying(now *generation, user string) *applying {
 	if a := v.found.Load(); a != nil && a.generation == now && a.user == user {
@@ -230,7 +243,9 @@ func (t *Table) find(v *Visit, user string) *applying {
 	}
 	if one := t.mu.rules[key{mq.LimitConnection, ""}]; one != nil {
 		add(one, &v.own, v.addr.String())
-		t.mu.visits[v] = struct{}{}
+		if !v.ended { // what it asked for may outlive it a little
+			t.mu.visits[v] = struct{}{}
+		}
 	}
 	a.anybodys = len(a.meters)
 	if user != "" {
@@ -238,6 +253,11 @@ func (t *Table) find(v *Visit, user string) *applying {
 			add(one, nil, "")
 		} else if one := t.mu.rules[key{mq.LimitUser, each}]; one != nil {
 			add(one, &t.mu.users.get(user).meter, user)
+		}
+	}
+	for _, m := range a.meters {
+		if allowed := m.rule.allowed.Load(); allowed[consumeMessages] > 0 || allowed[consumeBytes] > 0 {
+			a.consume = append(a.consume, m)
 		}
 	}
 	// A request that is nobody's does not make the sends of others on the

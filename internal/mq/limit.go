@@ -16,8 +16,11 @@ type LimitRule struct {
 	Name         string `json:"name,omitempty"` // none for BROKER and CONNECTION
 	SendMessages int64  `json:"sendMessages,omitempty"`
 	SendBytes    int64  `json:"sendBytes,omitempty"` // of bodies and properties
-	Requests     int64  `json:"requests,omitempty"`
-	Connections  int64  `json:"connections,omitempty"` // open at a time; BROKER and ADDRESS alone
+	// What is pulled and popped waits for its share beyond these.
+	ConsumeMessages int64 `json:"consumeMessages,omitempty"`
+	ConsumeBytes    int64 `json:"consumeBytes,omitempty"` // of whole records
+	Requests        int64 `json:"requests,omitempty"`
+	Connections     int64 `json:"connections,omitempty"` // open at a time; BROKER and ADDRESS alone
 }
 
 // A LimitUse is a rule and what became of it.
@@ -30,17 +33,20 @@ type LimitUse struct {
 	Busiest  string       `json:"busiest,omitempty"`
 	Subjects int          `json:"subjects,omitempty"`
 	// Refused is how often it refused something since it was set or the broker
-	// started.
+	// started, and how many pulls and pops had to wait for their share.
 	Refused LimitAmounts `json:"refused"`
 }
 
 // LimitAmounts are figures for each thing that can be limited. Of refusals the
-// ones of sends are counted under what was too much, messages or bytes.
+// ones of sends, and of what waited, are counted under what was too much,
+// messages or bytes.
 type LimitAmounts struct {
-	Connections  int64 `json:"connections"`
-	Requests     int64 `json:"requests"`
-	SendBytes    int64 `json:"sendBytes"`
-	SendMessages int64 `json:"sendMessages"`
+	Connections     int64 `json:"connections"`
+	ConsumeBytes    int64 `json:"consumeBytes"`
+	ConsumeMessages int64 `json:"consumeMessages"`
+	Requests        int64 `json:"requests"`
+	SendBytes       int64 `json:"sendBytes"`
+	SendMessages    int64 `json:"sendMessages"`
 }
 
 // A Visit is a client's connection, as the broker counts what comes over it.

@@ -39,6 +39,8 @@ type PopRequest struct {
 	// AttemptID, if not empty, names an ordered pop: asked for again under the
 	// same name it gets the same messages, although they are in hand.
 	AttemptID string
+	// Via is as in a PullRequest.
+	Via Visit
 	// Peek takes nothing: the messages stay visible and have no receipts.
 	Peek bool
 }

@@ -15,6 +15,9 @@ type PullRequest struct {
 	// Filter says which messages are wanted; nil means all. It must be safe
 	// for concurrent use.
 	Filter Filter
+	// Via is the connection whose limits the request keeps; nil if the process
+	// itself asks.
+	Via Visit
 	// Commit, if not nil, is stored as the group's offset of the queue first.
 	Commit *QueueOffset
 }

@@ -53,7 +53,8 @@ func (s *Server) putLimit(c *rpc.Conn, cmd *wire.Command) *wire.Command {
 		return invalid(cmd, err)
 	}
 	rule, err := s.limits.Check(mq.LimitRule{
-		Scope: h.Scope, Name: h.Name, SendMessages: h.SendMessages, SendBytes: h.SendBytes, Requests: h.Requests, Connections: h.Connections,
+		Scope: h.Scope, Name: h.Name, SendMessages: h.SendMessages, SendBytes: h.SendBytes,
+		ConsumeMessages: h.ConsumeMessages, ConsumeBytes: h.ConsumeBytes, Requests: h.Requests, Connections: h.Connections,
 	})
 	if err != nil {
 		return invalid(cmd, err)

@@ -59,6 +59,12 @@ func (b *Bucket) has(want int64, now time.Time) (n int64, wait time.Duration) {
 	return 0, max(time.Duration(math.Ceil(seconds*float64(time.Second))), time.Nanosecond)
 }
 
+// Wait is how long it is until somebody gets something who wants that much.
+func (b *Bucket) Wait(want int64, now time.Time) time.Duration {
+	_, wait := b.has(want, now)
+	return wait
+}
+
 func (b *Bucket) take(n int64) {
 	if b.rate != 0 {
 		b.level -= float64(n)

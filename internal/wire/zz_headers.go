@@ -4487,12 +4487,14 @@ func (h *GoddardSettleMessageGroupResponse) DecodeFields(f Fields) error {
 
 // GoddardPutLimitRequest is the request header of GODDARD_PUT_LIMIT(20041).
 type GoddardPutLimitRequest struct {
-	Scope        string // BROKER;USER;ADDRESS;CONNECTION
-	Name         string // user, address, network, or * for each by itself; absent for BROKER and CONNECTION
-	SendMessages int64  // messages that may be sent
-	SendBytes    int64  // bytes of their bodies and properties
-	Requests     int64  // requests of any kind
-	Connections  int64  // connections open at a time; BROKER and ADDRESS alone
+	Scope           string // BROKER;USER;ADDRESS;CONNECTION
+	Name            string // user, address, network, or * for each by itself; absent for BROKER and CONNECTION
+	SendMessages    int64  // messages that may be sent
+	SendBytes       int64  // bytes of their bodies and properties
+	ConsumeMessages int64  // messages that may be pulled and popped
+	ConsumeBytes    int64  // bytes of their records
+	Requests        int64  // requests of any kind
+	Connections     int64  // connections open at a time; BROKER and ADDRESS alone
 }
 
 // AppendFields implements Header.
@@ -4506,6 +4508,12 @@ func (h *GoddardPutLimitRequest) AppendFields(f Fields) Fields {
 	}
 	if h.SendBytes != 0 {
 		f = f.AddInt("sendBytes", h.SendBytes)
+	}
+	if h.ConsumeMessages != 0 {
+		f = f.AddInt("consumeMessages", h.ConsumeMessages)
+	}
+	if h.ConsumeBytes != 0 {
+		f = f.AddInt("consumeBytes", h.ConsumeBytes)
 	}
 	if h.Requests != 0 {
 		f = f.AddInt("requests", h.Requests)
@@ -4534,6 +4542,10 @@ func (h *GoddardPutLimitRequest) DecodeFields(f Fields) error {
 			h.SendMessages, ok = parseInt64(v)
 		case "sendBytes":
 			h.SendBytes, ok = parseInt64(v)
+		case "consumeMessages":
+			h.ConsumeMessages, ok = parseInt64(v)
+		case "consumeBytes":
+			h.ConsumeBytes, ok = parseInt64(v)
 		case "requests":
 			h.Requests, ok = parseInt64(v)
 		case "connections":
@@ -4551,6 +4563,8 @@ func (h *GoddardPutLimitRequest) DecodeFields(f Fields) error {
 			"name",
 			"sendMessages",
 			"sendBytes",
+			"consumeMessages",
+			"consumeBytes",
 			"requests",
 			"connections",
 		)

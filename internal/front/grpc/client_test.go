@@ -388,6 +388,9 @@ func TestAPullStreamsStatusMessagesAndWhereToGoOn(t *testing.T) {
 	if code, bodies, next := pull(); code != rmq.Code_OK || len(bodies) != 1 || bodies[0] != "one" || next != 12 {
 		t.Errorf("%v %v %d", code, bodies, next)
 	}
+	if r.fake.pulledVia != (visit{r.fake}) {
+		t.Errorf("pulled over %v", r.fake.pulledVia)
+	}
 	r.fake.pull = mq.Batch{Status: mq.PullOffsetIllegal, Next: 5}
 	if code, _, next := pull(); code != rmq.Code_ILLEGAL_OFFSET || next != 5 {
 		t.Errorf("%v %d", code, next)

@@ -46,6 +46,7 @@ type fake struct {
 	pop       func(mq.PopRequest, func(mq.PopBatch, error)) // nil parks
 	parked    chan func(mq.PopBatch, error)
 	lites     []mq.LiteSubscription
+	pulledVia mq.Visit
 	litePops  []mq.LitePopRequest
 	acked     []mq.Ack
 	buried    []mq.Ack
@@ -220,7 +221,10 @@ func (f *fake) Bury(_ context.Context, a mq.Ack) error {
 	return nil
 }
 
-func (f *fake) Pull(_ context.Context, _ mq.PullRequest, done func(mq.Batch, error)) {
+func (f *fake) Pull(_ context.Context, r mq.PullRequest, done func(mq.Batch, error)) {
+	f.mu.Lock()
+	f.pulledVia = r.Via
+	f.mu.Unlock()
 	done(f.pull, f.err)
 }
 

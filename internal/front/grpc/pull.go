@@ -123,9 +123,10 @@ func (s *Server) pullRequest(ctx context.Context, req *rmq.PullMessageRequest) (
 	if left, bounded := remaining(ctx); bounded {
 		wait = max(0, min(wait, left-time.Second))
 	}
+	by := callerOf(ctx)
 	return mq.PullRequest{
 		Group: req.GetGroup().GetName(), Queue: q, From: mq.QueueOffset(req.GetOffset()),
-		MaxMessages: int(min(max(req.GetBatchSize(), 1), maxPull)), Wait: wait, Filter: want.filter,
+		MaxMessages: int(min(max(req.GetBatchSize(), 1), maxPull)), Wait: wait, Filter: want.filter, Via: by.visit(),
 	}, want, nil
 }
 

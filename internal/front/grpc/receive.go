@@ -114,7 +114,7 @@ func (r *receiving) prepare() error {
 		Group: group.GetName(), Topic: topic.GetName(), Client: r.by.clientID, QueueID: -1, MaxMessages: int(min(max(req.GetBatchSize(), 1), mq.MaxPop)),
 		Invisible: invisible, Wait: wait,
 		FromEnd: true, Filter: r.want.filter, Ordered: g.ConsumeOrderly || r.lite,
-		ByGroup: g.ConsumeOrderly && !r.lite && !r.s.o.OrderByQueue, AttemptID: req.GetAttemptId(),
+		ByGroup: g.ConsumeOrderly && !r.lite && !r.s.o.OrderByQueue, AttemptID: req.GetAttemptId(), Via: r.by.visit(),
 	}
 	return r.room()
 }

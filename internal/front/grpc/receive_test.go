@@ -104,7 +104,8 @@ func TestMessagesAreReceivedWithTheirProperties(t *testing.T) {
 	}
 	r.fake.look(func() {
 		q := r.fake.pops[0]
-		if q.Group != "G" || q.Topic != "T" || q.QueueID != -1 || q.MaxMessages != 8 || q.Invisible != time.Minute || q.Wait != 10*time.Second || !q.FromEnd || q.Ordered {
+		if q.Group != "G" || q.Topic != "T" || q.QueueID != -1 || q.MaxMessages != 8 || q.Invisible != time.Minute || q.Wait != 10*time.Second || !q.FromEnd || q.Ordered ||
+			q.Via != (visit{r.fake}) {
 			t.Errorf("popped %+v", q)
 		}
 		if r.fake.released != 1 {

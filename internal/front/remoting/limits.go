@@ -14,7 +14,8 @@ func listLimits(s *session, req *wire.Command) (*wire.Command, error) {
 	body := wire.LimitList{Limits: []wire.Limit{}}
 	for _, u := range s.h.admin.Limits(s.ctx) {
 		body.Limits = append(body.Limits, wire.Limit{
-			Scope: u.Scope, Name: u.Name, SendMessages: u.SendMessages, SendBytes: u.SendBytes, Requests: u.Requests, Connections: u.Connections,
+			Scope: u.Scope, Name: u.Name, SendMessages: u.SendMessages, SendBytes: u.SendBytes,
+			ConsumeMessages: u.ConsumeMessages, ConsumeBytes: u.ConsumeBytes, Requests: u.Requests, Connections: u.Connections,
 			Used: wire.LimitAmounts(u.Used), Refused: wire.LimitAmounts(u.Refused), Busiest: u.Busiest, Subjects: u.Subjects,
 		})
 	}
@@ -28,7 +29,8 @@ func putLimit(s *session, req *wire.Command) (*wire.Command, error) {
 		return nil, malformed(req, err)
 	}
 	err := s.h.admin.PutLimit(s.ctx, mq.LimitRule{
-		Scope: h.Scope, Name: h.Name, SendMessages: h.SendMessages, SendBytes: h.SendBytes, Requests: h.Requests, Connections: h.Connections,
+		Scope: h.Scope, Name: h.Name, SendMessages: h.SendMessages, SendBytes: h.SendBytes,
+		ConsumeMessages: h.ConsumeMessages, ConsumeBytes: h.ConsumeBytes, Requests: h.Requests, Connections: h.Connections,
 	})
 	if err != nil {
 		return nil, err

@@ -14,13 +14,13 @@ import (
 
 func TestOperatorsSetListAndDeleteLimits(t *testing.T) {
 	r := newRig(t)
-	r.good(wire.GoddardPutLimit, &wire.GoddardPutLimitRequest{Scope: "ADDRESS", Name: "*", SendMessages: 1, SendBytes: 2, Requests: 3, Connections: 4}, "")
+	r.good(wire.GoddardPutLimit, &wire.GoddardPutLimitRequest{Scope: "ADDRESS", Name: "*", SendMessages: 1, SendBytes: 2, ConsumeMessages: 5, ConsumeBytes: 6, Requests: 3, Connections: 4}, "")
 	var list wire.LimitList
 	if err := wire.DecodeBody(r.good(wire.GoddardListLimits, nil, "").Body, &list); err != nil {
 		t.Fatal(err)
 	}
 	want := wire.Limit{
-		Scope: "ADDRESS", Name: "*", SendMessages: 1, SendBytes: 2, Requests: 3, Connections: 4, Busiest: "x", Subjects: 2,
+		Scope: "ADDRESS", Name: "*", SendMessages: 1, SendBytes: 2, ConsumeMessages: 5, ConsumeBytes: 6, Requests: 3, Connections: 4, Busiest: "x", Subjects: 2,
 		Used: wire.LimitAmounts{Requests: 3}, Refused: wire.LimitAmounts{SendBytes: 4},
 	}
 	if len(list.Limits) != 1 || list.Limits[0] != want {

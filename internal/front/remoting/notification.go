@@ -19,7 +19,7 @@ func awaitMessages(s *session, req *wire.Command) (*wire.Command, error) {
 	p := newPop(s, req)
 	p.bide(h.BornTime, h.PollTime)
 	p.PopRequest = mq.PopRequest{
-		Group: h.ConsumerGroup, Topic: h.Topic, QueueID: max(h.QueueID, -1), MaxMessages: 1, Ordered: h.Order, AttemptID: h.AttemptID,
+		Group: h.ConsumerGroup, Topic: h.Topic, QueueID: max(h.QueueID, -1), MaxMessages: 1, Ordered: h.Order, AttemptID: h.AttemptID, Via: s.visit,
 	}
 	if h.Exp != "" {
 		var err error

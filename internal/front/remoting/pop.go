@@ -76,7 +76,7 @@ func (p *pop) decode(req *wire.Command) (late bool, err error) {
 	}
 	p.Group, p.Topic, p.QueueID = h.ConsumerGroup, h.Topic, max(h.QueueID, -1)
 	p.MaxMessages, p.Invisible = int(h.MaxMsgNums), time.Duration(h.InvisibleTime)*time.Millisecond
-	p.Client = s.client
+	p.Client, p.Via = s.client, s.visit
 	p.FromEnd, p.Ordered, p.AttemptID = h.InitMode == fromEnd, h.Order, h.AttemptID
 	if h.Exp != "" {
 		p.Filter, err = s.filter([]byte(h.Exp), []byte(h.ExpType))

@@ -60,7 +60,7 @@ func TestPopTellsTheBrokerEverythingItWasAsked(t *testing.T) {
 	}
 	p.Filter, p.Wait = nil, 0
 	want := mq.PopRequest{
-		Group: "G", Topic: "T", QueueID: 2, MaxMessages: 7, Invisible: time.Minute, FromEnd: true, Ordered: true, AttemptID: "try",
+		Group: "G", Topic: "T", QueueID: 2, MaxMessages: 7, Invisible: time.Minute, FromEnd: true, Ordered: true, AttemptID: "try", Via: visit{r.fake},
 	}
 	if p != want {
 		t.Errorf("the broker was asked %+v, want %+v", p, want)

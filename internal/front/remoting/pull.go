@@ -129,6 +129,7 @@ func (p *pull) decode(req *wire.Command) error {
 		return err
 	}
 	s := p.session
+	p.Via = s.visit
 	p.Group, p.Queue = s.names.of(h.group), mq.Queue{Topic: s.names.of(h.topic), ID: h.queueID}
 	p.From, p.MaxMessages, p.MaxBytes = mq.QueueOffset(h.offset), int(h.maxMessages), int(h.maxBytes)
 	if h.maxBytes < 0 {

@@ -41,7 +41,7 @@ func TestPullAnswersWithTheBrokersBytesAndGivesThemBack(t *testing.T) {
 	}
 	p := r.fake.pulls[0]
 	if p.Group != "G" || p.Queue != (mq.Queue{Topic: "T", ID: 1}) || p.From != 7 || p.MaxMessages != 32 ||
-		p.Wait != 15*time.Second || p.Filter != nil || p.Commit == nil || *p.Commit != 5 {
+		p.Wait != 15*time.Second || p.Filter != nil || p.Commit == nil || *p.Commit != 5 || p.Via != (visit{r.fake}) {
 		t.Errorf("the broker was asked %+v", p)
 	}
 }
