@@ -95,7 +95,7 @@ func (b *Broker) PutLimit(_ context.Context, r mq.LimitRule) error {
 	if err := b.limits.Put(r); err != nil {
 		return err
 	}
-	notify(b.throttle.sooner)
+	b.throttle.limitsChanged()
 	if err := b.setJSON(limitRow(r.Scope, r.Name), r); err != nil {
 		return fmt.Errorf("the limit holds until the broker stops, but cannot be stored: %w", err)
 	}
@@ -112,7 +112,7 @@ func (b *Broker) DeleteLimit(_ context.Context, scope, name string) error {
 	if err != nil {
 		return err
 	}
-	notify(b.throttle.sooner)
+	b.throttle.limitsChanged()
 	if err := b.store.Keys().Delete([]byte(limitRow(was.Scope, was.Name)), true); err != nil {
 		return fmt.Errorf("the limit is lifted until the broker starts again, but its row cannot be deleted: %w", err)
 	}

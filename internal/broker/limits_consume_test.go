@@ -188,6 +188,29 @@ func TestAPullWaitsForItsClientsShareNoLongerThanItMay(t *testing.T) {
 	})
 }
 
+func TestWhatOnePullOfAClientGivesBackIsAnothersAtOnce(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.topic("T", 1)
+		r.fillQueue("T", 10)
+		r.must(r.PutLimit(t.Context(), mq.LimitRule{Scope: mq.LimitUser, Name: "ann", ConsumeBytes: 1 << 20}))
+		a, b := r.visitor("10.0.0.1"), r.visitor("10.0.0.2")
+		r.tells(a, "ann")
+		r.tells(b, "ann")
+		s, _, _ := r.rates.take(use{"G", "T"}, visitOf(a), 32, false)
+		q := pullOver(b)
+		q.Wait = time.Minute
+		p := r.pull(q)
+		synctest.Wait()
+		if n := r.throttle.count.Load(); n != 1 {
+			t.Errorf("%d requests wait while another has all bytes", n)
+		}
+		r.settle(&s, 1, 100)
+		if p := <-p; p.Count != 4 || p.after != 0 {
+			t.Errorf("got %d after %v", p.Count, p.after)
+		}
+	})
+}
+
 func TestWhatIsDeliveredAtMostOnceIsPaidForByItsClient(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *rig) {
 		r.topic("T", 1)

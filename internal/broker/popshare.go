@@ -12,7 +12,7 @@ import (
 func (b *Broker) popLimited(w *waiting, x *popping) error {
 	u, by, s := x.p.use, w.visit(), w.share
 	w.share = nil
-	if s == nil && !b.throttle.busy(u, by) {
+	if s == nil && !b.throttle.busy(u, by, b.rates.limits(u)) {
 		if got, wait, _ := b.rates.take(u, by, b.wantedBy(w), true); wait == 0 {
 			s = &got
 		}

@@ -182,7 +182,7 @@ func (b *Broker) wanted(r *mq.PullRequest) int {
 // that finds nothing to read needs none.
 func (b *Broker) askShare(u use, r *mq.PullRequest) (*ration, mq.Batch, error) {
 	by := visitOf(r.Via)
-	if !b.throttle.busy(u, by) {
+	if !b.throttle.busy(u, by, b.rates.limits(u)) {
 		s, wait, _ := b.rates.take(u, by, b.wanted(r), true)
 		if wait == 0 {
 			return &s, mq.Batch{}, nil

@@ -15,6 +15,10 @@ import (
 // lifted limit does not hold up the rest.
 const maxShares = 1024
 
+// soon is how long before it is expected a share is looked for, because others
+// give back what they do not use.
+const soon = 50 * time.Millisecond
+
 // A throttle holds the pulls and pops that wait for their share of a limited
 // rate: those of a group and topic in the order in which they came, which makes
 // it fair between the members of the group. Those of a client that has limits of
@@ -27,37 +31,47 @@ type throttle struct {
 	// mu guards what waits. The rates are asked while it is held.
 	mu struct {
 		sync.Mutex
-		lanes     []*lane
+		lanes     map[laneKey]*lane
+		order     []*lane // the same
+		turn      int     // the lane of them that is asked first
 		deadlines deadlines
-		turn      int // lane that is asked first
+		// How many lanes wait for the share of a group, a topic, a client.
+		groups, topics map[string]int
+		clients        map[*limit.Visit]int
 	}
 }
 
-// A lane is the requests of a group for a topic.
-type lane struct {
+// A laneKey names a lane: a group, a topic, and the connection whose requests it
+// has, or nil for all that have no limits of their own.
+type laneKey struct {
 	use
-	client *limit.Visit // whose; nil: of all that have no limits of their own
-	line   []*waiting   // never empty
+	client *limit.Visit
+}
+
+// A lane is requests that are served one after the other.
+type lane struct {
+	laneKey
+	line []*waiting // never empty
+	// until is when the first one's client may have a share for it. It is zero
+	// if it waits for its group's or topic's.
+	until time.Time
 }
 
 func newThrottle() *throttle {
-	return &throttle{sooner: make(chan struct{}, 1)}
+	t := &throttle{sooner: make(chan struct{}, 1)}
+	t.mu.lanes, t.mu.groups, t.mu.topics, t.mu.clients = map[laneKey]*lane{}, map[string]int{}, map[string]int{}, map[*limit.Visit]int{}
+	return t
 }
 
 // busy reports whether requests that share a limit with this one wait for it
-// already.
-func (t *throttle) busy(u use, by *limit.Visit) bool {
+// already. limited says whether there is one on the group or the topic.
+func (t *throttle) busy(u use, by *limit.Visit, limited bool) bool {
 	if t.count.Load() == 0 {
 		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.ContainsFunc(t.mu.lanes, func(l *lane) bool {
-		if l.line[0].short {
-			return by != nil && l.client == by
-		}
-		return l.group == u.group || l.topic == u.topic
-	})
+	return by != nil && t.mu.clients[by] > 0 || limited && (t.mu.groups[u.group] > 0 || t.mu.topics[u.topic] > 0)
 }
 
 // park lets a request wait for its share.
@@ -71,17 +85,18 @@ func (t *throttle) park(w *waiting) {
 
 // addLocked puts a request at the end of its lane.
 func (t *throttle) addLocked(w *waiting) {
-	u, client := w.use(), w.visit()
-	if !client.Slowed() {
-		client = nil
+	key := laneKey{w.use(), w.visit()}
+	if !key.client.Slowed() {
+		key.client = nil
 	}
-	i := slices.IndexFunc(t.mu.lanes, func(l *lane) bool { return l.use == u && l.client == client })
-	if i < 0 {
-		i = len(t.mu.lanes)
-		t.mu.lanes = append(t.mu.lanes, &lane{use: u, client: client})
+	l := t.mu.lanes[key]
+	if l == nil {
+		l = &lane{laneKey: key}
+		t.mu.lanes[key] = l
+		t.mu.order = append(t.mu.order, l)
+		t.countLaneLocked(l, 1)
 	}
-	w.lane = t.mu.lanes[i]
-	w.lane.line = append(w.lane.line, w)
+	w.lane, l.line = l, append(l.line, w)
 	w.parked = true
 	heap.Push(&t.mu.deadlines, w)
 	t.countLocked(w, 1)
@@ -114,13 +129,51 @@ func (t *throttle) removeLocked(w *waiting) {
 	if k := slices.Index(l.line, w); k == 0 {
 		l.line[0] = nil
 		l.line = l.line[1:]
+		t.holdLocked(l, time.Time{})
 	} else {
 		l.line = slices.Delete(l.line, k, k+1)
 	}
 	if len(l.line) == 0 {
-		i := slices.Index(t.mu.lanes, l)
-		t.mu.lanes = slices.Delete(t.mu.lanes, i, i+1)
+		t.countLaneLocked(l, -1)
+		delete(t.mu.lanes, l.laneKey)
+		i := slices.Index(t.mu.order, l)
+		t.mu.order = slices.Delete(t.mu.order, i, i+1)
 	}
+}
+
+// holdLocked sets what the first of a lane waits for; see lane.until.
+func (t *throttle) holdLocked(l *lane, until time.Time) {
+	t.countLaneLocked(l, -1)
+	l.until = until
+	t.countLaneLocked(l, 1)
+}
+
+// countLaneLocked counts a lane under what its first request waits for, or one
+// less.
+func (t *throttle) countLaneLocked(l *lane, n int) {
+	if !l.until.IsZero() {
+		count(t.mu.clients, l.client, n)
+		return
+	}
+	count(t.mu.groups, l.group, n)
+	count(t.mu.topics, l.topic, n)
+}
+
+// count adds to one of some counters, of which none is 0.
+func count[K comparable](all map[K]int, key K, n int) {
+	if all[key] += n; all[key] == 0 {
+		delete(all, key)
+	}
+}
+
+// limitsChanged looks again at all that waits for a share of its client's.
+func (t *throttle) limitsChanged() {
+	t.mu.Lock()
+	for _, l := range t.mu.order {
+		t.holdLocked(l, time.Time{})
+	}
+	t.mu.Unlock()
+	notify(t.sooner)
 }
 
 // serve gives shares to those who wait, and lets those go whose time is up,
@@ -158,19 +211,24 @@ func (t *throttle) pass(now time.Time, share func(*waiting) time.Duration) (read
 		next = t.mu.deadlines[0].deadline.Sub(now)
 	}
 	t.mu.turn++
-	lanes := slices.Clone(t.mu.lanes)
+	lanes := slices.Clone(t.mu.order)
 	for i := range lanes {
 		l := lanes[(t.mu.turn+i)%len(lanes)]
+		if wait := l.until.Sub(now); wait > soon {
+			next = min(next, wait)
+			continue
+		}
 		for len(l.line) > 0 {
 			w := l.line[0]
 			if wait := share(w); wait > 0 {
 				next = min(next, wait)
-				if w.short && l.client == nil && w.visit().Slowed() {
-					// It got limits of its own while it waited.
+				if w.short && l.client == nil {
+					// Its client got limits of its own while it waited.
 					t.removeLocked(w)
 					t.addLocked(w)
 					continue
 				}
+				t.holdLocked(l, w.until(now, wait))
 				break
 			}
 			t.removeLocked(w)
@@ -192,6 +250,14 @@ func (t *throttle) empty() (all []*waiting) {
 		all = append(all, w)
 	}
 	return all
+}
+
+// until is lane.until of a request that has to wait.
+func (w *waiting) until(now time.Time, wait time.Duration) (until time.Time) {
+	if w.short {
+		until = now.Add(wait)
+	}
+	return until
 }
 
 // share sets aside what a request may take that waits for it. It is called with
