@@ -305,7 +305,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	o.InnerCredentials = `{"accessKey":"inner","secretKey":"innersecret"}`
 	options, err := json.Marshal(struct{ A, B Secret }{o.InitUser, o.InnerCredentials})
 	must(t, err)
-	got, err := a.User("root")
+	got, err := a.User(mq.Caller{}, "root")
 	must(t, err)
 	_, bad := Open(kept{}, Options{InitUser: `{"username":"root" "password":"alicesecret"}`})
 	_, short := Open(kept{}, Options{InitUser: `{"username":"root","password":"alice"}`})

@@ -356,6 +356,35 @@ func TestAdmittingASendAllocatesNothing(t *testing.T) {
 	}
 }
 
+// RocketMQ's proxy asks as the user of inner-credentials.
+func TestWhoActsForUsersIsToldTheirPasswords(t *testing.T) {
+	r := newGuardedRig(t, func(o *auth.Options) { o.InnerCredentials = `{"accessKey":"inner","secretKey":"innersecret"}` })
+	ask := func(as rpc.Credentials, code wire.Code, h wire.Header) string {
+		t.Helper()
+		return string(r.call(as, request(code, h, "")).Body)
+	}
+	inner := rpc.Credentials{AccessKey: "inner", SecretKey: "innersecret"}
+	alice := &wire.AuthGetUserRequest{Username: "alice"}
+	if got := ask(inner, wire.AuthGetUser, alice); got != `{"password":"alicesecret","userStatus":"enable","userType":"Normal","username":"alice"}` {
+		t.Errorf("inner is told %s", got)
+	}
+	for what, got := range map[string]string{
+		"root": ask(asRoot, wire.AuthGetUser, alice), "a list": ask(inner, wire.AuthListUser, &wire.AuthListUserRequest{Filter: "alice"}),
+		"inner with a wrong secret": ask(rpc.Credentials{AccessKey: "inner", SecretKey: "alicesecret"}, wire.AuthGetUser, alice),
+	} {
+		if strings.Contains(got, "secret") {
+			t.Errorf("%s has a secret: %s", what, got)
+		}
+	}
+	open := newGuardedRig(t, func(o *auth.Options) {
+		o.InnerCredentials = `{"accessKey":"inner","secretKey":"innersecret"}`
+		o.AuthenticationWhitelist, o.AuthorizationWhitelist = []string{"3004"}, []string{"3004"}
+	})
+	if got := string(open.call(inner, request(wire.AuthGetUser, alice, "")).Body); strings.Contains(got, "secret") || !strings.Contains(got, "alice") {
+		t.Errorf("where nobody's signature is looked at: %s", got)
+	}
+}
+
 func TestUsersAreManagedAsJavasToolsDo(t *testing.T) {
 	r := newGuardedRig(t)
 	do := func(want wire.Code, as rpc.Credentials, code wire.Code, h wire.Header, body string) string {

@@ -2,7 +2,7 @@ package remoting
 
 // AUTH_CREATE_USER (3001), AUTH_UPDATE_USER (3002), AUTH_DELETE_USER (3003),
 // AUTH_GET_USER (3004), AUTH_LIST_USER (3005): users. RocketMQ answers with their
-// passwords; here nobody gets one back.
+// passwords; here nobody gets one back but who acts for users anyway.
 
 import (
 	"github.com/goddardmq/goddard/internal/auth"
@@ -109,6 +109,8 @@ func deleteUser(s *session, req *wire.Command) (*wire.Command, error) {
 }
 
 // oneUser answers with a user; without a body if there is none, as RocketMQ does.
+// The user of inner-credentials is told the password too: as that user RocketMQ's
+// proxy asks, which checks its clients' signatures itself.
 func oneUser(s *session, req *wire.Command) (*wire.Command, error) {
 	a, err := s.users(req)
 	if err != nil {
@@ -121,7 +123,7 @@ func oneUser(s *session, req *wire.Command) (*wire.Command, error) {
 	if h.Username == "" {
 		return nil, badRequest("The username is blank")
 	}
-	u, err := a.User(h.Username)
+	u, err := a.User(s.caller(req), h.Username)
 	if err != nil {
 		return ok(req, nil, nil), nil //nolint:nilerr // as RocketMQ answers for a user that is not there
 	}
@@ -149,5 +151,5 @@ func listUsers(s *session, req *wire.Command) (*wire.Command, error) {
 }
 
 func userInfo(u auth.User) wire.UserInfo {
-	return wire.UserInfo{Username: u.Name, UserType: u.Type.String(), UserStatus: u.Status()}
+	return wire.UserInfo{Username: u.Name, Password: string(u.Secret), UserType: u.Type.String(), UserStatus: u.Status()}
 }

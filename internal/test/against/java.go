@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -47,11 +46,11 @@ osPageCacheBusyTimeOutMills=5000
 transactionOpBatchInterval=200
 ` + transactionConf
 
-// The proxy's settings: it runs in one process with the broker and tells
-// clients an address on loopback.
+// The proxy's settings, which tell clients an address on loopback and make
+// producers known before their transactions are given up (see transactionConf).
+// Whether it runs in one process with the broker is said when it is started.
 const javaProxyConf = `{
   "rocketMQClusterName": "%[1]s",
-  "proxyMode": "local",
   "namesrvAddr": "%[2]s",
   "localServeAddr": "127.0.0.1",
   "grpcServerPort": %[3]d,
@@ -59,6 +58,7 @@ const javaProxyConf = `{
   "tlsTestModeEnable": false,
   "tlsCertPath": "%[5]s",
   "tlsKeyPath": "%[6]s",
+  "transactionHeartbeatPeriodSecond": 1,
   "enablePrintJstack": false
 }
 `
@@ -167,9 +167,7 @@ func (j java) endpoints(tb testing.TB, brokerSettings, proxySettings string) *Cl
 		tb.Fatal(err)
 	}
 	mustWrite(tb, conf, string(text)+brokerSettings)
-	first, cert := freePorts(tb, 2), newCertificate(tb, dir)
-	proxy := filepath.Join(dir, "rmq-proxy.json")
-	mustWrite(tb, proxy, "{"+proxySettings+strings.TrimPrefix(fmt.Sprintf(javaProxyConf, ClusterName, ns.Addr, first, first+1, cert.chain, cert.key), "{"))
+	proxy, grpc, cert := proxyConf(tb, dir, ns.Addr, proxySettings)
 	s := &Server{
 		Addr:  fmt.Sprintf("127.0.0.1:%d", port),
 		name:  j.Name() + " broker and proxy",
@@ -178,7 +176,6 @@ func (j java) endpoints(tb testing.TB, brokerSettings, proxySettings string) *Cl
 	s.command = func() *process {
 		return j.main(dir, 1024, "org.apache.rocketmq.proxy.ProxyStartup", "-pm", "local", "-n", ns.Addr, "-bc", conf, "-pc", proxy)
 	}
-	grpc := fmt.Sprintf("127.0.0.1:%d", first)
 	s.ready = func() error {
 		if err := registered(ns.Addr, BrokerName, s.Addr); err != nil {
 			return err

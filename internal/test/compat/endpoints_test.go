@@ -133,9 +133,9 @@ func receiptAfterRestart(t *testing.T, m against.Maker, cluster *against.Cluster
 	c.report(t, m.Name(), scenario)
 }
 
-// grpcClient starts the scenarios of one gRPC client; nil, and a skipped
-// subtest, where that cannot be had.
-func grpcClient(t *testing.T, name, server string, cluster *against.Cluster) *client {
+// grpcClient starts the scenarios of one gRPC client, with more in its environment;
+// nil, and a skipped subtest, where that cannot be had.
+func grpcClient(t *testing.T, name, server string, cluster *against.Cluster, env ...string) *client {
 	t.Helper()
 	program := kit.GRPC[name]
 	if program.Missing != "" {
@@ -150,7 +150,7 @@ func grpcClient(t *testing.T, name, server string, cluster *against.Cluster) *cl
 	tls := newBalancer(t, tlsHandshake)
 	tls.serve(cluster.GRPC)
 	// One name for gRPC's own TLS, one for that of Rust.
-	program.Env = append(slices.Clone(program.Env), "TLS_ENDPOINTS="+tls.addr,
+	program.Env = append(slices.Concat(program.Env, env), "TLS_ENDPOINTS="+tls.addr,
 		"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH="+cluster.Authority, "SSL_CERT_FILE="+cluster.Authority)
 	c := startProgram(t, name, scenarios, program, cluster.GRPC, prefixes.Replace(name), cluster.NameServer)
 	c.limit = 2 * time.Minute // which lets the longest wait for its turn
