@@ -196,8 +196,8 @@ func userCopy(s spelling) *cobra.Command {
 	o := s.operation("Copy a user from one broker to another", "goddard admin user copy alice --from 10.0.0.5:10911 --to 10.0.0.6:10911 --password-file alice.txt")
 	o.Long = o.Short + `.
 
-Goddard's brokers tell nobody a password: what is copied from one needs it again,
-unless the other broker has the user already. RocketMQ's brokers tell it.`
+Goddard's brokers tell a password to the user of inner-credentials alone: who copies from
+one as another user needs it again, unless the other broker has the user already. RocketMQ's brokers tell it.`
 	var from, to, users string
 	var p password
 	if !o.old {

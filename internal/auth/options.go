@@ -29,8 +29,9 @@ type Options struct {
 	MetricsUser Secret `conf:"metrics-user"`
 
 	// InnerCredentials is who the broker is towards name servers and other brokers,
-	// and a super user here: {"accessKey":"NAME","secretKey":"SECRET"}. It is shown by
-	// no command. Default none.
+	// and a super user here, who alone is told passwords, as RocketMQ's proxy needs:
+	// {"accessKey":"NAME","secretKey":"SECRET"}. It is shown by no command. Default
+	// none.
 	InnerCredentials Secret `conf:"inner-credentials" rocketmq:"innerClientAuthenticationCredentials"`
 
 	// AuthenticationWhitelist are request codes, and gRPC calls such as

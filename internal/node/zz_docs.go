@@ -53,7 +53,7 @@ var docs = map[string]string{
 	"authorization":                     "Lets users do only what policies allow them; those of the type Super may do everything. It needs authentication. Default false.",
 	"init-user":                         "A super user to create at the start, if there is none of the name: {\"username\":\"NAME\",\"password\":\"SECRET\"}. It is shown by no command; keep the file that it stands in from others. Without it, and without any user, a super user admin is made, whose password is printed once. Default none.",
 	"metrics-user":                      "A user to create at the start, if there is none of the name, who may read metrics, which is GET on the cluster, and nothing else: {\"username\":\"NAME\",\"password\":\"SECRET\"}. It is shown by no command. Default none.",
-	"inner-credentials":                 "Who the broker is towards name servers and other brokers, and a super user here: {\"accessKey\":\"NAME\",\"secretKey\":\"SECRET\"}. It is shown by no command. Default none.",
+	"inner-credentials":                 "Who the broker is towards name servers and other brokers, and a super user here, who alone is told passwords, as RocketMQ's proxy needs: {\"accessKey\":\"NAME\",\"secretKey\":\"SECRET\"}. It is shown by no command. Default none.",
 	"authentication-whitelist":          "Request codes, and gRPC calls such as apache.rocketmq.v2.QueryRouteRequest, that need no signature. Default none.",
 	"authorization-whitelist":           "Likewise those for which policies do not hold. Default none.",
 	"migrate-auth-from-v1":              "Creates, at the start, the users and policies of plain-acl that are not there yet. Default false.",

@@ -174,7 +174,7 @@ var operations = []operation{
 	{wire.AuthCreateUser, putUser, beside, clusterWrite, smallBody, "create a user"},
 	{wire.AuthUpdateUser, changeUser, beside, clusterWrite, smallBody, "change a user"},
 	{wire.AuthDeleteUser, deleteUser, beside, clusterWrite, 0, "delete a user and its policies"},
-	{wire.AuthGetUser, oneUser, beside, clusterGet, 0, "one user, without the password"},
+	{wire.AuthGetUser, oneUser, beside, clusterGet, 0, "one user, with the password for that of inner-credentials alone"},
 	{wire.AuthListUser, listUsers, beside, clusterGet, 0, "users, without their passwords"},
 	{wire.AuthCreateACL, putPolicies, beside, clusterWrite, aclBody, "add entries to a user's policies"},
 	{wire.AuthUpdateACL, putPolicies, beside, clusterWrite, aclBody, "the same"},

@@ -109,8 +109,8 @@ func deleteUser(s *session, req *wire.Command) (*wire.Command, error) {
 }
 
 // oneUser answers with a user; without a body if there is none, as RocketMQ does.
-// The user of inner-credentials is told the password too: as that user RocketMQ's
-// proxy asks, which checks its clients' signatures itself.
+// As the user of inner-credentials, who is told the password too, RocketMQ's proxy
+// asks, which checks its clients' signatures itself.
 func oneUser(s *session, req *wire.Command) (*wire.Command, error) {
 	a, err := s.users(req)
 	if err != nil {

@@ -167,7 +167,7 @@ func (j java) endpoints(tb testing.TB, brokerSettings, proxySettings string) *Cl
 		tb.Fatal(err)
 	}
 	mustWrite(tb, conf, string(text)+brokerSettings)
-	proxy, grpc, cert := proxyConf(tb, dir, ns.Addr, proxySettings)
+	proxy, at := proxyConf(tb, dir, ns.Addr, proxySettings)
 	s := &Server{
 		Addr:  fmt.Sprintf("127.0.0.1:%d", port),
 		name:  j.Name() + " broker and proxy",
@@ -180,10 +180,10 @@ func (j java) endpoints(tb testing.TB, brokerSettings, proxySettings string) *Cl
 		if err := registered(ns.Addr, BrokerName, s.Addr); err != nil {
 			return err
 		}
-		return listening(grpc)
+		return listening(at.GRPC)
 	}
 	started(tb, s)
-	return &Cluster{NameServer: ns.Addr, Broker: s.Addr, GRPC: grpc, Authority: cert.authority, servers: []*Server{ns, s}}
+	return &Cluster{NameServer: ns.Addr, Broker: s.Addr, GRPC: at.GRPC, Authority: at.Authority, servers: []*Server{ns, s}}
 }
 
 // main is a JVM that keeps to its directory and to a heap in MiB.

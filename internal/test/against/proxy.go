@@ -9,9 +9,9 @@ import (
 )
 
 // Proxied starts RocketMQ's proxy in cluster mode, a process apart, and returns
-// the cluster that it is in front of with the proxy's address for clients of the
-// gRPC protocol. settings are further fields of its JSON, each with a comma behind
-// it. It skips the test where the proxy cannot be had.
+// the cluster that it is in front of, of which clients of both protocols see
+// nothing but the proxy. settings are further fields of its JSON, each with a
+// comma behind it. It skips the test where the proxy cannot be had.
 func Proxied(tb testing.TB, kit *Kit, c *Cluster, settings string) *Cluster {
 	tb.Helper()
 	j, ok := Java(tb, kit).(java)
@@ -19,26 +19,26 @@ func Proxied(tb testing.TB, kit *Kit, c *Cluster, settings string) *Cluster {
 		tb.Fatal("Java makes something else")
 	}
 	dir := tb.TempDir()
-	conf, grpc, cert := proxyConf(tb, dir, c.NameServer, settings)
-	s := &Server{Addr: grpc, name: "RocketMQ's proxy", limit: 2 * time.Minute}
+	conf, at := proxyConf(tb, dir, c.NameServer, settings)
+	s := &Server{Addr: at.GRPC, name: "RocketMQ's proxy", limit: 2 * time.Minute}
 	s.command = func() *process {
 		return j.main(dir, 384, "org.apache.rocketmq.proxy.ProxyStartup", "-pm", "cluster", "-n", c.NameServer, "-pc", conf)
 	}
-	s.ready = func() error { return listening(grpc) }
+	// The last to listen is the port of the remoting protocol.
+	s.ready = func() error { return listening(at.NameServer) }
 	started(tb, s)
-	proxied := *c
-	proxied.GRPC, proxied.Authority = grpc, cert.authority
-	return &proxied
+	at.Broker, at.servers = c.Broker, c.servers
+	return &at
 }
 
-// proxyConf writes a proxy's settings and returns their file, the proxy's
-// address for clients of the gRPC protocol, and its certificate.
-func proxyConf(tb testing.TB, dir, nameServer, settings string) (conf, grpc string, cert certificate) {
+// proxyConf writes a proxy's settings and returns their file, and where the proxy
+// will be for clients of either protocol.
+func proxyConf(tb testing.TB, dir, nameServer, settings string) (conf string, at Cluster) {
 	tb.Helper()
-	port := freePorts(tb, 2)
-	cert = newCertificate(tb, dir)
+	port, cert := freePorts(tb, 2), newCertificate(tb, dir)
 	conf = filepath.Join(dir, "rmq-proxy.json")
 	text := fmt.Sprintf(javaProxyConf, ClusterName, nameServer, port, port+1, cert.chain, cert.key)
 	mustWrite(tb, conf, "{"+settings+strings.TrimPrefix(text, "{"))
-	return conf, fmt.Sprintf("127.0.0.1:%d", port), cert
+	at.GRPC, at.NameServer, at.Authority = fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", port+1), cert.authority
+	return conf, at
 }
