@@ -36,11 +36,9 @@ const proxyClient = "grpc-java"
 // server: transactions of remoting clients are not ended before they are asked for,
 // and what remoting clients fail on is no dead letter in time.
 var (
-	throughProxy = strings.Fields(`send_receive_ack plaintext push fifo fifo_dead_letter delay delay_recall transaction transaction_check
-		lite lite_exclusive tag_filter sql_filter retry_to_dead_letter simple_dead_letter long_poll_wakes
-		type_refused missing_topic priority resume_where_left cross_offsets
-		to_grpc_push to_grpc_fifo to_grpc_delay to_grpc_priority to_grpc_lite to_grpc_retry_to_dead_letter
-		to_remoting_push to_remoting_fifo to_remoting_delay to_remoting_transaction to_remoting_priority to_remoting_lite`)
+	throughProxy = strings.Fields(`send_receive_ack plaintext push fifo delay delay_recall transaction transaction_check lite lite_exclusive
+		tag_filter retry_to_dead_letter long_poll_wakes type_refused missing_topic priority cross_offsets
+		to_grpc_push to_grpc_fifo to_grpc_lite to_remoting_push to_remoting_fifo to_remoting_transaction to_remoting_lite`)
 	signedThroughProxy = strings.Fields(`send_receive_ack push fifo delay transaction transaction_check lite to_grpc_push to_remoting_push`)
 )
 
