@@ -142,7 +142,7 @@ func printGroups(ctx context.Context, o *operation, c *admin.Cluster) error {
 		return err
 	}
 	all := []groupLag{}
-	s := o.sheet().table("%-64s  %-6d  %-24s %-5s  %-14s  %-7.0f  %d", "#Group", "#Count", "#Version", "#Type", "#Model", "#TPS", "#Diff Total")
+	s := o.sheet().table("%-64s  %-6d  %-24s %-5s  %-14s  %-7d  %d", "#Group", "#Count", "#Version", "#Type", "#Model", "#TPS", "#Diff Total")
 	for _, group := range groups {
 		if !slices.Contains(topics, mq.RetryTopic(group)) {
 			continue
@@ -167,7 +167,7 @@ func printGroups(ctx context.Context, o *operation, c *admin.Cluster) error {
 			return err
 		}
 		all = append(all, g)
-		s.row(group, count, version, kind, model, rate, g.Lag)
+		s.row(group, count, version, kind, model, int(rate), g.Lag) // mqadmin cuts the rate
 	}
 	return o.print(all, s)
 }

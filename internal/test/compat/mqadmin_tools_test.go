@@ -98,7 +98,7 @@ var toolCommands = []toolCommand{
 	{args: "consumerConnection -g {group}"},
 	{args: "consumerProgress -g {group}"},
 	{args: "consumerProgress -g {group} -t {topic} -s true"},
-	{args: "consumerProgress"},
+	{args: "consumerProgress", mask: []string{`CLUSTERING \d+`}}, // its TPS is about 1
 	{args: "consumerStatus -g {group}", mask: []string{`\d{13}/`}},
 	{args: "brokerConsumeStats -b {broker}"},
 	{args: "statsAll -t {topic}", mask: []string{`\d+ \d+$`}},
