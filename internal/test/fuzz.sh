@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 fuzz() { # fuzz NAME PACKAGE, in the package's directory
 	for attempt in 1 2; do
 		echo "fuzz $1 in $2"
-		if "$work/test" -test.run '^$' -test.fuzz "^$1\$" -test.fuzztime "$time" -test.fuzzcachedir "$work/cache" >"$work/output" 2>&1; then
+		if "$work/test" -test.run '^$' -test.fuzz "^$1\$" -test.fuzztime "$time" -test.fuzzcachedir "$work/cache" </dev/null >"$work/output" 2>&1; then
 			tail -n 2 "$work/output"
 			return 0
 		fi
