@@ -23,7 +23,7 @@ fuzz() { # fuzz NAME PACKAGE, in the package's directory
 
 # A package is built once for all of its tests: linking takes longer than they do.
 go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r pkg dir; do
-	names=$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$dir"/*_test.go 2>/dev/null)
+	names=$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$dir"/*_test.go 2>/dev/null) || continue # without tests
 	[ -n "$names" ] || continue
 	go test -c -fuzz=. -o "$work/test" "$pkg"
 	cd "$dir"
