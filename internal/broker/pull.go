@@ -17,6 +17,7 @@ const maxWait = 10 * time.Minute
 // is or the time the request may wait is up.
 func (b *Broker) Pull(ctx context.Context, r mq.PullRequest, done func(mq.Batch, error)) {
 	p, batch, err := b.pull(&r)
+	r.NoDisk = false // whoever reads again later may wait
 	slow := errors.Is(err, errSlow)
 	if err != nil && !slow {
 		done(mq.Batch{}, err)
@@ -148,6 +149,9 @@ func denied(by mq.DenyingParty, format string, args ...any) error {
 func (b *Broker) read(p *progress, r *mq.PullRequest, s *ration) (batch mq.Batch, err error) {
 	limited := s != nil
 	if s == nil && b.rates.limited(p.use, visitOf(r.Via)) {
+		if r.NoDisk { // its share would be taken twice
+			return batch, mq.ErrNeedsDisk
+		}
 		if s, batch, err = b.askShare(p.use, r); err != nil {
 			return batch, err
 		}
@@ -162,7 +166,7 @@ func (b *Broker) read(p *progress, r *mq.PullRequest, s *ration) (batch mq.Batch
 		lo, hi, err := b.store.Bounds(r.Queue)
 		return mq.Batch{Status: mq.PullOffsetIllegal, Next: to, Min: lo, Max: hi, Release: func() {}}, err
 	}
-	o := store.ReadOptions{MaxMessages: b.wanted(r), MaxBytes: max(0, r.MaxBytes), Filter: r.Filter}
+	o := store.ReadOptions{MaxMessages: b.wanted(r), MaxBytes: max(0, r.MaxBytes), Filter: r.Filter, NoDisk: r.NoDisk}
 	if s != nil {
 		o.MaxMessages, o.MaxBytes = s.most(o.MaxMessages, o.MaxBytes)
 	}

@@ -27,4 +27,6 @@ var (
 	ErrLiteTopic        = errors.New("name of a lite topic is not valid")
 	ErrLiteQuota        = errors.New("too many lite subscriptions")
 	ErrOffsetOutOfRange = errors.New("offset is outside the queue")
+	// ErrNeedsDisk is of a request that must not wait for the disk, and would.
+	ErrNeedsDisk = errors.New("the disk is needed")
 )

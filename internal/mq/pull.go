@@ -18,6 +18,9 @@ type PullRequest struct {
 	// Via is the connection whose limits the request keeps; nil if the process
 	// itself asks.
 	Via Visit
+	// NoDisk makes the request fail with ErrNeedsDisk rather than wait for a disk;
+	// the answer, or that error, is there when Pull returns, unless it is parked.
+	NoDisk bool
 	// Commit, if not nil, is stored as the group's offset of the queue first.
 	Commit *QueueOffset
 }

@@ -319,6 +319,18 @@ func (l *Log) ReadAt(p []byte, pos int64) (int, error) {
 	return f.mu.f.ReadAt(p, pos-f.start)
 }
 
+// ReadCached fills p with the bytes from pos on if they are in the page cache;
+// false if not all are, or if that is not known. It does not wait for the disk.
+func (l *Log) ReadCached(p []byte, pos int64) bool {
+	f := l.find(pos)
+	if f == nil {
+		return false
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.mu.f != nil && readCached(f.mu.f, p, pos-f.start)
+}
+
 // Prefetch asks the file system to have the bytes from pos on in memory soon, as
 // far as they lie in one file. It does not wait for them and may do nothing.
 func (l *Log) Prefetch(pos, n int64) {

@@ -39,7 +39,7 @@ func (s *Store) load(r *reader, q *queue) error {
 		default:
 			n := len(buf)
 			buf = buf[:n+p.size]
-			if err = s.readFull(buf[n:], p.pos); err == nil {
+			if err = s.readPart(r, buf[n:], p.pos); err == nil {
 				err = s.cutOut(r, p, buf[n:], name)
 			}
 		}
@@ -51,6 +51,18 @@ func (s *Store) load(r *reader, q *queue) error {
 		r.data[i] = slices.Clip(r.data[i])
 	}
 	return nil
+}
+
+// readPart reads bytes of the log for a reader, which may not be one that waits
+// for the disk.
+func (s *Store) readPart(r *reader, b []byte, pos mq.LogPos) error {
+	if r.noDisk && !s.seg.ReadCached(b, int64(pos)) {
+		return mq.ErrNeedsDisk
+	}
+	if r.noDisk {
+		return nil
+	}
+	return s.readFull(b, pos)
 }
 
 // plan divides what is wanted into parts and returns how many bytes of them have
@@ -107,7 +119,7 @@ func (s *Store) copyTail(r *reader, p *part, buf []byte, name mq.Queue) ([]byte,
 		e, n := r.wanted[i], len(buf)
 		buf = buf[:n+int(e.size)]
 		if !s.tail.read(buf[n:], e) {
-			if err := s.readFull(buf[n:], e.pos); err != nil {
+			if err := s.readPart(r, buf[n:], e.pos); err != nil {
 				return buf, err
 			}
 		}

@@ -15,6 +15,8 @@ import (
 // have no block yet, with some before them for readers that keep up.
 type queue struct {
 	name mq.Queue
+	// number tells the queues that memory knows of apart, as a hash does.
+	number uint32
 
 	// next is the offset that the next message reserves; under Store.mu.
 	next mq.QueueOffset
@@ -148,6 +150,7 @@ const loadStripes = 64
 type table struct {
 	rows   *rows
 	lights lights
+	number atomic.Uint32      // of the newest queue
 	made   func(topic string) // of a light queue that is new; may be nil
 
 	mu struct {
@@ -211,6 +214,7 @@ func (t *table) load(name mq.Queue, create, accepted bool) (*queue, error) {
 	// The caller's topic may be a piece of a frame.
 	name.Topic = strings.Clone(name.Topic)
 	q := newQueue(name, hi)
+	q.number = t.number.Add(1)
 	q.kept = isLight && kept
 	q.used.Store(true)
 	t.add(q)

@@ -25,6 +25,9 @@ type ReadOptions struct {
 	MaxMessages int       // default 32, at most 1024
 	MaxBytes    int       // default and limit Options.MaxReadBytes; one message is always returned
 	Filter      mq.Filter // nil takes all; one that is an mq.PropertyFilter sees the records
+	// NoDisk makes Read fail with mq.ErrNeedsDisk rather than wait for one, or
+	// look at many records.
+	NoDisk bool
 }
 
 // A reader is the memory of one Read, in use until the batch is released.
@@ -38,6 +41,7 @@ type reader struct {
 	data    [][]byte
 	parts   []part
 	lent    []*chunk // of the tail, in use until release
+	noDisk  bool     // ReadOptions.NoDisk
 	release func()
 }
 
@@ -53,7 +57,7 @@ func (p *readers) get() *reader {
 		r = &reader{owner: p, scratch: make([]entry, 0, blockEntries)}
 		r.release = func() { p.put(r) }
 	}
-	r.wanted, r.offsets = r.wanted[:0], r.offsets[:0]
+	r.wanted, r.offsets, r.noDisk = r.wanted[:0], r.offsets[:0], false
 	return r
 }
 
@@ -87,7 +91,7 @@ func (s *Store) Read(name mq.Queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 	if o.MaxBytes <= 0 || o.MaxBytes > s.o.MaxReadBytes {
 		o.MaxBytes = s.o.MaxReadBytes
 	}
-	q, err := s.table.get(name, false)
+	q, err := s.queueToRead(name, &o)
 	if err != nil {
 		return mq.Batch{Release: nothing}, err
 	}
@@ -102,6 +106,18 @@ func (s *Store) Read(name mq.Queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 			return b, errors.Join(err, lerr)
 		}
 	}
+}
+
+// queueToRead is the queue, nil if there is none.
+func (s *Store) queueToRead(name mq.Queue, o *ReadOptions) (*queue, error) {
+	if !o.NoDisk {
+		return s.table.get(name, false)
+	}
+	_, slow := o.Filter.(mq.PropertyFilter)
+	if q := s.table.find(name); q != nil && !slow {
+		return q, nil
+	}
+	return nil, mq.ErrNeedsDisk
 }
 
 func (s *Store) readQueue(q *queue, from mq.QueueOffset, o ReadOptions) (mq.Batch, error) {
@@ -130,6 +146,7 @@ func (s *Store) readQueue(q *queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 		return b, nil
 	}
 	r := s.readers.get()
+	r.noDisk = o.NoDisk
 	if f, ok := o.Filter.(mq.PropertyFilter); ok {
 		return s.readMatching(r, q, b, f, o)
 	}
@@ -190,6 +207,12 @@ func (s *Store) entriesAt(r *reader, q *queue, offset mq.QueueOffset, want int) 
 	if n := q.copyFrom(memory, offset); n > 0 {
 		return offset, memory[:n], nil
 	}
+	if n := s.decoded.copyFrom(memory, q, offset); n > 0 {
+		return offset, memory[:n], nil
+	}
+	if r.noDisk {
+		return 0, nil, mq.ErrNeedsDisk
+	}
 	it, err := s.rows.blocks(q.name)
 	if err != nil {
 		return 0, nil, err
@@ -197,6 +220,9 @@ func (s *Store) entriesAt(r *reader, q *queue, offset mq.QueueOffset, want int) 
 	if it.seek(offset) {
 		first, entries, err := it.entries(r.scratch[:0])
 		r.scratch = entries[:0]
+		if err == nil && len(entries) > want {
+			s.decoded.keep(q, offset, first, entries)
+		}
 		if err == nil && first < offset {
 			first, entries = offset, entries[offset-first:]
 		}

@@ -25,6 +25,8 @@ type Store struct {
 	keys  keyIndex
 	ahead int64 // how much space is prepared ahead of the log's end
 	tail  tail
+	// decoded are blocks of the queue index that were read lately.
+	decoded decodedBlocks
 
 	flights flights
 	readers readers

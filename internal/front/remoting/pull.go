@@ -42,6 +42,9 @@ type pull struct {
 	mq.PullRequest
 	commit mq.QueueOffset
 	asking atomic.Bool // the broker; it has not said yet whether there is an answer
+	// needsDisk is what the broker has said to the reading goroutine, whose the
+	// field is.
+	needsDisk bool
 
 	batch  mq.Batch // of the answer
 	size   int      // of its records
@@ -88,8 +91,10 @@ func (p *pull) drop() {
 	pulls.Put(p)
 }
 
-// pullMessages reads the request and lets the broker answer it beside others:
-// messages may have to come from disk.
+// pullMessages reads the request and lets the broker answer it at once, or
+// beside others if messages have to come from the disk. Most are in memory: then
+// a goroutine for each pull, and a write for each answer, cost more than the
+// pull.
 func pullMessages(s *session, req *wire.Command) (*wire.Command, error) {
 	p := newPull(s, req)
 	err := p.decode(req)
@@ -100,7 +105,13 @@ func pullMessages(s *session, req *wire.Command) (*wire.Command, error) {
 		p.drop()
 		return nil, err
 	}
-	s.launch(p.runBeside)
+	p.uses.Add(1)
+	p.ask(true)
+	if p.needsDisk {
+		p.needsDisk = false
+		s.launch(p.runBeside)
+	}
+	p.drop()
 	return nil, nil
 }
 
@@ -153,15 +164,21 @@ func (p *pull) decode(req *wire.Command) error {
 	return err
 }
 
-// run asks the broker, unless the client has a lot to read first.
-func (p *pull) run() {
+// run asks the broker and waits for the disk if need be.
+func (p *pull) run() { p.ask(false) }
+
+// ask asks the broker, unless the client has a lot to read first.
+func (p *pull) ask(noDisk bool) {
 	p.uses.Add(1)
 	defer p.drop()
-	if !p.session.hold(p, 0) {
-		p.asking.Store(true)
-		p.session.h.broker.Pull(p.session.ctx, p.PullRequest, p.answered)
-		p.asking.Store(false)
+	if p.session.hold(p, 0) {
+		return
 	}
+	r := p.PullRequest
+	r.NoDisk = noDisk
+	p.asking.Store(true)
+	p.session.h.broker.Pull(p.session.ctx, r, p.answered)
+	p.asking.Store(false)
 }
 
 // runAndLeave is run for launch.
@@ -174,6 +191,10 @@ func (p *pull) runAndLeave() {
 // done answers the pull. It does not block.
 func (p *pull) done(b mq.Batch, err error) {
 	s := p.session
+	if errors.Is(err, mq.ErrNeedsDisk) {
+		p.needsDisk = true
+		return
+	}
 	p.request.Waited = p.request.Waited || !p.asking.Load()
 	if err != nil {
 		s.pulls.Add(-1)
