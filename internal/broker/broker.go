@@ -22,6 +22,10 @@ import (
 // How often what has expired is looked for.
 const sweepInterval = 10 * time.Second
 
+// helpAtMost is how many pulls a sender's goroutine answers that its messages
+// have woken, before it goes on. Each takes some microseconds.
+const helpAtMost = 4
+
 // A Broker is mq.Broker and mq.Admin on this machine.
 type Broker struct {
 	live     atomic.Pointer[live]
@@ -89,6 +93,7 @@ func New(o Options) (*Broker, error) {
 		return s
 	}
 	o.Store.Appended, o.Store.MayRemove, o.Store.LightsGone = b.appended, b.mayRemove, b.lightsGone
+	o.Store.Published = b.published
 	o.Store.LightMade = b.lightMade
 	if o.Store.Log == nil {
 		o.Store.Log = o.Log
@@ -225,6 +230,21 @@ func (b *Broker) appended(messages []store.Appended) {
 	b.dedup.Appended(messages)
 	b.parking.appended(messages)
 	b.liteAppended(messages)
+}
+
+// published answers pulls that wait for what has just been stored. The store
+// calls it on the goroutine of a sender, as a rule: waking another for a pull
+// takes longer than answering it.
+func (b *Broker) published(hurry bool) {
+	for n := 0; n < helpAtMost && !hurry; n++ {
+		w := b.parking.nextNear()
+		if w == nil {
+			return
+		}
+		w.request.NoDisk = true
+		b.resume(w)
+	}
+	b.parking.passOn()
 }
 
 // mayRemove is asked by the store before a segment goes.

@@ -50,6 +50,15 @@ func (w *waiting) use() use {
 	return use{w.request.Group, w.request.Queue.Topic}
 }
 
+// isQuick reports whether the answer takes microseconds if it is in memory.
+func (w *waiting) isQuick() bool {
+	if w.pop != nil || w.lite != nil {
+		return false
+	}
+	_, looks := w.request.Filter.(mq.PropertyFilter)
+	return !looks
+}
+
 // visit is the connection that the request came over; nil if the process itself
 // asks, or its limits do not matter.
 func (w *waiting) visit() *limit.Visit {
@@ -82,6 +91,7 @@ type parking struct {
 	// without any costs two loads.
 	count, pops atomic.Int64
 	asides      atomic.Int64  // pops of lite topics, which others find
+	nears       atomic.Int64  // length of mu.near
 	turn        atomic.Uint32 // which queue's requests waitFor names first
 
 	// mu guards what is parked and what is ready to be answered. Nothing else
@@ -92,6 +102,7 @@ type parking struct {
 		pops      popQueues
 		deadlines deadlines
 		ready     []*waiting // taken out, to be read for
+		near      []*waiting // likewise, for nextNear or passOn
 	}
 	work   chan struct{} // capacity: number of workers; ready is not empty
 	sooner chan struct{} // capacity 1: the first deadline came nearer
@@ -183,7 +194,7 @@ func (p *parking) dropDeadLocked() {
 }
 
 // appended wakes the requests that want one of the messages. It runs on an
-// appender's goroutine.
+// appender's goroutine, and Broker.published follows.
 func (p *parking) appended(messages []store.Appended) {
 	if p.count.Load()+p.pops.Load() == 0 {
 		return
@@ -198,6 +209,7 @@ func (p *parking) appended(messages []store.Appended) {
 		}
 	}
 	woken := len(p.mu.ready) - before
+	p.nears.Store(int64(len(p.mu.near)))
 	p.mu.Unlock()
 	p.call(woken)
 }
@@ -205,11 +217,50 @@ func (p *parking) appended(messages []store.Appended) {
 // wakeLocked makes those of all ready that match; all is a slice of queues.
 func (p *parking) wakeLocked(all []*waiting, match func(*waiting) bool) {
 	for i := len(all) - 1; i >= 0; i-- {
-		if w := all[i]; match(w) {
-			p.removeLocked(w)
+		w := all[i]
+		if !match(w) {
+			continue
+		}
+		p.removeLocked(w)
+		if w.isQuick() {
+			p.mu.near = append(p.mu.near, w)
+		} else {
 			p.mu.ready = append(p.mu.ready, w)
 		}
 	}
+}
+
+// nextNear takes out a request that can be answered from memory.
+func (p *parking) nextNear() *waiting {
+	if p.nears.Load() == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.mu.near) - 1
+	if n < 0 {
+		return nil
+	}
+	w := p.mu.near[n]
+	p.mu.near[n] = nil
+	p.mu.near = p.mu.near[:n]
+	p.nears.Store(int64(n))
+	return w
+}
+
+// passOn leaves the requests that nextNear has not taken to the workers.
+func (p *parking) passOn() {
+	if p.nears.Load() == 0 {
+		return
+	}
+	p.mu.Lock()
+	n := len(p.mu.near)
+	p.mu.ready = append(p.mu.ready, p.mu.near...)
+	clear(p.mu.near)
+	p.mu.near = p.mu.near[:0]
+	p.nears.Store(0)
+	p.mu.Unlock()
+	p.call(n)
 }
 
 // waitFor is the requests that wait on any queue of a topic, those that wait
@@ -328,8 +379,9 @@ func (p *parking) over(now time.Time) (over []*waiting, next time.Duration) {
 func (p *parking) empty() []*waiting {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := p.mu.ready
-	p.mu.ready = nil
+	all := append(p.mu.ready, p.mu.near...)
+	p.mu.ready, p.mu.near = nil, nil
+	p.nears.Store(0)
 	for len(p.mu.deadlines) > 0 {
 		w := p.mu.deadlines[0]
 		p.removeLocked(w)

@@ -251,6 +251,11 @@ func (b *Broker) resume(w *waiting) {
 	}
 	for {
 		batch, err := b.readAgain(w)
+		if errors.Is(err, mq.ErrNeedsDisk) {
+			w.request.NoDisk = false
+			b.parking.hand([]*waiting{w})
+			return
+		}
 		if errors.Is(err, errSlow) {
 			w.keep(batch)
 			b.slow(w)

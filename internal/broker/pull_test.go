@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
 )
 
 // tagged wants the messages of one tag.
@@ -377,6 +378,65 @@ func TestNoWakeUpIsLost(t *testing.T) {
 		all.Wait()
 		if took := time.Since(began); took != 0 {
 			t.Errorf("somebody waited for %v", took)
+		}
+	})
+}
+
+// The sender's goroutine answers pulls that its message has woken, so nobody
+// else has to be woken for them.
+func TestSendAnswersWaitingPullsItself(t *testing.T) {
+	b, err := New(Options{Name: "b", Store: store.Options{Dir: "data", FS: vfs.NewMem()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close() // Run was never called: there are no workers
+	if err := b.PutTopic(t.Context(), mq.Topic{Name: "T", ReadQueues: 1, WriteQueues: 1, Perm: mq.PermRead | mq.PermWrite}); err != nil {
+		t.Fatal(err)
+	}
+	send := func() {
+		done := make(chan struct{})
+		b.Send(&mq.SendBatch{Sends: []mq.Send{message("T", "news")}, Done: func(*mq.SendBatch) { close(done) }})
+		<-done
+	}
+	send()
+	answers := 0
+	pull := func(from mq.QueueOffset) {
+		r := waitFor(from, time.Minute)
+		r.Group = mq.GroupTools
+		b.Pull(t.Context(), r, func(batch mq.Batch, err error) {
+			if err != nil || batch.Status != mq.PullFound {
+				t.Errorf("got status %d, %v", batch.Status, err)
+			}
+			release(batch)
+			answers++
+		})
+	}
+	pull(0) // from here on new messages are kept in memory
+	for range helpAtMost {
+		pull(1)
+	}
+	if answers != 1 {
+		t.Fatalf("%d pulls were answered before there was something new", answers-1)
+	}
+	send()
+	if answers != 1+helpAtMost {
+		t.Errorf("Send left %d of %d pulls waiting", 1+helpAtMost-answers, helpAtMost)
+	}
+}
+
+func TestManyWaitingPullsAreSharedOut(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, r *rig) {
+		r.topic("T", 1)
+		var all []<-chan pulled
+		for range 5 * helpAtMost {
+			all = append(all, r.pull(waitFor(0, time.Minute)))
+		}
+		pass(time.Second)
+		r.sent(message("T", "news"))
+		for _, answer := range all {
+			if p := <-answer; p.err != nil || p.Status != mq.PullFound || p.after != time.Second {
+				t.Fatalf("got %+v after %v", p.Batch, p.after)
+			}
 		}
 	})
 }

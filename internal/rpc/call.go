@@ -57,7 +57,7 @@ func (c *Conn) Go(cmd *wire.Command, timeout time.Duration, done func(resp *wire
 	if c.settings.hook != nil {
 		c.settings.hook(cmd)
 	}
-	if err := c.send(cmd, false); err != nil {
+	if err := c.send(cmd, reply{}); err != nil {
 		if _, ok := c.take(opaque); ok {
 			done(nil, err)
 		}

@@ -26,15 +26,20 @@ func (s *Store) finish(f *flight, err error) {
 		return
 	}
 	s.mu.committing = true
+	published := false
 	for {
 		ready, failed := s.takeWrittenLocked()
 		if ready.head == nil && failed.head == nil {
 			s.mu.committing = false
 			s.mu.idle.Broadcast()
 			s.mu.Unlock()
+			if published {
+				s.tellPublished(false)
+			}
 			return
 		}
 		s.mu.Unlock()
+		published = published || ready.head != nil
 		s.publish(ready)
 		s.reject(failed)
 		s.mu.Lock()
@@ -232,8 +237,17 @@ func (s *Store) syncLog() error {
 		s.syncs.Observe(time.Since(began).Microseconds())
 		s.synced.Store(int64(target))
 	}
-	s.publish(s.takeSynced(target))
+	if ready := s.takeSynced(target); ready.head != nil {
+		s.publish(ready)
+		s.tellPublished(true)
+	}
 	return nil
+}
+
+func (s *Store) tellPublished(hurry bool) {
+	if s.o.Published != nil {
+		s.o.Published(hurry)
+	}
 }
 
 // takeSynced takes the flights that end at or before target off the list of

@@ -134,6 +134,10 @@ type Options struct {
 	// slice. Nil if nobody wants to know.
 	Appended func([]Appended)
 
+	// Published is called after Appended, when the senders have been told. With
+	// hurry others wait for the goroutine; otherwise it may be held up a little.
+	Published func(hurry bool)
+
 	// LightMade is told of a light queue that is new, before its first message
 	// is stored, and once more if the index is rebuilt. It may be that none is,
 	// and it must not call the store but for Keys. Nil if nobody wants to know.

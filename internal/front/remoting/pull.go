@@ -216,7 +216,11 @@ func (p *pull) done(b mq.Batch, err error) {
 	s.pulls.Add(-1)
 	p.batch, p.size = b, size
 	p.uses.Add(1) // the answer's
-	s.reply(&p.request, p.answer())
+	if resp := p.answer(); p.request.Oneway() {
+		s.reply(&p.request, resp)
+	} else {
+		s.conn.ReplyHere(resp)
+	}
 	p.drop()
 }
 

@@ -231,6 +231,8 @@ func TestPullsOfASlowConsumerWaitUntilItHasRead(t *testing.T) {
 	for range cap(answers) {
 		got[<-answers] = true
 	}
+	r.fake.mu.Lock()
+	defer r.fake.mu.Unlock()
 	for i := range cap(answers) {
 		if !got[fmt.Sprint(i+1)] {
 			t.Errorf("pull %d was not answered: %v", i, got)

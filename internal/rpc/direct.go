@@ -1,0 +1,115 @@
+package rpc
+
+import (
+	"net"
+	"syscall"
+)
+
+// maxDirect is how many pieces one direct write has at most; Linux takes no more.
+const maxDirect = 1024
+
+// A direct writes to a socket what that takes without waiting. It is the
+// writer's.
+type direct struct {
+	socket syscall.RawConn
+	vector [][]byte
+	n      int
+	err    error
+	try    func(fd uintptr) bool // made once; always true: do not wait
+}
+
+// newDirect is nil if the socket is none of the system's.
+func newDirect(c net.Conn) *direct {
+	system, ok := c.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	socket, err := system.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	d := &direct{socket: socket}
+	d.try = func(fd uintptr) bool {
+		d.n, d.err = writeDirect(fd, d.vector)
+		return true
+	}
+	return d
+}
+
+// write returns how many bytes of v the socket took: all of them, or some and
+// nothing was wrong, or an error.
+func (d *direct) write(v [][]byte) (int, error) {
+	d.vector, d.n, d.err = v[:min(len(v), maxDirect)], 0, nil
+	err := d.socket.Write(d.try)
+	d.vector = nil
+	if err == nil {
+		err = d.err
+	}
+	return d.n, err
+}
+
+// writeHereLocked writes what waits on the caller's goroutine. What the socket
+// does not take is left to a goroutine.
+func (c *Conn) writeHereLocked() {
+	if c.out.direct == nil {
+		c.out.direct = newDirect(c.raw)
+	}
+	if c.out.direct == nil {
+		c.startWriterLocked()
+		return
+	}
+	if c.out.closed != nil {
+		return
+	}
+	c.out.writing = true
+	c.wg.Add(1)
+	c.out.next, c.out.flight = c.out.flight, c.out.next
+	c.out.Unlock()
+	c.moveWriteDeadline(false)
+	vector := c.vectorOf(&c.out.flight)
+	n, err := c.out.direct.write(vector)
+	if err == nil && n < c.out.flight.bytes {
+		go c.writeRest(cut(vector, n))
+		c.out.Lock()
+		return
+	}
+	clear(vector)
+	c.landLocked(err)
+	c.writeLaterLocked()
+	c.wg.Done()
+}
+
+// writeRest writes what is left of a flight, and then what waits.
+func (c *Conn) writeRest(rest [][]byte) {
+	defer c.wg.Done()
+	err := c.writeVector(rest)
+	clear(c.out.vector)
+	c.landLocked(err)
+	c.out.Unlock()
+	c.writeOut()
+}
+
+// writeLaterLocked ends being the writer and leaves what waits to another.
+func (c *Conn) writeLaterLocked() {
+	c.out.writing = false
+	c.out.changed.Broadcast()
+	switch {
+	case c.out.next.bytes == 0:
+	case c.out.burst:
+		c.watchLocked()
+	default:
+		c.startWriterLocked()
+	}
+}
+
+// cut takes the first n bytes off v.
+func cut(v [][]byte, n int) [][]byte {
+	for len(v) > 0 && n >= len(v[0]) {
+		n -= len(v[0])
+		v = v[1:]
+	}
+	if n > 0 {
+		v[0] = v[0][n:]
+	}
+	return v
+}
