@@ -18,11 +18,8 @@ import (
 	"github.com/goddardmq/goddard/internal/test/ratios/sheet"
 )
 
-const (
-	warmTime = 5 * time.Second
-	// loadSlack is what a load may take beyond its time before it is ended.
-	loadSlack = 3 * time.Minute
-)
+// loadSlack is what a load may take beyond its time before it is ended.
+const loadSlack = 3 * time.Minute
 
 // A bench puts loads on a server, for the rows of a group in one round.
 type bench struct {
@@ -33,12 +30,21 @@ type bench struct {
 	o       *options
 	round   int
 	figures *sheet.Raw
+	// profiles takes those of the loads that are measured; nil does not.
+	profiles *profiles
 
+	row      string
 	commands []string // loads of the row so far
 	notes    []string // on the row's values
 	began    time.Time
 	first    time.Duration   // from the start to the first message
 	filled   map[string]bool // topics
+	warmed   map[string]bool // paths
+}
+
+// begin forgets the row before.
+func (b *bench) begin(row string) {
+	b.row, b.commands, b.notes = row, nil, nil
 }
 
 // ready starts the server anew and waits until it can be used.
@@ -47,7 +53,7 @@ func (b *bench) ready() error {
 	if err := b.s.prepare(); err != nil {
 		return err
 	}
-	b.filled = map[string]bool{}
+	b.filled, b.warmed = map[string]bool{}, map[string]bool{}
 	b.began = time.Now()
 	if err := b.s.start(); err != nil || b.s.key == "floor" {
 		return err
@@ -57,16 +63,7 @@ func (b *bench) ready() error {
 	}
 	b.first = time.Since(b.began)
 	if b.g.proxy {
-		if err := b.readyGRPC(); err != nil {
-			return err
-		}
-	}
-	if !b.g.warm {
-		return nil
-	}
-	// What it refuses while it is slow does not matter yet.
-	if _, _, err := b.load("produce", "--topic", "warm", "--time", warmTime.String()); err != nil && !b.s.alive() {
-		return err
+		return b.readyGRPC()
 	}
 	return nil
 }
@@ -93,6 +90,7 @@ func (b *bench) firstSend() error {
 // again starts the broker that was ended on what it has, and returns how long
 // it took to the first message.
 func (b *bench) again() (time.Duration, error) {
+	b.warmed = map[string]bool{}
 	began := time.Now()
 	if err := b.s.startLast(); err != nil {
 		return 0, err
@@ -105,6 +103,11 @@ func (b *bench) again() (time.Duration, error) {
 // meanwhile. --time and --warmup are added where args lack them.
 func (b *bench) load(kind string, args ...string) (*load.Report, time.Duration, error) {
 	return b.run(b.command(kind, args...))
+}
+
+// measured is the load that a row is about.
+func (b *bench) measured(kind string, args ...string) (*load.Report, time.Duration, error) {
+	return b.profiled(b.command(kind, args...))
 }
 
 func (b *bench) command(kind string, args ...string) *exec.Cmd {

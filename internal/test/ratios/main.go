@@ -4,7 +4,7 @@
 // into bench/results, with the machine they came from. docs/performance.md says
 // what each row is.
 //
-//	go run ./internal/test/ratios [-quick | -full] [-peers] [-rounds 5] [-time 10s] [-only send,sync] [-results DIR] [-resume FILE]
+//	go run ./internal/test/ratios [-quick | -full] [-peers] [-rounds 5] [-time 10s] [-only send,sync] [-results DIR] [-resume FILE] [-profile DIR]
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ type options struct {
 	dir     string // where servers keep their data
 	results string
 	resume  string
+	profile string // directory for profiles; empty takes none
 }
 
 func main() {
@@ -57,6 +59,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "where the servers keep their data (default a temporary directory)")
 	flag.StringVar(&o.results, "results", "", "write the page and the plot of today into this directory")
 	flag.StringVar(&o.resume, "resume", "", "go on with the raw file of a run that broke off")
+	flag.StringVar(&o.profile, "profile", "", "write profiles of our server under each load into this directory, and what it spent its time on into profiles.md there")
 	flag.Parse()
 	given := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -70,6 +73,9 @@ func main() {
 	if only == "list" {
 		list(os.Stdout, o)
 		return
+	}
+	if o.profile != "" && len(o.servers) == 0 {
+		o.servers = []string{profiledServer}
 	}
 	if err := o.check(); err != nil {
 		fmt.Fprintln(os.Stderr, "ratios:", err)
@@ -122,6 +128,8 @@ func (o *options) check() error {
 	switch {
 	case o.rounds < 1 || o.span < 100*time.Millisecond || o.topics < 1 || o.queues < 1 || o.cold <= 0 || o.long < 10*time.Second:
 		return errors.New("-rounds, -topics and -queues must be 1 or more, -time 100ms, -cold above 0, -long 10s")
+	case o.profile != "" && !slices.Contains(o.servers, profiledServer):
+		return errors.New("-profile is of our server alone; give -servers goddard, with others beside it or without")
 	case o.quick && o.full:
 		return errors.New("-quick and -full are two forms; take one")
 	}
@@ -140,7 +148,11 @@ func (o *options) check() error {
 
 // setup says what a raw file is of, so that only the same run goes on with it.
 func (o *options) setup() string {
-	return fmt.Sprintf("peers=%v quick=%v time=%v topics=%d queues=%d cold=%v long=%v", o.peers, o.quick, o.span, o.topics, o.queues, o.cold, o.long)
+	setup := fmt.Sprintf("peers=%v quick=%v time=%v topics=%d queues=%d cold=%v long=%v", o.peers, o.quick, o.span, o.topics, o.queues, o.cold, o.long)
+	if o.profile != "" {
+		setup += " profiled" // which costs something
+	}
+	return setup
 }
 
 func measureAll(ctx context.Context, kit *against.Kit, o *options) error {
@@ -171,6 +183,11 @@ func measureAll(ctx context.Context, kit *against.Kit, o *options) error {
 	}
 	defer raw.Close()
 	p := &plan{kit: kit, o: o, raw: raw}
+	if o.profile != "" {
+		if p.profiles, err = newProfiles(o); err != nil {
+			return err
+		}
+	}
 	left, figures := p.expected(1)
 	fmt.Fprintf(os.Stderr, "%d figures, about %s if the machine is quiet; they go to %s, and a run that breaks off goes on with -resume %s\n", figures, sheet.Text(left), path, path)
 	err = p.run(ctx)

@@ -59,6 +59,9 @@ func writePage(w io.Writer, p *plan, name string, plotted bool) error {
 		other = "NATS JetStream and Kafka " + against.KafkaVersion
 	}
 	fmt.Fprintf(w, "# Goddard beside %s\n\n%s\n\n", other, about(p.o))
+	if p.o.quick {
+		fmt.Fprint(w, notWarm)
+	}
 	if err := tableOf(p.o).Write(w, p.raw.Figures); err != nil {
 		return err
 	}
@@ -81,6 +84,10 @@ func writePage(w io.Writer, p *plan, name string, plotted bool) error {
 	}
 	return nil
 }
+
+// notWarm is what those have to know who read figures of the quick form.
+var notWarm = fmt.Sprintf("This is the quick form: servers are warmed up for %v at most, and Java servers are not warm by then. They reach much more after a minute,\n"+
+	"so ratios in which Java has a part flatter us. They show whether a change helps, and are no figures to give to others.\n\n", quickWarmLimit)
 
 func writeMachine(w io.Writer, p *plan) error {
 	fmt.Fprint(w, "\n## The machine\n")

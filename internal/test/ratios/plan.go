@@ -26,10 +26,8 @@ type group struct {
 	long bool
 	// once groups are measured in the first round only.
 	once bool
-	// warm says that a load of sends comes first: a Java server that has just
-	// started is not what it will be.
-	warm bool
-	// room is how many GiB of disk it takes, nil for little.
+	// room is how many GiB of disk it takes beside what its loads flat out
+	// write; nil for little.
 	room func(o *options) float64
 	rows []row
 }
@@ -38,8 +36,12 @@ type group struct {
 type row struct {
 	key   string
 	lines []sheet.Line // without Row
-	// cost is how long it is expected to take.
+	// warm is what has to be warm before, nil for nothing.
+	warm *path
+	// cost is how long it is expected to take, without that.
 	cost func(o *options) time.Duration
+	// writes is for how many loads' time it sends flat out, at most.
+	writes float64
 	// measure returns the values that the lines name. An error says why there are none.
 	measure func(b *bench) (map[string]float64, error)
 }
@@ -78,6 +80,8 @@ type plan struct {
 	o     *options
 	raw   *sheet.Raw
 	clock sheet.Clock
+	// profiles is nil unless they are asked for.
+	profiles *profiles
 }
 
 func (o *options) wants(g *group, r *row) bool {
@@ -99,13 +103,18 @@ func (p *plan) open(g *group, server string, round int) []row {
 }
 
 // startCost is what starting and stopping is expected to take.
-func startCost(server string, warm bool) time.Duration {
-	d := 2 * time.Second
+func startCost(server string) time.Duration {
 	if server == "java" || server == "kafka" {
-		d = 12 * time.Second
+		return 12 * time.Second
 	}
-	if warm {
-		d += warmTime
+	return 2 * time.Second
+}
+
+// cost is what a row is expected to take, with a second load if its profiles are taken.
+func (p *plan) cost(server string, r *row) time.Duration {
+	d := r.cost(p.o)
+	if p.profiles != nil && server == profiledServer {
+		d += min(p.o.span, tracedTime) + 2*time.Second
 	}
 	return d
 }
@@ -117,10 +126,10 @@ func (p *plan) expected(from int) (left time.Duration, figures int) {
 			for _, s := range g.servers {
 				rows := p.open(&g, s, round)
 				for _, r := range rows {
-					left += r.cost(p.o)
+					left += p.cost(s, &r)
 				}
 				if figures += len(rows); len(rows) > 0 {
-					left += startCost(s, g.warm)
+					left += startCost(s) + warmCost(p.o, s, rows...)
 				}
 			}
 		}
@@ -152,7 +161,7 @@ func (p *plan) run(ctx context.Context) error {
 func (p *plan) visit(ctx context.Context, g *group, name string, round int, rows []row) error {
 	s, err := makeServer(p.kit, filepath.Join(p.o.dir, name), name, g)
 	if err == nil {
-		err = p.roomFor(g)
+		err = p.roomFor(g, rows)
 	}
 	if err != nil {
 		for _, r := range rows {
@@ -165,21 +174,29 @@ func (p *plan) visit(ctx context.Context, g *group, name string, round int, rows
 	}
 	defer s.remove()
 	defer s.stop()
-	b := &bench{ctx: ctx, s: s, g: g, kit: p.kit, o: p.o, round: round, figures: p.raw}
+	if p.o.profile != "" && name == profiledServer {
+		s.env = []string{profileEnv}
+	}
+	b := &bench{ctx: ctx, s: s, g: g, kit: p.kit, o: p.o, round: round, figures: p.raw, profiles: p.profiles}
 	var ready error
 	for i, r := range rows {
 		left, figures := p.expected(round)
 		fmt.Fprintf(os.Stderr, "== round %d of %d: %s, %s; %d figures to go, about %s\n", round, p.o.rounds, r.key, s.name, figures, sheet.Text(p.clock.Left(left)))
 		began := time.Now()
-		cost := r.cost(p.o)
+		cost := p.cost(name, &r)
 		if i == 0 || !s.alive() {
-			cost += startCost(name, g.warm)
+			cost += startCost(name)
 			ready = b.ready()
+		}
+		if r.warm != nil && !b.warmed[r.warm.key] {
+			cost += warmCost(p.o, name, r)
 		}
 		f := sheet.Figure{Row: r.key, Server: name, Round: round}
 		if ready == nil {
-			b.commands, b.notes = nil, nil
-			f.Values, err = r.measure(b)
+			b.begin(r.key)
+			if err = b.warmUp(r.warm); err == nil {
+				f.Values, err = r.measure(b)
+			}
 		} else {
 			err = fmt.Errorf("the server does not start: %w", ready)
 		}
@@ -196,21 +213,6 @@ func (p *plan) visit(ctx context.Context, g *group, name string, round int, rows
 		if err := p.raw.Add(f); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// roomFor says what the disk lacks.
-func (p *plan) roomFor(g *group) error {
-	if g.room == nil {
-		return nil
-	}
-	free, err := freeGiB(p.o.dir)
-	if err != nil {
-		return err
-	}
-	if need := g.room(p.o); free < need {
-		return fmt.Errorf("it takes %.0f GiB on the disk of %s, which has %.0f free; give another with -dir, or a smaller -cold or -long", need, p.o.dir, free)
 	}
 	return nil
 }

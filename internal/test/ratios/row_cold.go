@@ -14,21 +14,23 @@ const (
 	coldSize  = 1024
 	// besideRate is sent while a consumer reads what is cold, messages a second.
 	besideRate = "10000"
+	// besideWarm is what a broker has to get used to them: 300,000 messages.
+	besideWarm = 30 * time.Second
 )
 
 // coldGroup is a large log: reading it from the disk, sending meanwhile, and
 // starting on it. What is not read within a time of its own is not waited for.
 func coldGroup() group {
 	return group{
-		key: "cold", servers: both(), long: true, warm: true,
+		key: "cold", servers: both(), long: true,
 		room: func(o *options) float64 { return o.cold*1.5 + 4 },
 		rows: []row{
-			{key: "cold", measure: cold, cost: func(o *options) time.Duration { return fillCost(o) + coldSpan(o)/2 }, lines: []sheet.Line{
+			{key: "cold", measure: cold, cost: func(o *options) time.Duration { return fillCost(o) + coldSpan(o)/2 + coldWarmCost(o) }, lines: []sheet.Line{
 				{Value: "mib", Title: "consume 1 KiB after dropping the page cache, MiB/s of bodies", Reach: "90 % of the floor", Floor: [2]string{"disk-read", "mib"}},
 				{Value: "rate", Title: "… msg/s"},
 				{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2},
 			}},
-			{key: "cold-beside", measure: coldBeside, cost: func(o *options) time.Duration { return 2*o.span + 15*time.Second }, lines: []sheet.Line{
+			{key: "cold-beside", measure: coldBeside, cost: func(o *options) time.Duration { return 2*o.span + besideWarm + 10*time.Second }, lines: []sheet.Line{
 				{Value: "alone", Title: "send at 10,000/s undisturbed, p99.9 µs"},
 				{Value: "p999", Title: "… while a cold consumer reads, p99.9 µs", Reach: "2 × the undisturbed one at most"},
 				{Value: "times", Title: "… how many times the undisturbed one", Decimals: 1, Reach: "2"},
@@ -45,6 +47,12 @@ func coldCount(o *options) int64 { return int64(o.cold * (1 << 30) / coldSize) }
 
 // fillCost takes 100 MiB/s for granted.
 func fillCost(o *options) time.Duration { return time.Duration(o.cold * 10 * float64(time.Second)) }
+
+// coldWarmCost is the mean of the servers'.
+func coldWarmCost(o *options) time.Duration {
+	r := row{warm: pulls()}
+	return (warmCost(o, "java", r) + warmCost(o, "goddard", r)) / 2
+}
 
 // coldSpan is how long one consumer may read.
 func coldSpan(o *options) time.Duration { return 6 * o.span }
@@ -67,7 +75,11 @@ func cold(b *bench) (map[string]float64, error) {
 	if err := b.chill(); err != nil {
 		return nil, err
 	}
-	return throughput(b.load("consume", "--topic", coldTopic, "--once", "--time", coldSpan(b.o).String()))
+	// It has just started: it knows how to pull before it has to go to the disk.
+	if err := b.warmUp(pulls()); err != nil {
+		return nil, err
+	}
+	return throughput(b.measured("consume", "--topic", coldTopic, "--once", "--time", coldSpan(b.o).String()))
 }
 
 // coldBeside warms the sends up first: the broker has just started.
@@ -76,7 +88,7 @@ func coldBeside(b *bench) (map[string]float64, error) {
 		return nil, err
 	}
 	send := []string{"--topic", "beside", "--size", "1024", "--rate", besideRate}
-	alone, _, err := b.load("produce", append(send, "--warmup", warmTime.String())...)
+	alone, _, err := b.load("produce", append(send, "--warmup", besideWarm.String())...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +103,7 @@ func coldBeside(b *bench) (map[string]float64, error) {
 		r, _, err := consumer.load("consume", "--topic", coldTopic, "--once", "--time", (b.o.span + time.Second).String())
 		done <- outcome{r, err}
 	}()
-	r, _, err := b.load("produce", append(send, "--warmup", "1s")...)
+	r, _, err := b.measured("produce", append(send, "--warmup", "1s")...)
 	read := <-done
 	b.commands, b.notes = append(b.commands, consumer.commands...), append(b.notes, consumer.notes...)
 	if err != nil {

@@ -13,8 +13,8 @@ func parts() []int { return []int{10, 25, 50, 75, 90} }
 
 // curveGroup measures latency over throughput, of each server up to what it can do.
 func curveGroup() group {
-	return group{key: "curve", servers: both(), warm: true, room: room(10), rows: []row{{
-		key: "curve", cost: loads(float64(len(parts())) * 0.6), measure: curve,
+	return group{key: "curve", servers: both(), rows: []row{{
+		key: "curve", warm: sends(), writes: 1.5, cost: loads(float64(len(parts())) * 0.6), measure: curve,
 	}}}
 }
 
@@ -26,7 +26,7 @@ func curve(b *bench) (map[string]float64, error) {
 	values := map[string]float64{}
 	for _, part := range parts() {
 		rate := top * float64(part) / 100
-		r, _, err := b.load("produce", "--topic", "curve", "--size", "1024", "--rate", fmt.Sprintf("%.0f", rate), "--time", (b.o.span / 2).String(), "--warmup", "500ms")
+		r, _, err := b.measured("produce", "--topic", "curve", "--size", "1024", "--rate", fmt.Sprintf("%.0f", rate), "--time", (b.o.span / 2).String(), "--warmup", "500ms")
 		if err != nil {
 			return nil, err
 		}

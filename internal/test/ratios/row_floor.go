@@ -22,7 +22,7 @@ func floorGroup() group {
 		}
 		return []string{"-dir", b.s.dir, "-bytes", fmt.Sprint(size)}
 	}
-	return group{key: "floor", servers: []string{"floor"}, room: room(4), rows: []row{
+	return group{key: "floor", servers: []string{"floor"}, room: func(*options) float64 { return 4 }, rows: []row{
 		machine("echo", "echo", 1, []sheet.Line{
 			{Value: "p50", Title: "loopback: 1 KiB there and back, p50 µs"}, {Value: "p99", Title: "… p99, µs"}, {Value: "p999", Title: "… p99.9, µs"},
 		}, none),
@@ -41,8 +41,8 @@ func bareGroup() group {
 		return []sheet.Line{{Value: "rate", Title: title + ", msg/s"}, {Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2}, {Value: "p99", Title: "… p99, µs"}}
 	}
 	return group{key: "bare", servers: []string{"bare"}, rows: []row{
-		flatOut("bare-1k", lines("1 KiB pipelined"), pipelined1K...),
-		flatOut("bare-128", lines("128 B pipelined"), "--size", "128", "--connections", "4", "--in-flight", "128"),
-		flatOut("bare-64", lines("64 connections with one in flight"), "--size", "1024", "--connections", "64", "--in-flight", "1", "--warmup", "1s"),
+		flatOut("bare-1k", nil, 0, lines("1 KiB pipelined"), pipelined1K...),
+		flatOut("bare-128", nil, 0, lines("128 B pipelined"), "--size", "128", "--connections", "4", "--in-flight", "128"),
+		flatOut("bare-64", nil, 0, lines("64 connections with one in flight"), "--size", "1024", "--connections", "64", "--in-flight", "1", "--warmup", "1s"),
 	}}
 }

@@ -15,21 +15,20 @@ import (
 const (
 	grpcTopic = "ratios-grpc"
 	grpcGroup = "ratios-grpc-group"
+	// warmGroup reads the same messages before.
+	warmGroup = "ratios-grpc-warm"
 )
 
 // grpcRows is the gRPC protocol over plaintext, RocketMQ with its proxy.
 func grpcRows() []row {
 	return []row{
-		{key: "grpc-send", cost: func(o *options) time.Duration { return o.span + warmTime }, lines: []sheet.Line{
+		{key: "grpc-send", warm: grpcSends(), writes: 0.5, cost: loads(1), lines: []sheet.Line{
 			{Value: "rate", Title: "gRPC: send 1 KiB (4 × 64 in flight, a call each), msg/s", Reach: "5 ×"},
 			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 1},
 		}, measure: func(b *bench) (map[string]float64, error) {
-			if _, _, err := b.grpc("send", "-time", warmTime.String()); err != nil {
-				return nil, err
-			}
-			return throughput(b.grpc("send"))
+			return throughput(b.grpcMeasured("send"))
 		}},
-		{key: "grpc-half", cost: loads(1), lines: []sheet.Line{
+		{key: "grpc-half", warm: grpcSends(), writes: 0.3, cost: loads(1), lines: []sheet.Line{
 			{Value: "rate", Title: "gRPC: send at half of RocketMQ's top rate, msg/s"},
 			{Value: "p50", Title: "… p50, µs"}, {Value: "p99", Title: "… p99, µs"}, {Value: "p999", Title: "… p99.9, µs"},
 		}, measure: func(b *bench) (map[string]float64, error) {
@@ -37,19 +36,17 @@ func grpcRows() []row {
 			if err != nil {
 				return nil, err
 			}
-			return throughput(b.grpc("send", "-rate", fmt.Sprintf("%.0f", top/2)))
+			return throughput(b.grpcMeasured("send", "-rate", fmt.Sprintf("%.0f", top/2)))
 		}},
-		{key: "grpc-receive", cost: loads(1.6), lines: []sheet.Line{
+		{key: "grpc-receive", warm: grpcReceives(), cost: loads(1.6), lines: []sheet.Line{
 			{Value: "rate", Title: "gRPC: receive and acknowledge (4 × 4 in flight, batches of 32), msg/s", Reach: "4 ×"},
 			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 1},
 			{Value: "resident", Title: "… resident memory after it, MiB"},
 		}, measure: func(b *bench) (map[string]float64, error) {
-			// There must be enough to receive for as long as the load is.
-			if _, _, err := b.load("produce", "--topic", grpcTopic, "--batch", "32", "--connections", "2", "--in-flight", "8",
-				"--count", fmt.Sprint(int64(150_000*b.o.span.Seconds())), "--time", "5m"); err != nil {
+			if err := fillReceives(b); err != nil {
 				return nil, err
 			}
-			values, err := throughput(b.grpc("receive", "-group", grpcGroup, "-in-flight", "4"))
+			values, err := throughput(b.grpcMeasured("receive", "-group", grpcGroup, "-in-flight", "4"))
 			if err == nil {
 				values["resident"] = b.s.resident(residentAll)
 			}
@@ -58,20 +55,58 @@ func grpcRows() []row {
 	}
 }
 
+func grpcSends() *path {
+	return &path{key: "grpc-send", writes: 0.5, load: func(b *bench, span time.Duration) (float64, error) {
+		return throughputOf(b.grpc("send", "-time", span.String()))
+	}}
+}
+
+// grpcReceives is a group of its own that reads what the measured one will. If
+// that is not enough, the last load finds less, which ends the warm-up.
+func grpcReceives() *path {
+	return &path{key: "grpc-receive", prepare: fillReceives, load: func(b *bench, span time.Duration) (float64, error) {
+		return throughputOf(b.grpc("receive", "-group", warmGroup, "-in-flight", "4", "-time", span.String()))
+	}}
+}
+
+// receives is what there is to receive, as much as for as long as the load is.
+func receives(o *options) int64 { return int64(150_000 * o.span.Seconds()) }
+
+func fillReceives(b *bench) error { return b.fill(grpcTopic, 1024, receives(b.o)) }
+
+func fillRoom(o *options) float64 { return float64(receives(o)) * 1200 / (1 << 30) }
+
 func grpcGroupOfRows() group {
-	return group{key: "grpc", servers: both(), proxy: true, room: room(6), rows: grpcRows()}
+	return group{key: "grpc", servers: both(), proxy: true, room: fillRoom, rows: grpcRows()}
 }
 
 // grpc runs the load of the gRPC protocol.
 func (b *bench) grpc(kind string, args ...string) (*load.Report, time.Duration, error) {
+	cmd, err := b.grpcCommand(kind, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	return b.run(cmd)
+}
+
+// grpcMeasured is the load that a row is about.
+func (b *bench) grpcMeasured(kind string, args ...string) (*load.Report, time.Duration, error) {
+	cmd, err := b.grpcCommand(kind, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	return b.profiled(cmd)
+}
+
+func (b *bench) grpcCommand(kind string, args ...string) (*exec.Cmd, error) {
 	if b.kit.GRPCLoadMissing != "" {
-		return nil, 0, errors.New("the gRPC load: " + b.kit.GRPCLoadMissing)
+		return nil, errors.New("the gRPC load: " + b.kit.GRPCLoadMissing)
 	}
 	argv := append([]string{kind, "-endpoint", grpcEndpoint, "-topic", grpcTopic}, args...)
 	if timeOf(argv) == 0 {
 		argv = append(argv, "-time", b.o.span.String())
 	}
-	return b.run(exec.Command(b.kit.GRPCLoad, argv...))
+	return exec.Command(b.kit.GRPCLoad, argv...), nil
 }
 
 // readyGRPC creates the topic and the group, and waits until a message is accepted.
@@ -88,23 +123,35 @@ func (b *bench) readyGRPC() error {
 	return fmt.Errorf("no message accepted over gRPC within a minute: %w", last)
 }
 
+// makeTopic creates the topic and the groups.
 func makeTopic() error {
 	const updateTopic, updateGroup = 17, 200
-	topic := map[string]string{"topic": grpcTopic, "defaultTopic": "TBW102", "readQueueNums": "8", "writeQueueNums": "8", "perm": "6",
-		"topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false", "attributes": "+message.type=NORMAL"}
-	group, err := json.Marshal(map[string]any{"groupName": grpcGroup, "consumeEnable": true, "consumeFromMinEnable": true,
-		"retryQueueNums": 1, "retryMaxTimes": 16, "brokerId": 0, "whichBrokerWhenConsumeSlowly": 1})
-	if err != nil {
+	if err := accepted(updateTopic, map[string]string{"topic": grpcTopic, "defaultTopic": "TBW102", "readQueueNums": "8", "writeQueueNums": "8", "perm": "6",
+		"topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false", "attributes": "+message.type=NORMAL"}, nil); err != nil {
 		return err
 	}
+	for _, name := range []string{grpcGroup, warmGroup} {
+		group, err := json.Marshal(map[string]any{"groupName": name, "consumeEnable": true, "consumeFromMinEnable": true,
+			"retryQueueNums": 1, "retryMaxTimes": 16, "brokerId": 0, "whichBrokerWhenConsumeSlowly": 1})
+		if err != nil {
+			return err
+		}
+		if err := accepted(updateGroup, nil, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accepted sends an operator's request until the broker takes it.
+func accepted(code int, fields map[string]string, body []byte) error {
 	for limit := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		t, topicErr := against.Probe(brokerAddr, updateTopic, topic, nil)
-		g, groupErr := against.Probe(brokerAddr, updateGroup, nil, group)
-		if topicErr == nil && groupErr == nil && t.Code == 0 && g.Code == 0 {
+		answer, err := against.Probe(brokerAddr, code, fields, body)
+		if err == nil && answer.Code == 0 {
 			return nil
 		}
 		if time.Now().After(limit) {
-			return fmt.Errorf("no topic and group within a minute: %w; %v, %v", errors.Join(topicErr, groupErr), t, g)
+			return fmt.Errorf("request %d is not accepted within a minute: %w, %v", code, err, answer)
 		}
 	}
 }

@@ -10,14 +10,14 @@ import (
 
 // laterGroup is what a broker does with a message some time after it has it.
 func laterGroup() group {
-	delayed := func(key, title string, args func(o *options) []string) row {
-		return row{key: key, cost: func(o *options) time.Duration { return 3*o.span + 5*time.Second }, lines: []sheet.Line{
+	delayed := func(key, title string, warm []string, args func(o *options) []string) row {
+		return row{key: key, warm: delays(key, warm...), writes: 2, cost: func(o *options) time.Duration { return 3*o.span + 5*time.Second }, lines: []sheet.Line{
 			{Value: "rate", Title: "delayed messages " + title + ": in, msg/s", Reach: "4 ×"},
 			{Value: "out", Title: "… out, msg/s", Reach: "4 ×"},
 			{Value: "late", Title: "… late, p99 ms"},
 			{Value: "cpu", Title: "… CPU-seconds of the server per million, in and out", Decimals: 2},
 		}, measure: func(b *bench) (map[string]float64, error) {
-			r, cpu, err := b.load("delay", append([]string{"--topic", key}, args(b.o)...)...)
+			r, cpu, err := b.measured("delay", append([]string{"--topic", key}, args(b.o)...)...)
 			values, err := throughput(r, cpu, err)
 			if err != nil {
 				return nil, err
@@ -25,25 +25,40 @@ func laterGroup() group {
 			return deliveredOf(values, r)
 		}}
 	}
-	return group{key: "later", servers: both(), warm: true, room: room(10), rows: []row{
+	return group{key: "later", servers: both(), rows: []row{
 		// The levels of RocketMQ begin with 1, 5, 10 and 30 seconds; what is sent
 		// waits for longer than the sending takes where that is possible.
-		delayed("delay-level", "by level", func(o *options) []string {
+		delayed("delay-level", "by level", []string{"--level", "2", "--after", "5s"}, func(o *options) []string {
 			if o.span < 5*time.Second {
 				return []string{"--level", "2", "--after", "5s"}
 			}
 			return []string{"--level", "3", "--after", "10s"}
 		}),
-		delayed("delay-time", "at a time", func(o *options) []string {
+		delayed("delay-time", "at a time", []string{"--after", "5s"}, func(o *options) []string {
 			return []string{"--after", max(o.span+time.Second, 5*time.Second).String()}
 		}),
-		{key: "transact", cost: loads(1.1), lines: []sheet.Line{
+		{key: "transact", warm: rated("transact", "transact").writing(1), writes: 1, cost: loads(1.1), lines: []sheet.Line{
 			{Value: "rate", Title: "transactions (4 × 32 in flight), a second", Reach: "4 ×"},
 			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2},
 			{Value: "p99", Title: "… p99, µs"},
 		}, measure: func(b *bench) (map[string]float64, error) {
-			return throughput(b.load("transact", "--topic", "transact", "--warmup", "1s"))
+			return throughput(b.measured("transact", "--topic", "transact", "--warmup", "1s"))
 		}},
+	}}
+}
+
+// delays is the path of delayed messages, in and out.
+func delays(key string, args ...string) *path {
+	return &path{key: key, writes: 0.5, extra: 6 * time.Second, load: func(b *bench, span time.Duration) (float64, error) {
+		r, _, err := b.load("delay", append([]string{"--topic", "warm-" + key, "--time", span.String()}, args...)...)
+		if err != nil {
+			return 0, err
+		}
+		v, err := deliveredOf(map[string]float64{}, r)
+		if err != nil {
+			return 0, err
+		}
+		return 1 / (1/r.Rate + 1/v["out"]), nil
 	}}
 }
 

@@ -13,51 +13,78 @@ import (
 const (
 	natsAddr  = "127.0.0.1:4222"
 	kafkaAddr = "127.0.0.1:9092"
+	// peerWarm is what a client in Java needs until it is fast; each load has a new one.
+	peerWarm, peerWarmShort = "10s", "3s"
 )
 
 // peerGroup is the same loads on other systems, each by its own client.
 func peerGroup() group {
 	send := func(key, inFlight string) row {
-		r := flatOut(key, []sheet.Line{
+		warm := peerPath(rated(key, "produce", "--size", "1024", "--connections", "4", "--in-flight", inFlight, "--warmup", peerWarmShort).writing(2))
+		r := flatOut(key, warm, 2, []sheet.Line{
 			{Value: "rate", Title: "send 1 KiB (4 connections, " + inFlight + " in flight on each), msg/s", Reach: "ahead"},
 			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2, Reach: "1/2"},
 			{Value: "p99", Title: "… p99, µs"},
-		}, "--size", "1024", "--connections", "4", "--in-flight", inFlight, "--warmup", "5s")
+		}, "--size", "1024", "--connections", "4", "--in-flight", inFlight, "--warmup", peerWarm)
 		r.cost = peerCost
 		return r
 	}
 	way := func(key, title, rate string) row {
-		return row{key: key, cost: peerCost, lines: []sheet.Line{
+		return row{key: key, warm: peerPath(peerWays()), cost: peerCost, lines: []sheet.Line{
 			{Value: "p50", Title: "end to end at " + title + ", p50 µs", Reach: "ahead"}, {Value: "p99", Title: "… p99, µs"}, {Value: "p999", Title: "… p99.9, µs"},
 		}, measure: func(b *bench) (map[string]float64, error) {
-			return throughput(b.load("e2e", "--topic", key, "--rate", rate, "--warmup", "5s"))
+			return throughput(b.measured("e2e", "--topic", key, "--rate", rate, "--warmup", peerWarm))
 		}}
 	}
-	return group{key: "peers", servers: []string{"nats", "kafka", "goddard"}, room: room(15), rows: []row{
+	return group{key: "peers", servers: []string{"nats", "kafka", "goddard"}, rows: []row{
 		send("peer-send", "128"),
 		send("peer-send-deep", "4096"),
-		{key: "peer-consume", cost: func(o *options) time.Duration { return 2 * peerCost(o) }, lines: []sheet.Line{
+		{key: "peer-consume", warm: peerPath(peerPulls()), cost: func(o *options) time.Duration { return 2 * peerCost(o) }, lines: []sheet.Line{
 			{Value: "rate", Title: "consume 1 KiB hot, msg/s", Reach: "ahead"},
 			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2, Reach: "1/2"},
 		}, measure: func(b *bench) (map[string]float64, error) {
-			if err := b.fillPeer("peer-consume", hotCount(b.o)); err != nil {
+			if err := fillPeer(b); err != nil {
 				return nil, err
 			}
-			return throughput(b.load("consume", "--topic", "peer-consume", "--connections", "2", "--warmup", "5s"))
+			return throughput(b.measured("consume", "--topic", "peer-consume", "--connections", "2", "--warmup", peerWarm))
 		}},
 		way("peer-e2e", "1,000/s", "1000"),
 	}}
 }
 
 // peerCost is that of a load with the warm-up that a client in Java needs.
-func peerCost(o *options) time.Duration { return o.span + 7*time.Second }
+func peerCost(o *options) time.Duration { return o.span + 12*time.Second }
 
-// fillPeer sends one by one, as every client can.
-func (b *bench) fillPeer(topic string, count int64) error {
+// peerPath is a path whose loads begin with the warm-up of a client.
+func peerPath(p *path) *path {
+	p.extra = 4 * time.Second
+	return p
+}
+
+func peerPulls() *path {
+	return &path{key: "peer-consume", prepare: fillPeer, load: func(b *bench, span time.Duration) (float64, error) {
+		return throughputOf(b.load("consume", "--topic", "peer-consume", "--connections", "2", "--time", span.String(), "--warmup", peerWarmShort))
+	}}
+}
+
+func peerWays() *path {
+	return &path{key: "peer-e2e", load: func(b *bench, span time.Duration) (float64, error) {
+		return quickness(b.load("e2e", "--topic", "warm-peer-e2e", "--rate", "10000", "--time", span.String(), "--warmup", peerWarmShort))
+	}}
+}
+
+// fillPeer sends what is read, once, one by one, as every client can.
+func fillPeer(b *bench) error {
+	const topic = "peer-consume"
+	if b.filled[topic] {
+		return nil
+	}
+	count := hotCount(b.o)
 	r, _, err := b.load("produce", "--topic", topic, "--size", "1024", "--connections", "4", "--in-flight", "128", "--count", fmt.Sprint(count), "--time", "5m")
 	if err == nil && r.Messages < count {
 		err = fmt.Errorf("%d of %d messages were stored", r.Messages, count)
 	}
+	b.filled[topic] = err == nil
 	return err
 }
 

@@ -40,7 +40,7 @@ func queues(b *bench) (map[string]float64, error) {
 	}
 	n, before := float64(b.o.queues), memory(b.s)
 	count := fmt.Sprint(b.o.queues)
-	r, cpu, err := b.load("produce", "--topic", "queues", "--size", "128", "--connections", "2", "--in-flight", "64", "--light", count, "--count", count, "--time", "15m")
+	r, cpu, err := b.measured("produce", "--topic", "queues", "--size", "128", "--connections", "2", "--in-flight", "64", "--light", count, "--count", count, "--time", "15m")
 	if err == nil && r.Messages < b.o.queues {
 		err = fmt.Errorf("%d of %d queues were filled: %s", r.Messages, b.o.queues, r.LastError)
 	}

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A server is what is measured: the commands that start it and where clients
@@ -26,7 +24,9 @@ type server struct {
 	// for a load that needs no server.
 	commands func() ([]*exec.Cmd, error)
 	// load is the program that puts load on it, up to the kind of load.
-	load    func(kind string) *exec.Cmd
+	load func(kind string) *exec.Cmd
+	// env is added to the environment of the commands.
+	env     []string
 	running []*child
 }
 
@@ -77,6 +77,9 @@ func (s *server) launch(i int, cmd *exec.Cmd) error {
 	}
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
+	if len(s.env) > 0 {
+		cmd.Env = append(cmd.Environ(), s.env...)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -199,14 +202,6 @@ func cpuOf(stat string) (sum time.Duration) {
 		sum += time.Duration(n) * time.Second / 100
 	}
 	return sum
-}
-
-func freeGiB(dir string) (float64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, err
-	}
-	return float64(st.Bavail) * float64(st.Bsize) / (1 << 30), nil
 }
 
 // errNoProgram is wrapped when a group has no server here.
