@@ -40,6 +40,7 @@ func newProfiles(o *options) (*profiles, error) {
 	head := "# What Goddard spends its time on\n\n" + about(o) + ` While a load ran the profiles of processor time, waiting and
 contention were taken; those of allocation are differences over the load, of one sample in 32 KiB. All of that costs something,
 so these are not the figures of a measurement. A stack is for what its innermost function with a known purpose is for.
+Goroutines that wait for something to do are not in what was waited for.
 System calls were counted with strace in a repetition of the load; that slows the server down, so that more arrives at once and
 some calls are fewer than otherwise.
 `

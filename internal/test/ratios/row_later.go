@@ -11,7 +11,7 @@ import (
 // laterGroup is what a broker does with a message some time after it has it.
 func laterGroup() group {
 	delayed := func(key, title string, warm []string, args func(o *options) []string) row {
-		return row{key: key, warm: delays(key, warm...), writes: 2, cost: func(o *options) time.Duration { return 3*o.span + 5*time.Second }, lines: []sheet.Line{
+		return row{key: key, warm: delays(key, warm...), writes: 1, cost: func(o *options) time.Duration { return 3*o.span + 5*time.Second }, lines: []sheet.Line{
 			{Value: "rate", Title: "delayed messages " + title + ": in, msg/s", Reach: "4 ×"},
 			{Value: "out", Title: "… out, msg/s", Reach: "4 ×"},
 			{Value: "late", Title: "… late, p99 ms"},
@@ -37,7 +37,7 @@ func laterGroup() group {
 		delayed("delay-time", "at a time", []string{"--after", "5s"}, func(o *options) []string {
 			return []string{"--after", max(o.span+time.Second, 5*time.Second).String()}
 		}),
-		{key: "transact", warm: rated("transact", "transact").writing(1), writes: 1, cost: loads(1.1), lines: []sheet.Line{
+		{key: "transact", warm: rated("transact", "transact").writing(0.3), writes: 0.3, cost: loads(1.1), lines: []sheet.Line{
 			{Value: "rate", Title: "transactions (4 × 32 in flight), a second", Reach: "4 ×"},
 			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2},
 			{Value: "p99", Title: "… p99, µs"},
@@ -49,7 +49,7 @@ func laterGroup() group {
 
 // delays is the path of delayed messages, in and out.
 func delays(key string, args ...string) *path {
-	return &path{key: key, writes: 0.5, extra: 6 * time.Second, load: func(b *bench, span time.Duration) (float64, error) {
+	return &path{key: key, writes: 0.3, extra: 6 * time.Second, load: func(b *bench, span time.Duration) (float64, error) {
 		r, _, err := b.load("delay", append([]string{"--topic", "warm-" + key, "--time", span.String()}, args...)...)
 		if err != nil {
 			return 0, err

@@ -20,7 +20,7 @@ const (
 // peerGroup is the same loads on other systems, each by its own client.
 func peerGroup() group {
 	send := func(key, inFlight string) row {
-		warm := peerPath(rated(key, "produce", "--size", "1024", "--connections", "4", "--in-flight", inFlight, "--warmup", peerWarmShort).writing(2))
+		warm := peerPath(rated(key, "produce", "--size", "1024", "--connections", "4", "--in-flight", inFlight, "--warmup", peerWarmShort).writing(1))
 		r := flatOut(key, warm, 2, []sheet.Line{
 			{Value: "rate", Title: "send 1 KiB (4 connections, " + inFlight + " in flight on each), msg/s", Reach: "ahead"},
 			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2, Reach: "1/2"},

@@ -26,4 +26,8 @@ func topicsGroup() group {
 
 // creations is the path of new topics. They are deleted again, for some servers
 // get slower with each that is there.
-func creations() *path { return rated("topics", "topics", "--count", "1000", "--in-flight", "64") }
+func creations() *path {
+	p := rated("topics", "topics", "--count", "500", "--in-flight", "64")
+	p.extra = 2 * time.Second
+	return p
+}

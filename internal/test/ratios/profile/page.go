@@ -46,8 +46,8 @@ func (r *Row) Write(w io.Writer) error {
 		line(&b, "… objects", objects.sum/r.AllocMessages, objects.first(3))
 	}
 	if r.Block != nil {
-		locks := r.top(r.Block, "delay", func(stack []string) bool { return !channel(stack) })
-		channels := r.top(r.Block, "delay", channel)
+		locks := r.top(r.Block, "delay", func(stack []string) bool { return !idle(stack) && !channel(stack) })
+		channels := r.top(r.Block, "delay", func(stack []string) bool { return !idle(stack) && channel(stack) })
 		line(&b, "waited for locks and conditions, µs", locks.sum/r.Messages/1000, locks.first(2))
 		line(&b, "… for channels, µs", channels.sum/r.Messages/1000, channels.first(2))
 	}
@@ -181,7 +181,7 @@ func site(stack []string) string {
 
 func own(function string) bool {
 	for _, p := range []string{"runtime.", "sync.", "internal/", "syscall.", "strings.", "bytes.", "slices.", "maps.", "errors.", "fmt.", "strconv.", "time.", "io.", "os.", "net.", "hash/", "encoding/",
-		"context.", "math/", "cmpbody", "memeqbody", "indexbytebody", "aeshashbody", "type:", "unique.", "reflect.", "sort.", "bufio.", "compress/", "crypto/"} {
+		"context.", "container/", "math/", "cmpbody", "memeqbody", "indexbytebody", "aeshashbody", "type:", "unique.", "reflect.", "sort.", "bufio.", "compress/", "crypto/"} {
 		if strings.HasPrefix(function, p) {
 			return true
 		}
@@ -197,6 +197,22 @@ func short(function string) string {
 		f = f[:open] + "[…]" + f[end+1:]
 	}
 	return f
+}
+
+// idle reports whether a goroutine waits for something to do rather than for
+// its work to go on: in the loop that it was started for, or as one that the
+// key store started.
+func idle(stack []string) bool {
+	if len(stack) == 0 || later(stack) {
+		return true
+	}
+	calls := 0
+	for _, f := range stack {
+		if !own(f) {
+			calls++
+		}
+	}
+	return channel(stack) && calls <= 2
 }
 
 // channel reports whether what was waited for is a channel.

@@ -52,7 +52,7 @@ func keep(n int) {
 
 func TestProfilesOfTheRuntimeAreReadAndSubtracted(t *testing.T) {
 	defer func(rate int) { runtime.MemProfileRate = rate }(runtime.MemProfileRate)
-	runtime.MemProfileRate = 1 // no chance
+	runtime.MemProfileRate = 4096 // so that none of 1 MiB is missed
 	take := func() *profile.Profile {
 		runtime.GC() // a profile is as old as the last collection
 		var b bytes.Buffer
@@ -124,7 +124,9 @@ func TestARowIsATableOfFiguresPerMessage(t *testing.T) {
 		}},
 		Block: &profile.Profile{Types: []string{"contentions", "delay"}, Samples: []profile.Sample{
 			{Stack: stack("sync.(*Mutex).Lock", here+"store.(*Store).reserve"), Values: []int64{1, 2_000_000}},
-			{Stack: stack("runtime.selectgo", here+"broker.(*parking).serve"), Values: []int64{1, 50_000_000}},
+			{Stack: stack("runtime.chanrecv1", here+"txn.(*Ledger).put", here+"txn.(*Ledger).End", here+"broker.(*Broker).EndTransaction"), Values: []int64{1, 50_000_000}},
+			{Stack: stack("runtime.selectgo", here+"broker.(*parking).serve", here+"broker.(*Broker).Run.func11", "sync.(*WaitGroup).Go.func1"), Values: []int64{1, 90_000_000}},
+			{Stack: stack("sync.(*Cond).Wait", "github.com/cockroachdb/pebble/v2/record.(*LogWriter).flushLoop"), Values: []int64{1, 90_000_000}},
 		}},
 		Mutex: &profile.Profile{Types: []string{"contentions", "delay"}},
 		Calls: map[string]int64{"write": 500, "futex": 250, "madvise": 1},
@@ -146,7 +148,7 @@ func TestARowIsATableOfFiguresPerMessage(t *testing.T) {
 | allocated, bytes | 20.0 | ` + "`broker.newTable[…]` 100 %" + ` |
 | … objects | 0.002 | ` + "`broker.newTable[…]` 100 %" + ` |
 | waited for locks and conditions, µs | 2.00 | ` + "`store.(*Store).reserve` 100 %" + ` |
-| … for channels, µs | 50.0 | ` + "`broker.(*parking).serve` 100 %" + ` |
+| … for channels, µs | 50.0 | ` + "`txn.(*Ledger).put` 100 %" + ` |
 | made others wait for a mutex, µs | 0.000 |  |
 | system calls | 1.50 | write 1.00, futex 0.50 |
 
