@@ -56,7 +56,7 @@ func grpcRows() []row {
 }
 
 func grpcSends() *path {
-	return &path{key: "grpc-send", writes: 0.5, load: func(b *bench, span time.Duration) (float64, error) {
+	return &path{key: "grpc-send", writes: 0.5, load: func(b *bench, span time.Duration) (pace, error) {
 		return throughputOf(b.grpc("send", "-time", span.String()))
 	}}
 }
@@ -64,7 +64,7 @@ func grpcSends() *path {
 // grpcReceives is a group of its own that reads what the measured one will. If
 // that is not enough, the last load finds less, which ends the warm-up.
 func grpcReceives() *path {
-	return &path{key: "grpc-receive", prepare: fillReceives, load: func(b *bench, span time.Duration) (float64, error) {
+	return &path{key: "grpc-receive", prepare: fillReceives, load: func(b *bench, span time.Duration) (pace, error) {
 		return throughputOf(b.grpc("receive", "-group", warmGroup, "-in-flight", "4", "-time", span.String()))
 	}}
 }

@@ -49,16 +49,16 @@ func laterGroup() group {
 
 // delays is the path of delayed messages, in and out.
 func delays(key string, args ...string) *path {
-	return &path{key: key, writes: 0.3, extra: 6 * time.Second, load: func(b *bench, span time.Duration) (float64, error) {
-		r, _, err := b.load("delay", append([]string{"--topic", "warm-" + key, "--time", span.String()}, args...)...)
+	return &path{key: key, writes: 0.3, extra: 6 * time.Second, load: func(b *bench, span time.Duration) (pace, error) {
+		r, cpu, err := b.load("delay", append([]string{"--topic", "warm-" + key, "--time", span.String()}, args...)...)
 		if err != nil {
-			return 0, err
+			return pace{}, err
 		}
 		v, err := deliveredOf(map[string]float64{}, r)
 		if err != nil {
-			return 0, err
+			return pace{}, err
 		}
-		return 1 / (1/r.Rate + 1/v["out"]), nil
+		return pace{1 / (1/r.Rate + 1/v["out"]), thrift(r, cpu)}, nil
 	}}
 }
 

@@ -62,13 +62,13 @@ func peerPath(p *path) *path {
 }
 
 func peerPulls() *path {
-	return &path{key: "peer-consume", prepare: fillPeer, load: func(b *bench, span time.Duration) (float64, error) {
+	return &path{key: "peer-consume", prepare: fillPeer, load: func(b *bench, span time.Duration) (pace, error) {
 		return throughputOf(b.load("consume", "--topic", "peer-consume", "--connections", "2", "--time", span.String(), "--warmup", peerWarmShort))
 	}}
 }
 
 func peerWays() *path {
-	return &path{key: "peer-e2e", load: func(b *bench, span time.Duration) (float64, error) {
+	return &path{key: "peer-e2e", load: func(b *bench, span time.Duration) (pace, error) {
 		return quickness(b.load("e2e", "--topic", "warm-peer-e2e", "--rate", "10000", "--time", span.String(), "--warmup", peerWarmShort))
 	}}
 }

@@ -46,7 +46,7 @@ func readGroup() group {
 func fillPops(b *bench) error { return b.fill("pop", 1024, hotCount(b.o)) }
 
 func pops() *path {
-	return &path{key: "pop", prepare: fillPops, load: func(b *bench, span time.Duration) (float64, error) {
+	return &path{key: "pop", prepare: fillPops, load: func(b *bench, span time.Duration) (pace, error) {
 		return throughputOf(b.load("pop", "--topic", "pop", "--time", span.String()))
 	}}
 }
@@ -54,7 +54,7 @@ func pops() *path {
 // ways is the path from end to end. At a fixed rate a server that is faster
 // answers sooner.
 func ways() *path {
-	return &path{key: "e2e", load: func(b *bench, span time.Duration) (float64, error) {
+	return &path{key: "e2e", load: func(b *bench, span time.Duration) (pace, error) {
 		return quickness(b.load("e2e", "--topic", "warm-e2e", "--rate", "10000", "--time", span.String(), "--warmup", "500ms"))
 	}}
 }

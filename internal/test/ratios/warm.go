@@ -9,7 +9,7 @@ import (
 )
 
 // A server is warm when so many loads in a row were at most so much faster than
-// the best before them. A Java server that has just started needs a minute or
+// the best before them, and took at most so much less of the processors. A Java server that has just started needs a minute or
 // so on two processors, of which its compiler has what the load leaves; ours is
 // through after three loads.
 const (
@@ -34,36 +34,44 @@ type path struct {
 	key string
 	// prepare, if not nil, makes what the loads read. It is not counted.
 	prepare func(b *bench) error
-	// load is one load; the server's speed is in any unit, more is better.
-	load func(b *bench, span time.Duration) (speed float64, err error)
+	// load is one load.
+	load func(b *bench, span time.Duration) (pace, error)
 	// extra is what a load takes beyond its time.
 	extra time.Duration
 	// writes is what its loads write, as a share of sends flat out.
 	writes float64
 }
 
+// A pace is how a server was in a load; more of either is better.
+type pace struct {
+	speed float64 // in any unit
+	// thrift is messages by processor time. A server on a machine that has other
+	// things to do gets no faster when its compiler is through, but it takes less.
+	thrift float64
+}
+
 // A warming decides when a server is warm.
 type warming struct {
 	limit time.Duration
 	spent time.Duration
-	best  float64
+	begun bool
+	best  pace    // of each the best
 	gain  float64 // of the last load over the best before
 	still int     // loads in a row that gained nothing
 }
 
-// loaded tells it how fast the server was in a load and how long that took. It
-// reports whether the warm-up is over.
-func (w *warming) loaded(speed float64, took time.Duration) bool {
+// loaded tells it what the server's pace was in a load and how long that took.
+// It reports whether the warm-up is over.
+func (w *warming) loaded(p pace, took time.Duration) bool {
 	w.spent += took
-	if w.gain = 0; w.best > 0 {
-		w.gain = speed / w.best
+	if w.begun {
+		w.gain = max(p.speed/w.best.speed, p.thrift/w.best.thrift)
+		if w.still++; w.gain > warmGain {
+			w.still = 0
+		}
 	}
-	if w.best > 0 && w.gain <= warmGain {
-		w.still++
-	} else {
-		w.still = 0
-	}
-	w.best = max(w.best, speed)
+	w.begun = true
+	w.best = pace{max(w.best.speed, p.speed), max(w.best.thrift, p.thrift)}
 	return w.warm() || w.spent >= w.limit
 }
 
@@ -92,7 +100,7 @@ func (b *bench) warmUp(p *path) error {
 	w := warming{limit: most}
 	for over := false; !over; {
 		began := time.Now()
-		speed, err := p.load(b, one)
+		now, err := p.load(b, one)
 		if b.ctx.Err() != nil {
 			return b.ctx.Err()
 		}
@@ -104,13 +112,13 @@ func (b *bench) warmUp(p *path) error {
 			over = w.failed(took)
 			continue
 		}
-		over = w.loaded(speed, took)
+		over = w.loaded(now, took)
 	}
 	b.commands, b.notes = commands, notes
 	b.warmed[p.key] = true
 	fmt.Fprintf(os.Stderr, "   %s: warmed up %q for %.0f s\n", b.s.name, p.key, w.spent.Seconds())
 	if !w.warm() && w.gain > warmGain {
-		b.notes = append(b.notes, fmt.Sprintf("after %.0f s of warm-up it was still getting faster, by %.0f %% in the last load", w.spent.Seconds(), 100*(w.gain-1)))
+		b.notes = append(b.notes, fmt.Sprintf("after %.0f s of warm-up it still got better, by %.0f %% in the last load", w.spent.Seconds(), 100*(w.gain-1)))
 	}
 	return nil
 }
@@ -135,24 +143,29 @@ func warmCost(o *options, server string, rows ...row) (sum time.Duration) {
 
 // rated is a path of one kind of load, whose speed is its throughput.
 func rated(key, kind string, args ...string) *path {
-	return &path{key: key, load: func(b *bench, span time.Duration) (float64, error) {
+	return &path{key: key, load: func(b *bench, span time.Duration) (pace, error) {
 		return throughputOf(b.load(kind, append([]string{"--topic", "warm-" + key, "--time", span.String()}, args...)...))
 	}}
 }
 
-func throughputOf(r *load.Report, _ time.Duration, err error) (float64, error) {
+func throughputOf(r *load.Report, cpu time.Duration, err error) (pace, error) {
 	if err != nil {
-		return 0, err
+		return pace{}, err
 	}
-	return r.Rate, nil
+	return pace{r.Rate, thrift(r, cpu)}, nil
+}
+
+// thrift is that of a load. Processor time is known to the hundredth of a second.
+func thrift(r *load.Report, cpu time.Duration) float64 {
+	return float64(r.Messages+r.WarmupMessages) / max(cpu, 10*time.Millisecond).Seconds()
 }
 
 // quickness is the speed of a load at a fixed rate.
-func quickness(r *load.Report, _ time.Duration, err error) (float64, error) {
+func quickness(r *load.Report, cpu time.Duration, err error) (pace, error) {
 	if err != nil {
-		return 0, err
+		return pace{}, err
 	}
-	return 1e6 / float64(max(r.Latency.P50, 1)), nil
+	return pace{1e6 / float64(max(r.Latency.P50, 1)), thrift(r, cpu)}, nil
 }
 
 // writing says how much the loads of a path write.

@@ -17,14 +17,19 @@ import (
 )
 
 // warmedBy returns how many loads of three seconds a warm-up took.
-func warmedBy(t *testing.T, o *options, speed func(n int) (float64, error)) (loads int, b *bench) {
+func warmedBy(t *testing.T, o *options, speed func(n int) (float64, error), thrift ...float64) (loads int, b *bench) {
 	t.Helper()
 	b = &bench{ctx: context.Background(), s: &server{name: "it", running: []*child{{ended: make(chan struct{})}}}, o: o, warmed: map[string]bool{}}
 	synctest.Test(t, func(t *testing.T) {
-		err := b.warmUp(&path{key: "send", load: func(_ *bench, span time.Duration) (float64, error) {
+		err := b.warmUp(&path{key: "send", load: func(_ *bench, span time.Duration) (pace, error) {
 			loads++
 			time.Sleep(span)
-			return speed(loads)
+			v, err := speed(loads)
+			p := pace{v, 1}
+			if loads <= len(thrift) {
+				p.thrift = thrift[loads-1]
+			}
+			return p, err
 		}})
 		if err != nil {
 			t.Error(err)
@@ -41,6 +46,13 @@ func TestAServerIsWarmWhenTwoLoadsInARowWereHardlyFaster(t *testing.T) {
 	}
 	if n, _ := warmedBy(t, anOption(), func(int) (float64, error) { return 5, nil }); n != 3 {
 		t.Errorf("%d loads of a server that does not get faster", n)
+	}
+}
+
+func TestAServerThatTakesLessAndLessOfTheProcessorsIsNotWarm(t *testing.T) {
+	same := func(int) (float64, error) { return 5, nil }
+	if n, _ := warmedBy(t, anOption(), same, 1, 2, 3, 4, 4.1, 4.2); n != 6 {
+		t.Errorf("%d loads", n)
 	}
 }
 
@@ -74,15 +86,15 @@ func TestRefusalsOfAServerThatHasJustStartedDoNotCount(t *testing.T) {
 
 func TestAPathIsWarmedUpOnceWhileTheServerLives(t *testing.T) {
 	_, b := warmedBy(t, anOption(), func(int) (float64, error) { return 1, nil })
-	again := &path{key: "send", load: func(*bench, time.Duration) (float64, error) {
+	again := &path{key: "send", load: func(*bench, time.Duration) (pace, error) {
 		t.Error("it is warmed up again")
-		return 0, errEnded
+		return pace{}, errEnded
 	}}
 	if err := b.warmUp(again); err != nil {
 		t.Error(err)
 	}
 	b.s.running = nil
-	again.key, again.load = "pull", func(*bench, time.Duration) (float64, error) { return 0, errEnded }
+	again.key, again.load = "pull", func(*bench, time.Duration) (pace, error) { return pace{}, errEnded }
 	if err := b.warmUp(again); !errors.Is(err, errEnded) {
 		t.Errorf("of a server that has ended: %v", err)
 	}
