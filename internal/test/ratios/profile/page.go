@@ -212,7 +212,8 @@ func idle(stack []string) bool {
 			calls++
 		}
 	}
-	return channel(stack) && calls <= 2
+	loop := site(stack)
+	return channel(stack) && (calls <= 2 || strings.HasSuffix(loop, ".Run") || strings.HasPrefix(loop, "google.golang.org/grpc/internal/transport.(*controlBuffer)"))
 }
 
 // channel reports whether what was waited for is a channel.

@@ -126,6 +126,7 @@ func TestARowIsATableOfFiguresPerMessage(t *testing.T) {
 			{Stack: stack("sync.(*Mutex).Lock", here+"store.(*Store).reserve"), Values: []int64{1, 2_000_000}},
 			{Stack: stack("runtime.chanrecv1", here+"txn.(*Ledger).put", here+"txn.(*Ledger).End", here+"broker.(*Broker).EndTransaction"), Values: []int64{1, 50_000_000}},
 			{Stack: stack("runtime.selectgo", here+"broker.(*parking).serve", here+"broker.(*Broker).Run.func11", "sync.(*WaitGroup).Go.func1"), Values: []int64{1, 90_000_000}},
+			{Stack: stack("runtime.selectgo", here+"dedup.(*Register).Run", here+"broker.(*Broker).Run", here+"node.(*Node).Run"), Values: []int64{1, 90_000_000}},
 			{Stack: stack("sync.(*Cond).Wait", "github.com/cockroachdb/pebble/v2/record.(*LogWriter).flushLoop"), Values: []int64{1, 90_000_000}},
 		}},
 		Mutex: &profile.Profile{Types: []string{"contentions", "delay"}},
