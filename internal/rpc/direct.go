@@ -62,26 +62,26 @@ func (c *Conn) writeHereLocked() {
 		return
 	}
 	c.out.writing = true
-	c.wg.Add(1)
+	c.wg.Add(1) // a writer like one of the connection's goroutines
+	defer c.wg.Done()
 	c.out.next, c.out.flight = c.out.flight, c.out.next
 	c.out.Unlock()
 	c.moveWriteDeadline(false)
 	vector := c.vectorOf(&c.out.flight)
 	n, err := c.out.direct.write(vector)
 	if err == nil && n < c.out.flight.bytes {
-		go c.writeRest(cut(vector, n))
+		rest := cut(vector, n)
+		c.wg.Go(func() { c.writeRest(rest) })
 		c.out.Lock()
 		return
 	}
 	clear(vector)
 	c.landLocked(err)
 	c.writeLaterLocked()
-	c.wg.Done()
 }
 
 // writeRest writes what is left of a flight, and then what waits.
 func (c *Conn) writeRest(rest [][]byte) {
-	defer c.wg.Done()
 	err := c.writeVector(rest)
 	clear(c.out.vector)
 	c.landLocked(err)
