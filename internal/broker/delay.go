@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
-	"github.com/goddardmq/goddard/internal/timer"
 )
 
 // recallTag is the tag of a message that calls another one back.
@@ -122,5 +121,5 @@ func (b *Broker) Recall(ctx context.Context, topic, text string) (string, error)
 
 // Delayed lists messages that wait for a time of their own.
 func (b *Broker) Delayed(_ context.Context, q mq.DelayedQuery) ([]mq.DelayedMessage, error) {
-	return timer.Waiting(b.store, b.opts().Name, q)
+	return b.agenda.Waiting(b.opts().Name, q)
 }

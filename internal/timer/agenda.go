@@ -18,7 +18,12 @@ var wheel = mq.Queue{Topic: mq.TopicTimer, ID: 0}
 // Bounds of a delivery, and when it makes way for others.
 const (
 	batchMessages = 1024
-	batchBytes    = 4 << 20
+	// batchBytes, with what delivery adds, is less than the store keeps memory
+	// for from one batch to the next.
+	batchBytes = 768 << 10
+	// unknownSize stands for that of a message whose row, made by an earlier
+	// version, does not say it.
+	unknownSize = 64 << 10
 
 	// patience is how late, in milliseconds, a delivery may be before the next
 	// one rests as long as it took: a burst is over by then, what is left is a
@@ -49,15 +54,21 @@ type Agenda struct {
 	arrived atomic.Bool // messages since the queue was last read
 
 	// What follows belongs to Run.
-	indexed mq.QueueOffset // the rows know the queue up to here
-	low     place          // nothing waits before it
-	next    int64          // when something may be due; nowhere: never
-	paused  int64          // nothing is delivered or moved before
-	retry   int64          // the queue is not read before
-	backoff int64          // of the last failure; 0 after a success
-	flight  *flight        // on its way, at most one
-	done    *flight        // has arrived, but its rows could not be changed
-	unsafe  []mq.LogPos    // rows rowSent, by their ends
+	indexed mq.QueueOffset // the queue is read up to here
+	end     mq.LogPos      // where what was read ends
+	replay  replay
+	near    near
+	low     place   // no row waits before it
+	next    int64   // when that of a row may be due; nowhere: never
+	rows    []entry // scratch memory
+	paused  int64   // nothing is delivered or moved before
+	retry   int64   // the queue is not read before
+	backoff int64   // of the last failure; 0 after a success
+	flight  *flight // on its way, at most one
+	done    *flight // has arrived, but its rows could not be changed
+	spare   *flight // has arrived, for its memory
+	sent    []sentRow
+	pruneAt int // how many rows sent are worth a look
 	stuck   stuck
 	move    move
 	landed  chan *flight
@@ -77,15 +88,6 @@ type Agenda struct {
 type stuck struct {
 	pos   mq.LogPos
 	tries int
-}
-
-// A flight is a batch on its way into the log.
-type flight struct {
-	batch   mq.SendBatch
-	entries []entry // of each Send; nil if messages are moved, not delivered
-	drop    []place // rows of messages that can never be delivered
-	next    mq.QueueOffset
-	began   time.Time
 }
 
 // NewAgenda opens the rows and brings them in line with the log. Nothing is
@@ -126,7 +128,7 @@ func (a *Agenda) Run(ctx context.Context) error {
 		now := time.Now().UnixMilli()
 		more := a.read(now)
 		a.known.Store(int64(a.indexed))
-		a.due.Store(a.next)
+		a.due.Store(a.soonest())
 		if a.flight == nil && a.paused <= now && a.settled() {
 			a.start(now)
 		}
@@ -181,6 +183,7 @@ func (a *Agenda) read(now int64) bool {
 	if err != nil {
 		a.opts.Log.Error("cannot index messages with a time of their own; trying again", "offset", a.indexed, "error", err)
 		a.retry = now + firstBackoff
+		a.replay.holds = false
 		return false
 	}
 	if more {
@@ -191,7 +194,10 @@ func (a *Agenda) read(now int64) bool {
 
 // start sets a batch on its way, if there is something to do.
 func (a *Agenda) start(now int64) {
-	if a.next <= now {
+	if a.replay.holds {
+		return
+	}
+	if a.soonest() <= now {
 		a.deliver(now)
 	}
 	if a.flight == nil && a.clearTo.Load() > a.cleared.Load() {
@@ -203,7 +209,7 @@ func (a *Agenda) start(now int64) {
 func (a *Agenda) sleep() time.Duration {
 	at := int64(math.MaxInt64)
 	if a.flight == nil {
-		at = max(a.next, a.paused)
+		at = max(a.soonest(), a.paused)
 		if a.done != nil || a.paused > 0 && a.clearTo.Load() > a.cleared.Load() {
 			at = a.paused
 		}
@@ -223,7 +229,10 @@ func (a *Agenda) pause(now int64) {
 	a.paused = now + a.backoff
 }
 
-// waits notes that something waits at p.
+// soonest is when something may be due; nowhere: never.
+func (a *Agenda) soonest() int64 { return min(a.next, a.near.soonest()) }
+
+// waits notes that a row waits at p.
 func (a *Agenda) waits(p place) {
 	if p.before(a.low) {
 		a.low = p

@@ -3,7 +3,9 @@ package timer
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/store"
@@ -19,31 +21,36 @@ func (a *Agenda) index() (more bool, err error) {
 		return false, err
 	case b.Status == mq.PullFound:
 	case b.Status == mq.PullNoNew || b.Status == mq.PullNoQueue || b.Next == a.indexed:
+		a.replay.holds = false
 		return false, nil
 	default:
 		// Messages were removed before they were indexed, or the queue lost
 		// its end.
 		a.opts.Log.Warn("the queue of delayed messages does not hold what is wanted next", "want", a.indexed, "next", b.Next)
 		a.indexed = b.Next
+		a.replay.passed(b.Next)
 		return true, nil
 	}
-	x := indexing{a: a, keys: a.opts.Store.Keys()}
+	x := indexing{a: a, keys: a.opts.Store.Keys(), now: time.Now().UnixMilli()}
 	x.batch = x.keys.Batch()
+	defer func() { x.batch.Drop() }()
 	n := 0
 	for r := range records(b) {
 		n++
 		if err := x.add(&r); err != nil {
-			x.batch.Drop()
 			return false, err
 		}
 		x.end = r.Pos + mq.LogPos(r.Size)
 	}
 	if n != b.Count {
-		x.batch.Drop()
 		return false, errors.New("delayed messages are damaged; run `goddard store verify`")
 	}
-	err = x.commit(b.Next)
-	x.batch.Drop()
+	if err := x.commit(b.Next); err != nil {
+		return false, err
+	}
+	if front, _ := a.front(); a.indexed-front > nearSpan {
+		err = a.spill(a.near.oldest(spillPages, math.MaxInt64))
+	}
 	return b.Next < b.Max, err
 }
 
@@ -51,35 +58,61 @@ func (a *Agenda) index() (more bool, err error) {
 type indexing struct {
 	a       *Agenda
 	keys    *store.Keys
+	now     int64
 	batch   *store.KeyBatch
 	changed bool      // the batch is not empty
 	end     mq.LogPos // of the last message that was added
-	waits   []place
+	waits   []place   // new rows
 	recalls []recall
+
+	near   []entry // due soon
+	first  mq.QueueOffset
+	pos    mq.LogPos // of the first of near, as first
+	called []taken   // back, out of memory
+	sent   []sentEntry
 }
 
-// commit makes the rows know the queue up to next.
+// commit makes the agenda know the queue up to next.
 func (x *indexing) commit(next mq.QueueOffset) error {
-	b := x.batch
-	x.batch, x.changed = x.keys.Batch(), false
-	b.Set([]byte(rowIndexed), indexedValue(next, x.end))
-	if err := x.keys.Apply(b, x.a.opts.Sync); err != nil {
-		return err
+	a := x.a
+	indexed, end := a.indexed, a.end
+	if x.changed {
+		b := x.batch
+		x.batch, x.changed = x.keys.Batch(), false
+		// What goes into memory below has to be read again after a restart.
+		a.indexed, a.end = next, x.end
+		if len(x.near) > 0 {
+			a.indexed = x.first
+		}
+		leave(x.called, 1)
+		if err := a.keep(b, x.sent); err != nil {
+			leave(x.called, -1)
+			a.indexed, a.end = indexed, end
+			return err
+		}
 	}
-	x.a.indexed = next
+	a.indexed, a.end = next, x.end
+	a.replay.passed(next)
+	for _, t := range x.called {
+		a.near.remove(t)
+	}
+	if len(x.near) > 0 {
+		a.near.add(x.first, x.pos, x.near)
+	}
+	a.near.trim()
 	for _, p := range x.waits {
-		x.a.waits(p)
+		a.waits(p)
 	}
 	for _, d := range x.recalls {
-		x.a.answer(d.key, d.found)
+		a.answer(d.key, d.found)
 	}
-	x.waits, x.recalls = x.waits[:0], x.recalls[:0]
+	x.waits, x.recalls, x.near, x.called, x.sent = x.waits[:0], x.recalls[:0], x.near[:0], x.called[:0], x.sent[:0]
 	return nil
 }
 
 // settle makes what was added before r visible, for r looks at it.
 func (x *indexing) settle(r *mq.Record) error {
-	if !x.changed {
+	if !x.changed && len(x.near) == 0 {
 		return nil
 	}
 	return x.commit(r.QueueOffset)
@@ -102,16 +135,28 @@ func (x *indexing) add(r *mq.Record) error {
 		return x.recall(r, at, string(v))
 	}
 	key, _ := mq.Property(r.Properties, mq.PropUniqueKey)
-	here := place{at, r.Pos}
-	if from, ok := number(r.Properties, mq.PropTimerMovedFrom); ok {
+	e := entry{place: place{at, r.Pos}, hash: keyHash(key), size: r.Size}
+	again := r.QueueOffset < x.a.replay.to
+	if again && x.a.replay.over(r.Pos) {
+		return nil
+	}
+	from, moved := number(r.Properties, mq.PropTimerMovedFrom)
+	if moved {
 		stands, err := x.standsIn(r, place{at, mq.LogPos(from)})
 		if err != nil || !stands {
 			return err
 		}
 	}
+	if !again && !moved && at-x.now < nearHorizon && x.a.near.count+len(x.near) < nearMessages {
+		if len(x.near) == 0 {
+			x.first, x.pos = r.QueueOffset, r.Pos
+		}
+		x.near = append(x.near, e)
+		return nil
+	}
 	x.changed = true
-	x.batch.Set(atKey(here), atValue(keyHash(key)))
-	x.waits = append(x.waits, here)
+	x.batch.Set(atKey(e.place), atValue(e))
+	x.waits = append(x.waits, e.place)
 	return nil
 }
 
@@ -134,22 +179,36 @@ func (x *indexing) standsIn(r *mq.Record, old place) (bool, error) {
 	return true, nil
 }
 
-// recall removes the rows of a message that is called back.
+// recall takes out the messages that are called back.
 func (x *indexing) recall(r *mq.Record, at int64, value string) error {
 	if err := x.settle(r); err != nil {
 		return err
 	}
+	_, front := x.a.front()
 	found := false
 	for _, key := range recalled(value) {
 		hash := keyHash(key)
+		look := func(t taken) {
+			// While the queue is read again there are messages behind r.
+			if t.hash != hash || t.pos > r.Pos || x.a.leaving(t.pos) || !x.means(t.pos, value) {
+				return
+			}
+			x.changed, found = true, true
+			if t.page == nil {
+				x.batch.Delete(atKey(t.place))
+			} else {
+				x.called = append(x.called, t)
+			}
+			if t.page != nil || t.pos >= front {
+				x.sent = append(x.sent, sentEntry{t.entry, r.Pos})
+			}
+		}
+		x.a.near.find(at, look)
 		err := scan(x.keys, place{due: at}, func(e entry) bool {
 			if e.due != at {
 				return false
 			}
-			if e.hash == hash && !x.a.leaving(e.pos) && x.means(e.pos, value) {
-				x.batch.Delete(atKey(e.place))
-				x.changed, found = true, true
-			}
+			look(taken{entry: e})
 			return true
 		})
 		if err != nil {

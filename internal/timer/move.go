@@ -34,7 +34,15 @@ func (a *Agenda) Clear(below mq.LogPos) bool {
 // more and the copies are in the rows, cleared follows.
 func (a *Agenda) evacuate(now int64) {
 	below := mq.LogPos(a.clearTo.Load())
-	f := &flight{began: time.Now(), batch: mq.SendBatch{Spare: true}}
+	// Only of what has a row it is known below whether it waits.
+	if pages := a.near.oldest(spillPages, below); len(pages) > 0 {
+		if err := a.spill(pages); err != nil {
+			a.opts.Log.Error("cannot note which delayed messages are to be kept; trying again", "error", err)
+			a.pause(now)
+		}
+		return
+	}
+	f := &flight{began: time.Now(), moves: true, batch: mq.SendBatch{Spare: true}}
 	end, err := a.copies(f, below)
 	switch {
 	case err != nil:
@@ -68,8 +76,9 @@ func (a *Agenda) copies(f *flight, below mq.LogPos) (end bool, err error) {
 		return b.Next == a.move.next, nil
 	}
 	f.next -= mq.QueueOffset(b.Count)
+	front, _ := a.front()
 	for r := range records(b) {
-		if r.Pos >= below || r.QueueOffset >= a.indexed {
+		if r.Pos >= below || r.QueueOffset >= front {
 			return r.Pos >= below, nil
 		}
 		f.next = r.QueueOffset + 1

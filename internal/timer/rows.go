@@ -22,8 +22,9 @@ const (
 // Sizes of what rows hold, in bytes.
 const (
 	placeSize   = 8 + 8
-	valueSize   = 8
-	sentSize    = placeSize + valueSize + 8
+	hashSize    = 8
+	valueSize   = hashSize + 4
+	sentSize    = placeSize + hashSize + 8
 	indexedSize = 8 + 8
 )
 
@@ -38,10 +39,17 @@ const nowhere = math.MaxInt64
 
 func (p place) before(q place) bool { return p.due < q.due || p.due == q.due && p.pos < q.pos }
 
-// An entry is one row of messages that wait.
+// An entry is one message that waits.
 type entry struct {
 	place
 	hash uint64 // of the unique key
+	size int32  // of the record, in bytes; 0 if it is not known
+}
+
+// A sentEntry is a message that waits no more, and where the reason lies: its
+// copy, or the message that called it back.
+type sentEntry struct {
+	entry
 	copy mq.LogPos
 }
 
@@ -51,24 +59,33 @@ func atKey(p place) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(p.pos))
 }
 
-func atValue(hash uint64) []byte { return binary.BigEndian.AppendUint64(nil, hash) }
+func atValue(e entry) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, valueSize), e.hash)
+	if e.size == 0 {
+		return b
+	}
+	return binary.BigEndian.AppendUint32(b, uint32(e.size))
+}
 
 // decodeAt reads a row of messages that wait.
 func decodeAt(key, value []byte) (entry, error) {
 	raw := key[min(len(rowAt), len(key)):]
-	if len(raw) != placeSize || len(value) != valueSize {
+	if len(raw) != placeSize || len(value) != valueSize && len(value) != hashSize {
 		return entry{}, fmt.Errorf("timer: row %x has %d bytes, want a key with %d and %d", key, len(value), placeSize, valueSize)
 	}
 	be := binary.BigEndian
-	at := place{int64(be.Uint64(raw)), mq.LogPos(be.Uint64(raw[8:]))}
-	return entry{place: at, hash: be.Uint64(value)}, nil
+	e := entry{place: place{int64(be.Uint64(raw)), mq.LogPos(be.Uint64(raw[8:]))}, hash: be.Uint64(value)}
+	if len(value) == valueSize {
+		e.size = int32(be.Uint32(value[hashSize:]))
+	}
+	return e, nil
 }
 
 func sentKey(end mq.LogPos) []byte {
 	return binary.BigEndian.AppendUint64([]byte(rowSent), uint64(end))
 }
 
-func sentValue(sent []entry) []byte {
+func sentValue(sent []sentEntry) []byte {
 	be := binary.BigEndian
 	b := make([]byte, 0, len(sent)*sentSize)
 	for _, e := range sent {
@@ -80,15 +97,14 @@ func sentValue(sent []entry) []byte {
 	return b
 }
 
-func decodeSent(b []byte) (sent []entry, err error) {
+func decodeSent(b []byte) (sent []sentEntry, err error) {
 	if len(b)%sentSize != 0 {
 		return nil, fmt.Errorf("timer: a row of delivered messages has %d bytes, want a multiple of %d", len(b), sentSize)
 	}
 	be := binary.BigEndian
 	for ; len(b) > 0; b = b[sentSize:] {
-		sent = append(sent, entry{
-			place{int64(be.Uint64(b)), mq.LogPos(be.Uint64(b[8:]))}, be.Uint64(b[16:]), mq.LogPos(be.Uint64(b[24:])),
-		})
+		at := place{int64(be.Uint64(b)), mq.LogPos(be.Uint64(b[8:]))}
+		sent = append(sent, sentEntry{entry{place: at, hash: be.Uint64(b[16:])}, mq.LogPos(be.Uint64(b[24:]))})
 	}
 	return sent, nil
 }
@@ -116,60 +132,6 @@ func scan(keys *store.Keys, from place, f func(entry) bool) error {
 		return nil
 	}
 	return err
-}
-
-// recover brings the rows in line with a log that may have lost its end in a
-// power cut: what it does not hold does not wait, and what was delivered into
-// the part that is gone waits again.
-func (a *Agenda) recover() error {
-	_, hi := a.opts.Store.LogBounds()
-	keys := a.opts.Store.Keys()
-	var end mq.LogPos
-	v, err := keys.Get([]byte(rowIndexed))
-	switch {
-	case errors.Is(err, mq.ErrNotFound):
-	case err != nil:
-		return fmt.Errorf("timer: %w", err)
-	case len(v) != indexedSize:
-		return fmt.Errorf("timer: row %q has %d bytes, want %d", rowIndexed, len(v), indexedSize)
-	default:
-		a.indexed = mq.QueueOffset(binary.BigEndian.Uint64(v))
-		end = mq.LogPos(binary.BigEndian.Uint64(v[8:]))
-	}
-	b := keys.Batch()
-	err = keys.Scan([]byte(rowSent), func(_, value []byte) error {
-		sent, err := decodeSent(value)
-		for _, e := range sent {
-			if e.copy >= hi {
-				b.Set(atKey(e.place), atValue(e.hash))
-			}
-		}
-		return err
-	})
-	b.DeletePrefix([]byte(rowSent))
-	if aerr := keys.Apply(b, a.opts.Sync); err == nil {
-		err = aerr
-	}
-	if err != nil || end <= hi {
-		return err
-	}
-	return a.forget(hi)
-}
-
-// forget removes the rows of messages at or behind the end of the log.
-func (a *Agenda) forget(hi mq.LogPos) error {
-	keys := a.opts.Store.Keys()
-	b := keys.Batch()
-	err := scan(keys, place{}, func(e entry) bool {
-		if e.pos >= hi {
-			b.Delete(atKey(e.place))
-		}
-		return true
-	})
-	_, last, berr := a.opts.Store.Bounds(wheel)
-	a.indexed = min(a.indexed, last)
-	b.Set([]byte(rowIndexed), indexedValue(a.indexed, hi))
-	return errors.Join(err, berr, keys.Apply(b, a.opts.Sync))
 }
 
 func indexedValue(next mq.QueueOffset, end mq.LogPos) []byte {

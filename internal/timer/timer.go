@@ -279,13 +279,22 @@ func (d *delivery) result(b *mq.SendBatch) result {
 func due(r mq.Record) (mq.Send, error) {
 	topic, _ := mq.Property(r.Properties, mq.PropRealTopic)
 	id, _ := mq.Property(r.Properties, mq.PropRealQueueID)
-	queue, err := strconv.ParseInt(string(id), 10, 32)
-	if len(topic) == 0 || err != nil || queue < 0 {
-		return mq.Send{}, fmt.Errorf("%s is %q and %s is %q", mq.PropRealTopic, topic, mq.PropRealQueueID, id)
+	queue, err := destination(topic, id)
+	if err != nil {
+		return mq.Send{}, err
 	}
 	m := r.Message()
-	m.Topic, m.QueueID = string(topic), int32(queue)
+	m.Topic, m.QueueID = string(topic), queue
 	return mq.Send{Message: m}, nil
+}
+
+// destination is the number of the queue that a delayed message is meant for.
+func destination(topic, id []byte) (int32, error) {
+	queue, err := strconv.ParseInt(string(id), 10, 32)
+	if len(topic) == 0 || err != nil || queue < 0 {
+		return 0, fmt.Errorf("%s is %q and %s is %q", mq.PropRealTopic, topic, mq.PropRealQueueID, id)
+	}
+	return int32(queue), nil
 }
 
 // settle hands the end of a delivery to the core.
