@@ -11,7 +11,11 @@
 // that sort by due time and log position; a row goes when its message has been
 // delivered. To call a message back is a message in that queue too. The rows
 // hold no bodies and are read as they come due, so the messages that wait may
-// be far more than fit in memory. Those that are about to leave the log with
+// be far more than fit in memory. What is due soon waits in a bounded piece of
+// memory instead: a row that is written and deleted within seconds costs the key
+// store more than all else. After a restart the queue is read again from the
+// first message that was not done with, except for those noted as delivered or
+// called back. Those that are about to leave the log with
 // its oldest segment are copied to its end first.
 //
 // What it keeps true: a delayed message is delivered at least once and not
