@@ -173,7 +173,7 @@ func describe(data []byte, e entry, broker string) (m mq.DelayedMessage, ok bool
 	if err != nil {
 		return m, false
 	}
-	s, err := due(r)
+	s, err := due(&r, new(string))
 	if err != nil {
 		return m, false
 	}

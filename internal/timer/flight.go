@@ -106,19 +106,11 @@ func (f *flight) onTime(r *mq.Record, now int64) (mq.Send, error) {
 			plain = false
 		}
 	}
-	id, err := destination(topic, queue)
-	if err != nil {
-		return mq.Send{}, err
+	s, err := bound(r, topic, queue, &f.topic)
+	if err == nil {
+		s.Properties = f.timedProps(r, plain, now)
 	}
-	if string(topic) != f.topic {
-		f.topic = string(topic)
-	}
-	s := mq.Send{Message: mq.Message{
-		Topic: f.topic, QueueID: id, Flag: r.Flag, SysFlag: r.SysFlag, BornTime: r.BornTime, BornHost: r.BornHost,
-		ReconsumeTimes: r.ReconsumeTimes, PreparedPos: r.PreparedPos, Body: r.Body,
-	}}
-	s.Properties = f.timedProps(r, plain, now)
-	return s, nil
+	return s, err
 }
 
 // timedProps are the properties of a message with when it came to the agenda

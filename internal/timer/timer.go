@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -17,8 +18,12 @@ import (
 
 // Bounds of what is read, and so delivered, at a time.
 const (
-	readMessages = 256
-	readBytes    = 1 << 20
+	readMessages = 512
+	readBytes    = 768 << 10
+
+	// shortRest is how long, in milliseconds, messages are kept that were read
+	// and are not due yet.
+	shortRest = 50
 )
 
 // Options says where a Timer finds its messages.
@@ -48,12 +53,21 @@ type Timer struct {
 	arrived, waiting atomic.Uint64
 	wake             chan struct{}
 	results          chan result
-	held             []mq.Batch // what was last read of a level, while it is delivered
+	held             []held // by level
+	times            []int64
 	progress         []atomic.Int64
 
 	// behind are, by level, the offsets of messages that are done with and lie
 	// behind one that is not.
 	behind []map[mq.QueueOffset]bool
+}
+
+// held is what was last read of a level, as long as it is of use.
+type held struct {
+	batch    mq.Batch
+	records  []mq.Record
+	used     int // how many records are done with
+	delivery delivery
 }
 
 // A result is the end of a delivery.
@@ -85,7 +99,7 @@ func New(o Options) (*Timer, error) {
 	}
 	t := &Timer{
 		opts: o, wake: make(chan struct{}, 1), results: make(chan result, n),
-		held: make([]mq.Batch, n), progress: make([]atomic.Int64, n), behind: make([]map[mq.QueueOffset]bool, n),
+		held: make([]held, n), progress: make([]atomic.Int64, n), behind: make([]map[mq.QueueOffset]bool, n),
 	}
 	delays, progress := make([]int64, n), make([]mq.QueueOffset, n)
 	for i, d := range o.Levels {
@@ -185,57 +199,80 @@ func (t *Timer) perform() {
 // read fetches the next messages of a level.
 func (t *Timer) read(a action) {
 	t.arrived.And(^(uint64(1) << a.level))
+	h := &t.held[a.level]
+	from := a.at
+	if h.used == len(h.records) || h.records[h.used].QueueOffset != a.at {
+		var ok bool
+		if from, ok = t.fetch(a); !ok {
+			return
+		}
+	}
+	now := time.Now().UnixMilli()
+	t.times = t.times[:0]
+	for i := range h.records[h.used:] {
+		t.times = append(t.times, h.records[h.used+i].StoreTime)
+	}
+	t.core.read(a.level, now, from, t.times)
+	if l := &t.core.levels[a.level]; l.state != stateDelivering && (l.state != stateResting || l.wake-now > shortRest) {
+		t.drop(a.level)
+		*h = held{}
+	}
+}
+
+// fetch reads the next messages of a level from the log and returns the offset
+// of the first, or of where to go on if there are none. It tells the core of a
+// failure.
+func (t *Timer) fetch(a action) (from mq.QueueOffset, ok bool) {
+	t.drop(a.level)
+	h := &t.held[a.level]
 	q := mq.Queue{Topic: mq.TopicSchedule, ID: int32(a.level)}
 	b, err := t.opts.Store.Read(q, a.at, store.ReadOptions{MaxMessages: readMessages, MaxBytes: readBytes})
-	now := time.Now().UnixMilli()
 	if err != nil {
 		t.opts.Log.Error("cannot read delayed messages", "level", a.level+1, "offset", a.at, "error", err)
-		t.core.unread(a.level, now)
-		return
+		t.core.unread(a.level, time.Now().UnixMilli())
+		return 0, false
 	}
-	if b.Status != mq.PullFound {
-		release(b)
-		from := b.Next
-		if b.Status == mq.PullNoNew || b.Status == mq.PullNoQueue {
-			from = a.at
-		}
-		t.core.read(a.level, now, from, nil)
-		return
+	h.batch = b
+	switch b.Status {
+	case mq.PullFound:
+	case mq.PullNoNew, mq.PullNoQueue:
+		return a.at, true
+	default:
+		return b.Next, true
 	}
-	times, err := storeTimes(b)
-	if err != nil {
-		release(b)
+	for r := range records(b) {
+		h.records = append(h.records, r)
+	}
+	if len(h.records) != b.Count {
 		t.opts.Log.Error("delayed messages are damaged; run `goddard store verify`",
-			"level", a.level+1, "offset", a.at, "error", err)
-		t.core.unread(a.level, now)
-		return
-	}
-	t.held[a.level] = b
-	t.core.read(a.level, now, b.Next-mq.QueueOffset(b.Count), times)
-	if t.core.levels[a.level].state != stateDelivering {
+			"level", a.level+1, "offset", a.at, "readable", len(h.records), "of", b.Count)
 		t.drop(a.level)
+		t.core.unread(a.level, time.Now().UnixMilli())
+		return 0, false
 	}
+	return b.Next - mq.QueueOffset(b.Count), true
 }
 
 // deliver sends the first messages of what was last read.
 func (t *Timer) deliver(a action) {
-	d := &delivery{level: a.level}
-	for r := range records(t.held[a.level]) {
-		if d.count == a.count {
-			break
-		}
-		d.count++
+	h := &t.held[a.level]
+	d := &h.delivery
+	clear(d.sends)
+	*d = delivery{level: a.level, count: a.count, topic: d.topic, sends: d.sends[:0], index: d.index[:0], at: d.at[:0]}
+	d.sends = slices.Grow(d.sends, a.count)
+	for i := range h.records[h.used : h.used+a.count] {
+		r := &h.records[h.used+i]
 		if t.behind[a.level][r.QueueOffset] {
 			continue
 		}
-		s, err := due(r)
+		s, err := due(r, &d.topic)
 		if err != nil {
 			t.opts.Log.Warn("a delayed message says not where to go and is passed over",
 				"level", a.level+1, "offset", r.QueueOffset, "error", err)
 			continue
 		}
 		d.sends = append(d.sends, s)
-		d.index, d.at = append(d.index, d.count-1), append(d.at, r.QueueOffset)
+		d.index, d.at = append(d.index, i), append(d.at, r.QueueOffset)
 	}
 	if len(d.sends) == 0 {
 		t.results <- result{level: a.level, count: d.count}
@@ -250,6 +287,7 @@ type delivery struct {
 	sends        []mq.Send
 	index        []int // of each send among the count messages
 	at           []mq.QueueOffset
+	topic        string // of the last message
 }
 
 // result counts what was delivered up to the first message that is worth
@@ -275,17 +313,27 @@ func (d *delivery) result(b *mq.SendBatch) result {
 }
 
 // due is the message as it goes to the topic it is meant for: as it lies, with
-// its delay among its properties, as RocketMQ delivers it.
-func due(r mq.Record) (mq.Send, error) {
+// its delay among its properties, as RocketMQ delivers it. last is the topic of
+// the message before, which mostly has the same.
+func due(r *mq.Record, last *string) (mq.Send, error) {
 	topic, _ := mq.Property(r.Properties, mq.PropRealTopic)
 	id, _ := mq.Property(r.Properties, mq.PropRealQueueID)
+	return bound(r, topic, id, last)
+}
+
+// bound is the message of a record, bound for a topic and queue.
+func bound(r *mq.Record, topic, id []byte, last *string) (mq.Send, error) {
 	queue, err := destination(topic, id)
 	if err != nil {
 		return mq.Send{}, err
 	}
-	m := r.Message()
-	m.Topic, m.QueueID = string(topic), queue
-	return mq.Send{Message: m}, nil
+	if string(topic) != *last {
+		*last = string(topic)
+	}
+	return mq.Send{Message: mq.Message{
+		Topic: *last, QueueID: queue, Flag: r.Flag, SysFlag: r.SysFlag, BornTime: r.BornTime, BornHost: r.BornHost,
+		ReconsumeTimes: r.ReconsumeTimes, PreparedPos: r.PreparedPos, Properties: r.Properties, Body: r.Body,
+	}}, nil
 }
 
 // destination is the number of the queue that a delayed message is meant for.
@@ -299,7 +347,11 @@ func destination(topic, id []byte) (int32, error) {
 
 // settle hands the end of a delivery to the core.
 func (t *Timer) settle(r result) {
-	t.drop(r.level)
+	if h := &t.held[r.level]; r.err == nil && h.used+r.count < len(h.records) {
+		h.used += r.count
+	} else {
+		t.drop(r.level)
+	}
 	for _, l := range r.lost {
 		t.opts.Log.Error("a delayed message cannot be stored in its topic and is passed over",
 			"level", r.level+1, "offset", l.at, "topic", l.topic, "error", l.err)
@@ -332,6 +384,7 @@ func (t *Timer) finish() {
 		for t.core.levels[i].state == stateDelivering {
 			t.settle(<-t.results)
 		}
+		t.drop(i)
 	}
 	for _, a := range t.core.take() {
 		if a.op == opSave {
@@ -364,27 +417,18 @@ func (t *Timer) load(level int) (mq.QueueOffset, error) {
 
 func row(level int) []byte { return fmt.Appendf(nil, "timer/level/%02d", level+1) }
 
+// drop gives up what is left of what was last read of a level.
 func (t *Timer) drop(level int) {
-	release(t.held[level])
-	t.held[level] = mq.Batch{}
+	h := &t.held[level]
+	release(h.batch)
+	clear(h.records)
+	h.batch, h.records, h.used = mq.Batch{}, h.records[:0], 0
 }
 
 func release(b mq.Batch) {
 	if b.Release != nil {
 		b.Release()
 	}
-}
-
-// storeTimes are when the messages of a batch were stored, in Unix milliseconds.
-func storeTimes(b mq.Batch) ([]int64, error) {
-	times := make([]int64, 0, b.Count)
-	for r := range records(b) {
-		times = append(times, r.StoreTime)
-	}
-	if len(times) != b.Count {
-		return nil, fmt.Errorf("%d of %d messages can be read", len(times), b.Count)
-	}
-	return times, nil
 }
 
 // records goes through the messages of a batch up to the first that cannot be
