@@ -126,21 +126,33 @@ type recall struct {
 
 // add enters one message.
 func (x *indexing) add(r *mq.Record) error {
-	at, ok := number(r.Properties, mq.PropTimerOutMs)
+	var due, key, recalls, movedFrom []byte
+	for k, v := range mq.Properties(r.Properties) {
+		switch string(k) {
+		case mq.PropTimerOutMs:
+			due = v
+		case mq.PropUniqueKey:
+			key = v
+		case mq.PropTimerDeleteUniq:
+			recalls = v
+		case mq.PropTimerMovedFrom:
+			movedFrom = v
+		}
+	}
+	at, ok := parseNumber(due)
 	if !ok {
 		x.a.opts.Log.Warn("a delayed message says not when it is due and is passed over", "pos", r.Pos)
 		return nil
 	}
-	if v, ok := mq.Property(r.Properties, mq.PropTimerDeleteUniq); ok {
-		return x.recall(r, at, string(v))
+	if recalls != nil {
+		return x.recall(r, at, string(recalls))
 	}
-	key, _ := mq.Property(r.Properties, mq.PropUniqueKey)
 	e := entry{place: place{at, r.Pos}, hash: keyHash(key), size: r.Size}
 	again := r.QueueOffset < x.a.replay.to
 	if again && x.a.replay.over(r.Pos) {
 		return nil
 	}
-	from, moved := number(r.Properties, mq.PropTimerMovedFrom)
+	from, moved := parseNumber(movedFrom)
 	if moved {
 		stands, err := x.standsIn(r, place{at, mq.LogPos(from)})
 		if err != nil || !stands {
@@ -299,10 +311,11 @@ func (a *Agenda) answer(key string, found bool) {
 
 // number is a property that is a number from 0 on.
 func number(props []byte, key string) (int64, bool) {
-	v, ok := mq.Property(props, key)
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(string(v), 10, 64)
+	v, _ := mq.Property(props, key)
+	return parseNumber(v)
+}
+
+func parseNumber(text []byte) (int64, bool) {
+	n, err := strconv.ParseInt(string(text), 10, 64)
 	return n, err == nil && n >= 0
 }
