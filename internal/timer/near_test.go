@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
 )
 
 // killed is what a process leaves that is killed now: everything it wrote.
@@ -52,38 +53,72 @@ func TestOnlyWhatIsDueMuchLaterGetsARow(t *testing.T) {
 // Whenever the process is killed, and even if it is killed again while it reads
 // the queue anew, each message comes once and in the order of due times.
 func TestWhatWaitedInMemoryOutlivesKills(t *testing.T) {
+	for _, flush := range []store.FlushMode{store.FlushAsync, store.FlushSync} {
+		t.Run(flush.String(), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { outliveKills(t, flush) }) })
+	}
+}
+
+func outliveKills(t *testing.T, flush store.FlushMode) {
+	change := func(o *store.Options) { o.Flush = flush }
+	fs := vfs.NewCrashableMem()
+	d, stop := newDesk(t, fs, change)
+	random := rand.New(rand.NewPCG(3, 4))
+	start := time.Now()
+	var want []string
+	for i := range 400 {
+		due := time.Duration(1000+random.IntN(9000)) * time.Millisecond
+		if i%10 == 0 {
+			due += time.Minute
+		}
+		body := fmt.Sprintf("%06d %03d", due.Milliseconds(), i)
+		d.put(timed(start.Add(due), body))
+		want = append(want, body)
+	}
+	slices.Sort(want)
+	for range 6 {
+		pass(1500 * time.Millisecond)
+		synctest.Wait()
+		after := killed(fs)
+		stop()
+		fs = after
+		d, stop = newDesk(t, fs, change)
+		after = killed(fs)
+		stop()
+		fs = after
+		d, stop = newDesk(t, fs, change)
+	}
+	pass(2 * time.Minute)
+	defer stop()
+	if got := d.all(); !slices.Equal(got, want) {
+		t.Fatalf("delivered %d, want %d in their order", len(got), len(want))
+	}
+}
+
+// Should the message that called one back be unreadable after a restart, it is
+// known all the same; and one that is read again means nothing behind it.
+func TestARecallIsNotedAndMeansWhatIsBeforeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fs := vfs.NewCrashableMem()
-		d, stop := newDesk(t, fs, nil)
-		random := rand.New(rand.NewPCG(3, 4))
-		start := time.Now()
-		var want []string
-		for i := range 400 {
-			due := time.Duration(1000+random.IntN(9000)) * time.Millisecond
-			if i%10 == 0 {
-				due += time.Minute
-			}
-			body := fmt.Sprintf("%06d %03d", due.Milliseconds(), i)
-			d.put(timed(start.Add(due), body))
-			want = append(want, body)
-		}
-		slices.Sort(want)
-		for range 6 {
-			pass(1500 * time.Millisecond)
-			synctest.Wait()
-			after := killed(fs)
-			stop()
-			fs = after
-			d, stop = newDesk(t, fs, nil)
-			after = killed(fs)
-			stop()
-			fs = after
-			d, stop = newDesk(t, fs, nil)
-		}
-		pass(2 * time.Minute)
+		d, stop := newDesk(t, vfs.NewMem(), nil)
 		defer stop()
-		if got := d.all(); !slices.Equal(got, want) {
-			t.Fatalf("delivered %d, want %d in their order", len(got), len(want))
+		due := time.Now().Add(5 * time.Second)
+		d.put(timed(due, "a"))
+		if err := d.recall(due, "a"); err != nil {
+			t.Fatal(err)
+		}
+		d.put(timed(due, "a"))
+		synctest.Wait()
+		a, err := NewAgenda(AgendaOptions{Store: d.store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a.replay.done) != 1 || !a.replay.over(a.replay.done[0]) || a.replay.over(a.replay.done[0]+1) {
+			t.Errorf("%v is known to be done with, want the message that was called back", a.replay.done)
+		}
+		keys := d.store.Keys()
+		again := indexing{a: d.agenda, keys: keys, batch: keys.Batch()}
+		defer func() { again.batch.Drop() }()
+		if err := again.recall(&mq.Record{Pos: a.replay.done[0] + 1}, due.UnixMilli(), "T+key-a"); err != nil || again.changed {
+			t.Errorf("a recall means a message that was stored after it, %v", err)
 		}
 	})
 }
