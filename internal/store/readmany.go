@@ -24,7 +24,7 @@ func (s *Store) ReadEach(places []Place, buf []byte, f func(i int, r *mq.Record,
 		i = to
 	}
 	if cap(buf) < total {
-		buf = make([]byte, total)
+		buf = make([]byte, total+total/4) // the next one may be a little larger
 	}
 	rest := buf[:cap(buf)]
 	lo, hi := s.LogBounds()
