@@ -66,7 +66,7 @@ func (b *Broker) Ack(_ context.Context, acks []mq.Ack) []error {
 }
 
 func placeOf(u pop.Use, r *mq.Receipt) pop.Place {
-	return pop.Place{Use: u, Due: r.Due(), Offset: r.Offset}
+	return pop.Place{Use: u, Due: r.Due(), Offset: r.Offset, First: r.Start}
 }
 
 // countAck counts a message that is done with. If that makes room for more, a
@@ -208,7 +208,7 @@ func (b *Broker) ChangeInvisible(_ context.Context, a mq.Ack, d time.Duration, s
 		return b.changeByGroup(u, a.Receipt, d, suspend)
 	}
 	next := a.Receipt
-	next.PopTime, next.Invisible = time.Now().UnixMilli(), d.Milliseconds()
+	next.PopTime, next.Invisible, next.Start = time.Now().UnixMilli(), d.Milliseconds(), next.Offset
 	if next.Passing() {
 		return next, nil
 	}

@@ -25,8 +25,8 @@ func BenchmarkMillionInHand(b *testing.B) {
 		before := heap()
 		s, h, stop := benchHolds(b, dir)
 		open := heap()
-		at := make([]Taken, 32)
 		for i := 0; i < all; i += 32 {
+			at := make([]Taken, 32)
 			for j := range at {
 				at[j] = Taken{mq.QueueOffset(i + j), 0}
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -126,14 +127,22 @@ func command(t *testing.T, o *Order, words []string) (said []string) {
 }
 
 func FuzzRows(f *testing.F) {
-	h := Hold{Place{Use{"G", "T", 3}, 1000, 7}, 99, 5, true, 2}
+	h := Hold{Place{Use{"G", "T", 3}, 1000, 7, 7}, 99, 5, true, 2}
 	o := Order{}
 	o.Take("a", 5, 6, []mq.QueueOffset{1, 2})
 	f.Add(h.key(), h.appendValue(nil))
+	r := row{rowID: rowID{h.Use, 1000, 7, true}, popTime: 5, left: []Taken{{7, 99}, {9, 500}, {300, 1 << 40}}}
+	f.Add(r.appendKey(nil), r.appendValue(nil))
 	f.Add(o.encode(), appendSent(nil, &h, 4))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		if h, err := decodeHold(key, value); err == nil && (string(h.key()) != string(key) || string(h.appendValue(nil)) != string(value)) {
 			t.Errorf("%x %x is read as %+v, which is written otherwise", key, value, h)
+		}
+		if r, err := decodeRow(key, value); err == nil {
+			again, err := decodeRow(r.appendKey(nil), r.appendValue(nil))
+			if err != nil || !reflect.DeepEqual(r, again) || string(r.appendKey(nil)) != string(key) {
+				t.Errorf("%x %x is read as %+v, and then as %+v, %v", key, value, r, again, err)
+			}
 		}
 		if o, err := decodeOrder(key); err == nil && string(o.encode()) != string(key) {
 			t.Errorf("%x is read as %+v, which is written otherwise", key, o)

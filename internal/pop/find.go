@@ -16,19 +16,23 @@ func (h *Holds) Find(ctx context.Context, u Use, at mq.QueueOffset) (hold Hold, 
 	if h.Count(u) == 0 {
 		return Hold{}, false, nil
 	}
-	want := (&Place{Use: u, Offset: at}).key()[len(rowHold)+8:]
+	queue := useKey("", u)
 	looked := 0
 	err = h.opts.Store.Keys().Scan([]byte(rowHold), func(key, value []byte) error {
 		if looked++; looked%findEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if found || len(key) < len(rowHold)+8 || !bytes.Equal(key[len(rowHold)+8:], want) {
+		if found || len(key) < len(rowHold)+8 || !bytes.HasPrefix(key[len(rowHold)+8:], queue) {
 			return nil
 		}
-		var err error
-		hold, err = decodeHold(key, value)
-		found = err == nil
-		return err
+		r, err := decodeRow(key, value)
+		if err != nil {
+			return err
+		}
+		if i := r.find(at); i >= 0 {
+			hold, found = r.hold(i), true
+		}
+		return nil
 	})
 	return hold, found, err
 }

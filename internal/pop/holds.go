@@ -6,7 +6,6 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"math/bits"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,12 +51,13 @@ type Holds struct {
 	// dropped counts holds whose message could not be given back.
 	dropped atomic.Int64
 
-	// A stripe's lock guards its counts, and with them which rows of its uses
-	// exist: it is held while they are looked up and changed. Of several the
+	// A stripe's lock guards its counts and recent rows, and with them which rows of
+	// its uses exist: it is held while they are looked up and changed. Of several the
 	// first is locked first, and before mu.
 	stripes [stripes]struct {
 		sync.Mutex
-		counts map[Use]int64 // without zeros
+		counts map[Use]count // without zeros
+		recent recent
 	}
 
 	// settling lets one settle run at a time; it is locked before stripes.
@@ -84,6 +84,12 @@ type Holds struct {
 	back back // belongs to Run
 }
 
+// A count is what a group has in hand of a queue.
+type count struct {
+	messages int64          // not 0
+	furthest mq.QueueOffset // that a pop began with
+}
+
 // New opens the rows and brings them in line with a log that may have lost its
 // end. Nothing is given back before Run.
 func New(o Options) (*Holds, error) {
@@ -95,7 +101,7 @@ func New(o Options) (*Holds, error) {
 	}
 	h := &Holds{opts: o, seed: maphash.MakeSeed(), wake: make(chan struct{}, 1)}
 	for i := range h.stripes {
-		h.stripes[i].counts = map[Use]int64{}
+		h.stripes[i].counts = map[Use]count{}
 	}
 	h.mu.flying = map[string]struct{}{}
 	h.mu.next = never
@@ -107,7 +113,7 @@ func (h *Holds) Count(u Use) int64 {
 	s := &h.stripes[h.stripe(u)]
 	s.Lock()
 	defer s.Unlock()
-	return s.counts[u]
+	return s.counts[u].messages
 }
 
 // Total is how many messages are in hand.
@@ -140,11 +146,16 @@ func (h *Holds) unlock(set uint64) {
 	}
 }
 
-// addLocked counts n holds more; the stripe is locked.
-func (h *Holds) addLocked(u Use, n int64) {
-	counts := h.stripes[h.stripe(u)].counts
-	if counts[u] += n; counts[u] == 0 {
+// add counts n messages more in a stripe, which is locked, of a pop that began with
+// first.
+func (h *Holds) add(stripe int, u Use, n int64, first mq.QueueOffset) {
+	counts := h.stripes[stripe].counts
+	c := counts[u]
+	c.messages, c.furthest = c.messages+n, max(c.furthest, first)
+	if c.messages == 0 {
 		delete(counts, u)
+	} else {
+		counts[u] = c
 	}
 	h.total.Add(n)
 }
@@ -155,90 +166,86 @@ type Taken struct {
 	Pos    mq.LogPos
 }
 
-// Take puts messages into a group's hand until due, with a batch that the
-// caller may have begun to fill: together with what it holds or not at all. The
-// batch is used up.
+// Take puts messages, in the order of the queue, into a group's hand until due,
+// with a batch that the caller may have begun to fill: together with what it
+// holds or not at all. The batch is used up, and messages are the caller's no more.
 func (h *Holds) Take(b *store.KeyBatch, u Use, popTime, due int64, messages []Taken) error {
 	if len(messages) == 0 {
 		return h.opts.Store.Keys().Apply(b, false)
 	}
-	hold := Hold{Place: Place{Use: u, Due: due}, PopTime: popTime}
-	key, value := make([]byte, 0, 128), make([]byte, 0, holdSize)
-	for i, m := range messages {
-		hold.Offset, hold.Pos = m.Offset, m.Pos
-		key, value = hold.appendKey(key[:0]), hold.appendValue(value[:0])
-		b.Set(key, value)
-		if i == 0 {
-			defer h.waits(bytes.Clone(key)) // once it is there
+	stripe := h.stripe(u)
+	s := &h.stripes[stripe]
+	s.Lock()
+	defer s.Unlock()
+	e := h.edit()
+	defer e.end()
+	r := row{rowID: rowID{Use: u, due: due, first: messages[0].Offset, many: len(messages) > 1}}
+	if c, some := s.counts[u]; some && r.first <= c.furthest {
+		// The group went back. If that is in the same millisecond, what an earlier
+		// pop took from here on is in hand still.
+		was, err := e.load(r.rowID)
+		if err != nil {
+			b.Drop()
+			return err
 		}
+		r = was.row
 	}
-	set := uint64(1) << h.stripe(u)
-	h.lock(set)
-	defer h.unlock(set)
+	r.popTime = popTime
+	n := r.add(messages)
+	key := r.appendKey(make([]byte, 0, 128))
+	e.value = r.appendValue(e.value[:0])
+	b.Set(key, e.value)
+	defer h.waits(key) // once it is there
 	if err := h.opts.Store.Keys().Apply(b, false); err != nil {
 		return err
 	}
-	h.addLocked(u, int64(len(messages)))
+	s.recent.put(r)
+	h.add(stripe, u, int64(n), r.first)
 	return nil
 }
 
 // Ack lets messages go and returns how many of them were in hand.
-func (h *Holds) Ack(places []Place) (int, error) {
-	keys, set := h.keys(places)
+func (h *Holds) Ack(places []Place) (n int, err error) {
+	set := h.stripesOf(places)
 	h.lock(set)
 	defer h.unlock(set)
-	keep := h.opts.Store.Keys()
-	b := keep.Batch()
-	var gone []Use
-	for i, k := range keys {
-		if i > 0 && bytes.Equal(k.key, keys[i-1].key) {
-			continue
-		}
-		there, err := keep.Has(k.key)
+	e := h.edit()
+	defer e.end()
+	for i := range places {
+		_, there, err := e.take(&places[i])
 		if err != nil {
-			b.Drop()
 			return 0, err
 		}
 		if there {
-			b.Delete(k.key)
-			gone = append(gone, k.use)
+			n++
 		}
 	}
-	if len(gone) == 0 {
-		b.Drop()
+	if n == 0 {
+		e.done()
 		return 0, nil
 	}
-	if err := keep.Apply(b, false); err != nil {
+	b := h.Batch()
+	e.write(b)
+	if err := h.opts.Store.Keys().Apply(b, false); err != nil {
 		return 0, err
 	}
-	for _, u := range gone {
-		h.addLocked(u, -1)
+	e.done()
+	for i := range e.rows {
+		if r := &e.rows[i]; r.taken > 0 {
+			h.add(r.stripe, r.Use, -int64(r.taken), 0)
+		}
 	}
-	return len(gone), nil
+	return n, nil
 }
 
-// A keyed is a row's key and whose it is.
-type keyed struct {
-	key []byte
-	use Use
-}
-
-// keys are the keys of places in order, and the stripes that they lie in.
-func (h *Holds) keys(places []Place) (keys []keyed, set uint64) {
-	size := 0
+// stripesOf are the stripes that places lie in.
+func (h *Holds) stripesOf(places []Place) (set uint64) {
 	for i := range places {
-		size += len(rowHold) + 8 + len(places[i].Group) + len(places[i].Topic) + 2 + 4 + 8
+		if i == 0 || places[i].Use != places[i-1].Use {
+			set |= 1 << h.stripe(places[i].Use)
+		}
 	}
-	buf := make([]byte, 0, size)
-	keys = make([]keyed, len(places))
-	for i := range places {
-		start := len(buf)
-		buf = places[i].appendKey(buf)
-		keys[i] = keyed{buf[start:len(buf):len(buf)], places[i].Use}
-		set |= 1 << h.stripe(places[i].Use)
-	}
-	slices.SortFunc(keys, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
-	return keys, set
+	return set
 }
 
 // Change makes a message visible at due instead, as if it had been popped at
@@ -247,38 +254,37 @@ func (h *Holds) Change(p Place, popTime, due int64, suspend bool) error {
 	set := uint64(1) << h.stripe(p.Use)
 	h.lock(set)
 	defer h.unlock(set)
-	hold, err := h.findLocked(p)
-	if err != nil {
-		return err
+	if h.flying(p) {
+		return mq.ErrNotFound
 	}
-	keys := h.opts.Store.Keys()
-	b := keys.Batch()
-	b.Delete(hold.key())
+	e := h.edit()
+	defer e.end()
+	hold, there, err := e.take(&p)
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return mq.ErrNotFound
+	}
+	b := h.Batch()
+	e.write(b)
 	hold.Due, hold.PopTime, hold.Suspended, hold.tries = due, popTime, suspend, 0
-	key := hold.key()
-	b.Set(key, hold.appendValue(nil))
-	if err := keys.Apply(b, false); err != nil {
+	e.give(b, &hold)
+	if err := h.opts.Store.Keys().Apply(b, false); err != nil {
 		return err
 	}
-	h.waits(key)
+	e.done()
+	h.waits(hold.key())
 	return nil
 }
 
-// findLocked returns the hold of a message that is in hand and not on its way
-// back; mq.ErrNotFound otherwise. Its stripe is locked.
-func (h *Holds) findLocked(p Place) (Hold, error) {
+// flying reports whether a message is on its way back.
+func (h *Holds) flying(p Place) bool {
 	key := p.key()
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	_, flying := h.mu.flying[string(key)]
-	h.mu.Unlock()
-	if flying {
-		return Hold{}, mq.ErrNotFound
-	}
-	value, err := h.opts.Store.Keys().Get(key)
-	if err != nil {
-		return Hold{}, err
-	}
-	return decodeHold(key, value)
+	return flying
 }
 
 // Claim makes sure that nobody else gives a message back or changes its time;
@@ -288,10 +294,20 @@ func (h *Holds) Claim(p Place) (Hold, error) {
 	set := uint64(1) << h.stripe(p.Use)
 	h.lock(set)
 	defer h.unlock(set)
-	hold, err := h.findLocked(p)
-	if err != nil {
-		return hold, err
+	if h.flying(p) {
+		return Hold{}, mq.ErrNotFound
 	}
+	e := h.edit()
+	defer e.end()
+	r, i, err := e.find(&p)
+	switch {
+	case err != nil:
+		return Hold{}, err
+	case r == nil:
+		return Hold{}, mq.ErrNotFound
+	}
+	hold := r.hold(i)
+	e.done()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mu.flying[string(p.key())] = struct{}{}
@@ -304,7 +320,7 @@ func (h *Holds) Release(p Place) {
 	h.mu.Lock()
 	delete(h.mu.flying, string(key))
 	h.mu.Unlock()
-	h.waits(key)
+	h.waits(dueKey(p.Due)) // in whichever row it is
 }
 
 // Settle ends a claim whose message was stored again at a log position.
@@ -363,51 +379,52 @@ func (h *Holds) settle(all []landing) error {
 	}
 	h.lock(set)
 	defer h.unlock(set)
-	keys := h.opts.Store.Keys()
-	s := settlement{b: keys.Batch()}
+	e, s := h.edit(), settlement{}
+	defer e.end()
 	for i := range all {
-		there, err := keys.Has(all[i].key())
+		_, there, err := e.take(&all[i].Place)
 		if err != nil {
-			s.b.Drop()
 			return err
 		}
 		if there {
 			s.add(all[i])
 		}
 	}
-	left := h.noteSent(&s)
-	if err := keys.Apply(s.b, false); err != nil {
+	b := h.Batch()
+	e.write(b)
+	left := h.noteSent(&s, b)
+	for i := range s.moved {
+		e.give(b, &s.moved[i])
+	}
+	if err := h.opts.Store.Keys().Apply(b, false); err != nil {
 		return err
 	}
+	e.done()
 	h.mu.Lock()
 	h.mu.unsafe = left
 	h.mu.Unlock()
 	for _, u := range s.gone {
-		h.addLocked(u, -1)
+		h.add(h.stripe(u), u, -1, 0)
 	}
-	for _, key := range s.moved {
-		h.waits(key)
+	for i := range s.moved {
+		h.waits(s.moved[i].key())
 	}
 	return nil
 }
 
 // A settlement is what one settle changes.
 type settlement struct {
-	b     *store.KeyBatch
 	sent  []byte    // value of a row rowSent
 	end   mq.LogPos // of the last copy
 	gone  []Use
-	moved [][]byte // new keys
+	moved []Hold // to another time
 }
 
-// add takes the row of a hold out, or moves it.
+// add lets a hold go, or moves it.
 func (s *settlement) add(l landing) {
-	s.b.Delete(l.key())
 	if !l.stored && l.later > 0 {
 		l.Due = l.later
-		key := l.key()
-		s.b.Set(key, l.appendValue(nil))
-		s.moved = append(s.moved, key)
+		s.moved = append(s.moved, l.Hold)
 		return
 	}
 	if l.stored {
@@ -419,19 +436,19 @@ func (s *settlement) add(l landing) {
 // noteSent keeps what a power loss would need that takes the copies and leaves
 // the rows as they are to be, and drops what it no longer would. It returns
 // what is kept.
-func (h *Holds) noteSent(s *settlement) (left []mq.LogPos) {
+func (h *Holds) noteSent(s *settlement, b *store.KeyBatch) (left []mq.LogPos) {
 	synced := h.opts.Store.Synced()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, at := range h.mu.unsafe {
 		if at < synced {
-			s.b.Delete(sentKey(at))
+			b.Delete(sentKey(at))
 		} else {
 			left = append(left, at)
 		}
 	}
 	if len(s.sent) > 0 && s.end >= synced {
-		s.b.Set(sentKey(s.end), s.sent)
+		b.Set(sentKey(s.end), s.sent)
 		left = append(left, s.end)
 	}
 	return left

@@ -125,11 +125,11 @@ func (d *hand) take(rest time.Duration, messages ...Taken) (places []Place) {
 	d.t.Helper()
 	now := time.Now().UnixMilli()
 	due := now + rest.Milliseconds()
-	if err := d.holds.Take(d.holds.Batch(), first, now, due, messages); err != nil {
+	if err := d.holds.Take(d.holds.Batch(), first, now, due, slices.Clone(messages)); err != nil {
 		d.t.Fatal(err)
 	}
 	for _, m := range messages {
-		places = append(places, Place{first, due, m.Offset})
+		places = append(places, Place{first, due, m.Offset, messages[0].Offset})
 	}
 	return places
 }
@@ -170,8 +170,16 @@ func (d *hand) want(inHand int64, bodies ...string) {
 		d.t.Errorf("%d are in hand, %d of the queue, want %d", n, d.holds.Count(first), inHand)
 	}
 	rows := int64(0)
-	if err := d.store.Keys().Scan([]byte(rowHold), func(_, _ []byte) error { rows++; return nil }); err != nil || rows != inHand {
-		d.t.Errorf("there are %d rows, want %d, %v", rows, inHand, err)
+	err := d.store.Keys().Scan([]byte(rowHold), func(key, value []byte) error {
+		r, err := decodeRow(key, value)
+		if err == nil && len(r.left) == 0 {
+			err = errors.New("a row of no message")
+		}
+		rows += int64(len(r.left))
+		return err
+	})
+	if err != nil || rows != inHand {
+		d.t.Errorf("there are rows of %d messages, want %d, %v", rows, inHand, err)
 	}
 }
 
@@ -360,7 +368,7 @@ func TestForgettingLetsGoOfWhatMatches(t *testing.T) {
 		m := d.put(3)
 		d.take(time.Second, m...)
 		other := Use{Group: "other", Topic: "T"}
-		if err := d.holds.Take(d.holds.Batch(), other, 0, time.Now().UnixMilli()+1000, m[:1]); err != nil {
+		if err := d.holds.Take(d.holds.Batch(), other, 0, time.Now().UnixMilli()+1000, slices.Clone(m[:1])); err != nil {
 			t.Fatal(err)
 		}
 		var o Order
@@ -410,7 +418,7 @@ func TestRowsDoNotOutliveTheLog(t *testing.T) {
 		_, hi := d.store.LogBounds()
 		keys := d.store.Keys()
 		hold := func(at mq.QueueOffset, pos mq.LogPos) *Hold {
-			return &Hold{Place: Place{first, time.Now().UnixMilli() + 1000, at}, Pos: pos}
+			return &Hold{Place: Place{first, time.Now().UnixMilli() + 1000, at, at}, Pos: pos}
 		}
 		gone := hold(9, hi+100)
 		b := keys.Batch()

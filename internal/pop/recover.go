@@ -3,6 +3,7 @@ package pop
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -19,21 +20,30 @@ func (h *Holds) recover() error {
 	}
 	_, hi := h.opts.Store.LogBounds()
 	keys := h.opts.Store.Keys()
-	b, lost := keys.Batch(), 0
+	b, lost, rows := keys.Batch(), 0, 0
 	err := keys.Scan([]byte(rowHold), func(key, value []byte) error {
-		hold, err := decodeHold(key, value)
+		r, err := decodeRow(key, value)
 		if err != nil {
 			return err
 		}
-		if hold.Pos < hi {
-			h.addLocked(hold.Use, 1)
+		n := len(r.left)
+		r.left = slices.DeleteFunc(r.left, func(m Taken) bool { return m.Pos >= hi })
+		if kept := len(r.left); kept > 0 {
+			h.add(h.stripe(r.Use), r.Use, int64(kept), r.first)
 			if h.mu.low == nil {
-				h.mu.low, h.mu.next = bytes.Clone(key), hold.Due
+				h.mu.low, h.mu.next = bytes.Clone(key), r.due
 			}
-			return nil
 		}
-		b.Delete(key)
-		if lost++; lost%deleteRows == 0 {
+		switch kept := len(r.left); {
+		case kept == n:
+			return nil
+		case kept == 0:
+			b.Delete(key)
+		default:
+			b.Set(key, r.appendValue(nil))
+		}
+		lost += n - len(r.left)
+		if rows++; rows%deleteRows == 0 {
 			err = keys.Apply(b, false)
 			b = keys.Batch()
 		}
@@ -116,13 +126,15 @@ func (h *Holds) Forget(match func(Use) bool) error {
 		var places []Place
 		next := []byte(nil)
 		err := h.opts.Store.Keys().ScanFrom([]byte(rowHold), from, func(key, value []byte) error {
-			if len(places) == deleteRows {
+			if len(places) >= deleteRows {
 				next = bytes.Clone(key)
 				return errEnough
 			}
-			hold, err := decodeHold(key, value)
-			if err == nil && match(hold.Use) {
-				places = append(places, hold.Place)
+			r, err := decodeRow(key, value)
+			if err == nil && match(r.Use) {
+				for i := range r.left {
+					places = append(places, r.hold(i).Place)
+				}
 			}
 			return err
 		})

@@ -137,11 +137,13 @@ func (h *Holds) findDue(now int64) (due []Hold, next int64, err error) {
 		if first == nil {
 			first = bytes.Clone(key)
 		}
-		if dueOf(key) > now || len(due) == batchMessages {
+		if dueOf(key) > now || len(due) >= batchMessages {
 			return errEnough
 		}
-		hold, err := decodeHold(key, value)
-		due = append(due, hold)
+		r, err := decodeRow(key, value)
+		for i := range r.left {
+			due = append(due, r.hold(i))
+		}
 		return err
 	})
 	switch {

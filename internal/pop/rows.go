@@ -1,7 +1,6 @@
 package pop
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -38,6 +37,7 @@ type Place struct {
 	Use
 	Due    int64 // when it becomes visible, in Unix milliseconds
 	Offset mq.QueueOffset
+	First  mq.QueueOffset // that its pop took of the queue; only helps to find it
 }
 
 // A Hold is a message in hand.
@@ -49,18 +49,13 @@ type Hold struct {
 	tries     uint8 // to give it back
 }
 
-// appendKey adds the row's key to b.
-func (p *Place) appendKey(b []byte) []byte {
-	be := binary.BigEndian
-	b = be.AppendUint64(append(b, rowHold...), uint64(p.Due))
-	b = append(append(b, p.Group...), 0)
-	b = append(append(b, p.Topic...), 0)
-	b = be.AppendUint32(b, uint32(p.Queue))
-	return be.AppendUint64(b, uint64(p.Offset))
-}
+// alone is the row that the message has if it does not share one.
+func (p *Place) alone() rowID { return rowID{Use: p.Use, due: p.Due, first: p.Offset} }
 
+// key is that of the message's own row, whether it has one or not.
 func (p *Place) key() []byte {
-	return p.appendKey(make([]byte, 0, len(rowHold)+8+len(p.Group)+len(p.Topic)+2+4+8))
+	id := p.alone()
+	return id.appendKey(make([]byte, 0, len(rowHold)+8+len(p.Group)+len(p.Topic)+2+4+8))
 }
 
 // dueKey is before the keys of everything that is due at or after at.
@@ -79,22 +74,26 @@ func (h *Hold) appendValue(b []byte) []byte {
 	return append(b, flags, h.tries)
 }
 
-// decodeHold reads a row.
+// decodeHold reads the row of a single message.
 func decodeHold(key, value []byte) (h Hold, err error) {
-	bad := fmt.Errorf("pop: row %x has %d bytes and is not one of a message in hand", key, len(value))
-	raw, ok := bytes.CutPrefix(key, []byte(rowHold))
-	if !ok || len(raw) < 8 || len(value) != holdSize || value[16] > flagSuspended {
-		return h, bad
+	var id rowID
+	if err := id.decodeKey(key); err != nil {
+		return h, err
+	}
+	if id.many {
+		return h, fmt.Errorf("pop: row %x is not one of a single message in hand", key)
+	}
+	h, err = decodeHoldValue(value)
+	h.Place = Place{Use: id.Use, Due: id.due, Offset: id.first, First: id.first}
+	return h, err
+}
+
+// decodeHoldValue reads what appendValue wrote.
+func decodeHoldValue(value []byte) (h Hold, err error) {
+	if len(value) != holdSize || value[16] > flagSuspended {
+		return h, fmt.Errorf("pop: a row of %d bytes is not one of a message in hand", len(value))
 	}
 	be := binary.BigEndian
-	h.Due = int64(be.Uint64(raw))
-	group, rest, ok := bytes.Cut(raw[8:], []byte{0})
-	topic, rest, ok2 := bytes.Cut(rest, []byte{0})
-	if !ok || !ok2 || len(rest) != 12 {
-		return h, bad
-	}
-	h.Group, h.Topic = string(group), string(topic)
-	h.Queue, h.Offset = int32(be.Uint32(rest)), mq.QueueOffset(be.Uint64(rest[4:]))
 	h.Pos, h.PopTime = mq.LogPos(be.Uint64(value)), int64(be.Uint64(value[8:]))
 	h.Suspended, h.tries = value[16] == flagSuspended, value[17]
 	return h, nil
