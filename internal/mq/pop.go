@@ -182,13 +182,17 @@ func ParseReceipt(text string) (Receipt, error) {
 	if len(text) > maxReceipt {
 		return bad("it is too long")
 	}
-	parts := strings.Split(text, " ")
-	if len(parts) < 7 || len(parts) > 9 {
-		return bad(fmt.Sprintf("it has %d parts, want 7 to 9", len(parts)))
+	var parts [9]string
+	count := strings.Count(text, " ") + 1
+	if count < 7 || count > len(parts) {
+		return bad(fmt.Sprintf("it has %d parts, want 7 to 9", count))
+	}
+	for i, rest := 0, text; i < count; i++ {
+		parts[i], rest, _ = strings.Cut(rest, " ")
 	}
 	var n [8]int64
 	n[7] = -1
-	for i, part := range parts[:min(len(parts), 8)] {
+	for i, part := range parts[:min(count, 8)] {
 		if i == 5 {
 			continue
 		}

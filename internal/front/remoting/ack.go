@@ -6,6 +6,7 @@ package remoting
 // go to the broker in one call, in Flush or before any other request is looked at.
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/goddardmq/goddard/internal/meter"
@@ -23,8 +24,36 @@ type acks struct {
 	asked  []asked // one per acknowledgement
 	header wire.AckMessageRequest
 	bounds queueBounds // of the queue that was looked at last
+	last   lastReceipt
 	resp   wire.Command
 }
+
+// A lastReceipt is one that was read. Those of a pop's other messages of the queue
+// are the same up to the offset, with which they end.
+type lastReceipt struct {
+	start string // of its text, up to the offset
+	mq.Receipt
+}
+
+// parse is mq.ParseReceipt.
+func (l *lastReceipt) parse(text string) (mq.Receipt, error) {
+	at := strings.LastIndexByte(text, ' ') + 1
+	if at > 0 && text[:at] == l.start {
+		if offset, err := strconv.ParseInt(text[at:], 10, 64); err == nil && offset >= 0 {
+			r := l.Receipt
+			r.Offset = mq.QueueOffset(offset)
+			return r, nil
+		}
+	}
+	r, err := mq.ParseReceipt(text)
+	if err == nil && r.Start >= 0 && strings.Count(text, " ") == receiptSpaces {
+		l.start, l.Receipt = text[:at], r
+	}
+	return r, err
+}
+
+// receiptSpaces are those in a receipt that ends with an offset.
+const receiptSpaces = 7
 
 // queueBounds are a queue's first offset and the one after its last.
 type queueBounds struct {
@@ -71,7 +100,11 @@ func (s *session) decodeAck(req *wire.Command) (mq.Ack, error) {
 	if b := &s.acks.bounds; mq.QueueOffset(h.Offset) < b.lo || mq.QueueOffset(h.Offset) > b.hi {
 		return mq.Ack{}, noSuchOffset(q, h.Offset, b)
 	}
-	return poppedMessage(req, h.ConsumerGroup, q, h.Offset, h.ExtraInfo)
+	r, err := s.acks.last.parse(h.ExtraInfo)
+	if err != nil {
+		return mq.Ack{}, malformed(req, err)
+	}
+	return messageOf(h.ConsumerGroup, q, h.Offset, r), nil
 }
 
 // poppedFrom are the bounds of a queue that a client says it popped from.
@@ -116,8 +149,14 @@ func poppedMessage(req *wire.Command, group string, q mq.Queue, offset int64, re
 	if err != nil {
 		return mq.Ack{}, malformed(req, err)
 	}
+	return messageOf(group, q, offset, r), nil
+}
+
+// messageOf is the message at an offset of a queue that a client popped, which the
+// receipt may name otherwise.
+func messageOf(group string, q mq.Queue, offset int64, r mq.Receipt) mq.Ack {
 	r.QueueID, r.Offset = q.ID, mq.QueueOffset(offset)
-	return mq.Ack{Group: group, Topic: askedTopic(group, q.Topic, r.Retry), Receipt: r}, nil
+	return mq.Ack{Group: group, Topic: askedTopic(group, q.Topic, r.Retry), Receipt: r}
 }
 
 // passingMessage is poppedMessage of one that was delivered at most once, which

@@ -113,6 +113,7 @@ func patience(born, poll, now int64) (wait time.Duration, late bool) {
 
 // run asks the broker, unless the client has a lot to read first.
 func (p *pop) run() {
+	growStack()
 	s := p.session
 	if s.hold(p, 0) {
 		return
@@ -122,6 +123,20 @@ func (p *pop) run() {
 	s.h.broker.Pop(s.ctx, p.PopRequest, p.done)
 	p.asking.Store(false)
 }
+
+// growStack makes room on the stack of a goroutine that has just begun. The key
+// store goes deep; to grow on the way there, step by step, took 14 µs of each pop.
+//
+//go:noinline
+func growStack() {
+	var room [stackRoom]byte
+	keepRoom(&room)
+}
+
+//go:noinline
+func keepRoom(*[stackRoom]byte) {}
+
+const stackRoom = 12 << 10
 
 // done answers the pop. It does not block.
 func (p *pop) done(b mq.PopBatch, err error) {
