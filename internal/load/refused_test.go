@@ -43,7 +43,7 @@ func (b *busy) Serve(c *rpc.Conn, cmd *wire.Command) {
 		b.accepted.Add(1)
 		var h wire.SendMessageV2Request
 		if err := h.DecodeFields(cmd.Fields); err == nil {
-			if _, queues := mq.TagAndLightQueues(h.Properties); queues != nil {
+			if queues := mq.NamesOf(h.Properties).LightQueues; queues != nil {
 				b.namedLightQueues.Store(string(queues), true)
 			}
 		}

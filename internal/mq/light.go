@@ -84,22 +84,6 @@ func HasLightQueues(topic string) bool {
 		!strings.HasPrefix(topic, DLQPrefix) && !IsLight(topic)
 }
 
-// TagAndLightQueues finds the values of two properties at once, PropTags and
-// PropMultiDispatch. They alias props and are nil if they are not there.
-func TagAndLightQueues(props []byte) (tag, queues []byte) {
-	for len(props) > 0 {
-		var entry []byte
-		entry, props = cutProperty(props)
-		switch n := len(entry); {
-		case n > len(PropTags)+1 && entry[len(PropTags)] == propertyEquals && string(entry[:len(PropTags)]) == PropTags:
-			tag = entry[len(PropTags)+1:]
-		case n > len(PropMultiDispatch)+1 && entry[len(PropMultiDispatch)] == propertyEquals && string(entry[:len(PropMultiDispatch)]) == PropMultiDispatch:
-			queues = entry[len(PropMultiDispatch)+1:]
-		}
-	}
-	return tag, queues
-}
-
 // AppendLightOffsets adds to dst the entries of props with room for the offsets
 // of n light queues, all zero, at the end.
 func AppendLightOffsets(dst, props []byte, n int) []byte {
@@ -140,7 +124,7 @@ func PatchLightOffset(record []byte, i, n int, offset QueueOffset) {
 // that came before is passed over. The names alias props.
 func LightQueues(props []byte) iter.Seq2[[]byte, QueueOffset] {
 	return func(yield func([]byte, QueueOffset) bool) {
-		_, names := TagAndLightQueues(props)
+		names := NamesOf(props).LightQueues
 		if names == nil {
 			return
 		}

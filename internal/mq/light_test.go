@@ -66,8 +66,8 @@ func TestOffsetsOfLightQueuesAreFilledIn(t *testing.T) {
 			}
 			i++
 		}
-		if tag, queues := TagAndLightQueues(record); i != n || string(tag) != "x" || string(queues) != many(n) {
-			t.Errorf("%d of %d queues, tag %q in %q", i, n, tag, record)
+		if names := NamesOf(record); i != n || string(names.Tag) != "x" || string(names.LightQueues) != many(n) {
+			t.Errorf("%d of %d queues, tag %q in %q", i, n, names.Tag, record)
 		}
 		if strings.Count(string(record), PropMultiQueueOffset) != 1 {
 			t.Errorf("%q", record)

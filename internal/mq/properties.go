@@ -93,6 +93,40 @@ func Property(props []byte, key string) (value []byte, ok bool) {
 	return value, ok
 }
 
+// Names are the values of the properties that indexes are made of; nil where a
+// message lacks one. They alias its properties.
+type Names struct{ UniqueKey, Keys, Tag, LightQueues []byte }
+
+// NamesOf finds the names of a message among its properties, in one pass: each
+// message that is stored goes through it.
+func NamesOf(props []byte) (n Names) {
+	for len(props) > 0 {
+		var entry []byte
+		entry, props = cutProperty(props)
+		if len(entry) < len(PropTags)+2 {
+			continue
+		}
+		switch entry[0] {
+		case PropUniqueKey[0]:
+			setNamed(&n.UniqueKey, entry, PropUniqueKey)
+		case PropKeys[0]:
+			setNamed(&n.Keys, entry, PropKeys)
+		case PropTags[0]:
+			setNamed(&n.Tag, entry, PropTags)
+		case PropMultiDispatch[0]:
+			setNamed(&n.LightQueues, entry, PropMultiDispatch)
+		}
+	}
+	return n
+}
+
+// setNamed sets v to the value of an entry if that is key's.
+func setNamed(v *[]byte, entry []byte, key string) {
+	if n := len(key); len(entry) > n+1 && entry[n] == propertyEquals && string(entry[:n]) == key {
+		*v = entry[n+1:]
+	}
+}
+
 // Properties goes through the entries that count, in order; a key may come
 // more than once. Key and value alias props.
 func Properties(props []byte) iter.Seq2[[]byte, []byte] {

@@ -20,6 +20,8 @@ type flight struct {
 	recs  []rec
 	// lights are the entries in light queues, in the order of their records.
 	lights []light
+	keys   []keyEntry // of the records, with their index instead of a position
+	hashes topicHashes
 	props  []byte // scratch memory for properties
 
 	// Set by reserve.
@@ -64,7 +66,7 @@ func (p *flights) put(f *flight) {
 	}
 	clear(f.recs)
 	clear(f.lights)
-	*f = flight{buf: f.buf[:0], recs: f.recs[:0], lights: f.lights[:0], props: f.props[:0]}
+	*f = flight{buf: f.buf[:0], recs: f.recs[:0], lights: f.lights[:0], keys: f.keys[:0], hashes: f.hashes, props: f.props[:0]}
 	p.pool.Put(f)
 }
 
@@ -105,13 +107,13 @@ func (s *Store) encode(f *flight) {
 		if send.Err != nil {
 			continue
 		}
-		n, size, lights := len(f.recs), len(f.buf), len(f.lights)
+		n, size, lights, keys := len(f.recs), len(f.buf), len(f.lights), len(f.keys)
 		var q *queue
 		if q, send.Err = s.queueFor(f, last, &send.Message); send.Err == nil {
 			send.Err = s.encodeSend(f, q, send, int32(i))
 		}
 		if send.Err != nil {
-			f.recs, f.buf, f.lights = f.recs[:n], f.buf[:size], f.lights[:lights]
+			f.recs, f.buf, f.lights, f.keys = f.recs[:n], f.buf[:size], f.lights[:lights], f.keys[:keys]
 			continue
 		}
 		if q != nil {
@@ -132,7 +134,7 @@ func (f *flight) allOrNone() {
 			sends[j].Err = sends[i].Err
 		}
 	}
-	f.recs, f.buf, f.lights = f.recs[:0], f.buf[:0], f.lights[:0]
+	f.recs, f.buf, f.lights, f.keys = f.recs[:0], f.buf[:0], f.lights[:0], f.keys[:0]
 }
 
 // queueFor is the queue that gets m's entry; nil if m gets none because it is
@@ -181,13 +183,13 @@ func (s *Store) encodeSend(f *flight, q *queue, send *mq.Send, index int32) erro
 
 func (s *Store) encodeMessage(f *flight, q *queue, m *mq.Message, index int32) error {
 	r := rec{q: q, at: len(f.buf), send: index}
+	names := mq.NamesOf(m.Properties)
 	if q != nil {
-		tag, lights := mq.TagAndLightQueues(m.Properties)
-		if tag != nil {
-			r.tag = mq.TagCode(tag)
+		if names.Tag != nil {
+			r.tag = mq.TagCode(names.Tag)
 		}
-		if lights != nil && mq.HasLightQueues(m.Topic) {
-			with, err := s.addLights(f, m, lights)
+		if names.LightQueues != nil && mq.HasLightQueues(m.Topic) {
+			with, err := s.addLights(f, m, names.LightQueues)
 			if err != nil {
 				return err
 			}
@@ -199,6 +201,9 @@ func (s *Store) encodeMessage(f *flight, q *queue, m *mq.Message, index int32) e
 		return err
 	}
 	r.size = int32(size)
+	if !s.keys.off && indexed(m.SysFlag) {
+		f.keys = appendKeys(f.keys, f.hashes.of(m.Topic), &names, uint32(len(f.recs)))
+	}
 	f.buf = mq.AppendRecord(f.buf, m, s.o.StoreHost)
 	f.recs = append(f.recs, r)
 	return nil

@@ -144,6 +144,9 @@ func (s *Store) enter(f *flight) {
 	if locked != nil {
 		locked.mu.Unlock()
 	}
+	if !s.keys.off {
+		s.notebook.note(f)
+	}
 	s.indexed.Store(int64(f.end))
 }
 

@@ -50,22 +50,35 @@ var keySuffix, tagSuffix = []byte{0, kindKey}, []byte{0, kindTag}
 func (t keyTopic) key(key []byte) uint32 { return crc32.Update(t[0], castagnoli, key) }
 func (t keyTopic) tag(tag []byte) uint32 { return crc32.Update(t[1], castagnoli, tag) }
 
-// names is what a message can be found by; what it lacks is empty.
-type names struct{ unique, keys, tag []byte }
+// topicHashes remembers the last topic that keys were hashed for, since messages
+// that are stored together are mostly of one.
+type topicHashes struct {
+	topic  string
+	hashes keyTopic
+}
 
-// namesOf finds a message's names among its properties.
-func namesOf(props []byte) (n names) {
-	for key, value := range mq.Properties(props) {
-		switch string(key) {
-		case mq.PropUniqueKey:
-			n.unique = value
-		case mq.PropKeys:
-			n.keys = value
-		case mq.PropTags:
-			n.tag = value
-		}
+func (h *topicHashes) of(topic string) keyTopic {
+	if h.topic != topic {
+		h.topic, h.hashes = topic, newKeyTopic([]byte(topic))
 	}
-	return n
+	return h.hashes
+}
+
+// indexed reports whether a message with this flag can be found by its keys.
+func indexed(flag mq.SysFlag) bool { return flag&mq.FlagTransaction != mq.FlagRollback }
+
+// appendKeys adds the entries of a message at a position.
+func appendKeys(dst []keyEntry, topic keyTopic, n *mq.Names, at uint32) []keyEntry {
+	if len(n.UniqueKey) > 0 {
+		dst = append(dst, newKeyEntry(topic.key(n.UniqueKey), at))
+	}
+	for key, rest := nextKey(n.Keys); key != nil; key, rest = nextKey(rest) {
+		dst = append(dst, newKeyEntry(topic.key(key), at))
+	}
+	if len(n.Tag) > 0 {
+		dst = append(dst, newKeyEntry(topic.tag(n.Tag), at))
+	}
+	return dst
 }
 
 // nextKey cuts the first of keys that stand between spaces; nil if there is

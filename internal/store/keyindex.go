@@ -24,9 +24,10 @@ const (
 	keyStep = 4 << 20
 )
 
-// A keyIndex finds messages by their keys. It follows the log on its own: what
-// it has read lies in blocks in the key store, but for the newest block, which
-// is in memory until it is full. Blocks never cover what is not synced.
+// A keyIndex finds messages by their keys. It follows the log on its own, by
+// what the notebook has of it, and otherwise by reading it. That lies in blocks
+// in the key store, but for the newest block, which is in memory until it is
+// full. Blocks never cover what is not synced.
 type keyIndex struct {
 	off      bool
 	entries  int       // in a block; keyBlockEntries, less in tests
@@ -34,10 +35,11 @@ type keyIndex struct {
 
 	mu struct {
 		// Mutex guards what follows. It is held while some of the log is read
-		// and while a block is written; no other lock is taken meanwhile.
+		// and while a block is written; only the notebook's is taken meanwhile.
 		sync.Mutex
 		head    keyHead // of the newest block; end is where reading goes on
 		entries []keyEntry
+		notes   notes  // from the notebook, some of them entered
 		window  []byte // scratch memory for reading the log
 		bucket  []byte // scratch memory of sealLocked
 	}
@@ -47,7 +49,7 @@ type keyIndex struct {
 // cannot belong to this log are dropped.
 func (s *Store) openKeys() error {
 	s.keys.off = s.o.KeyIndex != nil && !*s.o.KeyIndex
-	s.keys.entries, s.keys.coverage = keyBlockEntries, keyBlockLog
+	s.keys.entries, s.keys.coverage, s.notebook.max = keyBlockEntries, keyBlockLog, maxNotes
 	lo, hi := s.LogBounds()
 	end := lo
 	it, err := s.rows.db.NewIter(&pebble.IterOptions{LowerBound: []byte{rowKeyBlock}, UpperBound: []byte{rowKeyBlock + 1}})
@@ -115,8 +117,8 @@ func (s *Store) indexKeys(ctx context.Context) {
 	}
 }
 
-// followKeys reads about limit bytes of the log, but none at or behind target,
-// and reports whether there is more before target.
+// followKeys enters what is noted, then what is in about limit bytes of the log,
+// but nothing at or behind target, and reports whether there is more before it.
 func (s *Store) followKeys(target mq.LogPos, limit int64) (more bool, err error) {
 	k := &s.keys
 	k.mu.Lock()
@@ -130,7 +132,9 @@ func (s *Store) followKeys(target mq.LogPos, limit int64) (more bool, err error)
 		return false, nil
 	}
 	before := k.mu.head.end
-	err = s.readKeysLocked(min(target, before+mq.LogPos(limit)))
+	if end := s.takeNotesLocked(target); end > k.mu.head.end {
+		err = s.readKeysLocked(min(end, k.mu.head.end+mq.LogPos(limit)))
+	}
 	return err == nil && k.mu.head.end > before && k.mu.head.end < target, err
 }
 
@@ -180,19 +184,9 @@ func (k *keyIndex) enter(r *mq.Record) {
 		k.mu.head.firstTime = r.StoreTime
 	}
 	k.mu.head.lastTime = r.StoreTime
-	if r.SysFlag&mq.FlagTransaction == mq.FlagRollback {
-		return
-	}
-	at := uint32(r.Pos - k.mu.head.start)
-	names, topic := namesOf(r.Properties), newKeyTopic(r.Topic)
-	if len(names.unique) > 0 {
-		k.mu.entries = append(k.mu.entries, newKeyEntry(topic.key(names.unique), at))
-	}
-	for key, rest := nextKey(names.keys); key != nil; key, rest = nextKey(rest) {
-		k.mu.entries = append(k.mu.entries, newKeyEntry(topic.key(key), at))
-	}
-	if len(names.tag) > 0 {
-		k.mu.entries = append(k.mu.entries, newKeyEntry(topic.tag(names.tag), at))
+	if indexed(r.SysFlag) {
+		names := mq.NamesOf(r.Properties)
+		k.mu.entries = appendKeys(k.mu.entries, newKeyTopic(r.Topic), &names, uint32(r.Pos-k.mu.head.start))
 	}
 }
 

@@ -237,16 +237,16 @@ func (l *lookup) wanted(r *mq.Record) bool {
 	if string(r.Topic) != l.q.Topic || r.StoreTime < l.from || r.StoreTime > l.to || r.Pos < l.forgotten[l.q.Topic] {
 		return false
 	}
-	n := namesOf(r.Properties)
+	n := mq.NamesOf(r.Properties)
 	switch l.q.Kind {
 	case mq.LookupTag:
-		return string(n.tag) == l.q.Key
+		return string(n.Tag) == l.q.Key
 	case mq.LookupKey:
-		for key, rest := nextKey(n.keys); key != nil; key, rest = nextKey(rest) {
+		for key, rest := nextKey(n.Keys); key != nil; key, rest = nextKey(rest) {
 			if string(key) == l.q.Key {
 				return true
 			}
 		}
 	}
-	return string(n.unique) == l.q.Key
+	return string(n.UniqueKey) == l.q.Key
 }

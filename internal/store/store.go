@@ -16,15 +16,16 @@ import (
 
 // A Store keeps messages. All methods are safe for concurrent use.
 type Store struct {
-	o     Options
-	log   *slog.Logger
-	lock  io.Closer
-	seg   *segment.Log
-	rows  *rows
-	table *table
-	keys  keyIndex
-	ahead int64 // how much space is prepared ahead of the log's end
-	tail  tail
+	o        Options
+	log      *slog.Logger
+	lock     io.Closer
+	seg      *segment.Log
+	rows     *rows
+	table    *table
+	keys     keyIndex
+	notebook notebook
+	ahead    int64 // how much space is prepared ahead of the log's end
+	tail     tail
 	// decoded are blocks of the queue index that were read lately.
 	decoded decodedBlocks
 
