@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -69,13 +71,74 @@ func (s *scanner) extFields() error {
 	if s.space(); s.i < len(s.b) && s.b[s.i] == 'n' {
 		return s.literal("null")
 	}
-	return s.object(func(key []byte) error {
-		value, null, err := s.value()
-		if err == nil && !null {
-			s.d.add(key, value)
+	if !s.next('{') {
+		return s.errorf("{ expected")
+	}
+	if s.next('}') {
+		return nil
+	}
+	for {
+		if plain, err := s.plainField(); err != nil {
+			return err
+		} else if !plain {
+			if err := s.field(); err != nil {
+				return err
+			}
 		}
+		if s.next(',') {
+			continue
+		}
+		if s.next('}') {
+			return nil
+		}
+		return s.errorf(", or } expected")
+	}
+}
+
+// plainField reads a key and its value as most clients write them: a string
+// without an escape, a colon and a string. If there is something else nothing is
+// read. Fields are most of a header, and two thirds of what decoding costs.
+func (s *scanner) plainField() (plain bool, err error) {
+	b, start := s.b, s.i+1
+	if start+4 >= len(b) || b[s.i] != '"' {
+		return false, nil
+	}
+	end := start + 1 // of a key of one letter
+	if b[end] != '"' || b[start] == '\\' || b[start] == '"' {
+		if end = quoteOrEscape(b, start); end+2 >= len(b) || b[end] != '"' {
+			return false, nil
+		}
+	}
+	if b[end+1] != ':' || b[end+2] != '"' {
+		return false, nil
+	}
+	from := end + 3
+	to := quoteOrEscape(b, from)
+	if to < len(b) && b[to] == '"' {
+		s.i = to + 1
+		s.d.add(b[start:end:end], b[from:to:to])
+		return true, nil
+	}
+	s.i = end + 2
+	value, err := s.string()
+	if err != nil {
+		return false, err
+	}
+	s.d.add(b[start:end:end], value)
+	return true, nil
+}
+
+// field reads a key and its value however they are written.
+func (s *scanner) field() error {
+	key, err := s.key()
+	if err != nil {
 		return err
-	})
+	}
+	value, null, err := s.value()
+	if err == nil && !null {
+		s.d.add(key, value)
+	}
+	return err
 }
 
 // parseLanguage is ParseLanguage of bytes, and of ordinals.
@@ -100,15 +163,9 @@ func (s *scanner) object(member func(key []byte) error) error {
 		return nil
 	}
 	for {
-		if s.space(); s.i >= len(s.b) || s.b[s.i] != '"' {
-			return s.errorf("key expected")
-		}
-		key, err := s.string()
+		key, err := s.key()
 		if err != nil {
 			return err
-		}
-		if !s.next(':') {
-			return s.errorf(": expected")
 		}
 		if err := member(key); err != nil {
 			return err
@@ -123,6 +180,21 @@ func (s *scanner) object(member func(key []byte) error) error {
 	}
 }
 
+// key reads the key of a member and the colon behind it.
+func (s *scanner) key() ([]byte, error) {
+	if s.space(); s.i >= len(s.b) || s.b[s.i] != '"' {
+		return nil, s.errorf("key expected")
+	}
+	key, err := s.string()
+	if err != nil {
+		return nil, err
+	}
+	if !s.next(':') {
+		return nil, s.errorf(": expected")
+	}
+	return key, nil
+}
+
 // space passes over white space.
 func (s *scanner) space() {
 	for s.i < len(s.b) {
@@ -135,8 +207,17 @@ func (s *scanner) space() {
 	}
 }
 
-// next passes over white space and then c, if it is there.
+// next passes over white space and then c, if it is there. Mostly it is, without
+// any white space.
 func (s *scanner) next(c byte) bool {
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	return s.nextBehindSpace(c)
+}
+
+func (s *scanner) nextBehindSpace(c byte) bool {
 	if s.space(); s.i < len(s.b) && s.b[s.i] == c {
 		s.i++
 		return true
@@ -163,6 +244,14 @@ func (s *scanner) value() (v []byte, null bool, err error) {
 
 // int32 reads a number, or one in quotes; null is 0.
 func (s *scanner) int32() (int32, error) {
+	n, i := int32(0), s.i
+	for ; i < len(s.b) && i < s.i+9 && s.b[i]-'0' <= 9; i++ {
+		n = 10*n + int32(s.b[i]-'0')
+	}
+	if i > s.i && i < len(s.b) && !numberByte(s.b[i]) {
+		s.i = i
+		return n, nil
+	}
 	v, _, err := s.value()
 	if err != nil {
 		return 0, err
@@ -239,19 +328,43 @@ func numberByte(c byte) bool {
 }
 
 // string reads the string that begins at s.i. Without escapes it is part of the
-// header itself. Most strings are too short for bytes.IndexByte to be worth it.
+// header itself.
 func (s *scanner) string() ([]byte, error) {
 	start := s.i + 1
-	for i := start; i < len(s.b); i++ {
-		switch s.b[i] {
-		case '"':
-			s.i = i + 1
-			return s.b[start:i:i], nil
-		case '\\':
-			return s.unescape(start, i)
+	end := quoteOrEscape(s.b, start)
+	switch {
+	case end == len(s.b):
+		return nil, errCut
+	case s.b[end] == '\\':
+		return s.unescape(start, end)
+	}
+	s.i = end + 1
+	return s.b[start:end:end], nil
+}
+
+// ones times a byte is that byte eight times; high is the highest bit of each of
+// eight bytes.
+const (
+	ones = 0x0101010101010101
+	high = 0x8080808080808080
+)
+
+// quoteOrEscape is where the first of both is in b from i on; len(b) if there is
+// none. It looks at eight bytes at a time: most strings are too short for
+// bytes.IndexByte to be worth it.
+func quoteOrEscape(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, escape := w^'"'*ones, w^'\\'*ones
+		// The lowest bit that is left stands for the first byte that was zero.
+		if found := ((quote-ones)&^quote | (escape-ones)&^escape) & high; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
 		}
 	}
-	return nil, errCut
+	for i < len(b) && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 // unescape reads on from the first escape of the string that began at start.
@@ -273,9 +386,7 @@ func (s *scanner) unescape(start, esc int) ([]byte, error) {
 			i += n
 		default:
 			run := i
-			for i < len(s.b) && s.b[i] != '"' && s.b[i] != '\\' {
-				i++
-			}
+			i = quoteOrEscape(s.b, i)
 			buf = append(buf, s.b[run:i]...)
 		}
 	}
@@ -306,6 +417,9 @@ func appendEscaped(buf, b []byte) ([]byte, int) {
 	case 'u':
 	default:
 		return buf, 0
+	}
+	if len(b) >= 6 && b[2] == '0' && b[3] == '0' && b[4] == '0' && (b[5] == '1' || b[5] == '2') {
+		return append(buf, b[5]-'0'), 6 // between properties
 	}
 	r, ok := hex4(b[2:])
 	if !ok {

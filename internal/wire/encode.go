@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 )
 
@@ -102,13 +103,10 @@ func appendQuoted(b, v []byte) []byte {
 	const digits = "0123456789abcdef"
 	b = append(b, '"')
 	done := 0
-	for i, c := range v {
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
+	for i := toEscape(v, 0); i < len(v); i = toEscape(v, done) {
 		b = append(b, v[done:i]...)
 		done = i + 1
-		switch c {
+		switch c := v[i]; c {
 		case '"', '\\':
 			b = append(b, '\\', c)
 		case '\n':
@@ -123,4 +121,21 @@ func appendQuoted(b, v []byte) []byte {
 	}
 	b = append(b, v[done:]...)
 	return append(b, '"')
+}
+
+// toEscape is where the first byte that a JSON string cannot hold as it is lies
+// in v from i on; len(v) if there is none.
+func toEscape(v []byte, i int) int {
+	for ; i+8 <= len(v); i += 8 {
+		w := binary.LittleEndian.Uint64(v[i:])
+		quote, escape := w^'"'*ones, w^'\\'*ones
+		// The lowest bit that is left stands for the first such byte.
+		if found := ((quote-ones)&^quote | (escape-ones)&^escape | (w-' '*ones)&^w) & high; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(v) && v[i] >= ' ' && v[i] != '"' && v[i] != '\\' {
+		i++
+	}
+	return i
 }
