@@ -121,7 +121,7 @@ func (c *Conn) answer(cmd *wire.Command, here bool) meter.Result {
 	err := c.send(cmd, reply{owed: true, here: here})
 	switch {
 	case errors.Is(err, ErrFull):
-		c.close(faultf("%d bytes of answers wait and the peer does not read them", c.Buffered()))
+		c.overflow()
 	case errors.Is(err, ErrTooLarge):
 		_ = c.send(&wire.Command{
 			Code: wire.CodeSystemError, Language: cmd.Language, Version: cmd.Version, Opaque: cmd.Opaque,
@@ -132,6 +132,37 @@ func (c *Conn) answer(cmd *wire.Command, here bool) meter.Result {
 		return meter.ResultWriteFailed
 	}
 	return meter.ResultSuccess
+}
+
+// AnswerFrames is Answer of n answers that are encoded already, one behind the
+// other, none of them too large. The frames are copied.
+func (c *Conn) AnswerFrames(encoded []byte, n int) meter.Result {
+	c.out.Lock()
+	c.out.owed -= n
+	err := c.out.closed
+	switch {
+	case err != nil:
+	case c.out.bytes+len(encoded) > c.settings.writeBuffer:
+		err = ErrFull
+	default:
+		c.out.next.buf = append(c.out.next.buf, encoded...)
+		c.out.next.bytes += len(encoded)
+		c.out.bytes += len(encoded)
+		c.wakeLocked(false)
+	}
+	c.out.Unlock()
+	if err == nil {
+		return meter.ResultSuccess
+	}
+	if errors.Is(err, ErrFull) {
+		c.overflow()
+	}
+	return meter.ResultWriteFailed
+}
+
+// overflow closes a connection that has too many answers waiting.
+func (c *Conn) overflow() {
+	c.close(faultf("%d bytes of answers wait and the peer does not read them", c.Buffered()))
 }
 
 // Answered counts n answers like cmd to requests that arrived together.

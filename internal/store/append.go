@@ -164,8 +164,8 @@ func (s *Store) encodeSend(f *flight, q *queue, send *mq.Send, index int32) erro
 	if err := s.encodeMessage(f, q, &send.Message, index); err != nil {
 		return err
 	}
+	m := send.Message
 	for i := range send.More {
-		m := send.Message
 		more := &send.More[i]
 		m.Body, m.Flag, m.Properties = more.Body, more.Flag, more.Properties
 		if err := s.encodeMessage(f, q, &m, index); err != nil {

@@ -100,8 +100,14 @@ func (c *Command) appendJSON(b []byte) []byte {
 
 // appendQuoted adds v as a JSON string. What is not ASCII stays as it is.
 func appendQuoted(b, v []byte) []byte {
-	const digits = "0123456789abcdef"
 	b = append(b, '"')
+	b = appendEscapedText(b, v)
+	return append(b, '"')
+}
+
+// appendEscapedText adds v as it stands within a JSON string.
+func appendEscapedText(b, v []byte) []byte {
+	const digits = "0123456789abcdef"
 	done := 0
 	for i := toEscape(v, 0); i < len(v); i = toEscape(v, done) {
 		b = append(b, v[done:i]...)
@@ -119,8 +125,7 @@ func appendQuoted(b, v []byte) []byte {
 			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 		}
 	}
-	b = append(b, v[done:]...)
-	return append(b, '"')
+	return append(b, v[done:]...)
 }
 
 // toEscape is where the first byte that a JSON string cannot hold as it is lies

@@ -208,7 +208,7 @@ func (s *session) acknowledge() {
 		if !a.oneway {
 			result = s.conn.Answer(&b.resp)
 		}
-		count.add(&b.resp, result)
+		count.add(a, b.resp.Code, result)
 	}
 	count.end()
 	clear(b.list)

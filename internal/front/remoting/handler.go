@@ -62,6 +62,7 @@ type Handler struct {
 	guard       *guard // nil if nobody is asked who they are
 	log         *slog.Logger
 	table       map[wire.Code]*operation
+	forms       forms
 }
 
 var _ rpc.Handler = (*Handler)(nil)
@@ -87,6 +88,7 @@ func New(o Options) (*Handler, error) {
 		region: []byte(o.Region), traceOn: strconv.AppendBool(nil, !o.TraceOff),
 		noSelectors: o.NoPropertyFilter, access: o.Access, guard: newGuard(o.Access, o.Cluster), log: o.Log, table: map[wire.Code]*operation{},
 	}
+	h.forms = newForms(h.region, h.traceOn)
 	for i := range operations {
 		h.table[operations[i].code] = &operations[i]
 	}

@@ -29,12 +29,12 @@ func (s *session) gather(req *wire.Command, code wire.Code) {
 	if b == nil {
 		return // the connection is gone
 	}
-	n := len(b.Sends)
+	n, more := len(b.Sends), len(b.more)
 	b.Sends = append(b.Sends, mq.Send{})
 	send := &b.Sends[n]
-	if err := s.decodeSend(req, code, send, &s.names); err != nil {
+	if err := s.decodeSend(req, code, send, &s.names, &b.more); err != nil {
 		b.Sends[n] = mq.Send{}
-		b.Sends = b.Sends[:n]
+		b.Sends, b.more = b.Sends[:n], b.more[:more]
 		s.refuse(req, err)
 		return
 	}
@@ -74,8 +74,9 @@ func (s *session) openBurst() *burst {
 	}
 }
 
-// decodeSend fills send from a request, with strings from remembered.
-func (s *session) decodeSend(req *wire.Command, code wire.Code, send *mq.Send, remembered *names) error {
+// decodeSend fills send from a request, with strings from remembered. The
+// messages of a batch behind the first go into more.
+func (s *session) decodeSend(req *wire.Command, code wire.Code, send *mq.Send, remembered *names, more *[]mq.Message) error {
 	h := sendHeader{send: send, names: remembered}
 	for i := range req.Fields {
 		f := &req.Fields[i]
@@ -102,7 +103,7 @@ func (s *session) decodeSend(req *wire.Command, code wire.Code, send *mq.Send, r
 	}
 	send.Opaque = int64(req.Opaque)
 	if h.batch || code == wire.SendBatchMessage {
-		return decodeBatch(req.Body, send)
+		return decodeBatch(req.Body, send, more)
 	}
 	send.Body = req.Body
 	return nil
@@ -187,12 +188,13 @@ func sendLetter(key []byte) byte {
 	return 0
 }
 
-// decodeBatch takes the messages of a batch apart.
-func decodeBatch(body []byte, send *mq.Send) error {
+// decodeBatch takes the messages of a batch apart. Those behind the first go into
+// more.
+func decodeBatch(body []byte, send *mq.Send, more *[]mq.Message) error {
 	if strings.HasPrefix(send.Topic, mq.RetryPrefix) {
 		return refusef(wire.CodeMessageIllegal, "a batch cannot be sent to the retry topic %s; send its messages one by one", send.Topic)
 	}
-	count := 0
+	count, first := 0, len(*more)
 	for rest := body; len(rest) > 0; count++ {
 		var m wire.BatchMessage
 		var err error
@@ -205,23 +207,41 @@ func decodeBatch(body []byte, send *mq.Send) error {
 		case maxBatch:
 			return refusef(wire.CodeMessageIllegal, "the batch has more than %d messages; send smaller batches", maxBatch)
 		default:
-			send.More = append(send.More, mq.Message{Flag: m.Flag, Body: m.Body, Properties: m.Properties})
+			*more = append(*more, mq.Message{Flag: m.Flag, Body: m.Body, Properties: m.Properties})
 		}
 	}
 	if count == 0 {
 		return refusef(wire.CodeMessageIllegal, "the batch is empty; send at least one message")
+	}
+	if n := len(*more); n > first {
+		send.More = (*more)[first:n:n]
 	}
 	return nil
 }
 
 // parseInt32 reads a decimal number without making garbage.
 func parseInt32(v []byte) (int32, bool) {
-	n, err := strconv.ParseInt(string(v), 10, 32)
-	return int32(n), err == nil
+	n, ok := parseInt64(v)
+	return int32(n), ok && n == int64(int32(n))
 }
 
 // parseInt64 reads a decimal number without making garbage.
 func parseInt64(v []byte) (int64, bool) {
+	if len(v) == 0 || len(v) > 18 {
+		return parseAnyInt64(v)
+	}
+	n := int64(0)
+	for _, c := range v {
+		if c -= '0'; c > 9 {
+			return parseAnyInt64(v)
+		}
+		n = 10*n + int64(c)
+	}
+	return n, true
+}
+
+// parseAnyInt64 is parseInt64 of what has a sign, or is long, or no number.
+func parseAnyInt64(v []byte) (int64, bool) {
 	n, err := strconv.ParseInt(string(v), 10, 64)
 	return n, err == nil
 }

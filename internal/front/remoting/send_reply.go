@@ -18,7 +18,7 @@ import (
 func sendReply(s *session, req *wire.Command) (*wire.Command, error) {
 	var send mq.Send
 	// The session's remembered names belong to the reading goroutine.
-	if err := s.decodeSend(req, req.Code, &send, new(names)); err != nil {
+	if err := s.decodeSend(req, req.Code, &send, new(names), new([]mq.Message)); err != nil {
 		return nil, err
 	}
 	if len(send.More) > 0 {
