@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
@@ -62,6 +63,39 @@ func TestRepliesFromElsewhereAreJoined(t *testing.T) {
 		}
 		if reads > 2 {
 			t.Fatalf("100 answers came in %d writes", reads)
+		}
+	})
+}
+
+// Answers that come encoded stand in line with the others, and close the
+// connection of a peer that takes none.
+func TestEncodedAnswersStandInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		settings := testSettings()
+		settings.writeBuffer = 1000
+		c, there := pipe(t, false, echo(), settings)
+		c.Reply(answer(0))
+		frames := answer(2).AppendTo(answer(1).AppendTo(nil))
+		if got := c.AnswerFrames(frames, 2); got != meter.ResultSuccess {
+			t.Fatal(got)
+		}
+		clear(frames) // they were copied
+		c.Reply(answer(3))
+		for i := range int32(4) {
+			if got := readCommand(t, there); got.Opaque != i {
+				t.Fatalf("opaque %d, not %d", got.Opaque, i)
+			}
+		}
+		synctest.Wait()
+		if got := c.Buffered(); got != 0 {
+			t.Errorf("%d bytes are left", got)
+		}
+		if got := c.AnswerFrames(make([]byte, 1001), 1); got != meter.ResultWriteFailed {
+			t.Error(got)
+		}
+		wantFault(t, c, "bytes of answers wait")
+		if got := c.AnswerFrames(make([]byte, 10), 1); got != meter.ResultWriteFailed {
+			t.Error(got)
 		}
 	})
 }

@@ -129,6 +129,7 @@ func (s *Store) followKeys(target mq.LogPos, limit int64) (more bool, err error)
 		}
 	}
 	if k.full() || k.mu.head.end >= target {
+		s.dropNotesLocked()
 		return false, nil
 	}
 	before := k.mu.head.end

@@ -7,10 +7,12 @@ import (
 )
 
 const (
-	// maxNotes is how many key entries, and how many flights, are noted before
-	// the index has to read the log instead. It is some two seconds of a quarter
-	// of a million messages with one key, and 4 MiB, twice.
-	maxNotes = 512 << 10
+	// maxNotes is how many key entries are noted, and four times how many flights,
+	// before the index has to read the log instead: a second and a half of the
+	// most messages that were ever stored in one, since the index follows a sync
+	// of the log that may take its time. It is 8 MiB, and 6 for the flights; what
+	// is being entered has as much once more. An idle broker keeps none of it.
+	maxNotes = 1 << 20
 	// maxNotesLog is how much of the log notes cover at most: positions in it
 	// have 32 bits.
 	maxNotesLog = 1 << 30
@@ -50,7 +52,7 @@ func (n *notebook) note(f *flight) {
 	if len(k.flights) == 0 {
 		k.start, k.end = f.start, f.start
 	}
-	if k.end != f.start || f.end-k.start > maxNotesLog || len(k.flights) == n.max || len(k.entries)+len(f.keys) > n.max {
+	if k.end != f.start || f.end-k.start > maxNotesLog || len(k.flights) >= n.max/4 || len(k.entries)+len(f.keys) > n.max {
 		return // with a flight missing, those behind it do not follow on
 	}
 	k.end = f.end
@@ -69,6 +71,13 @@ func (n *notebook) swap(used notes) notes {
 	full := n.notes
 	n.notes = used
 	return full
+}
+
+// dropNotesLocked gives back the memory of notes while there are none.
+func (s *Store) dropNotesLocked() {
+	if k := &s.keys; k.mu.notes.taken == len(k.mu.notes.flights) {
+		k.mu.notes = s.notebook.swap(notes{})
+	}
 }
 
 // takeNotesLocked enters noted flights up to target, or until the block is

@@ -41,7 +41,7 @@ func everyKindOfBatch(r *rand.Rand) *mq.SendBatch {
 // Whether the index is made of notes or of the log, it is the same; here it is
 // made of both, since few flights are noted at a time.
 func TestNotedKeysAreThoseOfTheLog(t *testing.T) {
-	for _, limit := range []int{maxNotes, 12} {
+	for _, limit := range []int{maxNotes, 40} {
 		t.Run(fmt.Sprint("limit=", limit), func(t *testing.T) {
 			s := mustOpen(t, testOptions(nil))
 			defer mustClose(t, s)
@@ -98,5 +98,24 @@ func TestNotesWaitUntilTheyMayBeFollowed(t *testing.T) {
 	}
 	if got := lookUp(t, s, mq.LookupRequest{Topic: "T", Key: "u2"}); got != "not synced" {
 		t.Errorf("found %q", got)
+	}
+}
+
+func TestAnIdleIndexKeepsNoMemoryForNotes(t *testing.T) {
+	s := mustOpen(t, testOptions(nil))
+	defer mustClose(t, s)
+	for i := range 100 {
+		mustSend(t, s, named("T", fmt.Sprint("u", i), "", "", "b"))
+	}
+	if err := s.syncLog(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := s.followKeys(s.Synced(), keyStep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept := cap(s.keys.mu.notes.entries) + cap(s.notebook.notes.entries); kept > 0 || len(s.keys.mu.entries) != 100 {
+		t.Errorf("room for %d entries is kept, with %d in the index", kept, len(s.keys.mu.entries))
 	}
 }
