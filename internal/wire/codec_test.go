@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -319,14 +320,22 @@ func FuzzDecodeCommand(f *testing.F) {
 func BenchmarkDecodeSend(b *testing.B) {
 	for _, s := range []Serialization{JSON, Binary} {
 		b.Run(fmt.Sprint(s), func(b *testing.B) {
-			frame := sendV2(s).AppendTo(nil)[4:]
+			frames := make([][]byte, 50)
+			for i := range frames {
+				c := sendV2(s)
+				c.Opaque = int32(i * 1000)
+				c.Fields[4].Value = strconv.AppendInt(nil, int64(i%8), 10)
+				c.Fields[6].Value = strconv.AppendInt(nil, 1763697600000+int64(i/10), 10)
+				c.Fields[8].Value = fmt.Appendf(nil, "UNIQ_KEY\x017F00000100001234%08X\x02WAIT\x01true", i*i)
+				frames[i] = c.AppendTo(nil)[4:]
+			}
 			var d Decoder
 			var c Command
 			var h SendMessageV2Request
 			b.ReportAllocs()
-			for b.Loop() {
+			for n := 0; b.Loop(); n++ {
 				d.Reset()
-				if err := d.Decode(frame, &c); err != nil {
+				if err := d.Decode(frames[n%len(frames)], &c); err != nil {
 					b.Fatal(err)
 				}
 				if err := h.DecodeFields(c.Fields); err != nil {
