@@ -18,8 +18,8 @@ const (
 	maxNotesLog = 1 << 30
 )
 
-// notes are the key entries of flights that lie one behind the other. Reading
-// them from the log again takes a tenth of what storing messages costs.
+// notes are the key entries of flights that lie one behind the other. Reading the
+// log again for them was an eighth of what a send of 1 KiB costs the broker.
 type notes struct {
 	start, end mq.LogPos  // of the log that they cover
 	entries    []keyEntry // positions count from start

@@ -278,3 +278,42 @@ func TestSendMakesNoGarbageInSteadyState(t *testing.T) {
 		t.Errorf("a burst of %d sends makes %v allocations", len(frames), allocs)
 	}
 }
+
+// What is filled into a form is to the byte what a command would be encoded to, and
+// what is no form's is left to the command.
+func TestFormedAnswersAreThoseOfTheCommand(t *testing.T) {
+	r := newRig(t)
+	s := serverConn(r)
+	b := newBurst(s)
+	for _, id := range []string{"", "7F000001", `with "quotes"`} {
+		for _, more := range [][]mq.LogPos{nil, {1300, 1 << 40}} {
+			send := &mq.Send{Result: mq.SendResult{QueueID: 3, Offset: 1 << 33, Pos: 1200, MorePos: more}}
+			b.ids = append(b.ids[:0], id...)
+			a := &asked{opaque: -77, idTo: int32(len(id)), code: wire.SendMessageV2}
+			if !b.form(a, send) {
+				t.Fatalf("%+v is not answered by a form", send.Result)
+			}
+			got := string(b.frames)
+			b.frames, b.formed = b.frames[:0], b.formed[:0]
+			request := a.request()
+			b.resp.SetReply(&request, wire.CodeSuccess, nil)
+			b.describe(send, b.ids)
+			if want := string(b.resp.AppendTo(nil)); got != want {
+				t.Errorf("answered %q, not %q", got, want)
+			}
+		}
+	}
+	for name, send := range map[string]mq.Send{
+		"refused":       {Err: mq.ErrBusy},
+		"not flushed":   {Result: mq.SendResult{Status: mq.SendFlushTimeout}},
+		"can be called": {Result: mq.SendResult{Handle: "h"}},
+		"a large batch": {Result: mq.SendResult{MorePos: make([]mq.LogPos, maxFormed+1)}},
+	} {
+		if b.form(&asked{}, &send) {
+			t.Errorf("a send that is %s is answered by a form", name)
+		}
+	}
+	if b.form(&asked{serialization: wire.Binary}, &mq.Send{}) || b.form(&asked{oneway: true}, &mq.Send{}) {
+		t.Error("a binary header, or no answer, is formed")
+	}
+}
