@@ -128,7 +128,7 @@ func (b *Broker) load(o Options) error {
 		return err
 	}
 	b.txn, err = txn.New(txn.Options{
-		Store: b.store, Append: b.release, Ask: b.askProducer, Settings: b.txnSettings, Log: o.Log,
+		Store: b.store, Append: b.release, Ended: b.ended, Ask: b.askProducer, Settings: b.txnSettings, Log: o.Log,
 	})
 	if err != nil {
 		return err
@@ -193,6 +193,7 @@ func (b *Broker) Run(ctx context.Context) error {
 // Close closes the store. Run must have ended, if it was called.
 func (b *Broker) Close() error {
 	b.closing.Store(true)
+	b.txn.Close()
 	return b.store.Close()
 }
 

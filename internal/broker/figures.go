@@ -116,37 +116,6 @@ func (b *Broker) deliverTimed(batch *mq.SendBatch) {
 	b.deliverDue(batch)
 }
 
-// countRollback counts the end of the transaction of the half message at a log
-// position.
-func (b *Broker) countRollback(at mq.LogPos, o mq.Outcome) {
-	if o != mq.OutcomeRollback {
-		return
-	}
-	data, err := b.store.ReadAt(at)
-	if err != nil {
-		return
-	}
-	rec, _, err := mq.DecodeRecord(data)
-	if err != nil {
-		return
-	}
-	name, _ := mq.Property(rec.Properties, mq.PropRealTopic)
-	if t := b.findTopic(string(name)); t != nil {
-		t.specials().rollbacks.Add(1)
-	}
-}
-
-// countCommit counts a committed message of a topic that was stored.
-func (b *Broker) countCommit(topic string, one *mq.Send) {
-	t := b.findTopic(topic)
-	if t == nil || one.Err != nil {
-		return
-	}
-	s := t.specials()
-	s.commits.Add(1)
-	s.finish.Observe(max(0, time.Now().UnixMilli()-one.BornTime) / 1000)
-}
-
 // countDead counts a message of a topic that went to a group's dead letters.
 func (b *Broker) countDead(group, topic string) {
 	b.stats.counter(statDeadNums, mq.DLQTopic(group)).add(1)

@@ -87,29 +87,6 @@ func (b *Broker) deliverDue(batch *mq.SendBatch) {
 	b.deliverAs(batch, meter.KindDelay)
 }
 
-// noteEnd notes the end of the transaction of the half message at a log
-// position.
-func (b *Broker) noteEnd(at mq.LogPos, o mq.Outcome, began time.Time, failed error) {
-	t := b.opts().Tracer
-	if t == nil || o == mq.OutcomeUnknown {
-		return
-	}
-	data, err := b.store.ReadAt(at)
-	if err != nil {
-		return // the end of what is not there was refused
-	}
-	rec, _, err := mq.DecodeRecord(data)
-	if err != nil || string(rec.Topic) != mq.TopicTransHalf {
-		return
-	}
-	kind := TraceCommit
-	if o == mq.OutcomeRollback {
-		kind = TraceRollback
-	}
-	m := rec.Message()
-	t.Note(TraceEvent{Kind: kind, Message: &m, Began: began, Err: failed})
-}
-
 // commit stores a group's offset of a queue and notes that it moved.
 func (b *Broker) commit(p *progress, queue int32, to mq.QueueOffset) error {
 	t := b.opts().Tracer

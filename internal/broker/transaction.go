@@ -57,19 +57,39 @@ func (b *Broker) release(batch *mq.SendBatch) {
 		if one.SysFlag&mq.FlagTransaction != mq.FlagCommitted {
 			continue
 		}
-		done, topic := batch.Done, one.Topic
-		batch.Done = func(batch *mq.SendBatch) {
-			b.countCommit(topic, &batch.Sends[i])
-			done(batch)
-		}
-		switch seen, s := examine(one.Properties), (&sending{b: b}); {
+		switch seen := examine(one.Properties); {
 		case seen.delay > 0:
-			s.delay(one, seen)
+			(&sending{b: b}).delay(one, seen)
 		case seen.timer && !seen.out:
-			one.Err = s.time(b.opts(), one)
+			one.Err = (&sending{b: b}).time(b.opts(), one)
 		}
 	}
 	b.deliverAs(batch, meter.KindTransaction)
+}
+
+// ended counts and notes the end of a transaction.
+func (b *Broker) ended(e txn.Ended) {
+	if t := b.opts().Tracer; t != nil {
+		kind := TraceCommit
+		if e.Outcome == mq.OutcomeRollback {
+			kind = TraceRollback
+		}
+		m := e.Half.Message()
+		t.Note(TraceEvent{Kind: kind, Message: &m, Began: e.Began, Err: e.Err})
+	}
+	if e.Err != nil {
+		return
+	}
+	t := b.findTopic(string(e.Topic))
+	if t == nil {
+		return
+	}
+	if s := t.specials(); e.Outcome == mq.OutcomeRollback {
+		s.rollbacks.Add(1)
+	} else {
+		s.commits.Add(1)
+		s.finish.Observe(max(0, time.Now().UnixMilli()-e.Half.BornTime) / 1000)
+	}
 }
 
 // askProducer asks one of the producers of a group that are connected and may
@@ -100,18 +120,16 @@ func (b *Broker) txnSettings() txn.Settings {
 	}
 }
 
-// EndTransaction commits or rolls back a half message.
-func (b *Broker) EndTransaction(ctx context.Context, e mq.TransactionEnd) error {
-	if b.closing.Load() {
-		return mq.ErrClosed
+// EndTransactions commits or rolls back half messages.
+func (b *Broker) EndTransactions(batch *mq.EndBatch) {
+	if !b.closing.Load() {
+		b.txn.End(batch)
+		return
 	}
-	began := time.Now()
-	err := b.txn.End(ctx, e)
-	b.noteEnd(e.Pos, e.Outcome, began, err)
-	if err == nil {
-		b.countRollback(e.Pos, e.Outcome)
+	for i := range batch.Ends {
+		batch.Ends[i].Err = mq.ErrClosed
 	}
-	return err
+	batch.Done(batch)
 }
 
 // Transactions are the half messages that are neither committed nor rolled
@@ -128,13 +146,9 @@ func (b *Broker) SettleTransaction(ctx context.Context, at mq.LogPos, o mq.Outco
 	if b.closing.Load() {
 		return mq.ErrClosed
 	}
-	began := time.Now()
-	err := b.txn.Settle(ctx, at, o)
-	b.noteEnd(at, o, began, err)
-	if err != nil {
+	if err := b.txn.Settle(ctx, at, o); err != nil {
 		return err
 	}
-	b.countRollback(at, o)
 	b.opts().Log.Info("an operator ended a transaction", "position", at, "committed", o == mq.OutcomeCommit)
 	return nil
 }

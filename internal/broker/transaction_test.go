@@ -18,7 +18,13 @@ func half(topic, body string, kv ...string) mq.Send {
 }
 
 func (r *rig) end(at mq.SendResult, o mq.Outcome) error {
-	return r.EndTransaction(context.Background(), mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: o})
+	return r.endAs(mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: o})
+}
+
+func (r *rig) endAs(e mq.TransactionEnd) error {
+	ended := make(chan error, 1)
+	r.EndTransactions(&mq.EndBatch{Ends: []mq.TransactionEnd{e}, Done: func(b *mq.EndBatch) { ended <- b.Ends[0].Err }})
+	return <-ended
 }
 
 func producer(id string, p *peer) mq.Member {
@@ -92,7 +98,7 @@ func TestProducersOfTheGroupAreAskedInTurn(t *testing.T) {
 		pass(10 * time.Second)
 		wantStrings(t, "two", two.told(), "check T 0", "check T 0")
 		wantStrings(t, "one", one.told())
-		r.must(r.EndTransaction(context.Background(), mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: mq.OutcomeCommit, Checked: true}))
+		r.must(r.endAs(mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: mq.OutcomeCommit, Checked: true}))
 		pass(time.Minute)
 		wantStrings(t, "two", two.told())
 		wantStrings(t, "queue", r.bodies("T", 2), "a")
@@ -112,7 +118,7 @@ func TestPendingTransactionsAreAskedAboutAfterARestart(t *testing.T) {
 		p.mu.Lock()
 		c := p.mu.checks[0]
 		p.mu.Unlock()
-		r.must(r.EndTransaction(context.Background(), mq.TransactionEnd{Group: "PG", Offset: c.Offset, Pos: c.Pos, Outcome: mq.OutcomeCommit, Checked: true}))
+		r.must(r.endAs(mq.TransactionEnd{Group: "PG", Offset: c.Offset, Pos: c.Pos, Outcome: mq.OutcomeCommit, Checked: true}))
 		wantStrings(t, "queue", r.bodies("T", 2), "a")
 	})
 }

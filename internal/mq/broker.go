@@ -39,11 +39,11 @@ type Broker interface {
 	// any more. When it returns nil the message will not be delivered.
 	Recall(ctx context.Context, topic, handle string) (key string, err error)
 
-	// EndTransaction commits a half message, which makes it an ordinary one of
-	// the topic it is meant for, or rolls it back. ErrTransaction if the request
-	// does not fit a half message that is still open, ErrTransactionLate if
-	// only the answer to a check is still accepted. OutcomeUnknown does nothing.
-	EndTransaction(ctx context.Context, e TransactionEnd) error
+	// EndTransactions commits half messages, which makes them ordinary ones of
+	// the topics they are meant for, or rolls them back; see EndBatch for how the
+	// results come back. It does not wait for the disk. The messages of one batch
+	// are stored in its order, those of successive calls in any.
+	EndTransactions(b *EndBatch)
 
 	// Pull calls done exactly once: before it returns if there is an answer,
 	// otherwise later from another goroutine. done must not block. A request
@@ -163,7 +163,7 @@ type Peer interface {
 	// the client has it.
 	Reply(ctx context.Context, s *Send) error
 	// CheckTransaction asks a producer what became of a transaction; it answers
-	// by EndTransaction, if it knows.
+	// by EndTransactions, if it knows.
 	CheckTransaction(c TransactionCheck)
 	// LiteEnded tells a consumer that a lite topic is another client's from now
 	// on; clientID is whose subscription ends.
@@ -185,12 +185,32 @@ const (
 )
 
 // A TransactionEnd says what became of a half message, in a producer's words.
+// The front end fills the upper part, the broker the lower.
 type TransactionEnd struct {
 	Group   string      // the producer's
 	Offset  QueueOffset // of the half message, as the answer to its send said
 	Pos     LogPos      // likewise
-	Outcome Outcome
-	Checked bool // the producer was asked (see Peer.CheckTransaction)
+	Outcome Outcome     // unknown changes nothing
+	Checked bool        // the producer was asked (see Peer.CheckTransaction)
+	// May refuses the end of a half message that is meant for a topic, or of what
+	// else lies there. It is called at most once and must not block. Nil refuses
+	// nothing.
+	May func(topic string) error
+
+	// Err is what May said; ErrTransaction if the request does not fit a half
+	// message that is still open, ErrTransactionLate if only the answer to a
+	// check is still accepted.
+	Err error
+}
+
+// An EndBatch is what a front end had at hand when it called
+// Broker.EndTransactions. It belongs to the broker until Done is called.
+type EndBatch struct {
+	Ends []TransactionEnd
+	// Done is called exactly once, when Err of every end is final and what was
+	// ended is stored, on whatever goroutine finished the last of them; often
+	// before EndTransactions returns. It must not block.
+	Done func(*EndBatch)
 }
 
 // A TransactionCheck asks a producer what became of a half message.

@@ -280,41 +280,6 @@ func (s *Store) readFull(b []byte, pos mq.LogPos) error {
 	return fmt.Errorf("%w: reading the commit log: %w", mq.ErrUnavailable, err)
 }
 
-// ReadAt returns the whole record that starts at a log position, checked; an
-// error wraps mq.ErrNotFound if none does.
-func (s *Store) ReadAt(pos mq.LogPos) ([]byte, error) {
-	lo, hi := s.LogBounds()
-	var head [mq.BlankSize]byte
-	if pos < lo || pos+mq.MinRecordSize > hi {
-		return nil, fmt.Errorf("%w: the log holds positions from %d to %d, not %d", mq.ErrNotFound, lo, hi, pos)
-	}
-	none := func(why error) error {
-		return fmt.Errorf("%w: no message starts at log position %d: %w", mq.ErrNotFound, pos, why)
-	}
-	if n, err := s.seg.ReadAt(head[:], int64(pos)); n < len(head) {
-		return nil, none(err)
-	}
-	size := int64(int32(binary.BigEndian.Uint32(head[:])))
-	if size < mq.MinRecordSize || int64(pos)+size > s.seg.SegmentOf(int64(pos))+s.seg.Size() || int64(pos)+size > int64(hi) {
-		return nil, none(mq.ErrRecordCorrupt)
-	}
-	b := make([]byte, size)
-	if n, err := s.seg.ReadAt(b, int64(pos)); n < len(b) {
-		return nil, none(err)
-	}
-	r, _, err := mq.DecodeRecord(b)
-	if err != nil {
-		return nil, none(err)
-	}
-	if r.Pos != pos {
-		return nil, none(mq.ErrRecordCorrupt)
-	}
-	if !r.Intact() {
-		return nil, s.corrupt(pos, fmt.Sprintf("checksum %08x, want %08x", mq.BodyCRC(r.Body), r.BodyCRC))
-	}
-	return b, nil
-}
-
 // Entries are up to count entries of a queue's index from an offset on, as far
 // as their messages are in the log.
 func (s *Store) Entries(name mq.Queue, from mq.QueueOffset, count int) ([]mq.QueueEntry, error) {

@@ -48,16 +48,35 @@ const (
 	isEnded          // or never was one
 )
 
+// maxNoted bounds the op messages of our own that are remembered.
+const maxNoted = 1 << 16
+
+// An opNote is what an op message of our own says, which need not be read then.
+type opNote struct {
+	halves  []mq.QueueOffset
+	givenUp bool
+}
+
+// An early end is one whose half message was not read yet.
+type early uint8
+
+const (
+	earlyEnd     early = iota
+	earlyGivenUp       // the half message may still be ended
+	earlyOwn           // ended by this process, so its half message need not be read
+)
+
 // A core knows what is pending and decides what is due. Times are Unix
 // milliseconds; it has no clock.
 type core struct {
 	next, op mq.QueueOffset // what was not read yet of the two queues
 	halves   map[mq.QueueOffset]half
-	// early are ends whose half message was not read yet; true if it is only
-	// given up.
-	early map[mq.QueueOffset]bool
+	early    map[mq.QueueOffset]early
 	// ending are half messages whose end is on its way and was not read yet.
 	ending map[mq.QueueOffset]bool
+	// notes are the op messages that were stored and not read yet, by their
+	// offset, but for some that are missing.
+	notes map[mq.QueueOffset]opNote
 	// dirty are half messages whose row differs; true if there is one.
 	dirty map[mq.QueueOffset]bool
 	round int64            // when the last round of checks began
@@ -66,8 +85,8 @@ type core struct {
 
 func newCore(now int64) *core {
 	return &core{
-		halves: map[mq.QueueOffset]half{}, early: map[mq.QueueOffset]bool{}, ending: map[mq.QueueOffset]bool{},
-		dirty: map[mq.QueueOffset]bool{}, round: now,
+		halves: map[mq.QueueOffset]half{}, early: map[mq.QueueOffset]early{}, ending: map[mq.QueueOffset]bool{},
+		notes: map[mq.QueueOffset]opNote{}, dirty: map[mq.QueueOffset]bool{}, round: now,
 	}
 }
 
@@ -89,22 +108,76 @@ func (c *core) add(at mq.QueueOffset, h half) {
 			}
 		}
 	}
-	givenUp, early := c.early[at]
+	e, before := c.early[at]
 	delete(c.early, at)
-	if early && !givenUp {
+	if before && e != earlyGivenUp {
 		return
 	}
-	h.givenUp = givenUp
+	h.givenUp = before
 	c.halves[at] = h
 	c.dirty[at] = false
 }
 
-// ended takes over what was read of the op queue; givenUp says that the half
-// message may still be ended.
+// pass goes on behind half messages that need not be read, at most so many, and
+// returns how many must be then that follow each other, before end.
+func (c *core) pass(end mq.QueueOffset, most int) (passed bool, read int) {
+	for ; most > 0 && c.passes(c.next); most-- {
+		delete(c.early, c.next)
+		c.next++
+		passed = true
+	}
+	for at := c.next; at < end && read < most && !c.passes(at); at++ {
+		read++
+	}
+	return passed, read
+}
+
+func (c *core) passes(at mq.QueueOffset) bool {
+	e, before := c.early[at]
+	return before && e == earlyOwn
+}
+
+// note remembers what an op message of our own says. It is a hint: what is not
+// remembered is read.
+func (c *core) note(at mq.QueueOffset, n opNote) {
+	if at >= c.op && len(c.notes) < maxNoted {
+		c.notes[at] = n
+	}
+}
+
+// recall takes over the next op message if it is remembered.
+func (c *core) recall() (halves int, found bool) {
+	n, found := c.notes[c.op]
+	if !found {
+		return 0, false
+	}
+	delete(c.notes, c.op)
+	c.op++
+	for _, at := range n.halves {
+		fresh := at >= c.next
+		c.ended(at, n.givenUp)
+		if fresh && !n.givenUp {
+			c.early[at] = earlyOwn
+		}
+	}
+	return len(n.halves), true
+}
+
+// read takes over the end of what was read of the op queue.
+func (c *core) read(op mq.QueueOffset) {
+	delete(c.notes, op)
+	c.op = op + 1
+}
+
+// ended takes over what an op message says; givenUp says that the half message
+// may still be ended.
 func (c *core) ended(at mq.QueueOffset, givenUp bool) {
 	delete(c.ending, at)
 	if at >= c.next {
-		c.early[at] = givenUp
+		c.early[at] = earlyEnd
+		if givenUp {
+			c.early[at] = earlyGivenUp
+		}
 		return
 	}
 	h, pending := c.halves[at]

@@ -129,10 +129,21 @@ func (p *player) command(words []string) (said []string) {
 		c.load(at, half{born: n(2), checks: int32(n(3))})
 	case "ended": // offset
 		c.ended(at, false)
-		c.op++
+		c.read(c.op)
 	case "givenup": // offset
 		c.ended(at, true)
-		c.op++
+		c.read(c.op)
+	case "noted": // op offset, the only half message
+		c.note(at, opNote{halves: []mq.QueueOffset{mq.QueueOffset(n(2))}})
+	case "recall":
+		for {
+			if _, found := c.recall(); !found {
+				break
+			}
+		}
+	case "pass": // end
+		passed, read := c.pass(at, 3)
+		said = append(said, fmt.Sprintf("passed %v, read %d", passed, read))
 	case "end": // offset
 		said = append(said, [...]string{"may end", "is being ended", "is ended"}[c.end(at)])
 	case "failed": // offset

@@ -3,7 +3,8 @@
 // A half message lies in queue 0 of the half topic, with the topic and queue it
 // is meant for among its properties, where no consumer sees it. Its end is a
 // message in queue 0 of the op topic, whose body is the half message's queue
-// offset and a comma; a commit stores the message itself directly before that.
+// offset and a comma, and those of others that were ended at the same time; a
+// commit stores the message itself before that.
 // A half message without an end is pending: from time to time a producer of its
 // group is asked what became of it, and after too many times it is given up: a
 // copy goes to TRANS_CHECK_MAX_TIME_TOPIC, and only its producer's late word or

@@ -39,13 +39,18 @@ type Settings struct {
 	Retention time.Duration // of the log; an older half message is given up
 }
 
-// Options says where a Ledger finds what it needs. All but Log are required.
+// Options says where a Ledger finds what it needs. All but Ended and Log are
+// required.
 type Options struct {
 	// Store holds the half and op topics and the ledger's rows.
 	Store *store.Store
 
 	// Append stores messages: those committed, and what the ledger notes.
 	Append func(*mq.SendBatch)
+
+	// Ended is told how the end of a half message went, before whoever asked for
+	// it is. It must not block, and keeps nothing. Nil is told nothing.
+	Ended func(Ended)
 
 	// Ask asks a producer of a group, if one is connected. It must not block.
 	Ask func(group string, c mq.TransactionCheck) bool
@@ -57,10 +62,20 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// An Ended says how the end of a half message went.
+type Ended struct {
+	Half    *mq.Record
+	Topic   []byte // that the half message is meant for
+	Outcome mq.Outcome
+	Began   time.Time
+	Err     error // why it is not ended
+}
+
 // A Ledger knows the half messages and how they end.
 type Ledger struct {
 	opts  Options
 	count atomic.Int64 // of pending half messages
+	ends  sync.Pool    // of *ends
 
 	// following lets one goroutine at a time read the queues. mu is taken while
 	// it is held.
@@ -74,6 +89,14 @@ type Ledger struct {
 		sync.Mutex
 		core *core
 	}
+
+	// looking are the goroutines that read half messages from the disk; its lock
+	// guards whether more may be started may still be started.
+	looking struct {
+		sync.Mutex
+		sync.WaitGroup
+		closed bool
+	}
 }
 
 // New reads rows and log, so that it knows everything that is pending. Nobody
@@ -82,7 +105,11 @@ func New(o Options) (*Ledger, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Ended == nil {
+		o.Ended = func(Ended) {}
+	}
 	l := &Ledger{opts: o}
+	l.ends.New = func() any { return newEnds(l) }
 	l.mu.core = newCore(time.Now().UnixMilli())
 	if err := l.load(); err != nil {
 		return nil, err
@@ -91,6 +118,26 @@ func New(o Options) (*Ledger, error) {
 		return nil, fmt.Errorf("txn: %w", err)
 	}
 	return l, nil
+}
+
+// Close waits for what is reading the store. Nothing can be ended any more whose
+// half message is not in memory.
+func (l *Ledger) Close() {
+	l.looking.Lock()
+	l.looking.closed = true
+	l.looking.Unlock()
+	l.looking.Wait()
+}
+
+// look runs f on a goroutine of the ledger's; false if it is closed.
+func (l *Ledger) look(f func()) bool {
+	l.looking.Lock()
+	defer l.looking.Unlock()
+	if l.looking.closed {
+		return false
+	}
+	l.looking.Go(f)
+	return true
 }
 
 // Pending is about how many half messages are not ended.
@@ -115,8 +162,9 @@ func (l *Ledger) Run(ctx context.Context) error {
 }
 
 // follow takes over what the two queues have got. Every end has its half
-// message before it, so the ends are read up to where they were before the
-// half messages were read.
+// message before it, so the half messages are read up to where they are after the
+// place was known up to which the ends are read. What this process ended itself it remembers, and
+// reads neither the op message nor, if that was soon, the half message again.
 func (l *Ledger) follow() error {
 	l.following.Lock()
 	defer l.following.Unlock()
@@ -124,8 +172,14 @@ func (l *Ledger) follow() error {
 	if err != nil {
 		return err
 	}
+	for l.recallOps() {
+	}
+	_, halves, err := l.opts.Store.Bounds(halfQueue)
+	if err != nil {
+		return err
+	}
 	for more := true; more; {
-		if more, err = l.readHalves(); err != nil {
+		if more, err = l.readHalves(halves); err != nil {
 			return err
 		}
 		if _, err = l.readOps(ops); err != nil {
@@ -151,12 +205,32 @@ func (l *Ledger) follow() error {
 	return nil
 }
 
-// readHalves reads the half queue on; false when it has no more.
-func (l *Ledger) readHalves() (more bool, err error) {
+// recallOps takes over op messages that are remembered; false if the next is
+// not.
+func (l *Ledger) recallOps() (more bool) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	for halves := 0; halves < readMessages; {
+		n, found := l.mu.core.recall()
+		if !found {
+			return false
+		}
+		halves += n
+	}
+	return true
+}
+
+// readHalves reads the half queue on, up to end or a little further; false when
+// it is there.
+func (l *Ledger) readHalves(end mq.QueueOffset) (more bool, err error) {
+	l.mu.Lock()
+	passed, count := l.mu.core.pass(end, readMessages)
 	from := l.mu.core.next
 	l.mu.Unlock()
-	b, err := l.opts.Store.Read(halfQueue, from, store.ReadOptions{MaxMessages: readMessages})
+	if count == 0 {
+		return passed, nil
+	}
+	b, err := l.opts.Store.Read(halfQueue, from, store.ReadOptions{MaxMessages: count})
 	if err != nil {
 		return false, err
 	}
@@ -198,7 +272,7 @@ func (l *Ledger) readOps(end mq.QueueOffset) (more bool, err error) {
 		for at := range offsetsOf(r.Body) {
 			l.mu.core.ended(at, givesUp(r))
 		}
-		l.mu.core.op = r.QueueOffset + 1
+		l.mu.core.read(r.QueueOffset)
 	}
 	if l.mu.core.op != b.Next {
 		return false, fmt.Errorf("%w: ends of transactions from %d on; run `goddard store verify`", mq.ErrRecordCorrupt, l.mu.core.op)

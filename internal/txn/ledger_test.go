@@ -30,7 +30,8 @@ type rig struct {
 		sync.Mutex
 		asked    []string
 		checks   []mq.TransactionCheck
-		failures int // how many appends still fail
+		failures int    // how many appends still fail
+		refused  string // body of a message that cannot be stored
 	}
 }
 
@@ -59,6 +60,7 @@ func open(t *testing.T, fs vfs.FS, flush store.FlushMode) *rig {
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		wg.Wait()
+		r.ledger.Close()
 		r.store.Close()
 	})
 	return r
@@ -85,6 +87,9 @@ func (r *rig) append(b *mq.SendBatch) {
 	fail := r.mu.failures > 0
 	if fail {
 		r.mu.failures--
+	}
+	for i := range b.Sends {
+		fail = fail || r.mu.refused != "" && string(b.Sends[i].Body) == r.mu.refused
 	}
 	r.mu.Unlock()
 	if !fail {
@@ -136,7 +141,22 @@ func (r *rig) half(body string, kv ...string) mq.SendResult {
 }
 
 func (r *rig) end(at mq.SendResult, o mq.Outcome, checked bool) error {
-	return r.ledger.End(context.Background(), mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: o, Checked: checked})
+	return r.endAs(mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: o, Checked: checked})
+}
+
+func (r *rig) endAs(e mq.TransactionEnd) error { return r.endAll(e)[0] }
+
+// endAll ends transactions in one batch.
+func (r *rig) endAll(all ...mq.TransactionEnd) []error {
+	ended := make(chan []error, 1)
+	r.ledger.End(&mq.EndBatch{Ends: all, Done: func(b *mq.EndBatch) {
+		var errs []error
+		for _, e := range b.Ends {
+			errs = append(errs, e.Err)
+		}
+		ended <- errs
+	}})
+	return <-ended
 }
 
 func (r *rig) commit(at mq.SendResult) {
@@ -270,7 +290,7 @@ func TestEndsThatDoNotFitAreRefused(t *testing.T) {
 			"ended":             {Group: "PG", Offset: b.Offset, Pos: b.Pos},
 		} {
 			e.Outcome = mq.OutcomeCommit
-			if err := r.ledger.End(context.Background(), e); !errors.Is(err, mq.ErrTransaction) {
+			if err := r.endAs(e); !errors.Is(err, mq.ErrTransaction) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -317,6 +337,112 @@ func TestEndThatCouldNotBeStoredMayBeTriedAgain(t *testing.T) {
 		r.wantErr(r.end(at, mq.OutcomeCommit, false), mq.ErrBusy)
 		r.commit(at)
 		r.wantDelivered("a")
+	})
+}
+
+func TestEndsOfOneBatchAreStoredTogether(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a, b, c, d := r.half("a"), r.half("b"), r.half("c"), r.half("d")
+		end := func(at mq.SendResult, o mq.Outcome) mq.TransactionEnd {
+			return mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: o}
+		}
+		misfit := end(d, mq.OutcomeCommit)
+		misfit.Group = "other"
+		errs := r.endAll(end(c, mq.OutcomeCommit), end(b, mq.OutcomeRollback), misfit, end(c, mq.OutcomeRollback), end(d, mq.OutcomeUnknown), end(a, mq.OutcomeCommit))
+		for i, want := range []error{nil, nil, mq.ErrTransaction, mq.ErrTransaction, nil, nil} {
+			r.wantErr(errs[i], want)
+		}
+		r.wantDelivered("c", "a")
+		ops := r.records(opQueue)
+		if len(ops) != 1 || string(ops[0].Body) != "2,1,0," {
+			t.Errorf("op messages are %+v", ops)
+		}
+		for _, m := range r.records(mq.Queue{Topic: "T", ID: 3}) {
+			if m.Pos > ops[0].Pos {
+				t.Errorf("message %s lies behind its end", m.Body)
+			}
+		}
+		r.wantPending("3 0")
+		r = r.again()
+		defer r.stop()
+		r.wantPending("3 0")
+		r.wantErr(r.endAll(end(a, mq.OutcomeCommit))[0], mq.ErrTransaction)
+	})
+}
+
+func TestAMessageThatCannotBeStoredHoldsUpNoOther(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		var all []mq.TransactionEnd
+		for _, body := range []string{"a", "bad", "c"} {
+			at := r.half(body)
+			all = append(all, mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: mq.OutcomeCommit})
+		}
+		r.mu.Lock()
+		r.mu.refused = "bad"
+		r.mu.Unlock()
+		errs := r.endAll(all...)
+		r.wantErr(errs[0], nil)
+		r.wantErr(errs[1], mq.ErrBusy)
+		r.wantErr(errs[2], nil)
+		r.wantPending("1 0")
+		r.mu.Lock()
+		r.mu.refused = ""
+		r.mu.Unlock()
+		r.wantErr(r.endAs(all[1]), nil)
+		r.wantDelivered("a", "c", "bad")
+	})
+}
+
+func TestWhoEndsATransactionIsAskedForItsTopic(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		at := r.half("a")
+		var topics []string
+		refusal := error(mq.ErrDenied)
+		e := mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: mq.OutcomeCommit, May: func(topic string) error {
+			topics = append(topics, topic)
+			return refusal
+		}}
+		r.wantErr(r.endAs(e), mq.ErrDenied)
+		e.Outcome = mq.OutcomeUnknown
+		r.wantErr(r.endAs(e), mq.ErrDenied)
+		refusal, e.Outcome = nil, mq.OutcomeCommit
+		r.wantErr(r.endAs(e), nil)
+		// Of what is no half message the topic that it lies in.
+		e.Pos = r.records(mq.Queue{Topic: "T", ID: 3})[0].Pos
+		r.wantErr(r.endAs(e), mq.ErrTransaction)
+		e.Pos = 1 << 40
+		r.wantErr(r.endAs(e), mq.ErrTransaction)
+		if want := []string{"T", "T", "T", "T"}; !slices.Equal(topics, want) {
+			t.Errorf("asked for %q, want %q", topics, want)
+		}
+	})
+}
+
+// What was stored before this process was started is not in memory.
+func TestOldHalfMessagesAreEndedTogetherWithNewOnes(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		old, second := r.half("old"), r.half("second")
+		r = r.again()
+		defer r.stop()
+		r.commit(r.half("warms the tail"))
+		fresh := r.half("fresh")
+		if _, _, err := r.store.ReadRecent(nil, old.Pos); !errors.Is(err, store.ErrNotRecent) {
+			t.Fatalf("the old half message is in memory: %v", err)
+		}
+		if _, _, err := r.store.ReadRecent(nil, fresh.Pos); err != nil {
+			t.Fatalf("the new half message is not: %v", err)
+		}
+		var all []mq.TransactionEnd
+		for _, at := range []mq.SendResult{fresh, old} {
+			all = append(all, mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: mq.OutcomeCommit})
+		}
+		for _, err := range r.endAll(all...) {
+			r.wantErr(err, nil)
+		}
+		r.wantDelivered("warms the tail", "fresh", "old")
+		r.ledger.Close()
+		r.wantErr(r.end(second, mq.OutcomeCommit, false), mq.ErrClosed)
+		r.wantPending("1 0")
 	})
 }
 
@@ -479,20 +605,28 @@ func TestAcknowledgedEndsSurviveACrash(t *testing.T) {
 			r := open(t, fs, store.FlushSync)
 			defer r.stop()
 			state := map[string]mq.Outcome{}
+			var gathered []mq.TransactionEnd
+			end := func() {
+				for _, err := range r.endAll(gathered...) {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				gathered = nil
+			}
 			for i := range 60 {
 				body := strconv.Itoa(i)
 				at := r.half(body)
-				state[body] = mq.OutcomeUnknown
-				if o := mq.Outcome(rng.IntN(3)); o != mq.OutcomeUnknown {
-					if err := r.end(at, o, false); err != nil {
-						t.Fatal(err)
-					}
-					state[body] = o
+				state[body] = mq.Outcome(rng.IntN(3))
+				gathered = append(gathered, mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: state[body]})
+				if rng.IntN(3) == 0 {
+					end()
 				}
 				if rng.IntN(8) == 0 {
 					pass(time.Duration(rng.IntN(20)) * time.Second)
 				}
 			}
+			end()
 			crashed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
 			after := open(t, crashed, store.FlushSync)
 			defer after.stop()
@@ -537,8 +671,11 @@ func FuzzHalfMessage(f *testing.F) {
 				t.Errorf("offset %d", at)
 			}
 		}
-		if s, err := committed(rec, 3); err == nil && (s.Topic == "" || s.QueueID < 0) {
-			t.Errorf("committed to %q, %d", s.Topic, s.QueueID)
+		if q, err := target(rec); err == nil && (q.Topic == "" || q.ID < 0) {
+			t.Errorf("meant for %q, %d", q.Topic, q.ID)
+		}
+		if m, _ := committed(&rec, mq.Queue{Topic: "T"}, 3, nil); len(mq.PropertyMap(m.Properties)) > 1+len(mq.PropertyMap(props)) {
+			t.Errorf("committed with %q", m.Properties)
 		}
 		if _, _, err := checkOf(rec, 1); err != nil && !errors.Is(err, mq.ErrTransaction) {
 			t.Error(err)

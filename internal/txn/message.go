@@ -49,52 +49,87 @@ func Prepare(m *mq.Message, scratch []byte) []byte {
 	return buf
 }
 
-// halfOf is what the core needs of a half message.
-func halfOf(r mq.Record) half {
-	h := half{born: r.BornTime}
-	if v, ok := mq.Property(r.Properties, mq.PropCheckImmunity); ok {
+// words are the properties of a half message that mean something here.
+type words struct {
+	topic, queue []byte // that it is meant for
+	group, key   []byte
+	checks, rest []byte
+}
+
+// wordsOf looks at all properties once; of several with one key the last counts.
+func wordsOf(props []byte) (w words) {
+	for k, v := range mq.Properties(props) {
+		switch string(k) {
+		case mq.PropRealTopic:
+			w.topic = v
+		case mq.PropRealQueueID:
+			w.queue = v
+		case mq.PropProducerGroup:
+			w.group = v
+		case mq.PropUniqueKey:
+			w.key = v
+		case mq.PropCheckTimes:
+			w.checks = v
+		case mq.PropCheckImmunity:
+			w.rest = v
+		}
+	}
+	return w
+}
+
+// half is what the core needs of a half message.
+func (w *words) half(born int64) half {
+	h := half{born: born}
+	if w.rest != nil {
 		// Not a number is no rest, but says as well that there is one.
-		seconds, _ := strconv.ParseInt(string(v), 10, 64)
+		seconds, _ := strconv.ParseInt(string(w.rest), 10, 64)
 		h.rest = max(1, min(seconds, maxRest)*1000)
 	}
-	if v, ok := mq.Property(r.Properties, mq.PropCheckTimes); ok {
-		n, _ := strconv.ParseInt(string(v), 10, 32)
+	if w.checks != nil {
+		n, _ := strconv.ParseInt(string(w.checks), 10, 32)
 		h.checks = int32(max(0, n))
 	}
-	key, _ := mq.Property(r.Properties, mq.PropUniqueKey)
 	hash := fnv.New64a()
-	hash.Write(key)
+	hash.Write(w.key)
 	h.key = hash.Sum64()
 	return h
 }
 
+// halfOf is what the core needs of a half message.
+func halfOf(r mq.Record) half {
+	w := wordsOf(r.Properties)
+	return w.half(r.BornTime)
+}
+
+// target is where a half message is meant for.
+func (w *words) target() (mq.Queue, error) {
+	queue, err := strconv.ParseInt(string(w.queue), 10, 32)
+	if len(w.topic) == 0 || err != nil || queue < 0 {
+		return mq.Queue{}, fmt.Errorf("%w: %s is %q and %s is %q", mq.ErrTransaction, mq.PropRealTopic, w.topic, mq.PropRealQueueID, w.queue)
+	}
+	return mq.Queue{Topic: string(w.topic), ID: int32(queue)}, nil
+}
+
 // target is where a half message is meant for.
 func target(r mq.Record) (mq.Queue, error) {
-	topic, _ := mq.Property(r.Properties, mq.PropRealTopic)
-	id, _ := mq.Property(r.Properties, mq.PropRealQueueID)
-	queue, err := strconv.ParseInt(string(id), 10, 32)
-	if len(topic) == 0 || err != nil || queue < 0 {
-		return mq.Queue{}, fmt.Errorf("%w: %s is %q and %s is %q", mq.ErrTransaction, mq.PropRealTopic, topic, mq.PropRealQueueID, id)
-	}
-	return mq.Queue{Topic: string(topic), ID: int32(queue)}, nil
+	w := wordsOf(r.Properties)
+	return w.target()
 }
 
 // committed is the message that a half message becomes, as RocketMQ delivers
-// it: with its transaction in the system flag and the half's position.
-func committed(r mq.Record, checks int32) (mq.Send, error) {
-	q, err := target(r)
-	if err != nil {
-		return mq.Send{}, err
-	}
-	m := r.Message()
-	m.Topic, m.QueueID = q.Topic, q.ID
-	m.SysFlag = m.SysFlag&^mq.FlagTransaction | mq.FlagCommitted
-	m.PreparedPos = int64(r.Pos)
-	m.Properties = without(r.Properties, mq.PropRealTopic, mq.PropRealQueueID, mq.PropCheckTimes)
+// it: with its transaction in the system flag and the half's position. Its
+// properties are appended to scratch, which is returned.
+func committed(r *mq.Record, q mq.Queue, checks int32, scratch []byte) (mq.Message, []byte) {
+	start := len(scratch)
+	buf := appendWithout(scratch, r.Properties, mq.PropRealTopic, mq.PropRealQueueID, mq.PropCheckTimes)
 	if checks > 0 {
-		m.Properties = mq.AppendProperty(m.Properties, mq.PropCheckTimes, strconv.Itoa(int(checks)))
+		buf = mq.AppendProperty(buf, mq.PropCheckTimes, strconv.Itoa(int(checks)))
 	}
-	return mq.Send{Message: m}, nil
+	return mq.Message{
+		Topic: q.Topic, QueueID: q.ID, Flag: r.Flag, SysFlag: r.SysFlag&^mq.FlagTransaction | mq.FlagCommitted,
+		BornTime: r.BornTime, BornHost: r.BornHost, ReconsumeTimes: r.ReconsumeTimes, PreparedPos: int64(r.Pos),
+		Properties: buf[start:len(buf):len(buf)], Body: r.Body,
+	}, buf
 }
 
 // givenUp is the copy of a half message among those that were given up.
@@ -116,10 +151,12 @@ func renewed(r mq.Record) mq.Send {
 	return mq.Send{Message: m}
 }
 
-// opMessage says in the op topic that a half message is ended, or given up.
-func opMessage(at mq.QueueOffset, givenUp bool) mq.Send {
+// opMessage says in the op topic that half messages are ended, or given up.
+func opMessage(halves []mq.QueueOffset, givenUp bool) mq.Send {
 	m := mq.Message{Topic: opQueue.Topic, QueueID: opQueue.ID, BornTime: time.Now().UnixMilli()}
-	m.Body = append(strconv.AppendInt(nil, int64(at), 10), ',')
+	for _, at := range halves {
+		m.Body = append(strconv.AppendInt(m.Body, int64(at), 10), ',')
+	}
 	m.Properties = mq.AppendProperty(nil, mq.PropTags, opTag)
 	if givenUp {
 		m.Properties = mq.AppendProperty(m.Properties, propGivenUp, "true")
@@ -167,13 +204,17 @@ func checkOf(r mq.Record, checks int32) (group string, c mq.TransactionCheck, er
 
 // without copies properties but for some.
 func without(props []byte, keys ...string) []byte {
-	kept := make([]byte, 0, len(props)+64)
+	return appendWithout(make([]byte, 0, len(props)+64), props, keys...)
+}
+
+// appendWithout is without into memory that there is.
+func appendWithout(dst, props []byte, keys ...string) []byte {
 	for k, v := range mq.Properties(props) {
 		if !slices.Contains(keys, string(k)) {
-			kept = mq.AppendProperty(kept, string(k), v)
+			dst = mq.AppendProperty(dst, string(k), v)
 		}
 	}
-	return kept
+	return dst
 }
 
 // clone is a record that outlives what it was decoded from.

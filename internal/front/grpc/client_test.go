@@ -3,6 +3,7 @@ package grpc
 import (
 	"context"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -239,7 +240,7 @@ func TestAProducerIsAskedAboutItsTransaction(t *testing.T) {
 	})
 	r.want(rmq.Code_OK, end.GetStatus(), err)
 	want := mq.TransactionEnd{Group: "T", Offset: 7, Pos: 4711, Outcome: mq.OutcomeCommit, Checked: true}
-	if r.fake.ends[0] != want {
+	if !reflect.DeepEqual(r.fake.ends[0], want) {
 		t.Errorf("ended %+v, want %+v", r.fake.ends[0], want)
 	}
 }

@@ -30,12 +30,19 @@ func (m messaging) EndTransaction(ctx context.Context, req *rmq.EndTransactionRe
 	if n := m.nodeOf(ctx, id.Broker); n != nil {
 		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.EndTransaction, req)
 	}
-	if err := m.isOf(ctx, id.Pos, req.GetTopic().GetName()); err != nil {
-		return nil, err
-	}
+	named := req.GetTopic().GetName()
 	end := mq.TransactionEnd{
-		Group: req.GetTopic().GetName(), Offset: id.Offset, Pos: id.Pos,
+		Group: named, Offset: id.Offset, Pos: id.Pos,
 		Checked: req.GetSource() == rmq.TransactionSource_SOURCE_SERVER_CHECK,
+		// Of another topic than the one that the call names, and that its sender may
+		// send to, it is refused: groups of the remoting protocol can be named as
+		// topics are.
+		May: func(topic string) error {
+			if topic != named {
+				return fmt.Errorf("%w: the topic wrong: the message at log position %d is not for %s", mq.ErrTransaction, id.Pos, named)
+			}
+			return nil
+		},
 	}
 	switch req.GetResolution() {
 	case rmq.TransactionResolution_COMMIT:
@@ -43,35 +50,24 @@ func (m messaging) EndTransaction(ctx context.Context, req *rmq.EndTransactionRe
 	case rmq.TransactionResolution_ROLLBACK:
 		end.Outcome = mq.OutcomeRollback
 	}
-	if err := m.broker.EndTransaction(ctx, end); err != nil {
+	if err := m.endOne(ctx, end); err != nil {
 		return nil, err
 	}
 	return &rmq.EndTransactionResponse{Status: okay()}, nil
 }
 
-// isOf refuses a half message of another topic than the one that the call names
-// and that its sender may send to: groups of the remoting protocol can be named
-// as topics are.
-func (s *Server) isOf(ctx context.Context, at mq.LogPos, topic string) error {
-	stored, err := s.broker.Find(ctx, at)
-	if errors.Is(err, mq.ErrNotFound) {
-		return nil // the broker says so
-	}
-	if err != nil {
+// endOne ends one transaction and waits for that.
+func (s *Server) endOne(ctx context.Context, e mq.TransactionEnd) error {
+	ended := make(chan error, 1)
+	s.broker.EndTransactions(&mq.EndBatch{
+		Ends: []mq.TransactionEnd{e}, Done: func(b *mq.EndBatch) { ended <- b.Ends[0].Err },
+	})
+	select {
+	case err := <-ended:
 		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	r, _, err := mq.DecodeRecord(stored)
-	if err != nil {
-		return err
-	}
-	of, ok := mq.Property(r.Properties, mq.PropRealTopic)
-	if !ok {
-		of = r.Topic
-	}
-	if string(of) != topic {
-		return fmt.Errorf("%w: the topic wrong: the message at log position %d is not for %s", mq.ErrTransaction, at, topic)
-	}
-	return nil
 }
 
 // RecallMessage answers with the message's id.

@@ -163,11 +163,24 @@ func (f *fake) Send(b *mq.SendBatch) {
 	b.Done(b)
 }
 
-func (f *fake) EndTransaction(_ context.Context, e mq.TransactionEnd) error {
+func (f *fake) EndTransactions(b *mq.EndBatch) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ends = append(f.ends, e)
-	return f.err
+	for i := range b.Ends {
+		e := &b.Ends[i]
+		r, _, _ := mq.DecodeRecord(f.records[e.Pos])
+		topic, found := mq.Property(r.Properties, mq.PropRealTopic)
+		if found {
+			e.Err = e.May(string(topic))
+		}
+		if e.Err == nil {
+			kept := *e
+			kept.May = nil
+			f.ends = append(f.ends, kept)
+			e.Err = f.err
+		}
+	}
+	f.mu.Unlock()
+	b.Done(b)
 }
 
 func (f *fake) Recall(_ context.Context, topic, handle string) (string, error) {

@@ -6,6 +6,7 @@ import (
 	"compress/zlib"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -243,7 +244,7 @@ func TestATransactionIsEndedByTheIDOfItsSend(t *testing.T) {
 		r.fake.ends = nil
 		end, err := r.EndTransaction(r.ctx("p"), &rmq.EndTransactionRequest{Topic: res("T"), TransactionId: resp.Entries[0].TransactionId, Resolution: resolution})
 		r.want(rmq.Code_OK, end.GetStatus(), err)
-		if want := (mq.TransactionEnd{Group: "T", Offset: 100, Pos: 1000, Outcome: outcome}); r.fake.ends[0] != want {
+		if want := (mq.TransactionEnd{Group: "T", Offset: 100, Pos: 1000, Outcome: outcome}); !reflect.DeepEqual(r.fake.ends[0], want) {
 			t.Errorf("ended %+v, want %+v", r.fake.ends[0], want)
 		}
 	}

@@ -6,7 +6,6 @@ package remoting
 // body. What a request needs stands in needs.go.
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -179,28 +178,16 @@ func (s *session) producer(req *wire.Command) (user string, may func(topic strin
 	}
 }
 
-// mayEnd refuses the end of a half message to whoever may not send to its topic,
-// which old clients do not name and others name as they like.
-func (s *session) mayEnd(req *wire.Command, at mq.LogPos) error {
+// mayEnd is what refuses the end of a half message to whoever may not send to its
+// topic, which old clients do not name and others name as they like; nil if nobody
+// is refused.
+func (s *session) mayEnd(req *wire.Command) func(topic string) error {
 	g := s.h.guard
 	if g == nil || g.free[req.Code] {
 		return nil
 	}
-	record, err := s.h.broker.Find(s.ctx, at)
-	if errors.Is(err, mq.ErrNotFound) {
-		return nil // the broker says so
+	by, audited := s.caller(req), g.names[req.Code]
+	return func(topic string) error {
+		return g.Authorize(by, auth.Need{Resource: auth.TopicNamed(topic), Actions: auth.Pub}, audited)
 	}
-	if err != nil {
-		return err
-	}
-	r, _, err := mq.DecodeRecord(record)
-	if err != nil {
-		return err
-	}
-	topic, ok := mq.Property(r.Properties, mq.PropRealTopic)
-	if !ok {
-		topic = r.Topic
-	}
-	a := demand{session: s, req: req, by: s.caller(req)}
-	return a.topic(auth.Pub, string(topic))
 }

@@ -5,7 +5,7 @@ import "github.com/goddardmq/goddard/internal/wire"
 // An operation is one row of the table: a request code and what answers it.
 type operation struct {
 	code    wire.Code
-	serve   serveFunc // nil for what is gathered: see gather and gatherAck
+	serve   serveFunc // nil for what is gathered: see gather, gatherAck and gatherEnd
 	run     mode
 	access  access
 	maxBody int // bytes; 0: the body is not looked at
@@ -23,8 +23,8 @@ const (
 	// inOrder: on the reading goroutine, one after the other. For what neither
 	// waits nor reads the disk, and for what must be seen by the next request.
 	inOrder mode = iota
-	// gathered: with the other sends, or acknowledgements, that arrived at the
-	// same time.
+	// gathered: with the other sends, acknowledgements or ends of transactions
+	// that arrived at the same time.
 	gathered
 	// decoded: read in order, then run beside by the operation itself.
 	decoded
@@ -77,7 +77,7 @@ var operations = []operation{
 	{wire.SendReplyMessage, sendReply, asking, topicPub, replyBody, "hand a reply to the client that asked"},
 	{wire.SendReplyMessageV2, sendReply, asking, topicPubShort, replyBody, "the same; short header names"},
 	{wire.RecallMessage, recallMessage, beside, topicPub, 0, "call a delayed message back"},
-	{wire.EndTransaction, endTransaction, beside, topicPubNamed, 0, "commit or roll back a half message"},
+	{wire.EndTransaction, nil, gathered, topicPubNamed, 0, "commit or roll back a half message"},
 
 	{wire.PullMessage, pullMessages, decoded, consuming, 0, "messages of one queue, waiting for some"},
 	{wire.LitePullMessage, pullMessages, decoded, consuming, 0, "the same, from consumers that poll themselves"},

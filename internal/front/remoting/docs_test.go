@@ -25,7 +25,7 @@ Printed from the table in internal/front/remoting/codes.go by
 ` + "`go test ./internal/front/remoting -run RequestsPage -update`" + `. Headers and bodies are in PROTOCOL.md.
 
 Requests of one connection take effect in the order in which they came, but for those that run *beside* the others. Sends that
-arrive together are *gathered* and go to the storage together, acknowledgements of pops likewise. *Needs* is the permission in the words of RocketMQ's access
+arrive together are *gathered* and go to the storage together, acknowledgements of pops and ends of transactions likewise. *Needs* is the permission in the words of RocketMQ's access
 control lists, see ACCESS.md; several actions with a stroke between them mean any of them. *Body* is the longest body that is read, in bytes; without a number the body is the
 message, or is not looked at.
 
@@ -64,10 +64,11 @@ What one connection may hold; a request beyond it waits unread, or is refused wi
 | messages in one burst | %d |
 | messages in one batch | %d |
 | acknowledgements of pops that are handed over together | %d |
+| ends of transactions that are handed over together | %d |
 | messages in one batch of acknowledgements (refused) | %d |
 | pulls and pops that wait for an answer (refused) | %d |
 | bytes of pulled or popped messages that the client has not read, before its pulls and pops wait | %d |
-`, maxBeside, maxBursts, maxBurst, maxBatch, maxAcks, maxBatchAcks, maxPulls, maxUnread)
+`, maxBeside, maxBursts, maxBurst, maxBatch, maxAcks, maxEnds, maxBatchAcks, maxPulls, maxUnread)
 	return b.String()
 }
 

@@ -28,7 +28,7 @@ type fake struct {
 	err      error
 	sends    []mq.Send // copies, in the order of arrival
 	bursts   []int     // sizes of the bursts
-	later    bool      // keep bursts for finish
+	later    bool      // keep bursts and ends for finish
 	kept     []*mq.SendBatch
 	silent   bool // remember no sends
 	joined   []mq.Member
@@ -50,6 +50,8 @@ type fake struct {
 	consumer mq.Consumer
 	reset    func(at time.Time, offset *mq.QueueOffset)
 	ends     []mq.TransactionEnd
+	endings  []string // their batches
+	keptEnds []*mq.EndBatch
 	byHand   []string // what operators did to transactions, and clients to invisible times
 	pops     []mq.PopRequest
 	pop      popAnswer
@@ -128,9 +130,12 @@ func (f *fake) Send(b *mq.SendBatch) {
 // finish ends the bursts that were kept.
 func (f *fake) finish() {
 	f.mu.Lock()
-	kept := f.kept
-	f.kept = nil
+	kept, ends := f.kept, f.keptEnds
+	f.kept, f.keptEnds = nil, nil
 	f.mu.Unlock()
+	for _, b := range ends {
+		b.Done(b)
+	}
 	for _, b := range kept {
 		b.Done(b)
 	}
@@ -161,11 +166,39 @@ func (f *fake) SendBack(_ context.Context, r mq.SendBackRequest) error {
 	return f.err
 }
 
-func (f *fake) EndTransaction(_ context.Context, e mq.TransactionEnd) error {
+func (f *fake) EndTransactions(b *mq.EndBatch) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ends = append(f.ends, e)
-	return f.err
+	for i := range b.Ends {
+		e := &b.Ends[i]
+		if e.Err = f.mayEnd(e); e.Err != nil {
+			continue
+		}
+		kept := *e
+		kept.May = nil
+		f.ends = append(f.ends, kept)
+		e.Err = f.err
+	}
+	f.endings = append(f.endings, fmt.Sprintf("%d after %d bursts", len(b.Ends), len(f.bursts)))
+	if f.later {
+		f.keptEnds = append(f.keptEnds, b)
+		f.mu.Unlock()
+		return
+	}
+	f.mu.Unlock()
+	b.Done(b)
+}
+
+// mayEnd asks whether the record that was found may be ended.
+func (f *fake) mayEnd(e *mq.TransactionEnd) error {
+	r, _, err := mq.DecodeRecord(f.found)
+	if e.May == nil || err != nil {
+		return nil
+	}
+	topic, ok := mq.Property(r.Properties, mq.PropRealTopic)
+	if !ok {
+		topic = r.Topic
+	}
+	return e.May(string(topic))
 }
 
 func (f *fake) Transactions(_ context.Context, after mq.QueueOffset, limit int) ([]mq.Transaction, error) {

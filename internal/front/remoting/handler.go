@@ -98,11 +98,11 @@ func New(o Options) (*Handler, error) {
 // Opened gives the connection its session.
 func (h *Handler) Opened(c *rpc.Conn) { c.Session = newSession(h, c) }
 
-// Serve answers one request, or gathers it if it is a send or an acknowledgement.
+// Serve answers one request, or gathers it if it is a send, an acknowledgement or
+// the end of a transaction.
 func (h *Handler) Serve(c *rpc.Conn, req *wire.Command) { sessionOf(c).serve(req) }
 
-// Flush hands the sends and acknowledgements that have been gathered to the
-// broker.
+// Flush hands what has been gathered to the broker.
 func (h *Handler) Flush(c *rpc.Conn) { sessionOf(c).handOver() }
 
 // Closed takes the client out of all its groups. It returns when nothing that
@@ -135,9 +135,12 @@ func (s *session) serve(req *wire.Command) {
 		return
 	}
 	if op.run == gathered {
-		if op.code == wire.AckMessage {
+		switch op.code {
+		case wire.AckMessage:
 			s.gatherAck(req)
-		} else {
+		case wire.EndTransaction:
+			s.gatherEnd(req)
+		default:
 			s.gather(req, op.code)
 		}
 		return

@@ -44,15 +44,15 @@ func (s *session) gather(req *wire.Command, code wire.Code) {
 	}
 }
 
-// handOver gives the gathered sends and acknowledgements to the broker.
+// handOver gives what was gathered to the broker: sends before ends of
+// transactions, which may be of theirs.
 func (s *session) handOver() {
 	s.acknowledge()
-	b := s.burst
-	if b == nil || len(b.Sends) == 0 {
-		return
+	if b := s.burst; b != nil && len(b.Sends) > 0 {
+		s.burst = nil
+		s.h.broker.Send(&b.SendBatch)
 	}
-	s.burst = nil
-	s.h.broker.Send(&b.SendBatch)
+	s.endTransactions()
 }
 
 // openBurst is the burst to add to. If the broker has maxBursts of this

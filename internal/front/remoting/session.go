@@ -15,7 +15,7 @@ import (
 
 // What one connection may hold.
 const (
-	maxBeside       = 64              // requests that run beside the others; more wait unread
+	maxBeside       = 64              // requests that run beside the others, and batches of ends of transactions; more wait unread
 	maxAsking       = 256             // requests that wait for a client to answer; more are refused
 	maxBursts       = 32              // bursts of sends that the broker has not finished
 	maxPulls        = 1 << 13         // pulls and pops without an answer
@@ -50,9 +50,10 @@ type session struct {
 	selectors map[string]*filter.Expression // by SQL expression
 	selected  int                           // bytes of their text
 
-	burst *burst      // being gathered; nil if nothing is
-	idle  chan *burst // finished bursts and, as nil, room for more of them
-	acks  acks        // being gathered
+	burst   *burst      // being gathered; nil if nothing is
+	idle    chan *burst // finished bursts and, as nil, room for more of them
+	acks    acks        // being gathered
+	endings *endings    // being gathered; nil if nothing is
 
 	popHeader wire.PopMessageRequest // of the last pop: its strings are used again
 

@@ -1,6 +1,7 @@
 package remoting
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -21,7 +22,7 @@ func TestEndTransactionTellsTheBrokerWhatTheProducerSays(t *testing.T) {
 		{Group: "P", Offset: 5, Pos: 600, Outcome: mq.OutcomeRollback, Checked: true},
 		{Group: "P", Offset: 5, Pos: 600, Outcome: mq.OutcomeUnknown, Checked: true},
 	}
-	if !slices.Equal(r.fake.ends, want) {
+	if !reflect.DeepEqual(r.fake.ends, want) {
 		t.Errorf("ended %+v, want %+v", r.fake.ends, want)
 	}
 }
@@ -38,6 +39,88 @@ func TestEndTransactionSaysWhyNot(t *testing.T) {
 		r.want(code, r.call(wire.EndTransaction, ask, ""))
 	}
 	r.want(wire.CodeSystemError, r.call(wire.EndTransaction, nil, ""))
+}
+
+func commit(at int64) *wire.Command {
+	return wire.NewRequest(wire.EndTransaction, &wire.EndTransactionRequest{ProducerGroup: "P", CommitLogOffset: at, CommitOrRollback: 8, MsgID: "K"})
+}
+
+func TestEndsThatArriveTogetherGoToTheBrokerTogetherBehindTheSends(t *testing.T) {
+	r := newRig(t)
+	s := serverConn(r)
+	s.serve(commit(1))
+	s.serve(sendV2("T", "a"))
+	s.serve(commit(2))
+	bad := commit(3)
+	bad.Fields = bad.Fields[:1]
+	s.serve(bad)
+	if len(r.fake.endings) != 0 {
+		t.Fatal("ends were handed over one by one")
+	}
+	r.handler.Flush(s.conn)
+	s.serve(commit(4))
+	s.serve(wire.NewRequest(wire.GetMaxOffset, &wire.GetMaxOffsetRequest{Topic: "T"}))
+	if want := []string{"2 after 1 bursts", "1 after 1 bursts"}; !slices.Equal(r.fake.endings, want) {
+		t.Errorf("handed over %q, want %q", r.fake.endings, want)
+	}
+	for range maxEnds + 1 {
+		s.serve(commit(5))
+	}
+	if len(r.fake.ends) != 3+maxEnds {
+		t.Errorf("%d ends were handed over before Flush", len(r.fake.ends))
+	}
+	r.handler.Flush(s.conn)
+	s.serve(bad)
+	r.handler.Flush(s.conn)
+	if len(s.slots) != 0 {
+		t.Errorf("%d places are taken by nothing", len(s.slots))
+	}
+}
+
+func TestEndsWaitWhileTheBrokerHasTooManyOfTheConnection(t *testing.T) {
+	r := newRig(t)
+	s := serverConn(r)
+	r.fake.later = true
+	for range maxBeside {
+		s.serve(commit(1))
+		s.handOver()
+	}
+	passed := make(chan struct{})
+	s.work.Go(func() {
+		s.serve(commit(2))
+		close(passed)
+	})
+	select {
+	case <-passed:
+		t.Fatal("one more was begun")
+	default:
+	}
+	r.fake.finish()
+	<-passed
+	s.handOver()
+	r.fake.finish()
+}
+
+func TestEndsAreAnsweredWhenTheyAreDone(t *testing.T) {
+	r := newRig(t)
+	r.fake.later = true
+	answers := make(chan wire.Code, 2)
+	for at := range int64(2) {
+		r.client.Go(commit(at), 0, func(resp *wire.Command, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- resp.Code
+		})
+		r.good(wire.GetBrokerRuntimeInfo, nil, "")
+	}
+	r.fake.mu.Lock()
+	r.fake.keptEnds[0].Ends[0].Err = mq.ErrTransaction
+	r.fake.mu.Unlock()
+	r.fake.finish()
+	if a, b := <-answers, <-answers; a != wire.CodeSystemError || b != wire.CodeSuccess {
+		t.Errorf("answered %v and %v", a, b)
+	}
 }
 
 func TestCheckIsAskedOnewayWithTheHalfMessageAsItsBody(t *testing.T) {
