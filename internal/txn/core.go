@@ -153,12 +153,12 @@ func (c *core) recall() (halves int, found bool) {
 	}
 	delete(c.notes, c.op)
 	c.op++
+	how := earlyOwn
+	if n.givenUp {
+		how = earlyGivenUp
+	}
 	for _, at := range n.halves {
-		fresh := at >= c.next
-		c.ended(at, n.givenUp)
-		if fresh && !n.givenUp {
-			c.early[at] = earlyOwn
-		}
+		c.ended(at, how)
 	}
 	return len(n.halves), true
 }
@@ -169,21 +169,18 @@ func (c *core) read(op mq.QueueOffset) {
 	c.op = op + 1
 }
 
-// ended takes over what an op message says; givenUp says that the half message
-// may still be ended.
-func (c *core) ended(at mq.QueueOffset, givenUp bool) {
+// ended takes over what an op message says of a half message; how is what to keep
+// in mind until that is read.
+func (c *core) ended(at mq.QueueOffset, how early) {
 	delete(c.ending, at)
 	if at >= c.next {
-		c.early[at] = earlyEnd
-		if givenUp {
-			c.early[at] = earlyGivenUp
-		}
+		c.early[at] = how
 		return
 	}
 	h, pending := c.halves[at]
 	switch {
 	case !pending:
-	case givenUp:
+	case how == earlyGivenUp:
 		h.givenUp = true
 		c.change(at, h)
 	default:
@@ -204,17 +201,24 @@ func (c *core) remove(at mq.QueueOffset, h half) {
 	}
 }
 
-// end asks whether a half message may be ended. If so, it is as good as done
-// until failed is said.
-func (c *core) end(at mq.QueueOffset) verdict {
-	if c.ending[at] {
-		return isEnding
-	}
-	if _, pending := c.halves[at]; !pending && at < c.next {
-		return isEnded
-	}
+// end asks whether a half message may be ended, and how often it was asked
+// about. If it may, it is as good as done until failed is said.
+func (c *core) end(at mq.QueueOffset) (checks int32, v verdict) {
+	n := len(c.ending)
 	c.ending[at] = true
-	return mayEnd
+	if len(c.ending) == n {
+		return 0, isEnding
+	}
+	h, open := c.halves[at]
+	if at >= c.next { // it was not read yet
+		e, before := c.early[at]
+		open = !before || e == earlyGivenUp
+	}
+	if !open {
+		delete(c.ending, at)
+		return 0, isEnded
+	}
+	return h.checks, mayEnd
 }
 
 // failed says that a half message could not be ended.

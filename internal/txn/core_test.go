@@ -128,10 +128,10 @@ func (p *player) command(words []string) (said []string) {
 	case "row": // offset born checks
 		c.load(at, half{born: n(2), checks: int32(n(3))})
 	case "ended": // offset
-		c.ended(at, false)
+		c.ended(at, earlyEnd)
 		c.read(c.op)
 	case "givenup": // offset
-		c.ended(at, true)
+		c.ended(at, earlyGivenUp)
 		c.read(c.op)
 	case "noted": // op offset, the only half message
 		c.note(at, opNote{halves: []mq.QueueOffset{mq.QueueOffset(n(2))}})
@@ -145,7 +145,8 @@ func (p *player) command(words []string) (said []string) {
 		passed, read := c.pass(at, 3)
 		said = append(said, fmt.Sprintf("passed %v, read %d", passed, read))
 	case "end": // offset
-		said = append(said, [...]string{"may end", "is being ended", "is ended"}[c.end(at)])
+		_, v := c.end(at)
+		said = append(said, [...]string{"may end", "is being ended", "is ended"}[v])
 	case "failed": // offset
 		c.failed(at)
 	case "restart": // offset

@@ -29,6 +29,7 @@ type ends struct {
 	old    []int   // ends whose half message is not in memory
 	under  []int   // ends that are being stored
 	sends  mq.SendBatch
+	topic  string       // of the last message that is committed
 	open   atomic.Int32 // appends without a result
 
 	// Made once: a method value is an allocation.
@@ -124,7 +125,8 @@ func (e *ends) examine(i int, r mq.Record, err error) error {
 	case r.QueueOffset != one.Offset:
 		return fmt.Errorf("%w: the transaction state table offset wrong: the message at log position %d has another than %d", mq.ErrTransaction, one.Pos, one.Offset)
 	case one.Outcome == mq.OutcomeCommit:
-		f.to, err = w.target()
+		f.to, err = w.target(e.topic)
+		e.topic = f.to.Topic
 	}
 	return err
 }
@@ -159,10 +161,11 @@ func (e *ends) claim() {
 		if !f.there || one.Err != nil {
 			continue
 		}
-		f.checks = c.halves[f.QueueOffset].checks
-		if one.Err = refusal(c.end(f.QueueOffset)); one.Err == nil {
+		var v verdict
+		if f.checks, v = c.end(f.QueueOffset); v == mayEnd {
 			e.under = append(e.under, i)
 		}
+		one.Err = refusal(v)
 	}
 }
 

@@ -269,8 +269,12 @@ func (l *Ledger) readOps(end mq.QueueOffset) (more bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for r := range records(b) {
+		how := earlyEnd
+		if givesUp(r) {
+			how = earlyGivenUp
+		}
 		for at := range offsetsOf(r.Body) {
-			l.mu.core.ended(at, givesUp(r))
+			l.mu.core.ended(at, how)
 		}
 		l.mu.core.read(r.QueueOffset)
 	}

@@ -101,19 +101,23 @@ func halfOf(r mq.Record) half {
 	return w.half(r.BornTime)
 }
 
-// target is where a half message is meant for.
-func (w *words) target() (mq.Queue, error) {
+// target is where a half message is meant for. If that is in the topic last, it
+// makes no garbage.
+func (w *words) target(last string) (mq.Queue, error) {
 	queue, err := strconv.ParseInt(string(w.queue), 10, 32)
 	if len(w.topic) == 0 || err != nil || queue < 0 {
 		return mq.Queue{}, fmt.Errorf("%w: %s is %q and %s is %q", mq.ErrTransaction, mq.PropRealTopic, w.topic, mq.PropRealQueueID, w.queue)
 	}
-	return mq.Queue{Topic: string(w.topic), ID: int32(queue)}, nil
+	if last != string(w.topic) {
+		last = string(w.topic)
+	}
+	return mq.Queue{Topic: last, ID: int32(queue)}, nil
 }
 
 // target is where a half message is meant for.
 func target(r mq.Record) (mq.Queue, error) {
 	w := wordsOf(r.Properties)
-	return w.target()
+	return w.target("")
 }
 
 // committed is the message that a half message becomes, as RocketMQ delivers
@@ -121,7 +125,14 @@ func target(r mq.Record) (mq.Queue, error) {
 // properties are appended to scratch, which is returned.
 func committed(r *mq.Record, q mq.Queue, checks int32, scratch []byte) (mq.Message, []byte) {
 	start := len(scratch)
-	buf := appendWithout(scratch, r.Properties, mq.PropRealTopic, mq.PropRealQueueID, mq.PropCheckTimes)
+	buf := scratch
+	for k, v := range mq.Properties(r.Properties) {
+		switch string(k) {
+		case mq.PropRealTopic, mq.PropRealQueueID, mq.PropCheckTimes:
+		default:
+			buf = mq.AppendProperty(buf, string(k), v)
+		}
+	}
 	if checks > 0 {
 		buf = mq.AppendProperty(buf, mq.PropCheckTimes, strconv.Itoa(int(checks)))
 	}
@@ -204,17 +215,13 @@ func checkOf(r mq.Record, checks int32) (group string, c mq.TransactionCheck, er
 
 // without copies properties but for some.
 func without(props []byte, keys ...string) []byte {
-	return appendWithout(make([]byte, 0, len(props)+64), props, keys...)
-}
-
-// appendWithout is without into memory that there is.
-func appendWithout(dst, props []byte, keys ...string) []byte {
+	kept := make([]byte, 0, len(props)+64)
 	for k, v := range mq.Properties(props) {
 		if !slices.Contains(keys, string(k)) {
-			dst = mq.AppendProperty(dst, string(k), v)
+			kept = mq.AppendProperty(kept, string(k), v)
 		}
 	}
-	return dst
+	return kept
 }
 
 // clone is a record that outlives what it was decoded from.

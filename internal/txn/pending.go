@@ -13,10 +13,10 @@ import (
 // nobody else is at it.
 func (l *Ledger) put(ctx context.Context, at mq.QueueOffset, sends []mq.Send, givenUp bool) error {
 	l.mu.Lock()
-	err := refusal(l.mu.core.end(at))
+	_, v := l.mu.core.end(at)
 	l.mu.Unlock()
-	if err != nil {
-		return err
+	if v != mayEnd {
+		return refusal(v)
 	}
 	stored := make(chan error, 1)
 	l.opts.Append(&mq.SendBatch{Sends: sends, Whole: true, Done: func(b *mq.SendBatch) {
