@@ -52,8 +52,11 @@ func (s *Store) readTail(dst []byte, pos mq.LogPos) ([]byte, mq.Record, error) {
 		return dst, mq.Record{}, ErrNotRecent
 	}
 	size, err := s.sizeAt(pos, head[:])
-	if err != nil {
+	switch {
+	case err != nil:
 		return dst, mq.Record{}, err
+	case size > tailFlight: // of such there is none
+		return dst, mq.Record{}, ErrNotRecent
 	}
 	n := len(dst)
 	b := slices.Grow(dst, size)[:n+size]
@@ -95,8 +98,8 @@ func (s *Store) readLog(pos mq.LogPos) ([]byte, error) {
 // sizeAt is the size of the record at a log position that begins with head, if
 // there is room for it.
 func (s *Store) sizeAt(pos mq.LogPos, head []byte) (int, error) {
-	size := int64(int32(binary.BigEndian.Uint32(head)))
-	if size < mq.MinRecordSize || int64(pos)+size > s.seg.SegmentOf(int64(pos))+s.seg.Size() || int64(pos)+size > s.committed.Load() {
+	size, magic := int64(int32(binary.BigEndian.Uint32(head))), binary.BigEndian.Uint32(head[mq.RecordMagicAt:])
+	if magic != mq.MagicV1 && magic != mq.MagicV2 || size < mq.MinRecordSize || int64(pos)+size > s.seg.SegmentOf(int64(pos))+s.seg.Size() || int64(pos)+size > s.committed.Load() {
 		return 0, noRecord(pos, mq.ErrRecordCorrupt)
 	}
 	return int(size), nil

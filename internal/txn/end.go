@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -11,8 +12,13 @@ import (
 	"github.com/goddardmq/goddard/internal/store"
 )
 
-// maxKept is the most scratch memory that an idle ends keeps, in bytes.
-const maxKept = 1 << 20
+const (
+	// maxKept is the most scratch memory that idle ends keep, in bytes.
+	maxKept = 1 << 20
+	// maxTogether is from how many bytes of half messages on an append is begun:
+	// a batch may name more than there is memory for.
+	maxTogether = 4 << 20
+)
 
 // ends are an mq.EndBatch on its way. They are used again.
 //
@@ -23,18 +29,20 @@ type ends struct {
 	l      *Ledger
 	batch  *mq.EndBatch
 	began  time.Time
-	halves []found // one per end
-	buf    []byte  // half messages, one behind the other
-	props  []byte  // of committed messages
-	old    []int   // ends whose half message is not in memory
-	under  []int   // ends that are being stored
-	sends  mq.SendBatch
-	topic  string       // of the last message that is committed
-	open   atomic.Int32 // appends without a result
+	halves []found      // one per end
+	old    []int        // ends whose half message is not in memory
+	under  []int        // ends that nobody else is at
+	handed int          // how many of under were handed over to be stored
+	open   atomic.Int32 // appends without a result, and one more until all have begun
 
-	// Made once: a method value is an allocation.
-	stored  func(*mq.SendBatch)
-	findOld func()
+	// Of what was not handed over yet:
+	bytes int    // of half messages
+	buf   []byte // half messages, one behind the other
+
+	sends   mq.SendBatch // the first that is handed over
+	props   []byte       // of its messages
+	topic   string       // of the last message that is committed
+	findOld func()       // readOld, made once: a method value is an allocation
 }
 
 // found is the half message that an end names.
@@ -48,7 +56,7 @@ type found struct {
 
 func newEnds(l *Ledger) *ends {
 	e := &ends{l: l}
-	e.stored, e.findOld = e.storedTogether, e.readOld
+	e.findOld = e.readOld
 	return e
 }
 
@@ -61,34 +69,54 @@ func newEnds(l *Ledger) *ends {
 func (l *Ledger) End(b *mq.EndBatch) {
 	e := l.ends.Get().(*ends)
 	e.batch, e.began = b, time.Now()
+	e.halves = slices.Grow(e.halves, len(b.Ends))[:len(b.Ends)]
+	e.open.Store(1)
 	for i := range b.Ends {
-		e.halves = append(e.halves, found{})
 		one := &b.Ends[i]
 		if one.Outcome == mq.OutcomeUnknown && one.May == nil {
 			continue
 		}
+		was := len(e.buf)
 		var r mq.Record
 		var err error
 		if e.buf, r, err = l.opts.Store.ReadRecent(e.buf, one.Pos); errors.Is(err, store.ErrNotRecent) {
 			e.old = append(e.old, i)
-			continue
+		} else if !e.take(i, r, err) {
+			e.buf = e.buf[:min(was, len(e.buf))]
 		}
-		one.Err = e.examine(i, r, err)
 	}
 	if len(e.old) == 0 || !l.look(e.findOld) {
-		e.settle()
+		e.close()
 	}
 }
 
 // readOld reads what is not in memory.
 func (e *ends) readOld() {
 	for _, i := range e.old {
-		one := &e.batch.Ends[i]
-		r, err := e.l.recordAt(one.Pos)
-		one.Err = e.examine(i, r, err)
+		r, err := e.l.recordAt(e.batch.Ends[i].Pos)
+		e.take(i, r, err)
 	}
 	e.old = e.old[:0]
-	e.settle()
+	e.close()
+}
+
+// take takes over what lies where an end says, and reports whether its bytes must
+// be kept. If much waits to be stored it is handed over.
+func (e *ends) take(i int, r mq.Record, err error) bool {
+	one, f := &e.batch.Ends[i], &e.halves[i]
+	if one.Err = e.examine(i, r, err); one.Err == nil && f.there {
+		one.Err = e.claim(i)
+	}
+	if one.Err != nil || !f.there {
+		e.tell(i)
+		return false
+	}
+	if e.bytes += int(r.Size); e.bytes < maxTogether {
+		return true
+	}
+	e.store()
+	e.buf = nil // what was handed over may still be in use
+	return false
 }
 
 // examine takes over what lies where an end says, and why it may not be ended.
@@ -135,50 +163,55 @@ func noHalf(at mq.LogPos) error {
 	return fmt.Errorf("%w: find prepared transaction message failed: no half message lies at log position %d", mq.ErrTransaction, at)
 }
 
-// settle stores the ends that nobody else is at.
-func (e *ends) settle() {
+// claim takes an end on, unless somebody else is at it.
+func (e *ends) claim(i int) error {
+	f := &e.halves[i]
+	var v verdict
+	e.l.mu.Lock()
+	f.checks, v = e.l.mu.core.end(f.QueueOffset)
+	e.l.mu.Unlock()
+	if v == mayEnd {
+		e.under = append(e.under, i)
+	}
+	return refusal(v)
+}
+
+// close hands the rest over. Nothing more is begun.
+func (e *ends) close() {
 	for _, i := range e.old {
 		e.batch.Ends[i].Err = mq.ErrClosed
 	}
-	e.claim()
-	if len(e.under) == 0 {
-		e.finish()
+	e.store()
+	e.closeOne()
+}
+
+// store hands over what waits for that.
+func (e *ends) store() {
+	which := e.under[e.handed:len(e.under):len(e.under)]
+	if len(which) == 0 {
 		return
 	}
-	e.open.Store(1)
-	e.sends.Sends = e.build(e.sends.Sends, e.under)
-	e.sends.Whole, e.sends.Done = true, e.stored
-	e.l.opts.Append(&e.sends)
-}
-
-// claim chooses the ends that nobody else is at.
-func (e *ends) claim() {
-	c := e.l.mu.core
-	e.l.mu.Lock()
-	defer e.l.mu.Unlock()
-	for i := range e.halves {
-		one, f := &e.batch.Ends[i], &e.halves[i]
-		if !f.there || one.Err != nil {
-			continue
-		}
-		var v verdict
-		if f.checks, v = c.end(f.QueueOffset); v == mayEnd {
-			e.under = append(e.under, i)
-		}
-		one.Err = refusal(v)
+	batch := &e.sends
+	if e.handed > 0 {
+		batch = &mq.SendBatch{}
 	}
+	e.handed, e.bytes = len(e.under), 0
+	e.open.Add(1)
+	batch.Whole, batch.Done = true, func(b *mq.SendBatch) { e.storedTogether(which, b) }
+	batch.Sends, e.props = e.build(batch.Sends, e.props, which)
+	e.l.opts.Append(batch)
 }
 
-// build appends what ends some transactions.
-func (e *ends) build(sends []mq.Send, which []int) []mq.Send {
+// build appends what ends some transactions, and to scratch its properties.
+func (e *ends) build(sends []mq.Send, scratch []byte, which []int) ([]mq.Send, []byte) {
 	for _, i := range which {
 		if f := &e.halves[i]; e.batch.Ends[i].Outcome == mq.OutcomeCommit {
 			var m mq.Message
-			m, e.props = committed(&f.Record, f.to, f.checks, e.props)
+			m, scratch = committed(&f.Record, f.to, f.checks, scratch)
 			sends = append(sends, mq.Send{Message: m})
 		}
 	}
-	return append(sends, opMessage(e.offsets(which), false))
+	return append(sends, opMessage(e.offsets(which), false)), scratch
 }
 
 // offsets are those of half messages.
@@ -193,19 +226,18 @@ func (e *ends) offsets(which []int) []mq.QueueOffset {
 // storedTogether takes the result of what was stored together. If one cannot be
 // stored none is, and each is tried by itself: a message that the store refuses
 // holds up no other.
-func (e *ends) storedTogether(b *mq.SendBatch) {
-	if errorOf(b) == nil || len(e.under) == 1 {
-		e.landed(e.under, b)
+func (e *ends) storedTogether(which []int, b *mq.SendBatch) {
+	if errorOf(b) == nil || len(which) == 1 {
+		e.landed(which, b)
 		return
 	}
-	under := e.under
-	e.open.Store(int32(len(under)))
-	for n := range under {
-		alone := under[n : n+1]
-		e.l.opts.Append(&mq.SendBatch{
-			Sends: e.build(nil, alone), Whole: true, Done: func(b *mq.SendBatch) { e.landed(alone, b) },
-		})
+	e.open.Add(int32(len(which)))
+	for n := range which {
+		alone := which[n : n+1]
+		sends, _ := e.build(nil, nil, alone)
+		e.l.opts.Append(&mq.SendBatch{Sends: sends, Whole: true, Done: func(b *mq.SendBatch) { e.landed(alone, b) }})
 	}
+	e.closeOne()
 }
 
 // landed takes the result of an append.
@@ -214,19 +246,24 @@ func (e *ends) landed(which []int, b *mq.SendBatch) {
 	e.l.note(e.offsets(which), b, false)
 	for _, i := range which {
 		e.batch.Ends[i].Err = err
+		e.tell(i)
 	}
-	if e.open.Add(-1) == 0 {
-		e.finish()
-	}
+	e.closeOne()
 }
 
-// finish tells everybody how the ends went.
-func (e *ends) finish() {
-	for i := range e.halves {
-		one, f := &e.batch.Ends[i], &e.halves[i]
-		if f.there {
-			e.l.opts.Ended(Ended{Half: &f.Record, Topic: f.topic, Outcome: one.Outcome, Began: e.began, Err: one.Err})
-		}
+// tell says how an end went, and lets go of its half message.
+func (e *ends) tell(i int) {
+	one, f := &e.batch.Ends[i], &e.halves[i]
+	if f.there {
+		e.l.opts.Ended(Ended{Half: &f.Record, Topic: f.topic, Outcome: one.Outcome, Began: e.began, Err: one.Err})
+	}
+	*f = found{}
+}
+
+// closeOne counts something that is over. With the last all is.
+func (e *ends) closeOne() {
+	if e.open.Add(-1) > 0 {
+		return
 	}
 	batch := e.batch
 	e.reset()
@@ -239,7 +276,7 @@ func (e *ends) reset() {
 	clear(e.halves)
 	clear(e.sends.Sends)
 	e.batch, e.halves, e.under, e.old, e.sends.Sends = nil, e.halves[:0], e.under[:0], e.old[:0], e.sends.Sends[:0]
-	e.buf, e.props = e.buf[:0], e.props[:0]
+	e.handed, e.bytes, e.buf, e.props = 0, 0, e.buf[:0], e.props[:0]
 	if cap(e.buf) > maxKept {
 		e.buf = nil
 	}

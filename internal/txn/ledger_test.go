@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -126,7 +127,7 @@ func (r *rig) wantAsked(want ...string) {
 func (r *rig) half(body string, kv ...string) mq.SendResult {
 	r.t.Helper()
 	m := mq.Message{Topic: "T", QueueID: 3, Body: []byte(body), BornTime: time.Now().UnixMilli(), SysFlag: mq.FlagPrepared}
-	kv = append([]string{mq.PropUniqueKey, "key-" + body, mq.PropProducerGroup, "PG", mq.PropTransaction, "true"}, kv...)
+	kv = append([]string{mq.PropUniqueKey, "key-" + body[:min(len(body), 20)], mq.PropProducerGroup, "PG", mq.PropTransaction, "true"}, kv...)
 	for i := 0; i < len(kv); i += 2 {
 		m.Properties = mq.AppendProperty(m.Properties, kv[i], kv[i+1])
 	}
@@ -390,6 +391,34 @@ func TestAMessageThatCannotBeStoredHoldsUpNoOther(t *testing.T) {
 		r.mu.Unlock()
 		r.wantErr(r.endAs(all[1]), nil)
 		r.wantDelivered("a", "c", "bad")
+	})
+}
+
+// A batch may name more than is taken into memory at a time, and one half message
+// as often as it likes.
+func TestManyLargeMessagesAreEndedInParts(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		large := strings.Repeat("x", 900_000)
+		r.commit(r.half("warms the tail"))
+		all := make([]mq.TransactionEnd, 0, 600)
+		for range 12 {
+			at := r.half(large)
+			for range 50 {
+				all = append(all, mq.TransactionEnd{Group: "PG", Offset: at.Offset, Pos: at.Pos, Outcome: mq.OutcomeCommit})
+			}
+		}
+		for i, err := range r.endAll(all...) {
+			if want := i%50 != 0; want != errors.Is(err, mq.ErrTransaction) || !want && err != nil {
+				t.Errorf("end %d: %v", i, err)
+			}
+		}
+		r.wantPending()
+		if n := len(r.records(opQueue)); n != 1+12/5+1 {
+			t.Errorf("%d op messages", n)
+		}
+		if _, n, err := r.store.Bounds(mq.Queue{Topic: "T", ID: 3}); n != 13 || err != nil {
+			t.Errorf("%d messages are delivered, %v", n, err)
+		}
 	})
 }
 
