@@ -1,36 +1,226 @@
 package store
 
+import (
+	"slices"
+	"sync"
+
+	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/segment"
+)
+
 const (
-	// aheadWindow is how far ahead of a reader the log is asked for, and
-	// aheadPiece how much at a time: Linux cuts a larger wish to about that.
-	aheadWindow = 2 << 20
-	aheadPiece  = 128 << 10
+	// aheadPiece is how much of the log is read ahead at a time, and aheadWindow
+	// how far ahead of a reader.
+	aheadPiece  = 1 << 20
+	aheadWindow = 4 << 20
+	// aheadPieces is how many pieces are in memory at most.
+	aheadPieces = 32
+	// aheadIdle is after how many seconds without a reader a piece is given up;
+	// aheadStale after how many one may be that nobody came for.
+	aheadIdle  = 10
+	aheadStale = 2
+	// aheadSparse is up to how many times what a reader takes the log is worth
+	// reading as a whole. It is much, because whoever reads one queue of many
+	// mostly reads the others at the same time.
+	aheadSparse = 32
+	// aheadParts is from how many places on those of one answer are asked for
+	// together: each asking is a system call, a wait for the disk costs a hundred.
+	aheadParts = 4
 	// aheadNear: what was written so recently is in the page cache, unless the
 	// machine has hardly any.
 	aheadNear = 64 << 20
 )
 
-// readAhead asks for the part of the log that a reader of old messages will need
-// next, of which it reads total bytes now. The kernel does that by itself, and
-// better, for one that reads byte after byte; one that takes every eighth
-// message, because the others are in other queues, looks random to it and would
-// wait for the disk once per message.
+// An ahead holds pieces of the old log that were read ahead of readers, so that
+// those of eight queues, each of which takes every eighth message, read the log
+// from the disk once and in large pieces. Telling the kernel what will be needed
+// (readahead) reaches half as much as reading it does: it gets memory page by
+// page then.
+type ahead struct {
+	log      *segment.Log
+	fetching sync.WaitGroup // the goroutine that reads, while there is something to
+
+	mu struct {
+		// Mutex guards what follows and says which piece is for what. It is
+		// held for a look through the pieces, never while waiting for anything.
+		sync.Mutex
+		pieces  []*piece
+		wanted  []*piece // to be read, in this order
+		running bool
+		closed  bool
+		second  int // counts seconds
+	}
+}
+
+// A piece is the part of the log from number × aheadPiece on.
+type piece struct {
+	// Under ahead.mu.
+	number int64
+	taken  bool // somebody read from it
+	used   int  // the second of the last use
+
+	// RWMutex guards the content. It is held for writing from when the piece is
+	// wanted until it is read, so that readers wait for it.
+	sync.RWMutex
+	holds int64 // number that buf is of; -1 if none
+	buf   []byte
+}
+
+// want has a piece read soon, unless it is there or the memory is full of pieces
+// that others wait for.
+func (a *ahead) want(number int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.mu.closed || a.findLocked(number) != nil {
+		return
+	}
+	p := a.spareLocked()
+	if p == nil {
+		return
+	}
+	p.number, p.taken, p.used = number, false, a.mu.second
+	a.mu.wanted = append(a.mu.wanted, p)
+	if !a.mu.running {
+		a.mu.running = true
+		a.fetching.Go(a.fetch)
+	}
+}
+
+func (a *ahead) findLocked(number int64) *piece {
+	for _, p := range a.mu.pieces {
+		if p.number == number {
+			return p
+		}
+	}
+	return nil
+}
+
+// spareLocked is a piece for another part of the log, locked for writing: a new
+// one, or the one that was not used for longest.
+func (a *ahead) spareLocked() *piece {
+	if len(a.mu.pieces) < aheadPieces {
+		p := &piece{holds: -1}
+		p.Lock()
+		a.mu.pieces = append(a.mu.pieces, p)
+		return p
+	}
+	var oldest *piece
+	for _, p := range a.mu.pieces {
+		if (p.taken || a.mu.second-p.used > aheadStale) && (oldest == nil || p.used < oldest.used || p.used == oldest.used && p.number < oldest.number) {
+			oldest = p
+		}
+	}
+	if oldest == nil || !oldest.TryLock() {
+		return nil
+	}
+	return oldest
+}
+
+// fetch reads what is wanted until nothing is.
+func (a *ahead) fetch() {
+	for {
+		a.mu.Lock()
+		if len(a.mu.wanted) == 0 {
+			a.mu.running = false
+			a.mu.Unlock()
+			return
+		}
+		p := a.mu.wanted[0]
+		a.mu.wanted = slices.Delete(a.mu.wanted, 0, 1)
+		number := p.number
+		a.mu.Unlock()
+		if p.buf == nil {
+			p.buf = make([]byte, aheadPiece)
+		}
+		// A reader that finds less than it needs reads for itself, and learns why.
+		n, _ := a.log.ReadAt(p.buf[:aheadPiece], number*aheadPiece)
+		p.buf, p.holds = p.buf[:n], number
+		p.Unlock()
+	}
+}
+
+// read copies a part of the log, and waits for it if it is about to be read;
+// false if it is not all there.
+func (a *ahead) read(b []byte, pos mq.LogPos) bool {
+	for len(b) > 0 {
+		n := a.copy(b, int64(pos)/aheadPiece, int(pos%aheadPiece))
+		if n == 0 {
+			return false
+		}
+		b, pos = b[n:], pos+mq.LogPos(n)
+	}
+	return true
+}
+
+// copy copies from a piece and returns how much.
+func (a *ahead) copy(b []byte, number int64, at int) int {
+	a.mu.Lock()
+	p := a.findLocked(number)
+	if p != nil {
+		p.taken, p.used = true, a.mu.second
+	}
+	a.mu.Unlock()
+	if p == nil {
+		return 0
+	}
+	p.RLock()
+	defer p.RUnlock()
+	if p.holds != number || at >= len(p.buf) {
+		return 0
+	}
+	return copy(b, p.buf[at:])
+}
+
+// cool is called once a second and gives up what nobody reads any more.
+func (a *ahead) cool() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.second++
+	a.mu.pieces = slices.DeleteFunc(a.mu.pieces, func(p *piece) bool {
+		if a.mu.second-p.used < aheadIdle || !p.TryLock() {
+			return false
+		}
+		p.holds, p.buf = -1, nil
+		p.Unlock()
+		return true
+	})
+}
+
+// close ends the reading.
+func (a *ahead) close() {
+	a.mu.Lock()
+	a.mu.closed = true
+	a.mu.Unlock()
+	a.fetching.Wait()
+}
+
+// readAhead has the part of the log read that a reader of old messages needs
+// now, total bytes of it, and next.
 func (s *Store) readAhead(r *reader, q *queue, total int) {
 	n := len(r.wanted) - 1
 	gap := int64(r.offsets[0]) - q.readTo.Swap(int64(r.offsets[n])+1)
 	pos, through := int64(r.wanted[0].pos), int64(r.wanted[n].end())
-	if gap < 0 || gap > scanLimit || pos > s.committed.Load()-aheadNear || through-pos <= 2*int64(total) {
+	near := s.committed.Load() - aheadNear
+	if pos > near {
 		return
 	}
-	ahead := q.ahead.Load()
-	if ahead < pos || ahead > pos+2*aheadWindow { // of an earlier reader
-		ahead = pos
-	}
-	if ahead > pos+aheadWindow/2 {
+	if gap < 0 || gap > scanLimit || through-pos > aheadSparse*int64(total) {
+		s.askParts(r)
 		return
 	}
-	for end := max(pos+aheadWindow, through); ahead < end; ahead += aheadPiece {
-		s.seg.Prefetch(ahead, aheadPiece)
+	for number := pos / aheadPiece; number <= (min(through+aheadWindow, near)-1)/aheadPiece; number++ {
+		s.old.want(number)
 	}
-	q.ahead.Store(ahead)
+}
+
+// askParts asks for all that an answer consists of, if that lies in many places.
+func (s *Store) askParts(r *reader) {
+	if len(r.parts) < aheadParts {
+		return
+	}
+	for i := range r.parts {
+		if p := &r.parts[i]; p.lent == nil && !p.copied {
+			s.seg.Prefetch(int64(p.pos), int64(p.size))
+		}
+	}
 }

@@ -149,9 +149,10 @@ func cpuTime(b *testing.B) time.Duration {
 
 // BenchmarkReadCold reads messages of 1 KiB, 32 at a time, that are no longer in
 // the page cache, of one queue that has the log for itself and of one that
-// shares it with seven others, with and without asking for them ahead, and
-// plainly piece by piece for what the disk can do. They take turns, because a
-// disk changes from one second to the next. One operation is 64 MiB of the log.
+// shares it with seven others: read ahead; each pull on its own, as if the reader
+// jumped about; and plainly piece by piece for what the disk can do. They take
+// turns, because a disk changes from one second to the next. One operation is
+// 64 MiB of the log.
 func BenchmarkReadCold(b *testing.B) {
 	const size, turn = 1 << 30, 64 << 20
 	for _, queues := range []int{1, 8} {
@@ -173,7 +174,7 @@ func BenchmarkReadCold(b *testing.B) {
 			took := map[string]time.Duration{}
 			b.ResetTimer()
 			for n := range b.N {
-				for _, way := range []string{"plain", "ahead", "no-ahead"} {
+				for _, way := range []string{"plain", "ahead", "by-pull"} {
 					start := int64(n%12) * turn
 					from := mq.QueueOffset(0)
 					if start > 0 {
@@ -189,7 +190,7 @@ func BenchmarkReadCold(b *testing.B) {
 						}
 					}
 					for left := turn / 1100 / queues; way != "plain" && left > 0; left -= 32 {
-						if way == "no-ahead" {
+						if way == "by-pull" {
 							q, _ := s.table.get(name, false)
 							q.readTo.Store(1 << 60)
 						}
@@ -210,9 +211,14 @@ func BenchmarkReadCold(b *testing.B) {
 	}
 }
 
-// dropCache takes the log out of the page cache.
+// dropCache takes the log out of the page cache, and what was read ahead out of
+// memory.
 func dropCache(b *testing.B, s *Store) {
 	b.Helper()
+	s.old.fetching.Wait()
+	for range aheadIdle {
+		s.old.cool()
+	}
 	for _, info := range s.seg.Files() {
 		f, err := os.Open(filepath.Join(s.o.Dir, logDir, segment.Name(info.Start)))
 		if err != nil {

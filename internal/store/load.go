@@ -56,6 +56,9 @@ func (s *Store) load(r *reader, q *queue) error {
 // readPart reads bytes of the log for a reader, which may not be one that waits
 // for the disk.
 func (s *Store) readPart(r *reader, b []byte, pos mq.LogPos) error {
+	if s.old.read(b, pos, !r.noDisk) {
+		return nil
+	}
 	if r.noDisk && !s.seg.ReadCached(b, int64(pos)) {
 		return mq.ErrNeedsDisk
 	}

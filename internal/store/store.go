@@ -28,6 +28,7 @@ type Store struct {
 	tail     tail
 	// decoded are blocks of the queue index that were read lately.
 	decoded decodedBlocks
+	old   ahead
 
 	flights flights
 	readers readers
@@ -177,6 +178,7 @@ func (s *Store) keep(ctx context.Context) {
 			s.repair()
 			s.watchDisk()
 			s.coolTail()
+			s.old.cool()
 			if err := s.removeOld(now); err != nil {
 				s.log.Error("removing old messages failed", "error", err)
 			}
@@ -243,6 +245,7 @@ func (s *Store) Close() error {
 
 // shut closes the files.
 func (s *Store) shut() error {
+	s.old.close()
 	var errs []error
 	if s.rows != nil {
 		errs = append(errs, s.rows.db.Close())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -163,58 +162,4 @@ func TestReadersFollowWritersThroughTheTail(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-// prefetches counts what is asked for ahead, in bytes.
-type prefetches struct {
-	vfs.FS
-	bytes atomic.Int64
-}
-
-func (p *prefetches) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
-	f, err := p.FS.OpenReadWrite(name, c, o...)
-	return prefetched{f, p}, err
-}
-
-type prefetched struct {
-	vfs.File
-	of *prefetches
-}
-
-func (f prefetched) Prefetch(_, length int64) error {
-	f.of.bytes.Add(length)
-	return nil
-}
-
-func TestOldMessagesBetweenThoseOfOtherQueuesAreAskedForAhead(t *testing.T) {
-	fs := &prefetches{FS: vfs.NewMem()}
-	o := testOptions(fs)
-	o.SegmentSize = 128 << 20
-	s := mustOpen(t, o)
-	defer mustClose(t, s)
-	body := strings.Repeat("x", 32<<10)
-	for i := range (aheadNear + 8<<20) / len(body) {
-		mustSend(t, s, message("T", int32(i%8), body), message("Alone", 0, ""))
-	}
-	read := func(from mq.QueueOffset) (asked int64) {
-		before := fs.bytes.Load()
-		b, err := s.Read(mq.Queue{Topic: "T"}, from, ReadOptions{MaxMessages: 4})
-		if err != nil || b.Count != 4 {
-			t.Fatal(b.Count, err)
-		}
-		b.Release()
-		return fs.bytes.Load() - before
-	}
-	if asked := read(0); asked < aheadWindow || asked > 2*aheadWindow {
-		t.Errorf("the first read asks for %d bytes ahead", asked)
-	}
-	if asked := read(4) + read(8) + read(12); asked > 2*aheadWindow {
-		t.Errorf("reads of 3 MiB that follow ask for %d bytes ahead", asked)
-	}
-	if asked := read(2); asked != 0 {
-		t.Errorf("a read that goes back asks for %d bytes ahead", asked)
-	}
-	if asked := read(s.table.find(mq.Queue{Topic: "T"}).next - 4); asked != 0 {
-		t.Errorf("a read of what was just written asks for %d bytes ahead", asked)
-	}
 }

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/goddardmq/goddard/internal/mq"
+)
+
+// reads records what is read of the log's files, and asked for.
+type reads struct {
+	vfs.FS
+
+	mu     sync.Mutex // guards what follows
+	ranges [][2]int64 // offset and length
+	asked  int64      // bytes
+	fail   bool       // every read of more than a record
+}
+
+func (r *reads) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+	f, err := r.FS.OpenReadWrite(name, c, o...)
+	return recordedFile{f, r}, err
+}
+
+type recordedFile struct {
+	vfs.File
+	of *reads
+}
+
+func (f recordedFile) ReadAt(b []byte, at int64) (int, error) {
+	f.of.mu.Lock()
+	f.of.ranges = append(f.of.ranges, [2]int64{at, int64(len(b))})
+	fail := f.of.fail && len(b) == aheadPiece
+	f.of.mu.Unlock()
+	if fail {
+		return 0, errors.New("input/output error")
+	}
+	return f.File.ReadAt(b, at)
+}
+
+func (f recordedFile) Prefetch(_, length int64) error {
+	f.of.mu.Lock()
+	defer f.of.mu.Unlock()
+	f.of.asked += length
+	return nil
+}
+
+// take returns what was read since the last time.
+func (r *reads) take() [][2]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ranges := r.ranges
+	r.ranges = nil
+	return ranges
+}
+
+// oldLog is a store whose queues 0 to 7 of topic T share 16 MiB of old log in
+// turn, with as much of another topic between, and how many messages each has
+// there.
+func oldLog(t *testing.T) (s *Store, fs *reads, each mq.QueueOffset) {
+	t.Helper()
+	fs = &reads{FS: vfs.NewMem()}
+	o := testOptions(fs)
+	o.SegmentSize = 128 << 20
+	s = mustOpen(t, o)
+	body := strings.Repeat("x", 32<<10)
+	for i := range (aheadNear + 16<<20) / 2 / len(body) {
+		mustSend(t, s, message("T", int32(i%8), body), message("Alone", 0, ""), message("Alone", 0, body))
+	}
+	fs.take()
+	return s, fs, 16 << 20 / 2 / (32 << 10) / 8
+}
+
+func pullFour(t *testing.T, s *Store, name mq.Queue, from mq.QueueOffset) {
+	t.Helper()
+	b, err := s.Read(name, from, ReadOptions{MaxMessages: 4})
+	if err != nil || b.Count != 4 {
+		t.Fatal(b.Count, err)
+	}
+	b.Release()
+}
+
+func TestReadersOfQueuesThatShareAnOldLogReadItOnceAndInOrder(t *testing.T) {
+	s, fs, each := oldLog(t)
+	defer mustClose(t, s)
+	for from := mq.QueueOffset(0); from < each; from += 4 {
+		for id := range int32(8) {
+			pullFour(t, s, mq.Queue{Topic: "T", ID: id}, from)
+		}
+	}
+	s.old.fetching.Wait()
+	next := int64(0)
+	for _, r := range fs.take() {
+		if r[0] != next || r[1] != aheadPiece {
+			t.Fatalf("%d bytes at %d are read, not what follows %d", r[1], r[0], next)
+		}
+		next += aheadPiece
+	}
+	if next < 15<<20 || next > 16<<20+aheadWindow+aheadPiece {
+		t.Errorf("the log is read up to %d", next)
+	}
+}
+
+func TestAReadThatGoesBackOrIsNearTheEndReadsNothingAhead(t *testing.T) {
+	s, fs, _ := oldLog(t)
+	defer mustClose(t, s)
+	name := mq.Queue{Topic: "T"}
+	pullFour(t, s, name, 4)
+	s.old.fetching.Wait()
+	fs.take()
+	s.old.mu.pieces = nil
+	pullFour(t, s, name, 2)
+	if got := fs.take(); len(got) != 4 || fs.asked < 4*32<<10 {
+		t.Errorf("going back reads %v and asks for %d bytes of four records", got, fs.asked)
+	}
+	pullFour(t, s, name, s.table.find(name).next-4)
+	if got := fs.take(); len(got) != 4 {
+		t.Errorf("near the end %v are read", got)
+	}
+	if s.old.mu.pieces != nil {
+		t.Error("something is read ahead")
+	}
+}
+
+func TestWhatCannotBeReadAheadIsReadWhenItIsWanted(t *testing.T) {
+	s, fs, _ := oldLog(t)
+	defer mustClose(t, s)
+	fs.fail = true
+	pullFour(t, s, mq.Queue{Topic: "T"}, 0)
+	pullFour(t, s, mq.Queue{Topic: "T"}, 4)
+}
+
+func TestReadersFarApartDoNotTakeEachOthersPiecesAway(t *testing.T) {
+	s, fs, _ := oldLog(t)
+	defer mustClose(t, s)
+	for number := range int64(aheadPieces + 8) {
+		s.old.want(number)
+	}
+	s.old.fetching.Wait()
+	if n := len(fs.take()); n != aheadPieces {
+		t.Fatalf("%d pieces are read ahead, nobody took from any", n)
+	}
+	if b := make([]byte, 8); !s.old.read(b, 5*aheadPiece-4) {
+		t.Fatal("a piece is not there")
+	}
+	for number := range int64(3) {
+		s.old.want(40 + number)
+	}
+	s.old.fetching.Wait()
+	if got := fs.take(); len(got) != 2 {
+		t.Errorf("%d pieces are read in the place of two that were taken from", len(got))
+	}
+}
+
+func TestPiecesReadAheadAreGivenUpWhenNobodyReads(t *testing.T) {
+	s, _, _ := oldLog(t)
+	defer mustClose(t, s)
+	pullFour(t, s, mq.Queue{Topic: "T"}, 0)
+	s.old.fetching.Wait()
+	for range aheadIdle - 1 {
+		s.old.cool()
+	}
+	if len(s.old.mu.pieces) == 0 {
+		t.Error("given up too soon")
+	}
+	if s.old.cool(); len(s.old.mu.pieces) != 0 {
+		t.Errorf("%d pieces stay in memory", len(s.old.mu.pieces))
+	}
+}
