@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -149,7 +150,8 @@ const loadStripes = 64
 type table struct {
 	rows   *rows
 	lights lights
-	number atomic.Uint32      // of the newest queue
+	number atomic.Uint32 // of the newest queue
+	known  known
 	made   func(topic string) // of a light queue that is new; may be nil
 
 	mu struct {
@@ -165,7 +167,7 @@ type table struct {
 }
 
 func newTable(r *rows) *table {
-	t := &table{rows: r}
+	t := &table{rows: r, known: known{seed: maphash.MakeSeed()}}
 	t.mu.topics = map[string]map[int32]*queue{}
 	return t
 }
@@ -199,7 +201,11 @@ func (t *table) load(name mq.Queue, create, accepted bool) (*queue, error) {
 	if q := t.find(name); q != nil {
 		return q, nil
 	}
-	hi, err := t.sealedEnd(name)
+	var hi mq.QueueOffset
+	var err error
+	if !t.known.absent(name) {
+		hi, err = t.sealedEnd(name)
+	}
 	if err != nil || hi == 0 && !create {
 		return nil, err
 	}
@@ -216,6 +222,7 @@ func (t *table) load(name mq.Queue, create, accepted bool) (*queue, error) {
 	q.number = t.number.Add(1)
 	q.kept = isLight && kept
 	q.used.Store(true)
+	t.known.add(name)
 	t.add(q)
 	if isLight && !kept && t.made != nil {
 		t.made(name.Topic)

@@ -97,6 +97,7 @@ func (s *Store) Run(ctx context.Context) error {
 	wg.Go(func() { s.prepare(ctx) })
 	wg.Go(func() { s.flush(ctx) })
 	wg.Go(func() { s.keep(ctx) })
+	wg.Go(func() { s.learn(ctx) })
 	if !s.keys.off {
 		wg.Go(func() { s.indexKeys(ctx) })
 	}
