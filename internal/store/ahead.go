@@ -195,16 +195,19 @@ func (a *ahead) close() {
 }
 
 // readAhead has the part of the log read that a reader of old messages needs
-// now, total bytes of it, and next.
+// now, total bytes of it, and next, if it goes on where it was before.
 func (s *Store) readAhead(r *reader, q *queue, total int) {
 	n := len(r.wanted) - 1
-	gap := int64(r.offsets[0]) - q.readTo.Swap(int64(r.offsets[n])+1)
 	pos, through := int64(r.wanted[0].pos), int64(r.wanted[n].end())
+	gap := int64(r.offsets[0]) - q.readTo.Swap(int64(r.offsets[n])+1)
+	// 0 for the first read of a queue, which may be one of a million that hold a
+	// message each.
+	end := q.readEnd.Swap(through)
 	near := s.committed.Load() - aheadNear
 	if pos > near {
 		return
 	}
-	if gap < 0 || gap > scanLimit || through-pos > aheadSparse*int64(total) {
+	if end == 0 || gap < 0 || gap > scanLimit || through-end > aheadSparse*int64(total) {
 		s.askParts(r)
 		return
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,9 @@ func oldLog(t *testing.T) (s *Store, fs *reads, each mq.QueueOffset) {
 	body := strings.Repeat("x", 32<<10)
 	for i := range (aheadNear + 16<<20) / 2 / len(body) {
 		mustSend(t, s, message("T", int32(i%8), body), message("Alone", 0, ""), message("Alone", 0, body))
+		if i%32 == 0 {
+			mustSend(t, s, message("Far", 0, "body"))
+		}
 	}
 	fs.take()
 	return s, fs, 16 << 20 / 2 / (32 << 10) / 8
@@ -87,13 +91,17 @@ func pullFour(t *testing.T, s *Store, name mq.Queue, from mq.QueueOffset) {
 func TestReadersOfQueuesThatShareAnOldLogReadItOnceAndInOrder(t *testing.T) {
 	s, fs, each := oldLog(t)
 	defer mustClose(t, s)
-	for from := mq.QueueOffset(0); from < each; from += 4 {
+	for id := range int32(8) {
+		pullFour(t, s, mq.Queue{Topic: "T", ID: id}, 0)
+	}
+	fs.take()
+	for from := mq.QueueOffset(4); from < each; from += 4 {
 		for id := range int32(8) {
 			pullFour(t, s, mq.Queue{Topic: "T", ID: id}, from)
 		}
 	}
 	s.old.fetching.Wait()
-	next := int64(0)
+	next := int64(2 << 20)
 	for _, r := range fs.take() {
 		if r[0] != next || r[1] != aheadPiece {
 			t.Fatalf("%d bytes at %d are read, not what follows %d", r[1], r[0], next)
@@ -110,9 +118,8 @@ func TestAReadThatGoesBackOrIsNearTheEndReadsNothingAhead(t *testing.T) {
 	defer mustClose(t, s)
 	name := mq.Queue{Topic: "T"}
 	pullFour(t, s, name, 4)
-	s.old.fetching.Wait()
 	fs.take()
-	s.old.mu.pieces = nil
+	fs.asked = 0
 	pullFour(t, s, name, 2)
 	if got := fs.take(); len(got) != 4 || fs.asked < 4*32<<10 {
 		t.Errorf("going back reads %v and asks for %d bytes of four records", got, fs.asked)
@@ -132,6 +139,10 @@ func TestWhatCannotBeReadAheadIsReadWhenItIsWanted(t *testing.T) {
 	fs.fail = true
 	pullFour(t, s, mq.Queue{Topic: "T"}, 0)
 	pullFour(t, s, mq.Queue{Topic: "T"}, 4)
+	s.old.fetching.Wait()
+	if got := fs.take(); !slices.ContainsFunc(got, func(r [2]int64) bool { return r[1] == aheadPiece }) {
+		t.Errorf("nothing was to be read ahead: %v", got)
+	}
 }
 
 func TestReadersFarApartDoNotTakeEachOthersPiecesAway(t *testing.T) {
@@ -156,10 +167,27 @@ func TestReadersFarApartDoNotTakeEachOthersPiecesAway(t *testing.T) {
 	}
 }
 
+func TestMessagesFarApartAreNotWorthReadingTheLogBetweenThem(t *testing.T) {
+	s, fs, _ := oldLog(t)
+	defer mustClose(t, s)
+	for from := range mq.QueueOffset(4) {
+		b, err := s.Read(mq.Queue{Topic: "Far"}, from, ReadOptions{MaxMessages: 1})
+		if err != nil || b.Count != 1 {
+			t.Fatal(b.Count, err)
+		}
+		b.Release()
+	}
+	s.old.fetching.Wait()
+	if got := fs.take(); len(got) != 4 {
+		t.Errorf("for four messages of a few bytes %v are read", got)
+	}
+}
+
 func TestPiecesReadAheadAreGivenUpWhenNobodyReads(t *testing.T) {
 	s, _, _ := oldLog(t)
 	defer mustClose(t, s)
 	pullFour(t, s, mq.Queue{Topic: "T"}, 0)
+	pullFour(t, s, mq.Queue{Topic: "T"}, 4)
 	s.old.fetching.Wait()
 	for range aheadIdle - 1 {
 		s.old.cool()

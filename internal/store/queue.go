@@ -30,9 +30,10 @@ type queue struct {
 	// is in the table. It is known for light queues only.
 	kept bool
 
-	// readTo is the offset behind the last one that was read from files. It is a
-	// hint: two readers of a queue spoil each other's.
-	readTo atomic.Int64
+	// readTo is the offset behind the last one that was read from files, and
+	// readEnd the log position behind its record. They are hints: two readers of
+	// a queue spoil each other's.
+	readTo, readEnd atomic.Int64
 
 	// used is set by appends and reads and cleared by the sweep.
 	used atomic.Bool
