@@ -38,6 +38,7 @@ const (
 // page then.
 type ahead struct {
 	log      *segment.Log
+	near     int64          // aheadNear, less in tests
 	fetching sync.WaitGroup // the goroutine that reads, while there is something to
 
 	mu struct {
@@ -139,11 +140,11 @@ func (a *ahead) fetch() {
 	}
 }
 
-// read copies a part of the log, and waits for it if it is about to be read;
-// false if it is not all there.
-func (a *ahead) read(b []byte, pos mq.LogPos) bool {
+// read copies a part of the log; false if it is not all there. For what is about
+// to be read it waits, if it may.
+func (a *ahead) read(b []byte, pos mq.LogPos, wait bool) bool {
 	for len(b) > 0 {
-		n := a.copy(b, int64(pos)/aheadPiece, int(pos%aheadPiece))
+		n := a.copy(b, int64(pos)/aheadPiece, int(pos%aheadPiece), wait)
 		if n == 0 {
 			return false
 		}
@@ -153,7 +154,7 @@ func (a *ahead) read(b []byte, pos mq.LogPos) bool {
 }
 
 // copy copies from a piece and returns how much.
-func (a *ahead) copy(b []byte, number int64, at int) int {
+func (a *ahead) copy(b []byte, number int64, at int, wait bool) int {
 	a.mu.Lock()
 	p := a.findLocked(number)
 	if p != nil {
@@ -163,7 +164,11 @@ func (a *ahead) copy(b []byte, number int64, at int) int {
 	if p == nil {
 		return 0
 	}
-	p.RLock()
+	if wait {
+		p.RLock()
+	} else if !p.TryRLock() {
+		return 0
+	}
 	defer p.RUnlock()
 	if p.holds != number || at >= len(p.buf) {
 		return 0
@@ -199,15 +204,22 @@ func (a *ahead) close() {
 func (s *Store) readAhead(r *reader, q *queue, total int) {
 	n := len(r.wanted) - 1
 	pos, through := int64(r.wanted[0].pos), int64(r.wanted[n].end())
-	gap := int64(r.offsets[0]) - q.readTo.Swap(int64(r.offsets[n])+1)
+	readTo := q.readTo.Load()
+	gap := int64(r.offsets[0]) - readTo
 	// 0 for the first read of a queue, which may be one of a million that hold a
 	// message each.
-	end := q.readEnd.Swap(through)
-	near := s.committed.Load() - aheadNear
-	if pos > near {
+	end := q.readEnd.Load()
+	near := s.committed.Load() - s.old.near
+	if pos > near || int64(r.offsets[n])+1 == readTo { // the same again, by one that may wait
 		return
 	}
-	if end == 0 || gap < 0 || gap > scanLimit || through-end > aheadSparse*int64(total) {
+	inOrder := end > 0 && gap >= 0 && gap <= scanLimit && through-end <= aheadSparse*int64(total)
+	if !inOrder && r.noDisk {
+		return
+	}
+	q.readTo.Store(int64(r.offsets[n]) + 1)
+	q.readEnd.Store(through)
+	if !inOrder {
 		s.askParts(r)
 		return
 	}

@@ -68,8 +68,9 @@ func oldLog(t *testing.T) (s *Store, fs *reads, each mq.QueueOffset) {
 	o := testOptions(fs)
 	o.SegmentSize = 128 << 20
 	s = mustOpen(t, o)
+	s.old.near = 1 << 20
 	body := strings.Repeat("x", 32<<10)
-	for i := range (aheadNear + 16<<20) / 2 / len(body) {
+	for i := range 17 << 20 / 2 / len(body) {
 		mustSend(t, s, message("T", int32(i%8), body), message("Alone", 0, ""), message("Alone", 0, body))
 		if i%32 == 0 {
 			mustSend(t, s, message("Far", 0, "body"))
@@ -155,7 +156,7 @@ func TestReadersFarApartDoNotTakeEachOthersPiecesAway(t *testing.T) {
 	if n := len(fs.take()); n != aheadPieces {
 		t.Fatalf("%d pieces are read ahead, nobody took from any", n)
 	}
-	if b := make([]byte, 8); !s.old.read(b, 5*aheadPiece-4) {
+	if b := make([]byte, 8); !s.old.read(b, 5*aheadPiece-4, false) {
 		t.Fatal("a piece is not there")
 	}
 	for number := range int64(3) {

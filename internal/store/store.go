@@ -28,7 +28,7 @@ type Store struct {
 	tail     tail
 	// decoded are blocks of the queue index that were read lately.
 	decoded decodedBlocks
-	old   ahead
+	old     ahead
 
 	flights flights
 	readers readers
