@@ -69,6 +69,12 @@ func (c *Command) appendBinary(b []byte) []byte {
 // appendJSON writes the keys in the order of Java's peers, which leave out what
 // is null.
 func (c *Command) appendJSON(b []byte) []byte {
+	b = c.appendBeforeOpaque(b)
+	b = strconv.AppendInt(b, int64(c.Opaque), 10)
+	return c.appendAfterOpaque(b)
+}
+
+func (c *Command) appendBeforeOpaque(b []byte) []byte {
 	b = append(b, `{"code":`...)
 	b = strconv.AppendInt(b, int64(c.Code), 10)
 	if len(c.Fields) > 0 {
@@ -87,8 +93,10 @@ func (c *Command) appendJSON(b []byte) []byte {
 	b = strconv.AppendInt(b, int64(c.Flag), 10)
 	b = append(b, `,"language":"`...)
 	b = append(b, c.Language.String()...)
-	b = append(b, `","opaque":`...)
-	b = strconv.AppendInt(b, int64(c.Opaque), 10)
+	return append(b, `","opaque":`...)
+}
+
+func (c *Command) appendAfterOpaque(b []byte) []byte {
 	if c.Remark != "" {
 		b = append(b, `,"remark":`...)
 		b = appendQuoted(b, readOnlyBytes(c.Remark))
