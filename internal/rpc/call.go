@@ -29,11 +29,13 @@ type calls struct {
 	timer   *time.Timer
 	due     time.Duration // when timer runs out; valid while armed
 	armed   bool
+	brief   bool // there was a call that wants brief answers
 }
 
 // A call is one request that awaits its answer.
 type call struct {
 	deadline time.Duration // on the connection's clock
+	brief    bool          // of a success, its head will do
 	done     func(*wire.Command, error)
 }
 
@@ -44,7 +46,18 @@ type call struct {
 // goroutine; or before Go returns if the request could not be sent. A timeout
 // of 0 means a minute; an answer that comes later is dropped.
 func (c *Conn) Go(cmd *wire.Command, timeout time.Duration, done func(resp *wire.Command, err error)) {
-	opaque, err := c.await(timeout, done)
+	c.start(cmd, timeout, false, done)
+}
+
+// GoBrief is Go for those who want to know of a success nothing but that: of an
+// answer with the code SUCCESS only Code, Opaque, Flag and Body are read. Other
+// answers come whole.
+func (c *Conn) GoBrief(cmd *wire.Command, timeout time.Duration, done func(resp *wire.Command, err error)) {
+	c.start(cmd, timeout, true, done)
+}
+
+func (c *Conn) start(cmd *wire.Command, timeout time.Duration, brief bool, done func(*wire.Command, error)) {
+	opaque, err := c.await(timeout, brief, done)
 	if err != nil {
 		if cmd.Release != nil {
 			cmd.Release()
@@ -94,7 +107,7 @@ func (c *Conn) Call(ctx context.Context, cmd *wire.Command) (*wire.Command, erro
 }
 
 // await enters a request and returns its opaque.
-func (c *Conn) await(timeout time.Duration, done func(*wire.Command, error)) (int32, error) {
+func (c *Conn) await(timeout time.Duration, brief bool, done func(*wire.Command, error)) (int32, error) {
 	if timeout <= 0 {
 		timeout = callTimeout
 	}
@@ -110,7 +123,8 @@ func (c *Conn) await(timeout time.Duration, done func(*wire.Command, error)) (in
 	for taken := true; taken; _, taken = c.calls.waiting[c.calls.opaque] {
 		c.calls.opaque = (c.calls.opaque + 1) & math.MaxInt32
 	}
-	c.calls.waiting[c.calls.opaque] = call{deadline: deadline, done: done}
+	c.calls.waiting[c.calls.opaque] = call{deadline: deadline, brief: brief, done: done}
+	c.calls.brief = c.calls.brief || brief
 	if !c.calls.armed || deadline < c.calls.due-callTick {
 		c.armLocked(deadline, timeout)
 	}
@@ -141,6 +155,31 @@ func (c *Conn) answered(resp *wire.Command) {
 	if waiting, ok := c.take(resp.Opaque); ok {
 		waiting.done(resp, nil)
 	}
+}
+
+// answeredBriefly is answered for a frame whose head will do. False says that it
+// is to be decoded.
+func (c *Conn) answeredBriefly(frame []byte) bool {
+	if !c.in.head.DecodeHead(frame) || !c.in.head.Response() || c.in.head.Code != wire.CodeSuccess {
+		return false
+	}
+	c.calls.Lock()
+	waiting, ok := c.calls.waiting[c.in.head.Opaque]
+	if ok = ok && waiting.brief; ok {
+		delete(c.calls.waiting, c.in.head.Opaque)
+	}
+	c.calls.Unlock()
+	if ok {
+		waiting.done(&c.in.head, nil)
+	}
+	return ok
+}
+
+// wantBrief reports whether there was ever a call that wants brief answers.
+func (c *Conn) wantBrief() bool {
+	c.calls.Lock()
+	defer c.calls.Unlock()
+	return c.calls.brief
 }
 
 // awaiting reports whether answers are awaited.

@@ -65,6 +65,7 @@ type output struct {
 	unsent      net.Buffers   // what is left of vector
 	direct      *direct       // writes without waiting; nil before it is needed
 	deadlineSet time.Duration // when the write deadline was last moved
+	instant     *instant      // nil where the reading goroutine writes nothing, or may wait
 }
 
 // frames are encoded frames in order. Stored batches are not copied into buf:
@@ -72,7 +73,8 @@ type output struct {
 type frames struct {
 	buf     []byte
 	splices []splice
-	bytes   int
+	bytes   int // still to be written
+	written int // bytes of buf that an instant write took
 }
 
 // A splice is a stored batch that belongs behind the first at bytes of buf.
@@ -91,7 +93,7 @@ func (f *frames) release() {
 		}
 	}
 	clear(f.splices)
-	f.splices, f.bytes = f.splices[:0], 0
+	f.splices, f.bytes, f.written = f.splices[:0], 0, 0
 	if cap(f.buf) > outKept {
 		f.buf = nil
 	}
@@ -222,14 +224,8 @@ func (c *Conn) appendLocked(cmd *wire.Command) (kept bool, err error) {
 		stored += len(chunk)
 	}
 	next.buf = cmd.AppendTo(next.buf)
-	size := len(next.buf) - start + stored
-	if size > c.settings.maxFrame+lengthSize {
-		next.buf = next.buf[:start]
-		return false, fmt.Errorf("rpc: %w: %d bytes, the limit is %d", ErrTooLarge, size-lengthSize, c.settings.maxFrame)
-	}
-	if c.out.bytes+size > c.settings.writeBuffer {
-		next.buf = next.buf[:start]
-		return false, fmt.Errorf("rpc: %w (peer %v)", ErrFull, c.remote)
+	if err := c.admitLocked(start, stored); err != nil {
+		return false, err
 	}
 	if stored > chunkCopied {
 		next.splices = append(next.splices, splice{at: len(next.buf), chunks: cmd.Chunks, release: cmd.Release})
@@ -239,9 +235,25 @@ func (c *Conn) appendLocked(cmd *wire.Command) (kept bool, err error) {
 			next.buf = append(next.buf, chunk...)
 		}
 	}
+	return kept, nil
+}
+
+// admitLocked counts the frame that was encoded at start, stored bytes more
+// follow it, or takes it out again if it is too much.
+func (c *Conn) admitLocked(start, stored int) error {
+	next := &c.out.next
+	size := len(next.buf) - start + stored
+	if size > c.settings.maxFrame+lengthSize {
+		next.buf = next.buf[:start]
+		return fmt.Errorf("rpc: %w: %d bytes, the limit is %d", ErrTooLarge, size-lengthSize, c.settings.maxFrame)
+	}
+	if c.out.bytes+size > c.settings.writeBuffer {
+		next.buf = next.buf[:start]
+		return fmt.Errorf("rpc: %w (peer %v)", ErrFull, c.remote)
+	}
 	next.bytes += size
 	c.out.bytes += size
-	return kept, nil
+	return nil
 }
 
 // wakeLocked sees to it that what was appended is written soon.
@@ -303,8 +315,8 @@ func (c *Conn) startWriterLocked() {
 func (c *Conn) writeOut() {
 	c.out.Lock()
 	defer c.out.Unlock()
-	for c.out.next.bytes > 0 && c.out.closed == nil {
-		if c.out.burst {
+	for c.out.bytes > 0 && c.out.closed == nil {
+		if c.out.burst && c.out.flight.bytes == 0 {
 			c.watchLocked()
 			break
 		}
@@ -330,7 +342,7 @@ func (c *Conn) endBurst(owed int) {
 	c.out.burst = false
 	c.out.owed += owed
 	if c.dialed {
-		if c.out.next.bytes > 0 && !c.out.writing {
+		if c.out.next.bytes > 0 && !c.out.writing && !c.writeInstantlyLocked() {
 			c.startWriterLocked()
 		}
 		return
@@ -352,7 +364,9 @@ func (c *Conn) endBurst(owed int) {
 // writeNextLocked writes what waits, without the lock, and takes the lock
 // again. The caller is the writer.
 func (c *Conn) writeNextLocked() {
-	c.out.next, c.out.flight = c.out.flight, c.out.next
+	if c.out.flight.bytes == 0 { // otherwise an instant write has begun it
+		c.out.next, c.out.flight = c.out.flight, c.out.next
+	}
 	c.out.Unlock()
 	c.landLocked(c.writeFrames(&c.out.flight))
 }
@@ -374,7 +388,7 @@ func (c *Conn) landLocked(err error) {
 // writeFrames writes f with as few system calls as there can be.
 func (c *Conn) writeFrames(f *frames) error {
 	if len(f.splices) == 0 {
-		return c.writeAll(f.buf)
+		return c.writeAll(f.buf[f.written:])
 	}
 	vector := c.vectorOf(f)
 	err := c.writeVector(vector)

@@ -41,6 +41,7 @@ type input struct {
 	// before in the old array, where they stay valid.
 	cmds    []wire.Command
 	decoder wire.Decoder
+	head    wire.Command // of a brief answer
 
 	frames    uint64        // cut so far
 	lastFrame time.Duration // clock when the last was complete
@@ -106,26 +107,28 @@ func (c *Conn) burst() (more bool, err error) {
 	}
 	c.beginBurst()
 	arrived := int64(c.clock())
-	served, owed := false, 0
-	for frame != nil {
-		c.in.cmds = append(c.in.cmds, wire.Command{})
-		cmd := &c.in.cmds[len(c.in.cmds)-1]
-		if err = c.in.decoder.Decode(frame, cmd); err != nil {
-			err = c.in.undecodable(err)
-			break
-		}
-		cmd.Arrived = arrived
-		if cmd.Response() {
-			c.answered(cmd)
-		} else {
-			if !cmd.Oneway() {
-				owed++
+	served, owed, brief := false, 0, c.dialed && c.wantBrief()
+	for n := 1; frame != nil; n++ {
+		if !brief || !c.answeredBriefly(frame) {
+			c.in.cmds = append(c.in.cmds, wire.Command{})
+			cmd := &c.in.cmds[len(c.in.cmds)-1]
+			if err = c.in.decoder.Decode(frame, cmd); err != nil {
+				err = c.in.undecodable(err)
+				break
 			}
-			c.modern = c.modern || cmd.Version > wire.V5_3_1
-			served = true
-			c.handler.Serve(c, cmd)
+			cmd.Arrived = arrived
+			if cmd.Response() {
+				c.answered(cmd)
+			} else {
+				if !cmd.Oneway() {
+					owed++
+				}
+				c.modern = c.modern || cmd.Version > wire.V5_3_1
+				served = true
+				c.handler.Serve(c, cmd)
+			}
 		}
-		if more = len(c.in.cmds) == burstFrames; more {
+		if more = n == burstFrames; more {
 			break
 		}
 		if frame, err = c.in.cut(c.settings.maxFrame); err != nil {
