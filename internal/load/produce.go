@@ -126,8 +126,8 @@ func (p *Produce) run(ctx context.Context, o remote.Options) (report *Report, ac
 				stop()
 				return nil, 0, err
 			}
-			l := &lane{p: p, queues: qs, conn: conn, addr: qs[0].Addr, meter: newMeter(), running: running, fail: fail, idle: make(chan struct{}, 1)}
-			if l.requests, err = p.requests(qs); err != nil {
+			l := &lane{p: p, queues: qs, conn: conn, addr: qs[0].Addr, meter: newMeter(), running: running, fail: fail, origin: time.Now(), idle: make(chan struct{}, 1)}
+			if l.requests, err = p.requests(conn, qs); err != nil {
 				stop()
 				return nil, 0, err
 			}
@@ -162,13 +162,13 @@ func byBroker(queues []remote.Queue) map[string][]remote.Queue {
 
 // requests makes one request per queue; a lane sends them in turn, again and
 // again, which spares making each anew.
-func (p *Produce) requests(queues []remote.Queue) ([]*wire.Command, error) {
+func (p *Produce) requests(conn *rpc.Conn, queues []remote.Queue) ([]*wire.Prepared, error) {
 	keys := remote.NewKeys()
 	body := make([]byte, p.Size)
 	for i := range body {
 		body[i] = 'a' + byte(i%26)
 	}
-	var all []*wire.Command
+	var all []*wire.Prepared
 	for _, q := range queues {
 		props := mq.AppendProperty(nil, mq.PropUniqueKey, keys.Next())
 		props = mq.AppendProperty(props, mq.PropWait, "true")
@@ -183,7 +183,7 @@ func (p *Produce) requests(queues []remote.Queue) ([]*wire.Command, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, cmd)
+		all = append(all, conn.Prepare(cmd))
 	}
 	return all, nil
 }
@@ -205,139 +205,4 @@ func repeat(m *mq.Message, n int) []mq.Message {
 		all[i] = *m
 	}
 	return all
-}
-
-// A lane is one connection with its requests in flight.
-type lane struct {
-	p        *Produce
-	conn     *rpc.Conn
-	addr     string // of the broker
-	queues   []remote.Queue
-	requests []*wire.Command
-	meter    *meter
-	running  context.Context
-	fail     context.CancelCauseFunc // ends the whole run
-	turn     atomic.Int64
-	inFlight atomic.Int64
-	idle     chan struct{} // gets a token when inFlight falls to 0
-}
-
-// request is the next request and its number, nil when all have been given out.
-// Requests that are the same are copied: the connection sets its number in them.
-func (l *lane) request() (cmd *wire.Command, number int64) {
-	turn := int(l.turn.Add(1))
-	if l.p.Count > 0 || l.p.fresh != nil {
-		var ok bool
-		if number, ok = l.p.again.take(); !ok {
-			number = l.p.issued.Add(1) - 1
-		}
-		if l.p.Count > 0 && number*int64(l.p.Batch) >= l.p.Count {
-			return nil, 0
-		}
-	}
-	if l.p.fresh == nil {
-		same := *l.requests[turn%len(l.requests)]
-		return &same, number
-	}
-	cmd, err := l.p.fresh(l.queues[turn%len(l.queues)], number)
-	if err != nil {
-		l.fail(err)
-		return nil, 0
-	}
-	return cmd, number
-}
-
-// flatOut keeps InFlight requests going: an answer sends the next request from
-// the connection's own goroutine, so the load costs no wake-ups of its own.
-func (l *lane) flatOut() {
-	var next func()
-	next = func() {
-		if l.running.Err() != nil {
-			l.done()
-			return
-		}
-		cmd, number := l.request()
-		if cmd == nil {
-			l.done()
-			return
-		}
-		start := time.Now()
-		l.conn.Go(cmd, l.p.Timeout, func(resp *wire.Command, err error) {
-			l.answered(start, number, resp, err)
-			if err != nil && l.conn.Context().Err() != nil {
-				l.done()
-				return
-			}
-			next()
-		})
-	}
-	l.inFlight.Store(int64(l.p.InFlight))
-	for range l.p.InFlight {
-		next()
-	}
-	<-l.idle
-}
-
-func (l *lane) done() {
-	if l.inFlight.Add(-1) == 0 {
-		l.idle <- struct{}{}
-	}
-}
-
-// paced sends a request at each of its due times, whatever became of the
-// earlier ones; what cannot be sent because InFlight are waiting is sent as soon
-// as possible and charged from its due time.
-func (l *lane) paced(every time.Duration) {
-	slots := make(chan struct{}, l.p.InFlight)
-	// Taking all slots waits for every answer, or its timeout.
-	defer func() {
-		for range cap(slots) {
-			slots <- struct{}{}
-		}
-	}()
-	clock, err := newAlarm()
-	if err != nil {
-		l.meter.failed(err, 0)
-		return
-	}
-	defer clock.close()
-	stop := context.AfterFunc(l.running, clock.close)
-	defer stop()
-	for due := time.Now(); l.conn.Context().Err() == nil; due = due.Add(every) {
-		if wait := time.Until(due); wait > 0 {
-			clock.wait(wait)
-		}
-		select {
-		case <-l.running.Done():
-			return
-		case slots <- struct{}{}:
-		}
-		cmd, number := l.request()
-		if cmd == nil {
-			<-slots
-			return
-		}
-		l.conn.Go(cmd, l.p.Timeout, func(resp *wire.Command, err error) {
-			l.answered(due, number, resp, err)
-			<-slots
-		})
-	}
-}
-
-func (l *lane) answered(start time.Time, number int64, resp *wire.Command, err error) {
-	n := int64(l.p.Batch)
-	if err == nil && resp.Code != wire.CodeSuccess {
-		err = &remote.ResponseError{Addr: l.addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
-	}
-	if err == nil {
-		l.meter.took(time.Since(start), n, n*int64(l.p.Size))
-		return
-	}
-	l.meter.failed(err, n)
-	if l.p.Count > 0 {
-		l.p.again.add(number)
-	}
-	if remote.Permanent(err) {
-		l.fail(err)
-	}
 }
