@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"runtime/pprof"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +21,9 @@ type benchOptions struct {
 	door   door
 	json   bool
 	quiet  bool
-	common load.Common
+	// profile is the file that a CPU profile of the load itself goes to.
+	profile string
+	common  load.Common
 }
 
 func newBench() *cobra.Command {
@@ -40,6 +45,7 @@ due, so that a stalling broker cannot hide behind a waiting client.`,
 	f.DurationVar(&o.common.Warmup, "warmup", 2*time.Second, "how long to run before that")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress lines")
+	f.StringVar(&o.profile, "cpuprofile", "", "write to this file where the load itself spent CPU time, for go tool pprof")
 	cmd.AddCommand(newBenchProduce(&o), newBenchConsume(&o), newBenchPop(&o), newBenchE2E(&o),
 		newBenchDelay(&o), newBenchTransact(&o), newBenchTopics(&o))
 	return cmd
@@ -58,11 +64,28 @@ func (o *benchOptions) run(cmd *cobra.Command, r runner) error {
 	if err != nil {
 		return err
 	}
-	report, err := r.Run(cmd.Context(), to)
+	report, err := o.profiled(func() (*load.Report, error) { return r.Run(cmd.Context(), to) })
 	if err != nil {
 		return err
 	}
 	return o.print(cmd.OutOrStdout(), report)
+}
+
+// profiled runs a load, with a CPU profile of it if one is wanted.
+func (o *benchOptions) profiled(run func() (*load.Report, error)) (r *load.Report, err error) {
+	if o.profile == "" {
+		return run()
+	}
+	f, err := os.Create(o.profile)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	defer pprof.StopCPUProfile()
+	return run()
 }
 
 func (o *benchOptions) print(out io.Writer, r *load.Report) error {
