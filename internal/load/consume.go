@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -110,32 +111,43 @@ type reader struct {
 	meter   *meter
 	running context.Context
 	fail    context.CancelCauseFunc // ends the whole run
+
+	// Made once, for all pulls.
+	request wire.Command
+	pulled  func(*wire.Command, error)
+	start   time.Time // of the pull
+	idle    chan struct{}
 }
 
 func (r *reader) run() {
-	idle := make(chan struct{})
-	var next func()
-	next = func() {
-		if r.running.Err() != nil || r.conn.Context().Err() != nil || r.end > 0 && r.pull.From >= r.end {
-			close(idle)
-			return
-		}
-		start := time.Now()
-		r.conn.Go(r.pull.Request(), 30*time.Second, func(resp *wire.Command, err error) {
-			r.answered(start, resp, err)
-			next()
-		})
+	r.idle = make(chan struct{})
+	r.request = *wire.NewRequest(wire.PullMessage, nil)
+	r.pulled = func(resp *wire.Command, err error) {
+		r.answered(resp, err)
+		r.next()
 	}
-	next()
-	<-idle
+	r.next()
+	<-r.idle
 }
 
-func (r *reader) answered(start time.Time, resp *wire.Command, err error) {
+// next sends a pull, unless there is nothing to do any more.
+func (r *reader) next() {
+	if r.running.Err() != nil || r.conn.Context().Err() != nil || r.end > 0 && r.pull.From >= r.end {
+		close(r.idle)
+		return
+	}
+	r.start = time.Now()
+	h := r.pull.Header()
+	r.request.Fields = h.AppendFields(r.request.Fields[:0])
+	r.conn.Go(&r.request, 30*time.Second, r.pulled)
+}
+
+func (r *reader) answered(resp *wire.Command, err error) {
 	if err != nil {
 		r.meter.failed(err, 1)
 		return
 	}
-	got, err := remote.DecodePulled(r.pull.Queue.Addr, resp)
+	got, err := remote.DecodePulledHead(r.pull.Queue.Addr, resp)
 	if err != nil {
 		r.meter.failed(err, 1)
 		if remote.Permanent(err) {
@@ -143,15 +155,41 @@ func (r *reader) answered(start time.Time, resp *wire.Command, err error) {
 		}
 		return
 	}
-	r.pull.From = got.Next
-	if len(got.Records) == 0 {
+	if got.Status != mq.PullFound || len(resp.Body) == 0 {
+		r.lo = max(r.lo, got.Min) // which moves when the broker removes old messages
 		r.pull.From = r.lo
 		return
 	}
-	var bytes int64
-	for i := range got.Records {
-		bytes += int64(len(got.Records[i].Body))
+	n, bytes, err := r.count(&got, resp.Body)
+	if err != nil {
+		r.meter.failed(fmt.Errorf("messages of queue %d from %s: %w", r.pull.Queue.ID, r.pull.Queue.Addr, err), 1)
+		return
 	}
-	n := int64(len(got.Records))
-	r.meter.took(time.Since(start), n, bytes)
+	r.pull.From = got.Next
+	r.meter.took(time.Since(r.start), n, bytes)
+}
+
+// count counts the messages of an answer and the bytes of their bodies. It is an
+// error if they are not those that were asked for: one after the other from where
+// the pull began, or the queue does by now, to where the next is to begin.
+func (r *reader) count(got *remote.Pulled, body []byte) (n, bytes int64, err error) {
+	want, batch := r.pull.From, false
+	for ; len(body) > 0; n++ {
+		o, rest, err := mq.CutRecord(body)
+		if err != nil {
+			return 0, 0, err
+		}
+		at := o.QueueOffset + got.Delta
+		// A batch that is stored as one message stands for several offsets.
+		if at < want || at > max(want, got.Min) && !batch {
+			return 0, 0, fmt.Errorf("one is at offset %d, %d was to come", at, want)
+		}
+		batch = batch || o.SysFlag&mq.FlagInnerBatch != 0
+		bytes += int64(o.BodySize)
+		want, body = at+1, rest
+	}
+	if got.Next < want || got.Next > max(want, got.Min) && !batch {
+		return 0, 0, fmt.Errorf("the last is at offset %d, and the next pull is to be at %d", want-1, got.Next)
+	}
+	return n, bytes, nil
 }

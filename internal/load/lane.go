@@ -34,6 +34,7 @@ type sender struct {
 	*lane
 	start    time.Duration // when the request was sent, or due
 	number   int64
+	lost     bool // the connection has ended
 	done     func(*wire.Command, error)
 	answered func(*sender) // what comes next, after an answer or a failure
 }
@@ -83,6 +84,7 @@ func (s *sender) took(resp *wire.Command, err error) {
 		s.answered(s)
 		return
 	}
+	s.lost = errors.Is(err, rpc.ErrClosed)
 	s.meter.failed(err, n)
 	if s.p.Count > 0 {
 		s.p.again.add(s.number)
@@ -103,7 +105,7 @@ func hopeless(err error) bool {
 // the connection's own goroutine, so the load costs no wake-ups of its own.
 func (l *lane) flatOut() {
 	next := func(s *sender) {
-		if l.running.Err() != nil || l.conn.Context().Err() != nil || !s.send(time.Since(l.origin)) {
+		if l.running.Err() != nil || s.lost || !s.send(time.Since(l.origin)) {
 			l.done()
 		}
 	}

@@ -74,8 +74,10 @@ func (p Pop) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			m := newMeter()
 			ms = append(ms, m)
 			for range p.InFlight {
-				one := &popper{conn: conn, queue: q, max: p.Max, group: g, meter: m, running: running, fail: fail}
-				wg.Go(one.run)
+				one := newPopper(conn, q, p.Max)
+				one.group, one.meter, one.running, one.fail, one.ended = g, m, running, fail, wg.Done
+				wg.Add(1)
+				one.begin()
 			}
 		}
 	}
@@ -149,79 +151,3 @@ func (g *popGroup) name() (string, int64) {
 }
 
 func (g *popGroup) nameOf(n int64) string { return fmt.Sprintf("%s-%d", g.prefix, n) }
-
-// A popper has one pop in flight at a time.
-type popper struct {
-	conn    *rpc.Conn
-	queue   remote.Queue
-	max     int
-	group   *popGroup
-	meter   *meter
-	running context.Context
-	fail    context.CancelCauseFunc // ends the whole run
-}
-
-func (p *popper) run() {
-	for p.running.Err() == nil && p.conn.Context().Err() == nil {
-		start := time.Now()
-		group, number := p.group.name()
-		pop := remote.Pop{Queue: p.queue, Group: group, Max: p.max, Invisible: popHidden, Wait: popWait}
-		resp, err := p.call(pop.Request())
-		if err != nil {
-			p.meter.failed(err, 1)
-			continue
-		}
-		got, err := remote.DecodePopped(p.queue, resp)
-		if err != nil {
-			p.meter.failed(err, 1)
-			if remote.Permanent(err) {
-				p.fail(err)
-				return
-			}
-			continue
-		}
-		if len(got.Records) == 0 {
-			if got.Rest > 0 {
-				continue
-			}
-			p.group.number.CompareAndSwap(number, number+1)
-			continue
-		}
-		p.acknowledge(group, &got, start)
-	}
-}
-
-// call sends a request and waits for the answer, also when the run is over: a
-// pop that the broker sees later would make its group again.
-func (p *popper) call(cmd *wire.Command) (*wire.Command, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.running), 30*time.Second)
-	defer cancel()
-	return p.conn.Call(ctx, cmd)
-}
-
-// acknowledge says of each message that it is done with, without waiting in
-// between, and counts those that the broker agreed to.
-func (p *popper) acknowledge(group string, got *remote.Popped, start time.Time) {
-	var wg sync.WaitGroup
-	var done, bytes atomic.Int64
-	for i, r := range got.Receipts {
-		wg.Add(1)
-		size := int64(len(got.Records[i].Body))
-		p.conn.Go(remote.AckRequest(group, p.queue.Topic, r), 30*time.Second, func(resp *wire.Command, err error) {
-			defer wg.Done()
-			if err == nil && resp.Code != wire.CodeSuccess {
-				err = &remote.ResponseError{Addr: p.queue.Addr, Request: wire.AckMessage, Code: resp.Code, Remark: resp.Remark}
-			}
-			if err != nil {
-				p.meter.failed(err, 1)
-				return
-			}
-			done.Add(1)
-			bytes.Add(size)
-		})
-	}
-	wg.Wait()
-	if n := done.Load(); n > 0 {
-		p.meter.took(time.Since(start), n, bytes.Load())
-	}
-}

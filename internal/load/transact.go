@@ -61,82 +61,114 @@ func (t Transact) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			m := newMeter()
 			ms = append(ms, m)
 			for i := range t.InFlight {
-				one := &transactor{conn: conn, queue: qs[i%len(qs)], size: t.Size, keys: keys, meter: m, running: running}
-				wg.Go(func() {
-					if err := one.run(); remote.Permanent(err) {
-						fail(err)
-					}
-				})
+				one := newTransactor(conn, qs[i%len(qs)], t.Size)
+				one.keys, one.meter, one.running, one.fail, one.ended = keys, m, running, fail, wg.Done
+				wg.Add(1)
+				one.begin()
 			}
 		}
 	}
 	return measure(ctx, &t.Common, "transact", ms, stop, wg.Wait)
 }
 
-// A transactor has one transaction at a time.
+// transactTime is how long a transaction may take.
+const transactTime = 10 * time.Second
+
+// A transactor has one transaction at a time: each answer sends what comes next,
+// from the connection's own goroutine. What it needs for that is made once.
 type transactor struct {
 	conn    *rpc.Conn
 	queue   remote.Queue
-	size    int
 	keys    *remote.Keys
 	meter   *meter
 	running context.Context
+	fail    context.CancelCauseFunc // ends the whole run
+	ended   func()                  // called once, when no transaction is begun any more
+
+	start          time.Time // of the transaction
+	message        mq.Message
+	key            []byte
+	request        wire.Command
+	stored, commit func(*wire.Command, error) // take the answers to the half message and the commit
 }
 
-// run returns an error that will not go away, or that of a lost connection.
-func (t *transactor) run() error {
-	for t.running.Err() == nil {
-		start := time.Now()
-		err := t.transact()
-		switch {
-		case err == nil:
-			t.meter.took(time.Since(start), 1, int64(t.size))
-			continue
-		case t.running.Err() != nil && errors.Is(err, context.Canceled):
-			return nil
-		}
-		t.meter.failed(err, 1)
-		if remote.Permanent(err) || t.conn.Context().Err() != nil {
-			return err
-		}
-	}
-	return nil
+func newTransactor(conn *rpc.Conn, q remote.Queue, size int) *transactor {
+	t := &transactor{conn: conn, queue: q}
+	t.message = mq.Message{Topic: q.Topic, QueueID: q.ID, SysFlag: mq.FlagPrepared, Body: make([]byte, size)}
+	t.request = *wire.NewRequest(wire.SendMessageV2, nil)
+	t.stored, t.commit = t.halfStored, t.committed
+	return t
 }
 
-func (t *transactor) transact() error {
-	// What was begun is ended, also when the time is over.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.running), 10*time.Second)
-	defer cancel()
-	key := t.keys.Next()
-	props := mq.AppendProperty(nil, mq.PropUniqueKey, key)
-	props = mq.AppendProperty(props, mq.PropTransaction, "true")
-	props = mq.AppendProperty(props, mq.PropProducerGroup, "goddard-bench")
-	half, err := remote.SendRequest(t.queue, "goddard-bench", &mq.Message{
-		Topic: t.queue.Topic, QueueID: t.queue.ID, SysFlag: mq.FlagPrepared, BornTime: time.Now().UnixMilli(), Properties: props, Body: make([]byte, t.size),
-	})
-	if err != nil {
-		return err
+// begin sends a half message, unless the time is over.
+func (t *transactor) begin() {
+	if t.running.Err() != nil {
+		t.ended()
+		return
 	}
-	resp, err := t.conn.Call(ctx, half)
+	t.start = time.Now()
+	t.key = t.keys.AppendNext(t.key[:0])
+	m := &t.message
+	m.BornTime = t.start.UnixMilli()
+	m.Properties = mq.AppendProperty(m.Properties[:0], mq.PropUniqueKey, t.key)
+	m.Properties = mq.AppendProperty(m.Properties, mq.PropTransaction, "true")
+	m.Properties = mq.AppendProperty(m.Properties, mq.PropProducerGroup, "goddard-bench")
+	h := remote.SendHeader(t.queue, "goddard-bench", m)
+	t.request.Code, t.request.Body = wire.SendMessageV2, m.Body
+	t.request.Fields = h.AppendFields(t.request.Fields[:0])
+	t.conn.Go(&t.request, transactTime, t.stored)
+}
+
+// halfStored commits what was begun, also when the time is over.
+func (t *transactor) halfStored(resp *wire.Command, err error) {
 	if err != nil {
-		return err
+		t.failed(err)
+		return
 	}
 	sent, err := remote.DecodeSent(t.queue, resp)
 	if err != nil {
-		return err
+		t.failed(err)
+		return
 	}
 	position, err := positionOf(sent.OffsetMsgID)
 	if err != nil {
-		return err
+		t.failed(err)
+		return
 	}
-	resp, err = t.conn.Call(ctx, wire.NewRequest(wire.EndTransaction, &wire.EndTransactionRequest{
+	key := string(t.key)
+	h := wire.EndTransactionRequest{
 		Topic: t.queue.Topic, ProducerGroup: "goddard-bench", TranStateTableOffset: int64(sent.Offset), CommitLogOffset: position,
 		CommitOrRollback: transactCommit, MsgID: key, TransactionID: key,
-	}))
+	}
+	t.request.Code, t.request.Body = wire.EndTransaction, nil
+	t.request.Fields = h.AppendFields(t.request.Fields[:0])
+	t.conn.GoBrief(&t.request, max(transactTime-time.Since(t.start), time.Millisecond), t.commit)
+}
+
+func (t *transactor) committed(resp *wire.Command, err error) {
 	if err == nil && resp.Code != wire.CodeSuccess {
 		err = &remote.ResponseError{Addr: t.queue.Addr, Request: wire.EndTransaction, Code: resp.Code, Remark: resp.Remark}
 	}
-	return err
+	if err != nil {
+		t.failed(err)
+		return
+	}
+	t.meter.took(time.Since(t.start), 1, int64(len(t.message.Body)))
+	t.begin()
+}
+
+// failed goes on with the next transaction, unless that would fail as well.
+func (t *transactor) failed(err error) {
+	t.meter.failed(err, 1)
+	switch {
+	case hopeless(err):
+		t.fail(err)
+		t.ended()
+	case errors.Is(err, rpc.ErrClosed):
+		t.ended()
+	default:
+		t.begin()
+	}
 }
 
 // positionOf is the log position in an offset message id: its last 16 digits.

@@ -156,8 +156,10 @@ func passing(at QueueOffset) bool { return FirstPassing <= at && at < -1 }
 func (r Receipt) Due() int64 { return r.PopTime + r.Invisible }
 
 // String is the receipt as clients get it.
-func (r Receipt) String() string {
-	b := make([]byte, 0, 96)
+func (r Receipt) String() string { return string(r.AppendTo(make([]byte, 0, 96))) }
+
+// AppendTo adds String to b.
+func (r Receipt) AppendTo(b []byte) []byte {
 	b = strconv.AppendInt(b, int64(r.Start), 10)
 	b = strconv.AppendInt(append(b, ' '), r.PopTime, 10)
 	b = strconv.AppendInt(append(b, ' '), r.Invisible, 10)
@@ -165,8 +167,7 @@ func (r Receipt) String() string {
 	b = strconv.AppendInt(append(b, ' '), int64(r.Retry), 10)
 	b = append(append(b, ' '), r.Broker...)
 	b = strconv.AppendInt(append(b, ' '), int64(r.QueueID), 10)
-	b = strconv.AppendInt(append(b, ' '), int64(r.Offset), 10)
-	return string(b)
+	return strconv.AppendInt(append(b, ' '), int64(r.Offset), 10)
 }
 
 // maxReceipt bounds the text of a receipt: a name and eight numbers.

@@ -37,11 +37,18 @@ type Pulled struct {
 	Records  []mq.Record // alias memory of their own
 	Next     mq.QueueOffset
 	Min, Max mq.QueueOffset
+	Delta    mq.QueueOffset // of static topics: what is to be added to the offsets of the records
 }
 
 // Request is the pull as it goes over the wire.
 func (p *Pull) Request() *wire.Command {
-	h := &wire.PullMessageRequest{
+	h := p.Header()
+	return wire.NewRequest(wire.PullMessage, &h)
+}
+
+// Header is the header of the pull's request, PULL_MESSAGE.
+func (p *Pull) Header() wire.PullMessageRequest {
+	h := wire.PullMessageRequest{
 		ConsumerGroup: p.Group, Topic: p.Queue.Topic, QueueID: p.Queue.ID, QueueOffset: int64(p.From),
 		MaxMsgNums: int32(p.Max), SysFlag: pullSubscription,
 		SuspendTimeoutMillis: p.Wait.Milliseconds(), Subscription: p.Expression, ExpressionType: "TAG",
@@ -59,7 +66,7 @@ func (p *Pull) Request() *wire.Command {
 		h.SysFlag |= pullCommit
 		h.CommitOffset = int64(*p.Commit)
 	}
-	return wire.NewRequest(wire.PullMessage, h)
+	return h
 }
 
 // Pull asks once. Finding nothing is not an error.
@@ -75,6 +82,23 @@ func (c *Cluster) Pull(ctx context.Context, p Pull) (Pulled, error) {
 
 // DecodePulled reads the answer to a pull; the records alias it.
 func DecodePulled(addr string, resp *wire.Command) (Pulled, error) {
+	out, err := DecodePulledHead(addr, resp)
+	if err != nil || out.Status != mq.PullFound {
+		return out, err
+	}
+	for rest := resp.Body; len(rest) > 0; {
+		rec, tail, err := mq.DecodeRecord(rest)
+		if err != nil {
+			return out, fmt.Errorf("message from %s: %w", addr, err)
+		}
+		out.Records = append(out.Records, rec)
+		rest = tail
+	}
+	return out, nil
+}
+
+// DecodePulledHead reads the answer to a pull without its records.
+func DecodePulledHead(addr string, resp *wire.Command) (Pulled, error) {
 	var out Pulled
 	switch resp.Code {
 	case wire.CodeSuccess:
@@ -93,17 +117,7 @@ func DecodePulled(addr string, resp *wire.Command) (Pulled, error) {
 		return out, fmt.Errorf("answer of %s to a pull: %w", addr, err)
 	}
 	out.Next, out.Min, out.Max = mq.QueueOffset(h.NextBeginOffset), mq.QueueOffset(h.MinOffset), mq.QueueOffset(h.MaxOffset)
-	if out.Status != mq.PullFound {
-		return out, nil
-	}
-	for rest := resp.Body; len(rest) > 0; {
-		rec, tail, err := mq.DecodeRecord(rest)
-		if err != nil {
-			return out, fmt.Errorf("message from %s: %w", addr, err)
-		}
-		out.Records = append(out.Records, rec)
-		rest = tail
-	}
+	out.Delta = mq.QueueOffset(h.OffsetDelta)
 	return out, nil
 }
 

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -53,13 +51,20 @@ func SendRequest(q Queue, group string, m *mq.Message) (*wire.Command, error) {
 	if len(m.Properties) > mq.MaxPropertiesSize {
 		return nil, fmt.Errorf("properties have %d bytes, at most %d fit", len(m.Properties), mq.MaxPropertiesSize)
 	}
-	cmd := wire.NewRequest(wire.SendMessageV2, &wire.SendMessageV2Request{
+	h := SendHeader(q, group, m)
+	cmd := wire.NewRequest(wire.SendMessageV2, &h)
+	cmd.Body = m.Body
+	return cmd, nil
+}
+
+// SendHeader is the header of the request that stores m in q; it aliases m. Its
+// properties have at most mq.MaxPropertiesSize bytes.
+func SendHeader(q Queue, group string, m *mq.Message) wire.SendMessageV2Request {
+	return wire.SendMessageV2Request{
 		ProducerGroup: group, Topic: q.Topic, DefaultTopic: mq.TopicDefault, DefaultTopicQueueNums: DefaultQueues,
 		QueueID: q.ID, SysFlag: int32(m.SysFlag), BornTimestamp: m.BornTime, Flag: m.Flag,
 		Properties: m.Properties, ReconsumeTimes: m.ReconsumeTimes,
-	})
-	cmd.Body = m.Body
-	return cmd, nil
+	}
 }
 
 // SendBatchRequest is the request that stores messages in q, all or none. Topic,
@@ -121,7 +126,11 @@ func NewKeys() *Keys {
 }
 
 // Next returns a key that was never returned before.
-func (k *Keys) Next() string {
+func (k *Keys) Next() string { return string(k.AppendNext(make([]byte, 0, 32))) }
+
+// AppendNext adds the next key to b.
+func (k *Keys) AppendNext(b []byte) []byte {
+	const digits = "0123456789ABCDEF"
 	var id [16]byte
 	copy(id[:], k.prefix[:])
 	binary.BigEndian.PutUint32(id[10:], uint32(time.Since(k.started)/time.Second))
@@ -130,5 +139,8 @@ func (k *Keys) Next() string {
 	n := k.count.Add(1)
 	binary.BigEndian.PutUint16(id[14:], uint16(n))
 	binary.BigEndian.PutUint16(id[8:], uint16(n>>16)^binary.BigEndian.Uint16(k.prefix[8:]))
-	return strings.ToUpper(hex.EncodeToString(id[:]))
+	for _, c := range id {
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return b
 }
