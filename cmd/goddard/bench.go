@@ -18,9 +18,9 @@ import (
 
 // benchOptions is what all loads share.
 type benchOptions struct {
-	door   door
-	json   bool
-	quiet  bool
+	door  door
+	json  bool
+	quiet bool
 	// profile is the file that a CPU profile of the load itself goes to.
 	profile string
 	common  load.Common

@@ -218,7 +218,7 @@ func (c *Client) dial(addr string) (net.Conn, error) {
 func (c *Client) newConn(nc net.Conn) *Conn {
 	conn := newConn(nc, true, c.options.Handler, &c.settings)
 	if secure, ok := nc.(*tls.Conn); ok {
-		conn.raw, conn.out.instant = secure.NetConn(), nil
+		conn.raw = secure.NetConn()
 	}
 	return conn
 }

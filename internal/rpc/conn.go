@@ -118,9 +118,6 @@ func newConn(nc net.Conn, dialed bool, h Handler, s *settings) *Conn {
 	c.out.changed.L = &c.out
 	c.out.write = c.writeOut
 	c.out.deadlineSet = -s.writeTimeout
-	if dialed {
-		c.out.instant = newInstant(nc)
-	}
 	return c
 }
 

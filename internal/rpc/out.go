@@ -65,7 +65,6 @@ type output struct {
 	unsent      net.Buffers   // what is left of vector
 	direct      *direct       // writes without waiting; nil before it is needed
 	deadlineSet time.Duration // when the write deadline was last moved
-	instant     *instant      // nil where the reading goroutine writes nothing, or may wait
 }
 
 // frames are encoded frames in order. Stored batches are not copied into buf:
@@ -73,8 +72,7 @@ type output struct {
 type frames struct {
 	buf     []byte
 	splices []splice
-	bytes   int // still to be written
-	written int // bytes of buf that an instant write took
+	bytes   int
 }
 
 // A splice is a stored batch that belongs behind the first at bytes of buf.
@@ -93,7 +91,7 @@ func (f *frames) release() {
 		}
 	}
 	clear(f.splices)
-	f.splices, f.bytes, f.written = f.splices[:0], 0, 0
+	f.splices, f.bytes = f.splices[:0], 0
 	if cap(f.buf) > outKept {
 		f.buf = nil
 	}
@@ -315,8 +313,8 @@ func (c *Conn) startWriterLocked() {
 func (c *Conn) writeOut() {
 	c.out.Lock()
 	defer c.out.Unlock()
-	for c.out.bytes > 0 && c.out.closed == nil {
-		if c.out.burst && c.out.flight.bytes == 0 {
+	for c.out.next.bytes > 0 && c.out.closed == nil {
+		if c.out.burst {
 			c.watchLocked()
 			break
 		}
@@ -342,8 +340,10 @@ func (c *Conn) endBurst(owed int) {
 	c.out.burst = false
 	c.out.owed += owed
 	if c.dialed {
-		if c.out.next.bytes > 0 && !c.out.writing && !c.writeInstantlyLocked() {
-			c.startWriterLocked()
+		// Without waiting, so that both ends with full sockets do not lock; a
+		// goroutine for each burst took as much time as the write.
+		if c.out.next.bytes > 0 {
+			c.wakeLocked(true)
 		}
 		return
 	}
@@ -364,9 +364,7 @@ func (c *Conn) endBurst(owed int) {
 // writeNextLocked writes what waits, without the lock, and takes the lock
 // again. The caller is the writer.
 func (c *Conn) writeNextLocked() {
-	if c.out.flight.bytes == 0 { // otherwise an instant write has begun it
-		c.out.next, c.out.flight = c.out.flight, c.out.next
-	}
+	c.out.next, c.out.flight = c.out.flight, c.out.next
 	c.out.Unlock()
 	c.landLocked(c.writeFrames(&c.out.flight))
 }
@@ -388,7 +386,7 @@ func (c *Conn) landLocked(err error) {
 // writeFrames writes f with as few system calls as there can be.
 func (c *Conn) writeFrames(f *frames) error {
 	if len(f.splices) == 0 {
-		return c.writeAll(f.buf[f.written:])
+		return c.writeAll(f.buf)
 	}
 	vector := c.vectorOf(f)
 	err := c.writeVector(vector)
