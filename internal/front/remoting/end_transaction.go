@@ -137,7 +137,7 @@ func (b *endings) done(*mq.EndBatch) {
 		if !a.oneway {
 			result = s.conn.Answer(&b.resp)
 		}
-		count.add(&b.resp, result)
+		count.add(a, b.resp.Code, result)
 	}
 	count.end()
 	b.release()
