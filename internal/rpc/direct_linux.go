@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"errors"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +13,7 @@ const canWriteDirect = true
 func writeDirect(fd uintptr, v [][]byte) (n int, err error) {
 	for {
 		if len(v) == 1 {
-			n, err = unix.Write(int(fd), v[0])
+			n, err = syscall.Write(int(fd), v[0])
 		} else {
 			n, err = unix.Writev(int(fd), v)
 		}
