@@ -8,21 +8,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An alarm waits for points in time. The runtime's own timers round a wait up
+// An Alarm waits for points in time. The runtime's own timers round a wait up
 // to a whole millisecond when the process has nothing else to do, which would
 // be charged to the broker; the kernel's timers do not.
-type alarm struct{ f *os.File }
+type Alarm struct{ f *os.File }
 
-func newAlarm() (*alarm, error) {
+// NewAlarm makes an alarm; Close gives it back.
+func NewAlarm() (*Alarm, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("no timer: %w", err)
 	}
-	return &alarm{os.NewFile(uintptr(fd), "timer")}, nil
+	return &Alarm{os.NewFile(uintptr(fd), "timer")}, nil
 }
 
-// wait returns after d, or when close is called.
-func (a *alarm) wait(d time.Duration) {
+// Wait returns after d, or when close is called.
+func (a *Alarm) Wait(d time.Duration) {
 	conn, err := a.f.SyscallConn()
 	if err != nil {
 		return
@@ -37,5 +38,5 @@ func (a *alarm) wait(d time.Duration) {
 	_, _ = a.f.Read(expired[:])
 }
 
-// close ends a wait.
-func (a *alarm) close() { a.f.Close() }
+// Close ends a wait.
+func (a *Alarm) Close() { a.f.Close() }

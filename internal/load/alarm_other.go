@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// An alarm waits for points in time.
-type alarm struct {
+// An Alarm waits for points in time.
+type Alarm struct {
 	once   sync.Once
 	closed chan struct{}
 }
 
-func newAlarm() (*alarm, error) { return &alarm{closed: make(chan struct{})}, nil }
+// NewAlarm makes an alarm; Close gives it back.
+func NewAlarm() (*Alarm, error) { return &Alarm{closed: make(chan struct{})}, nil }
 
-// wait returns after d, or when close is called.
-func (a *alarm) wait(d time.Duration) {
+// Wait returns after d, or when close is called.
+func (a *Alarm) Wait(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -25,5 +26,5 @@ func (a *alarm) wait(d time.Duration) {
 	}
 }
 
-// close ends a wait.
-func (a *alarm) close() { a.once.Do(func() { close(a.closed) }) }
+// Close ends a wait.
+func (a *Alarm) Close() { a.once.Do(func() { close(a.closed) }) }

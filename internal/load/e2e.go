@@ -99,19 +99,19 @@ func touch(ctx context.Context, c *remote.Cluster, topic string) error {
 
 func (e *E2E) send(ctx context.Context, c *remote.Cluster, queues []remote.Queue, origin time.Time, m *meter, fail context.CancelCauseFunc) {
 	every := time.Duration(float64(time.Second) / e.Rate)
-	clock, err := newAlarm()
+	clock, err := NewAlarm()
 	if err != nil {
 		m.failed(err, 0)
 		return
 	}
-	defer clock.close()
-	stop := context.AfterFunc(ctx, clock.close)
+	defer clock.Close()
+	stop := context.AfterFunc(ctx, clock.Close)
 	defer stop()
 	due := time.Now()
 	for i := 0; ctx.Err() == nil; i++ {
 		due = due.Add(every)
 		if wait := time.Until(due); wait > 0 {
-			clock.wait(wait)
+			clock.Wait(wait)
 		}
 		q := queues[i%len(queues)]
 		body := make([]byte, e.Size)

@@ -136,17 +136,17 @@ func (l *lane) paced(every time.Duration) {
 			<-free
 		}
 	}()
-	clock, err := newAlarm()
+	clock, err := NewAlarm()
 	if err != nil {
 		l.meter.failed(err, 0)
 		return
 	}
-	defer clock.close()
-	stop := context.AfterFunc(l.running, clock.close)
+	defer clock.Close()
+	stop := context.AfterFunc(l.running, clock.Close)
 	defer stop()
 	for due := time.Since(l.origin); l.conn.Context().Err() == nil; due += every {
 		if wait := due - time.Since(l.origin); wait > 0 {
-			clock.wait(wait)
+			clock.Wait(wait)
 		}
 		var s *sender
 		select {

@@ -4,6 +4,7 @@
 // prints one line of JSON in the form of `goddard bench --json`.
 //
 //	floor echo   [-size 1024] [-time 10s]    one message there and back, one in flight
+//	floor way    [-size 1024] [-rate 1000] [-time 10s]   the same at a fixed rate, from when a message was due
 //	floor stream [-time 10s]                 bytes one way over one connection
 //	floor write  -dir D [-bytes N]           a file, in pieces of 1 MiB, synced at the end
 //	floor read   -dir D [-bytes N]           the same, not in the page cache
@@ -28,15 +29,16 @@ type command struct {
 	dir    string
 	bytes  int64
 	listen string
+	rate   float64
 }
 
 func main() {
 	kinds := map[string]func(*command) (*load.Report, error){
-		"echo": echo, "stream": stream, "write": write, "read": read, "sync": syncs, "serve": serve,
+		"echo": echo, "way": way, "stream": stream, "write": write, "read": read, "sync": syncs, "serve": serve,
 		"answer": answer, "drain": drain, // the other ends of echo and stream
 	}
 	if len(os.Args) < 2 || kinds[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: floor echo|stream|write|read|sync|serve [flags]")
+		fmt.Fprintln(os.Stderr, "usage: floor echo|way|stream|write|read|sync|serve [flags]")
 		os.Exit(2)
 	}
 	c := new(command)
@@ -46,6 +48,7 @@ func main() {
 	flags.StringVar(&c.dir, "dir", ".", "where the disk is")
 	flags.Int64Var(&c.bytes, "bytes", 1<<30, "size of the file")
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:10911", "where to serve")
+	flags.Float64Var(&c.rate, "rate", 1000, "messages a second")
 	flags.Parse(os.Args[2:])
 	r, err := kinds[os.Args[1]](c)
 	if err == nil && r != nil {
