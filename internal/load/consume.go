@@ -9,8 +9,6 @@ import (
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/remote"
-	"github.com/goddardmq/goddard/internal/rpc"
-	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // Consume says how to read: every queue from its beginning, over and over
@@ -81,7 +79,10 @@ func (c Consume) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			if lo == hi {
 				continue
 			}
-			r := &reader{conn: conn, pull: remote.Pull{Queue: q, Group: "goddard-bench", From: lo, Max: c.Max}, lo: lo, meter: newMeter(), running: running, fail: fail}
+			r := &reader{lo: lo, puller: puller{
+				conn: conn, pull: remote.Pull{Queue: q, Group: "goddard-bench", From: lo, Max: c.Max}, meter: newMeter(), running: running, fail: fail,
+			}}
+			r.puller.over, r.puller.took = r.over, r.took
 			if c.Once {
 				r.end = hi
 			}
@@ -92,7 +93,7 @@ func (c Consume) Run(ctx context.Context, o remote.Options) (*Report, error) {
 		return nil, errors.New("topic " + c.Topic + " is empty; fill it with `goddard bench produce --topic " + c.Topic + "`")
 	}
 	for _, r := range readers {
-		wg.Go(r.run)
+		wg.Go(func() { r.begin(); <-r.idle })
 	}
 	if !c.Once {
 		return measure(ctx, &c.Common, "consume", ms, stop, wg.Wait)
@@ -102,71 +103,28 @@ func (c Consume) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	return measure(ctx, &c.Common, "consume", ms, stop, all.Wait)
 }
 
-// A reader reads one queue round and round with one pull in flight.
+// A reader reads one queue round and round.
 type reader struct {
-	conn    *rpc.Conn
-	pull    remote.Pull
-	lo      mq.QueueOffset
-	end     mq.QueueOffset // where to stop, 0 for nowhere
-	meter   *meter
-	running context.Context
-	fail    context.CancelCauseFunc // ends the whole run
-
-	// Made once, for all pulls.
-	request wire.Command
-	pulled  func(*wire.Command, error)
-	start   time.Time // of the pull
-	idle    chan struct{}
+	puller
+	lo  mq.QueueOffset
+	end mq.QueueOffset // where to stop, 0 for nowhere
 }
 
-func (r *reader) run() {
-	r.idle = make(chan struct{})
-	r.request = *wire.NewRequest(wire.PullMessage, nil)
-	r.pulled = func(resp *wire.Command, err error) {
-		r.answered(resp, err)
-		r.next()
-	}
-	r.next()
-	<-r.idle
-}
+func (r *reader) over() bool { return r.end > 0 && r.pull.From >= r.end }
 
-// next sends a pull, unless there is nothing to do any more.
-func (r *reader) next() {
-	if r.running.Err() != nil || r.conn.Context().Err() != nil || r.end > 0 && r.pull.From >= r.end {
-		close(r.idle)
-		return
-	}
-	r.start = time.Now()
-	h := r.pull.Header()
-	r.request.Fields = h.AppendFields(r.request.Fields[:0])
-	r.conn.Go(&r.request, 30*time.Second, r.pulled)
-}
-
-func (r *reader) answered(resp *wire.Command, err error) {
-	if err != nil {
-		r.meter.failed(err, 1)
-		return
-	}
-	got, err := remote.DecodePulledHead(r.pull.Queue.Addr, resp)
-	if err != nil {
-		r.meter.failed(err, 1)
-		if remote.Permanent(err) {
-			r.fail(err)
-		}
-		return
-	}
-	if got.Status != mq.PullFound || len(resp.Body) == 0 {
+func (r *reader) took(got *remote.Pulled, body []byte) error {
+	if got.Status != mq.PullFound || len(body) == 0 {
 		r.lo = max(r.lo, got.Min) // which moves when the broker removes old messages
 		r.pull.From = r.lo
-		return
+		return nil
 	}
-	n, bytes, err := r.count(&got, resp.Body)
+	n, bytes, err := r.count(got, body)
 	if err != nil {
-		r.meter.failed(fmt.Errorf("messages of queue %d from %s: %w", r.pull.Queue.ID, r.pull.Queue.Addr, err), 1)
-		return
+		return err
 	}
 	r.pull.From = got.Next
 	r.meter.took(time.Since(r.start), n, bytes)
+	return nil
 }
 
 // count counts the messages of an answer and the bytes of their bodies. It is an
@@ -185,7 +143,7 @@ func (r *reader) count(got *remote.Pulled, body []byte) (n, bytes int64, err err
 			return 0, 0, fmt.Errorf("one is at offset %d, %d was to come", at, want)
 		}
 		batch = batch || o.SysFlag&mq.FlagInnerBatch != 0
-		bytes += int64(o.BodySize)
+		bytes += int64(len(o.Body))
 		want, body = at+1, rest
 	}
 	if got.Next < want || got.Next > max(want, got.Min) && !batch {

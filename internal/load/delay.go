@@ -107,19 +107,15 @@ type arrivals struct {
 	news        atomic.Int64 // when something came last
 }
 
-func (a *arrivals) take(records []mq.Record) {
+func (a *arrivals) take(records []byte) error {
 	if len(records) == 0 {
-		return
+		return nil
 	}
 	now := time.Since(a.origin)
 	a.first.CompareAndSwap(0, int64(now))
 	a.last.Store(int64(now))
 	a.news.Store(int64(now))
-	for i := range records {
-		if body := records[i].Body; len(body) >= 8 {
-			a.meter.took(now-time.Duration(binary.BigEndian.Uint64(body)), 1, int64(len(body)))
-		}
-	}
+	return arrived(a.meter, now, records)
 }
 
 // wait returns when so many have come, or none for as long as patience.

@@ -58,7 +58,8 @@ func (e E2E) Run(ctx context.Context, o remote.Options) (*Report, error) {
 			wg.Wait()
 			return nil, err
 		}
-		wg.Go(func() { e.take(running, consumer, q, hi, origin, m, fail) })
+		took := func(records []byte) error { return arrived(m, time.Since(origin), records) }
+		wg.Go(func() { takeFrom(running, consumer, q, hi, took, m, fail) })
 	}
 	wg.Go(func() { e.send(running, producer, queues, origin, m, fail) })
 	r, err := measure(ctx, &e.Common, "e2e", meters{m}, stop, wg.Wait)
@@ -137,37 +138,5 @@ func (e *E2E) send(ctx context.Context, c *remote.Cluster, queues []remote.Queue
 				fail(err)
 			}
 		})
-	}
-}
-
-// take measures how long messages were on their way.
-func (e *E2E) take(ctx context.Context, c *remote.Cluster, q remote.Queue, from mq.QueueOffset, origin time.Time, m *meter, fail context.CancelCauseFunc) {
-	takeFrom(ctx, c, q, from, func(records []mq.Record) {
-		now := time.Since(origin)
-		for i := range records {
-			if body := records[i].Body; len(body) >= 8 {
-				sent := time.Duration(binary.BigEndian.Uint64(body))
-				m.took(now-sent, 1, int64(len(body)))
-			}
-		}
-	}, m, fail)
-}
-
-// takeFrom reads a queue from an offset with one long poll after the other and
-// hands over what comes.
-func takeFrom(ctx context.Context, c *remote.Cluster, q remote.Queue, from mq.QueueOffset, got func([]mq.Record), m *meter, fail context.CancelCauseFunc) {
-	for ctx.Err() == nil {
-		answer, err := c.Pull(ctx, remote.Pull{Queue: q, Group: "goddard-bench", From: from, Wait: 5 * time.Second})
-		if err != nil {
-			if ctx.Err() == nil {
-				m.failed(err, 1)
-			}
-			if remote.Permanent(err) {
-				fail(err)
-			}
-			continue
-		}
-		got(answer.Records)
-		from = answer.Next
 	}
 }

@@ -9,7 +9,7 @@ import (
 type Outline struct {
 	QueueOffset QueueOffset
 	SysFlag     SysFlag
-	BodySize    int
+	Body        []byte // in the record
 }
 
 // CutRecord takes the first record off b as DecodeRecord does, but looks at no
@@ -41,10 +41,11 @@ func CutRecord(b []byte) (o Outline, rest []byte, err error) {
 	if at+4 > size {
 		return o, b, fmt.Errorf("%w: size %d", ErrRecordCorrupt, size)
 	}
-	o.BodySize = int(int32(be.Uint32(rec[at:])))
+	n := int(int32(be.Uint32(rec[at:])))
 	// Behind the body are two lengths at least.
-	if o.BodySize < 0 || o.BodySize > size-at-4-3 {
-		return o, b, fmt.Errorf("%w: body length %d", ErrRecordCorrupt, o.BodySize)
+	if n < 0 || n > size-at-4-3 {
+		return o, b, fmt.Errorf("%w: body length %d", ErrRecordCorrupt, n)
 	}
+	o.Body = rec[at+4 : at+4+n]
 	return o, b[size:], nil
 }

@@ -70,7 +70,7 @@ func (c *Conn) start(cmd *wire.Command, timeout time.Duration, brief bool, done 
 	if c.settings.hook != nil {
 		c.settings.hook(cmd)
 	}
-	if err := c.send(cmd, reply{}); err != nil {
+	if err := c.send(cmd, reply{here: true}); err != nil {
 		if _, ok := c.take(opaque); ok {
 			done(nil, err)
 		}

@@ -46,6 +46,6 @@ func (c *Conn) sendPrepared(p *wire.Prepared, opaque int32) error {
 	if err := c.admitLocked(start, 0); err != nil {
 		return err
 	}
-	c.wakeLocked(false)
+	c.wakeLocked(true)
 	return nil
 }
