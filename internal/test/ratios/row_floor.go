@@ -26,6 +26,8 @@ func floorGroup() group {
 		machine("echo", "echo", 1, []sheet.Line{
 			{Value: "p50", Title: "loopback: 1 KiB there and back, p50 µs"}, {Value: "p99", Title: "… p99, µs"}, {Value: "p999", Title: "… p99.9, µs"},
 		}, none),
+		machine("way-1000", "way", 1, wayLines("1,000/s"), func(*bench) []string { return []string{"-rate", "1000"} }),
+		machine("way-10000", "way", 1, wayLines("10,000/s"), func(*bench) []string { return []string{"-rate", "10000"} }),
 		machine("stream", "stream", 1, []sheet.Line{{Value: "mib", Title: "loopback: one connection, one way, MiB/s"}}, none),
 		machine("disk-write", "write", 1, []sheet.Line{{Value: "mib", Title: "disk: sequential write, synced at the end, MiB/s"}}, file),
 		machine("disk-read", "read", 1.5, []sheet.Line{{Value: "mib", Title: "disk: sequential read, not cached, MiB/s"}}, file),
@@ -33,6 +35,11 @@ func floorGroup() group {
 			{Value: "p50", Title: "disk: 4 KiB and fdatasync, p50 µs"}, {Value: "p99", Title: "… p99, µs"},
 		}, dir),
 	}}
+}
+
+// wayLines are what waking up costs: no broker is in between.
+func wayLines(rate string) []sheet.Line {
+	return []sheet.Line{{Value: "p50", Title: "loopback: 1 KiB there and back at " + rate + ", from when it was due, p50 µs"}, {Value: "p999", Title: "… p99.9, µs"}}
 }
 
 // bareGroup is a server that parses and answers sends and stores nothing.

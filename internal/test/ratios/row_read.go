@@ -62,9 +62,9 @@ func ways() *path {
 func endToEndGroup() group {
 	way := func(key, title string, rate int) row {
 		return row{key: key, warm: ways(), cost: func(o *options) time.Duration { return o.span + 4*time.Second }, lines: []sheet.Line{
-			{Value: "p50", Title: "end to end at " + title + ", p50 µs", Reach: "120 µs at most"},
+			{Value: "p50", Title: "end to end at " + title + ", p50 µs", Reach: "120 µs at most", Floor: [2]string{fmt.Sprintf("way-%d", rate), "p50"}},
 			{Value: "p99", Title: "… p99, µs"},
-			{Value: "p999", Title: "… p99.9, µs", Reach: "1/5"},
+			{Value: "p999", Title: "… p99.9, µs", Reach: "1/5", Floor: [2]string{fmt.Sprintf("way-%d", rate), "p999"}},
 		}, measure: func(b *bench) (map[string]float64, error) {
 			return throughput(b.measured("e2e", "--topic", key, "--rate", fmt.Sprint(rate), "--warmup", "3s"))
 		}}
