@@ -3,6 +3,7 @@ package broker
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -379,7 +380,7 @@ func (p *parking) over(now time.Time) (over []*waiting, next time.Duration) {
 func (p *parking) empty() []*waiting {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := append(p.mu.ready, p.mu.near...)
+	all := slices.Concat(p.mu.ready, p.mu.near)
 	p.mu.ready, p.mu.near = nil, nil
 	p.nears.Store(0)
 	for len(p.mu.deadlines) > 0 {

@@ -144,10 +144,4 @@ type popGroup struct {
 	number atomic.Int64
 }
 
-// name is the group's name and its number.
-func (g *popGroup) name() (string, int64) {
-	n := g.number.Load()
-	return g.nameOf(n), n
-}
-
 func (g *popGroup) nameOf(n int64) string { return fmt.Sprintf("%s-%d", g.prefix, n) }

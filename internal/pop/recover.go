@@ -34,10 +34,10 @@ func (h *Holds) recover() error {
 				h.mu.low, h.mu.next = bytes.Clone(key), r.due
 			}
 		}
-		switch kept := len(r.left); {
-		case kept == n:
+		switch len(r.left) {
+		case n:
 			return nil
-		case kept == 0:
+		case 0:
 			b.Delete(key)
 		default:
 			b.Set(key, r.appendValue(nil))

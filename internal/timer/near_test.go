@@ -81,7 +81,7 @@ func outliveKills(t *testing.T, flush store.FlushMode) {
 		after := killed(fs)
 		stop()
 		fs = after
-		d, stop = newDesk(t, fs, change)
+		_, stop = newDesk(t, fs, change) // killed while it reads the queue again
 		after = killed(fs)
 		stop()
 		fs = after

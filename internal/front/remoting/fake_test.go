@@ -190,9 +190,12 @@ func (f *fake) EndTransactions(b *mq.EndBatch) {
 
 // mayEnd asks whether the record that was found may be ended.
 func (f *fake) mayEnd(e *mq.TransactionEnd) error {
-	r, _, err := mq.DecodeRecord(f.found)
-	if e.May == nil || err != nil {
+	if e.May == nil || len(f.found) == 0 {
 		return nil
+	}
+	r, _, err := mq.DecodeRecord(f.found)
+	if err != nil {
+		return err
 	}
 	topic, ok := mq.Property(r.Properties, mq.PropRealTopic)
 	if !ok {
