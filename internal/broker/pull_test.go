@@ -440,3 +440,22 @@ func TestManyWaitingPullsAreSharedOut(t *testing.T) {
 		}
 	})
 }
+
+// Under synchronous flush it is the syncer that publishes, whom others wait for:
+// workers answer.
+func TestWaitingPullsAreAnsweredWhenTheSyncIsDone(t *testing.T) {
+	bubble(t, Options{Store: store.Options{Flush: store.FlushSync}}, func(t *testing.T, r *rig) {
+		r.topic("T", 1)
+		var all []<-chan pulled
+		for range 2 * helpAtMost {
+			all = append(all, r.pull(waitFor(0, time.Minute)))
+		}
+		pass(time.Second)
+		r.sent(message("T", "news"))
+		for _, answer := range all {
+			if p := <-answer; p.err != nil || p.Status != mq.PullFound || p.after != time.Second {
+				t.Fatalf("got %+v after %v", p.Batch, p.after)
+			}
+		}
+	})
+}

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -9,18 +10,20 @@ import (
 	"github.com/goddardmq/goddard/internal/wire"
 )
 
-// deferred keeps the connection and answers nothing by itself.
-func deferred(got chan<- *Conn) Handler {
-	return funcHandler{serve: func(c *Conn, _ *wire.Command) { got <- c }}
+// deferred is a connection with a request that its handler leaves to the test to
+// answer, and the peer's end of it.
+func deferred(t *testing.T) (c *Conn, there net.Conn, stop func()) {
+	t.Helper()
+	conns := make(chan *Conn, 1)
+	addr, _, stop := startServer(t, funcHandler{serve: func(c *Conn, _ *wire.Command) { conns <- c }}, ServerOptions{})
+	there = dial(t, addr)
+	there.Write(request(1, ""))
+	return <-conns, there, stop
 }
 
 func TestReplyHereIsWrittenWhenItReturns(t *testing.T) {
-	conns := make(chan *Conn, 1)
-	addr, _, stop := startServer(t, deferred(conns), ServerOptions{})
+	c, there, stop := deferred(t)
 	defer stop()
-	there := dial(t, addr)
-	there.Write(request(1, ""))
-	c := <-conns
 	for i := range int32(100) {
 		c.ReplyHere(answer(i, []byte("chunk")))
 		if n := c.Buffered(); n != 0 && c.out.direct != nil {
@@ -35,12 +38,8 @@ func TestReplyHereIsWrittenWhenItReturns(t *testing.T) {
 // A peer that does not read makes nobody wait, and gets everything in order
 // when it does.
 func TestReplyHereToAFullSocketIsFinishedLater(t *testing.T) {
-	conns := make(chan *Conn, 1)
-	addr, _, stop := startServer(t, deferred(conns), ServerOptions{})
+	c, there, stop := deferred(t)
 	defer stop()
-	there := dial(t, addr)
-	there.Write(request(1, ""))
-	c := <-conns
 	const answers, size = 48, 1 << 20 // more than a loopback socket holds
 	chunk := bytes.Repeat([]byte("x"), size)
 	var released atomic.Int32
@@ -64,12 +63,8 @@ func TestReplyHereToAFullSocketIsFinishedLater(t *testing.T) {
 }
 
 func TestReplyHereAndReplyMix(t *testing.T) {
-	conns := make(chan *Conn, 1)
-	addr, _, stop := startServer(t, deferred(conns), ServerOptions{})
+	c, there, stop := deferred(t)
 	defer stop()
-	there := dial(t, addr)
-	there.Write(request(1, ""))
-	c := <-conns
 	const each = 2000
 	var senders sync.WaitGroup
 	for g := range int32(4) {
@@ -97,11 +92,7 @@ func TestReplyHereAndReplyMix(t *testing.T) {
 }
 
 func TestReplyHereAfterTheEndIsDropped(t *testing.T) {
-	conns := make(chan *Conn, 1)
-	addr, _, stop := startServer(t, deferred(conns), ServerOptions{})
-	there := dial(t, addr)
-	there.Write(request(1, ""))
-	c := <-conns
+	c, _, stop := deferred(t)
 	stop()
 	released := false
 	cmd := answer(1, bytes.Repeat([]byte("x"), 2*chunkCopied))

@@ -56,16 +56,15 @@ func (s *Store) load(r *reader, q *queue) error {
 // readPart reads bytes of the log for a reader, which may not be one that waits
 // for the disk.
 func (s *Store) readPart(r *reader, b []byte, pos mq.LogPos) error {
-	if s.old.read(b, pos, !r.noDisk) {
+	switch {
+	case s.old.read(b, pos, !r.noDisk):
+		return nil
+	case !r.noDisk:
+		return s.readFull(b, pos)
+	case s.seg.ReadCached(b, int64(pos)):
 		return nil
 	}
-	if r.noDisk && !s.seg.ReadCached(b, int64(pos)) {
-		return mq.ErrNeedsDisk
-	}
-	if r.noDisk {
-		return nil
-	}
-	return s.readFull(b, pos)
+	return mq.ErrNeedsDisk
 }
 
 // plan divides what is wanted into parts and returns how many bytes of them have
