@@ -148,7 +148,7 @@ func (c *Conn) AnswerFrames(encoded []byte, n int) meter.Result {
 		c.out.next.buf = append(c.out.next.buf, encoded...)
 		c.out.next.bytes += len(encoded)
 		c.out.bytes += len(encoded)
-		c.wakeLocked(false)
+		c.wakeLocked(true)
 	}
 	c.out.Unlock()
 	if err == nil {
