@@ -9,6 +9,7 @@
 //	floor write  -dir D [-bytes N]           a file, in pieces of 1 MiB, synced at the end
 //	floor read   -dir D [-bytes N]           the same, not in the page cache
 //	floor sync   -dir D [-time 10s]          4 KiB and fdatasync, one after the other
+//	floor spin                               keeps the processors from halting, and measures nothing
 //	floor serve  [-listen 127.0.0.1:10911]   name server and broker that answer sends and keep nothing
 package main
 
@@ -34,11 +35,11 @@ type command struct {
 
 func main() {
 	kinds := map[string]func(*command) (*load.Report, error){
-		"echo": echo, "way": way, "stream": stream, "write": write, "read": read, "sync": syncs, "serve": serve,
+		"echo": echo, "way": way, "stream": stream, "write": write, "read": read, "sync": syncs, "serve": serve, "spin": spin,
 		"answer": answer, "drain": drain, // the other ends of echo and stream
 	}
 	if len(os.Args) < 2 || kinds[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: floor echo|way|stream|write|read|sync|serve [flags]")
+		fmt.Fprintln(os.Stderr, "usage: floor echo|way|stream|write|read|sync|spin|serve [flags]")
 		os.Exit(2)
 	}
 	c := new(command)

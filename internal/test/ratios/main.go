@@ -39,6 +39,7 @@ type options struct {
 	dir     string // where servers keep their data
 	results string
 	resume  string
+	awake   bool   // keep the processors from halting
 	profile string // directory for profiles; empty takes none
 }
 
@@ -59,6 +60,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "where the servers keep their data (default a temporary directory)")
 	flag.StringVar(&o.results, "results", "", "write the page and the plot of today into this directory")
 	flag.StringVar(&o.resume, "resume", "", "go on with the raw file of a run that broke off")
+	flag.BoolVar(&o.awake, "awake", false, "keep the processors from halting, with work that gives way to all other")
 	flag.StringVar(&o.profile, "profile", "", "write profiles of our server under each load into this directory, and what it spent its time on into profiles.md there")
 	flag.Parse()
 	given := map[string]bool{}
@@ -149,6 +151,12 @@ func (o *options) check() error {
 // setup says what a raw file is of, so that only the same run goes on with it.
 func (o *options) setup() string {
 	setup := fmt.Sprintf("peers=%v quick=%v time=%v topics=%d queues=%d cold=%v long=%v", o.peers, o.quick, o.span, o.topics, o.queues, o.cold, o.long)
+	if o.awake {
+		setup += " awake"
+	}
+	if inMemory(o.dir) {
+		setup += " in memory"
+	}
 	if o.profile != "" {
 		setup += " profiled" // which costs something
 	}
@@ -187,6 +195,13 @@ func measureAll(ctx context.Context, kit *against.Kit, o *options) error {
 		if p.profiles, err = newProfiles(o); err != nil {
 			return err
 		}
+	}
+	if o.awake {
+		stop, err := keepAwake(kit)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	left, figures := p.expected(1)
 	fmt.Fprintf(os.Stderr, "%d figures, about %s if the machine is quiet; they go to %s, and a run that breaks off goes on with -resume %s\n", figures, sheet.Text(left), path, path)

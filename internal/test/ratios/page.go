@@ -24,9 +24,12 @@ func writeResults(p *plan) error {
 		return nil
 	}
 	name := time.Now().UTC().Format(time.DateOnly)
-	for suffix, set := range map[string]bool{"-peers": p.o.peers, "-quick": p.o.quick && !p.o.peers} {
-		if set {
-			name += suffix
+	for _, s := range []struct {
+		suffix string
+		set    bool
+	}{{"-peers", p.o.peers}, {"-quick", p.o.quick && !p.o.peers}, {"-memory", inMemory(p.o.dir)}, {"-awake", p.o.awake}} {
+		if s.set {
+			name += s.suffix
 		}
 	}
 	var page, plot bytes.Buffer
@@ -61,6 +64,12 @@ func writePage(w io.Writer, p *plan, name string, plotted bool) error {
 	fmt.Fprintf(w, "# Goddard beside %s\n\n%s\n\n", other, about(p.o))
 	if p.o.quick {
 		fmt.Fprint(w, notWarm)
+	}
+	if inMemory(p.o.dir) {
+		fmt.Fprint(w, "The servers kept their data in memory (tmpfs), so no disk had a part in it: a machine with a faster disk than this one comes near to that.\n\n")
+	}
+	if p.o.awake {
+		fmt.Fprint(w, "The processors were kept from halting, as a machine that is tuned for latency keeps them (-awake, docs/performance.md).\n\n")
 	}
 	if err := tableOf(p.o).Write(w, p.raw.Figures); err != nil {
 		return err
@@ -155,6 +164,12 @@ func self(o *options) string {
 	}
 	if o.quick {
 		args = append(args, "-quick")
+	}
+	if o.awake {
+		args = append(args, "-awake")
+	}
+	if inMemory(o.dir) {
+		args = append(args, "-dir /dev/shm/bench")
 	}
 	if len(o.servers) > 0 {
 		args = append(args, "-servers "+strings.Join(o.servers, ","))
