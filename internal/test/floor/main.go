@@ -10,7 +10,7 @@
 //	floor read   -dir D [-bytes N]           the same, not in the page cache
 //	floor sync   -dir D [-time 10s]          4 KiB and fdatasync, one after the other
 //	floor spin                               keeps the processors from halting, and measures nothing
-//	floor serve  [-listen 127.0.0.1:10911]   name server and broker that answer sends and keep nothing
+//	floor serve  [-listen 127.0.0.1:10911] [-grpc 127.0.0.1:8081]   name server and broker that answer sends and keep nothing
 package main
 
 import (
@@ -30,6 +30,7 @@ type command struct {
 	dir    string
 	bytes  int64
 	listen string
+	calls  string // where to serve gRPC; empty for not at all
 	rate   float64
 }
 
@@ -49,6 +50,7 @@ func main() {
 	flags.StringVar(&c.dir, "dir", ".", "where the disk is")
 	flags.Int64Var(&c.bytes, "bytes", 1<<30, "size of the file")
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:10911", "where to serve")
+	flags.StringVar(&c.calls, "grpc", "", "where to answer gRPC calls as well")
 	flags.Float64Var(&c.rate, "rate", 1000, "messages a second")
 	flags.Parse(os.Args[2:])
 	r, err := kinds[os.Args[1]](c)

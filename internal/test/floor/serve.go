@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -13,14 +14,20 @@ import (
 
 const broker = "floor"
 
-// serve answers producers until it is killed.
+// serve answers producers, and with an address for that calls too, until it is
+// killed or one of them fails.
 func serve(c *command) (*load.Report, error) {
 	h := &answers{addr: c.listen}
 	s, err := rpc.Listen(c.listen, h, rpc.ServerOptions{})
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.Run(context.Background())
+	if c.calls == "" {
+		return nil, s.Run(context.Background())
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() { cancel(serveCalls(c.calls, c.size)) }()
+	return nil, errors.Join(s.Run(ctx), context.Cause(ctx))
 }
 
 // answers knows every topic and says of every message that it is stored. The

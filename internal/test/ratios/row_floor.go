@@ -47,9 +47,16 @@ func bareGroup() group {
 	lines := func(title string) []sheet.Line {
 		return []sheet.Line{{Value: "rate", Title: title + ", msg/s"}, {Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2}, {Value: "p99", Title: "… p99, µs"}}
 	}
+	calls := func(key, kind, title string, args ...string) row {
+		return row{key: key, lines: lines(title)[:2], cost: loads(1), measure: func(b *bench) (map[string]float64, error) {
+			return throughput(b.grpcMeasured(kind, args...))
+		}}
+	}
 	return group{key: "bare", servers: []string{"bare"}, rows: []row{
 		flatOut("bare-1k", nil, 0, lines("1 KiB pipelined"), pipelined1K...),
 		flatOut("bare-128", nil, 0, lines("128 B pipelined"), "--size", "128", "--connections", "4", "--in-flight", "128"),
 		flatOut("bare-64", nil, 0, lines("64 connections with one in flight"), "--size", "1024", "--connections", "64", "--in-flight", "1", "--warmup", "1s"),
+		calls("bare-grpc-send", "send", "gRPC: 1 KiB, a call each"),
+		calls("bare-grpc-receive", "receive", "gRPC: receive and acknowledge, batches of 32", "-group", grpcGroup, "-in-flight", "4"),
 	}}
 }

@@ -23,8 +23,8 @@ const (
 func grpcRows() []row {
 	return []row{
 		{key: "grpc-send", warm: grpcSends(), writes: 0.5, cost: loads(1), lines: []sheet.Line{
-			{Value: "rate", Title: "gRPC: send 1 KiB (4 × 64 in flight, a call each), msg/s", Reach: "5 ×"},
-			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 1},
+			{Value: "rate", Title: "gRPC: send 1 KiB (4 × 64 in flight, a call each), msg/s", Reach: "5 ×", Floor: [2]string{"bare-grpc-send", "rate"}},
+			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 1, Floor: [2]string{"bare-grpc-send", "cpu"}},
 		}, measure: func(b *bench) (map[string]float64, error) {
 			return throughput(b.grpcMeasured("send"))
 		}},
@@ -39,8 +39,8 @@ func grpcRows() []row {
 			return throughput(b.grpcMeasured("send", "-rate", fmt.Sprintf("%.0f", top/2)))
 		}},
 		{key: "grpc-receive", warm: grpcReceives(), cost: loads(1.6), lines: []sheet.Line{
-			{Value: "rate", Title: "gRPC: receive and acknowledge (4 × 4 in flight, batches of 32), msg/s", Reach: "4 ×"},
-			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 1},
+			{Value: "rate", Title: "gRPC: receive and acknowledge (4 × 4 in flight, batches of 32), msg/s", Reach: "4 ×", Floor: [2]string{"bare-grpc-receive", "rate"}},
+			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 1, Floor: [2]string{"bare-grpc-receive", "cpu"}},
 			{Value: "resident", Title: "… resident memory after it, MiB"},
 		}, measure: func(b *bench) (map[string]float64, error) {
 			if err := fillReceives(b); err != nil {

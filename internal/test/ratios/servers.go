@@ -67,7 +67,7 @@ func bareServer(kit *against.Kit) *server {
 	return &server{
 		name: "a server that stores nothing", addr: nameServer,
 		commands: func() ([]*exec.Cmd, error) {
-			return []*exec.Cmd{exec.Command(kit.Floor, "serve", "-listen", nameServer)}, nil
+			return []*exec.Cmd{exec.Command(kit.Floor, "serve", "-listen", nameServer, "-grpc", grpcEndpoint)}, nil
 		},
 		load: goddardBench(kit),
 	}
