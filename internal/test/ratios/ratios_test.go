@@ -66,7 +66,7 @@ func TestTheQuickFormLeavesOutWhatIsLong(t *testing.T) {
 	}
 	p := &plan{o: o, raw: new(sheet.Raw)}
 	o.rounds = 1
-	if left, n := p.expected(1); left > 12*time.Minute || n == 0 {
+	if left, n := p.expected(1); left > 10*time.Minute || n == 0 {
 		t.Errorf("the quick form is expected to take %v for %d figures", left, n)
 	}
 }

@@ -17,7 +17,7 @@ const (
 	warmGain  = 1.05
 
 	warmLoad, warmLimit           = 3 * time.Second, time.Minute
-	quickWarmLoad, quickWarmLimit = 2 * time.Second, 15 * time.Second
+	quickWarmLoad, quickWarmLimit = 2 * time.Second, 6 * time.Second
 )
 
 // warmTimes are how long one load of a warm-up is, and all of them at most.
