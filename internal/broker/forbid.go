@@ -65,21 +65,21 @@ func (b *Broker) Forbid(_ context.Context, group, topic string, no bool) error {
 		return fmt.Errorf("whether group %s may read topic %s cannot be stored: %w", group, topic, err)
 	}
 	b.opts().Log.Info("changed what a group may read", "group", group, "topic", topic, "forbidden", no)
-	return b.nextVersion("group", &b.groups.mu.version)
+	return nil
 }
 
 func (b *Broker) keepForbiddenLocked(group string, f forbidden) error {
+	batch, kept := b.store.Keys().Batch(), &f
 	if len(f) == 0 {
-		if err := b.store.Keys().Delete([]byte(forbiddenRows+group), true); err != nil {
-			return err
-		}
-		b.groups.forbidden.put(group, nil)
-		return nil
+		kept = nil
+		batch.Delete([]byte(forbiddenRows + group))
+	} else {
+		batchJSON(batch, forbiddenRows+group, f)
 	}
-	if err := b.setJSON(forbiddenRows+group, f); err != nil {
+	if err := b.applyChange(batch, "group", &b.groups.mu.version); err != nil {
 		return err
 	}
-	b.groups.forbidden.put(group, &f)
+	b.groups.forbidden.put(group, kept)
 	return nil
 }
 

@@ -18,8 +18,10 @@ import (
 type groups struct {
 	table     *table[mq.Group]
 	forbidden *table[forbidden] // by group; nothing where all is allowed
+	// rounds are of groups that are created and changed.
+	rounds rounds[*groupPut]
 	// mu serializes changes of the table together with their rows; it is held
-	// while a row is written.
+	// while rows are written.
 	mu struct {
 		sync.Mutex
 		version mq.DataVersion
@@ -72,40 +74,89 @@ func (b *Broker) group(name string) (*mq.Group, error) {
 	if err := mq.CheckGroup(name); err != nil {
 		return nil, err
 	}
-	b.groups.mu.Lock()
-	defer b.groups.mu.Unlock()
-	if g := b.groups.table.get(name); g != nil {
-		return g, nil
+	p := &groupPut{Group: newGroup(name), create: true}
+	if b.putGroup(p); p.err != nil {
+		return nil, p.err
 	}
-	g := newGroup(name)
-	if err := b.keepGroupLocked(g); b.keepLater(err) {
-		// A full disk does not keep anybody from reading.
-		b.groups.table.put(name, &g)
-		b.groups.mu.unkept[name] = true
-	} else if err != nil {
-		return nil, err
+	if !p.found {
+		b.opts().Log.Info("created consumer group", "group", name)
 	}
-	b.opts().Log.Info("created consumer group", "group", name)
-	return &g, nil
+	return p.made, nil
 }
 
-func (b *Broker) keepGroupLocked(g mq.Group) error {
-	if err := b.setJSON(groupRows+g.Name, g); err != nil {
-		return fmt.Errorf("consumer group %s cannot be %s: %w", g.Name, createdOrChanged(b.groups.table.get(g.Name) == nil), err)
+// A groupPut is a group to be stored, and what became of that.
+type groupPut struct {
+	mq.Group
+	create bool // only if there is none; otherwise its attributes are changes of those that there are
+	found  bool // there was one
+	made   *mq.Group
+	err    error
+}
+
+// putGroup makes a change together with those that come at the same time.
+func (b *Broker) putGroup(p *groupPut) { b.groups.rounds.do(p.Name, p, b.putGroups) }
+
+// putGroups makes changes of groups with different names.
+func (b *Broker) putGroups(all []*groupPut) {
+	b.groups.mu.Lock()
+	defer b.groups.mu.Unlock()
+	b.keepGroupsLocked(slices.DeleteFunc(all, func(p *groupPut) bool {
+		old := b.groups.table.get(p.Name)
+		p.found = old != nil
+		if p.create {
+			p.made = old
+			return p.found
+		}
+		var had map[string]string
+		if old != nil {
+			had = old.Attributes
+		}
+		if p.Attributes, p.err = alterAttributes(groupAttributes, old == nil, had, p.Attributes); p.err != nil {
+			p.err = fmt.Errorf("consumer group %s: %w", p.Name, p.err)
+		}
+		return p.err != nil
+	}))
+}
+
+// keepGroupsLocked stores groups and then publishes them, all or none.
+func (b *Broker) keepGroupsLocked(all []*groupPut) {
+	if len(all) == 0 {
+		return
 	}
-	delete(b.groups.mu.unkept, g.Name)
-	b.groups.table.put(g.Name, &g)
-	b.limitGroup(g.Name, g.Attributes)
-	return b.nextVersion("group", &b.groups.mu.version)
+	batch := b.store.Keys().Batch()
+	for _, p := range all {
+		batchJSON(batch, groupRows+p.Name, p.Group)
+	}
+	err := b.applyChange(batch, "group", &b.groups.mu.version)
+	for _, p := range all {
+		switch {
+		case err == nil:
+			delete(b.groups.mu.unkept, p.Name)
+		case p.create && b.keepLater(err):
+			// A full disk does not keep anybody from reading.
+			b.groups.mu.unkept[p.Name] = true
+		default:
+			p.err = fmt.Errorf("consumer group %s cannot be %s: %w", p.Name, createdOrChanged(b.groups.table.get(p.Name) == nil), err)
+			continue
+		}
+		p.made = &p.Group
+		b.groups.table.put(p.Name, p.made)
+		b.limitGroup(p.Name, p.Attributes)
+	}
 }
 
 // keepGroups writes the rows of groups that lack theirs.
 func (b *Broker) keepGroups() error {
 	b.groups.mu.Lock()
 	defer b.groups.mu.Unlock()
+	var all []*groupPut
 	for name := range b.groups.mu.unkept {
-		if err := b.keepGroupLocked(*b.groups.table.get(name)); err != nil {
-			return err
+		all = append(all, &groupPut{Group: *b.groups.table.get(name)})
+	}
+	b.keepGroupsLocked(all)
+	for _, p := range all {
+		if p.err != nil {
+			return p.err
 		}
 	}
 	return nil
@@ -161,20 +212,9 @@ func (b *Broker) PutGroup(_ context.Context, g mq.Group) (err error) {
 	if g.RetryPolicy == nil {
 		g.RetryPolicy = defaultPolicy()
 	}
-	b.groups.mu.Lock()
-	defer b.groups.mu.Unlock()
-	var had map[string]string
-	old := b.groups.table.get(g.Name)
-	if old != nil {
-		had = old.Attributes
-	}
-	attributes, err := alterAttributes(groupAttributes, old == nil, had, g.Attributes)
-	if err != nil {
-		return fmt.Errorf("consumer group %s: %w", g.Name, err)
-	}
-	g.Attributes = attributes
-	if err := b.keepGroupLocked(g); err != nil {
-		return err
+	p := &groupPut{Group: g}
+	if b.putGroup(p); p.err != nil {
+		return p.err
 	}
 	b.opts().Log.Info("changed consumer group", "group", g.Name)
 	return nil
@@ -194,13 +234,15 @@ func (b *Broker) DeleteGroup(_ context.Context, name string, cleanOffsets bool) 
 		errs = append(errs, b.keepForbiddenLocked(name, nil))
 	}
 	if b.groups.table.get(name) != nil {
-		if err := b.store.Keys().Delete([]byte(groupRows+name), true); err != nil {
+		batch := b.store.Keys().Batch()
+		batch.Delete([]byte(groupRows + name))
+		if err := b.applyChange(batch, "group", &b.groups.mu.version); err != nil {
 			return fmt.Errorf("consumer group %s cannot be deleted: %w", name, err)
 		}
 		delete(b.groups.mu.unkept, name)
 		b.groups.table.put(name, nil)
 		b.limitGroup(name, nil)
-		errs = append(errs, b.deleteModes(func(u use) bool { return u.group == name }), b.nextVersion("group", &b.groups.mu.version))
+		errs = append(errs, b.deleteModes(func(u use) bool { return u.group == name }))
 		b.opts().Log.Info("deleted consumer group", "group", name)
 	}
 	return errors.Join(errs...)

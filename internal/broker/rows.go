@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/store"
 )
 
 // The rows of this package in the key store. Names hold no zero byte.
@@ -57,11 +59,32 @@ func parseOffsetRow(key []byte) (group string, q mq.Queue, err error) {
 // setJSON stores a value that must survive a power loss. The caller says in its
 // error what is not stored.
 func (b *Broker) setJSON(key string, v any) error {
+	batch := b.store.Keys().Batch()
+	batchJSON(batch, key, v)
+	return b.store.Keys().Apply(batch, true)
+}
+
+// batchJSON is setJSON as part of a batch.
+func batchJSON(batch *store.KeyBatch, key string, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
-	return b.store.Keys().Set([]byte(key), text, true)
+	batch.Set([]byte(key), text)
+}
+
+// applyChange stores a change of a table of the broker together with the next
+// version of the table, which v is afterwards.
+func (b *Broker) applyChange(batch *store.KeyBatch, table string, v *mq.DataVersion) error {
+	next := *v
+	next.Counter++
+	next.Timestamp = time.Now().UnixMilli()
+	batchJSON(batch, versionRows+table, next)
+	if err := b.store.Keys().Apply(batch, true); err != nil {
+		return err
+	}
+	*v = next
+	return nil
 }
 
 // scanJSON calls each with the rest of the key and the value of every row whose

@@ -50,8 +50,10 @@ type topicCounters struct {
 type topics struct {
 	table *table[topic]
 	light *topicCounters // of all light queues together
+	// rounds are of topics that are created and changed.
+	rounds rounds[*topicPut]
 	// mu serializes changes of the table together with their rows; it is held
-	// while a row is written.
+	// while rows are written.
 	mu struct {
 		sync.Mutex
 		version mq.DataVersion
@@ -140,11 +142,80 @@ func (b *Broker) newCounters(name string) *topicCounters {
 	}
 }
 
-// keepTopicLocked stores and publishes a topic.
-func (b *Broker) keepTopicLocked(t mq.Topic) (*topic, error) {
-	if err := b.setJSON(topicRows+t.Name, t); err != nil {
-		return nil, fmt.Errorf("topic %s cannot be %s: %w", t.Name, createdOrChanged(b.topics.table.get(t.Name) == nil), err)
+// A topicPut is a topic to be stored, and what became of that.
+type topicPut struct {
+	mq.Topic
+	create bool // only if there is none; otherwise its attributes are changes of those that there are
+	found  bool // there was one
+	made   *topic
+	err    error
+}
+
+// putTopic makes a change together with those that come at the same time.
+func (b *Broker) putTopic(p *topicPut) { b.topics.rounds.do(p.Name, p, b.putTopics) }
+
+// putTopics makes changes of topics with different names.
+func (b *Broker) putTopics(all []*topicPut) {
+	b.topics.mu.Lock()
+	defer b.topics.mu.Unlock()
+	b.keepTopicsLocked(slices.DeleteFunc(all, func(p *topicPut) bool {
+		old := b.topics.table.get(p.Name)
+		p.found = old != nil
+		if p.create {
+			p.made = old
+			return p.found
+		}
+		p.Attributes, p.err = b.mergedAttributes(&p.Topic, old)
+		return p.err != nil
+	}))
+}
+
+// mergedAttributes are the attributes of a topic after the changes that t has.
+func (b *Broker) mergedAttributes(t *mq.Topic, old *topic) (map[string]string, error) {
+	var had map[string]string
+	if old != nil {
+		had = old.Attributes
 	}
+	err := b.checkMixed(t.Attributes)
+	merged := *t
+	if err == nil {
+		merged.Attributes, err = alterAttributes(topicAttributes, old == nil, had, t.Attributes)
+	}
+	if err == nil {
+		_, err = dedupWindow(&merged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("topic %s: %w", t.Name, err)
+	}
+	return merged.Attributes, nil
+}
+
+// keepTopicsLocked stores topics and then publishes them, all or none.
+func (b *Broker) keepTopicsLocked(all []*topicPut) {
+	if len(all) == 0 {
+		return
+	}
+	batch := b.store.Keys().Batch()
+	for _, p := range all {
+		batchJSON(batch, topicRows+p.Name, p.Topic)
+	}
+	err := b.applyChange(batch, "topic", &b.topics.mu.version)
+	for _, p := range all {
+		switch {
+		case err == nil:
+			p.made, p.err = b.publishTopicLocked(p.Topic)
+		case p.create && strings.HasPrefix(p.Name, mq.RetryPrefix) && b.keepLater(err):
+			// Its group reads on a full disk too.
+			p.made = b.setTopic(p.Topic)
+			b.topics.mu.unkept[p.Name] = true
+		default:
+			p.err = fmt.Errorf("topic %s cannot be %s: %w", p.Name, createdOrChanged(b.topics.table.get(p.Name) == nil), err)
+		}
+	}
+}
+
+// publishTopicLocked makes a topic known whose row is stored.
+func (b *Broker) publishTopicLocked(t mq.Topic) (*topic, error) {
 	delete(b.topics.mu.unkept, t.Name)
 	once, err := b.single(&t)
 	if err != nil {
@@ -154,7 +225,7 @@ func (b *Broker) keepTopicLocked(t mq.Topic) (*topic, error) {
 	made.once = once
 	b.topics.table.put(t.Name, made)
 	b.limitTopic(t.Name, t.Attributes)
-	return made, b.nextVersion("topic", &b.topics.mu.version)
+	return made, nil
 }
 
 func createdOrChanged(isNew bool) string {
@@ -168,20 +239,15 @@ func createdOrChanged(isNew bool) string {
 func (b *Broker) keepTopics() error {
 	b.topics.mu.Lock()
 	defer b.topics.mu.Unlock()
+	var all []*topicPut
 	for name := range b.topics.mu.unkept {
-		if _, err := b.keepTopicLocked(b.topics.table.get(name).Topic); err != nil {
-			return err
-		}
+		all = append(all, &topicPut{Topic: b.topics.table.get(name).Topic})
 	}
-	return nil
-}
-
-// nextVersion counts a change of a table of the broker.
-func (b *Broker) nextVersion(table string, v *mq.DataVersion) error {
-	v.Counter++
-	v.Timestamp = time.Now().UnixMilli()
-	if err := b.setJSON(versionRows+table, *v); err != nil {
-		return fmt.Errorf("the version of the %ss cannot be stored: %w", table, err)
+	b.keepTopicsLocked(all)
+	for _, p := range all {
+		if p.err != nil {
+			return p.err
+		}
 	}
 	return nil
 }
@@ -198,24 +264,14 @@ func (b *Broker) createTopic(t mq.Topic) (*topic, error) {
 	if err := b.checkTopic(t); err != nil {
 		return nil, err
 	}
-	b.topics.mu.Lock()
-	if made := b.topics.table.get(t.Name); made != nil {
-		b.topics.mu.Unlock()
-		return made, nil
-	}
-	made, err := b.keepTopicLocked(t)
-	if strings.HasPrefix(t.Name, mq.RetryPrefix) && b.keepLater(err) {
-		// Its group reads on a full disk too.
-		made, err = b.setTopic(t), nil
-		b.topics.mu.unkept[t.Name] = true
-	}
-	b.topics.mu.Unlock()
-	if err != nil {
-		return nil, err
+	p := &topicPut{Topic: t, create: true}
+	b.putTopic(p)
+	if p.err != nil || p.found {
+		return p.made, p.err
 	}
 	b.opts().Log.Info("created topic", "topic", t.Name, "queues", t.WriteQueues)
 	b.topicChanged(t.Name)
-	return made, nil
+	return p.made, nil
 }
 
 // autoCreate makes the topic of a message as its producer's template says, if
@@ -333,36 +389,13 @@ func (b *Broker) PutTopic(_ context.Context, t mq.Topic) (err error) {
 	if b.systemTopic(t.Name) && t.Name != mq.TopicDefault && t.Name != mq.TopicDeadLetters {
 		return fmt.Errorf("%w: topic %s belongs to the broker and cannot be changed", mq.ErrInvalid, t.Name)
 	}
-	b.topics.mu.Lock()
-	err = b.putTopicLocked(t)
-	b.topics.mu.Unlock()
-	if err != nil {
-		return err
+	p := &topicPut{Topic: t}
+	if b.putTopic(p); p.err != nil {
+		return p.err
 	}
 	b.opts().Log.Info("changed topic", "topic", t.Name, "read_queues", t.ReadQueues, "write_queues", t.WriteQueues, "perm", t.Perm)
 	b.topicChanged(t.Name)
 	return nil
-}
-
-// putTopicLocked is PutTopic for a topic that is otherwise checked.
-func (b *Broker) putTopicLocked(t mq.Topic) error {
-	var had map[string]string
-	old := b.topics.table.get(t.Name)
-	if old != nil {
-		had = old.Attributes
-	}
-	err := b.checkMixed(t.Attributes)
-	if err == nil {
-		t.Attributes, err = alterAttributes(topicAttributes, old == nil, had, t.Attributes)
-	}
-	if err == nil {
-		_, err = dedupWindow(&t)
-	}
-	if err != nil {
-		return fmt.Errorf("topic %s: %w", t.Name, err)
-	}
-	_, err = b.keepTopicLocked(t)
-	return err
 }
 
 // DeleteTopic removes a topic, its messages, every group's offsets in it and
@@ -393,7 +426,9 @@ func (b *Broker) deleteTopic(name string) error {
 	old := b.topics.table.get(name)
 	known := old != nil
 	if known {
-		if err := b.store.Keys().Delete([]byte(topicRows+name), true); err != nil {
+		batch := b.store.Keys().Batch()
+		batch.Delete([]byte(topicRows + name))
+		if err := b.applyChange(batch, "topic", &b.topics.mu.version); err != nil {
 			return fmt.Errorf("topic %s cannot be deleted: %w", name, err)
 		}
 		delete(b.topics.mu.unkept, name)
@@ -408,7 +443,6 @@ func (b *Broker) deleteTopic(name string) error {
 		b.holds.ForgetLanes(func(u pop.Use) bool { return u.Topic == name }),
 		b.deleteModes(func(u use) bool { return u.topic == name }), b.store.Forget(name))
 	if known {
-		err = errors.Join(err, b.nextVersion("topic", &b.topics.mu.version))
 		b.opts().Log.Info("deleted topic", "topic", name)
 	}
 	return err
