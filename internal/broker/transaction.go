@@ -80,7 +80,7 @@ func (b *Broker) ended(e txn.Ended) {
 	if e.Err != nil {
 		return
 	}
-	t := b.findTopic(string(e.Topic))
+	t := b.findTopic(e.Topic)
 	if t == nil {
 		return
 	}

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -66,12 +67,28 @@ const (
 	earlyOwn           // ended by this process, so its half message need not be read
 )
 
+// A place is what this process did about a half message that was not read yet.
+type place uint8
+
+const (
+	placeEnding place = 1 << iota // its end is on its way
+	placeEnded                    // it is ended
+)
+
+// maxAhead bounds the places, which are a byte each. What is further ahead is in
+// the maps.
+const maxAhead = 1 << 24
+
 // A core knows what is pending and decides what is due. Times are Unix
 // milliseconds; it has no clock.
 type core struct {
 	next, op mq.QueueOffset // what was not read yet of the two queues
 	halves   map[mq.QueueOffset]half
 	early    map[mq.QueueOffset]early
+	// ahead are the places from next on. Nearly all that is ended is ended before
+	// it is read, and leaves no trace but there.
+	ahead []place
+	owned int // places with placeEnded
 	// ending are half messages whose end is on its way and was not read yet.
 	ending map[mq.QueueOffset]bool
 	// notes are the op messages that were stored and not read yet, by their
@@ -90,6 +107,50 @@ func newCore(now int64) *core {
 	}
 }
 
+// place is that of a half message which lies in the half queue; nil if it was
+// read, or is too far ahead.
+func (c *core) place(at mq.QueueOffset) *place {
+	i := at - c.next
+	if i < 0 || i >= maxAhead {
+		return nil
+	}
+	if n := int(i) + 1 - len(c.ahead); n > 0 {
+		c.ahead = append(c.ahead, make([]place, n)...)
+	}
+	return &c.ahead[i]
+}
+
+// placed is what the place of any half message says.
+func (c *core) placed(at mq.QueueOffset) place {
+	if i := at - c.next; i >= 0 && i < mq.QueueOffset(len(c.ahead)) {
+		return c.ahead[i]
+	}
+	return 0
+}
+
+// step goes on to a half message behind.
+func (c *core) step(to mq.QueueOffset) {
+	for ; c.next < to && len(c.ahead) > 0; c.next++ {
+		if c.ahead[0]&placeEnding != 0 {
+			c.ending[c.next] = true
+		}
+		if c.ahead[0]&placeEnded != 0 {
+			c.owned--
+		}
+		c.ahead = c.ahead[1:]
+	}
+	c.next = max(c.next, to)
+}
+
+// skip goes on behind half messages that have been deleted.
+func (c *core) skip(to mq.QueueOffset) {
+	c.step(to)
+	maps.DeleteFunc(c.early, func(at mq.QueueOffset, _ early) bool { return at < to })
+}
+
+// known reports whether every end that is known has its half message before it.
+func (c *core) known() bool { return len(c.early) == 0 && c.owned == 0 }
+
 // load takes a row over.
 func (c *core) load(at mq.QueueOffset, h half) {
 	h.stored = true
@@ -100,7 +161,8 @@ func (c *core) load(at mq.QueueOffset, h half) {
 // message once more with every check and does not end the one before: one
 // that has been checked takes the place of its predecessor.
 func (c *core) add(at mq.QueueOffset, h half) {
-	c.next = at + 1
+	mine := c.placed(at)&placeEnded != 0
+	c.step(at + 1)
 	if h.checks > 0 {
 		for old, o := range c.halves {
 			if o.key == h.key && o.born == h.born {
@@ -110,7 +172,7 @@ func (c *core) add(at mq.QueueOffset, h half) {
 	}
 	e, before := c.early[at]
 	delete(c.early, at)
-	if before && e != earlyGivenUp {
+	if mine || before && e != earlyGivenUp {
 		return
 	}
 	h.givenUp = before
@@ -123,7 +185,7 @@ func (c *core) add(at mq.QueueOffset, h half) {
 func (c *core) pass(end mq.QueueOffset, most int) (passed bool, read int) {
 	for ; most > 0 && c.passes(c.next); most-- {
 		delete(c.early, c.next)
-		c.next++
+		c.step(c.next + 1)
 		passed = true
 	}
 	for at := c.next; at < end && read < most && !c.passes(at); at++ {
@@ -133,8 +195,7 @@ func (c *core) pass(end mq.QueueOffset, most int) (passed bool, read int) {
 }
 
 func (c *core) passes(at mq.QueueOffset) bool {
-	e, before := c.early[at]
-	return before && e == earlyOwn
+	return c.placed(at)&placeEnded != 0 || c.early[at] == earlyOwn
 }
 
 // note remembers what an op message of our own says. It is a hint: what is not
@@ -172,9 +233,14 @@ func (c *core) read(op mq.QueueOffset) {
 // ended takes over what an op message says of a half message; how is what to keep
 // in mind until that is read.
 func (c *core) ended(at mq.QueueOffset, how early) {
-	delete(c.ending, at)
+	c.failed(at)
 	if at >= c.next {
-		c.early[at] = how
+		if p := c.ownPlace(at, how); p == nil {
+			c.early[at] = how
+		} else if *p&placeEnded == 0 {
+			*p |= placeEnded
+			c.owned++
+		}
 		return
 	}
 	h, pending := c.halves[at]
@@ -201,28 +267,54 @@ func (c *core) remove(at mq.QueueOffset, h half) {
 	}
 }
 
-// end asks whether a half message may be ended, and how often it was asked
-// about. If it may, it is as good as done until failed is said.
+// ownPlace is the place of a half message that was ended by this process, and so
+// lies in the half queue.
+func (c *core) ownPlace(at mq.QueueOffset, how early) *place {
+	if how != earlyOwn {
+		return nil
+	}
+	return c.place(at)
+}
+
+// end asks whether a half message, which lies in the half queue, may be ended, and
+// how often it was asked about. If it may, it is as good as done until failed is said.
 func (c *core) end(at mq.QueueOffset) (checks int32, v verdict) {
-	n := len(c.ending)
-	c.ending[at] = true
-	if len(c.ending) == n {
+	p := c.place(at)
+	switch {
+	case p != nil && *p != 0:
+		if *p&placeEnding != 0 {
+			return 0, isEnding
+		}
+		return 0, isEnded
+	case c.ending[at]:
 		return 0, isEnding
 	}
-	h, open := c.halves[at]
+	var h half
+	open := false
 	if at >= c.next { // it was not read yet
 		e, before := c.early[at]
 		open = !before || e == earlyGivenUp
+	} else {
+		h, open = c.halves[at]
 	}
-	if !open {
-		delete(c.ending, at)
+	switch {
+	case !open:
 		return 0, isEnded
+	case p != nil:
+		*p = placeEnding
+	default:
+		c.ending[at] = true
 	}
 	return h.checks, mayEnd
 }
 
 // failed says that a half message could not be ended.
-func (c *core) failed(at mq.QueueOffset) { delete(c.ending, at) }
+func (c *core) failed(at mq.QueueOffset) {
+	if c.placed(at)&placeEnding != 0 {
+		*c.place(at) &^= placeEnding
+	}
+	delete(c.ending, at)
+}
 
 // pending says what is known of a half message that is not ended.
 func (c *core) pending(at mq.QueueOffset) (half, bool) {

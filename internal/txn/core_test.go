@@ -99,8 +99,14 @@ func (p *player) state() {
 			fmt.Fprintf(&p.out, " -%d", at)
 		}
 	}
-	if len(c.early) > 0 {
-		fmt.Fprintf(&p.out, ", early %v", slices.Sorted(maps.Keys(c.early)))
+	early := slices.Collect(maps.Keys(c.early))
+	for i, place := range c.ahead {
+		if place&placeEnded != 0 {
+			early = append(early, c.next+mq.QueueOffset(i))
+		}
+	}
+	if slices.Sort(early); len(early) > 0 {
+		fmt.Fprintf(&p.out, ", early %v", early)
 	}
 	fmt.Fprint(&p.out, "\n\n")
 }

@@ -41,7 +41,7 @@ type ends struct {
 
 	sends   mq.SendBatch // the first that is handed over
 	props   []byte       // of its messages
-	topic   string       // of the last message that is committed
+	topic   string       // that the last half message is meant for
 	findOld func()       // readOld, made once: a method value is an allocation
 }
 
@@ -49,7 +49,7 @@ type ends struct {
 type found struct {
 	mq.Record
 	there  bool
-	topic  []byte   // that it is meant for
+	topic  string   // that it is meant for
 	to     mq.Queue // likewise; of one that is committed
 	checks int32
 }
@@ -144,7 +144,10 @@ func (e *ends) examine(i int, r mq.Record, err error) error {
 	case string(r.Topic) != halfQueue.Topic:
 		return noHalf(one.Pos)
 	}
-	f.Record, f.topic, f.there = r, w.topic, true
+	if e.topic != string(w.topic) {
+		e.topic = string(w.topic)
+	}
+	f.Record, f.topic, f.there = r, e.topic, true
 	switch {
 	case !one.Checked && w.rest != nil && late(w.half(r.BornTime), e.began.UnixMilli(), e.l.rules()):
 		return fmt.Errorf("%w: the rest that its producer asked for (%s) is over; the producer is asked again", mq.ErrTransactionLate, mq.PropCheckImmunity)
@@ -154,7 +157,6 @@ func (e *ends) examine(i int, r mq.Record, err error) error {
 		return fmt.Errorf("%w: the transaction state table offset wrong: the message at log position %d has another than %d", mq.ErrTransaction, one.Pos, one.Offset)
 	case one.Outcome == mq.OutcomeCommit:
 		f.to, err = w.target(e.topic)
-		e.topic = f.to.Topic
 	}
 	return err
 }

@@ -65,7 +65,7 @@ type Options struct {
 // An Ended says how the end of a half message went.
 type Ended struct {
 	Half    *mq.Record
-	Topic   []byte // that the half message is meant for
+	Topic   string // that the half message is meant for
 	Outcome mq.Outcome
 	Began   time.Time
 	Err     error // why it is not ended
@@ -236,7 +236,7 @@ func (l *Ledger) readHalves(end mq.QueueOffset) (more bool, err error) {
 	}
 	defer b.Release()
 	if b.Status != mq.PullFound {
-		return l.skip(b, from, func(c *core, to mq.QueueOffset) { c.next = to }), nil
+		return l.skip(b, from, (*core).skip), nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

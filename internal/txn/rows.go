@@ -88,7 +88,7 @@ func (l *Ledger) dropRows() error {
 // whose half messages are not, the rows stay as they are.
 func (l *Ledger) saveLocked() {
 	c := l.mu.core
-	if len(c.early) > 0 || len(c.dirty) == 0 && c.next == l.saved.next && c.op == l.saved.op {
+	if !c.known() || len(c.dirty) == 0 && c.next == l.saved.next && c.op == l.saved.op {
 		return
 	}
 	keys := l.opts.Store.Keys()
