@@ -40,7 +40,7 @@ type ends struct {
 	buf   []byte // half messages, one behind the other
 
 	sends   mq.SendBatch // the first that is handed over
-	props   []byte       // of its messages
+	props   []byte       // of what is committed
 	topic   string       // that the last half message is meant for
 	findOld func()       // readOld, made once: a method value is an allocation
 }
@@ -51,6 +51,7 @@ type found struct {
 	there  bool
 	topic  string   // that it is meant for
 	to     mq.Queue // likewise; of one that is committed
+	kept   []byte   // of its properties by the message that is committed
 	checks int32
 }
 
@@ -128,7 +129,9 @@ func (e *ends) examine(i int, r mq.Record, err error) error {
 		}
 		return noHalf(one.Pos)
 	}
-	w := wordsOf(r.Properties)
+	start := len(e.props)
+	w, props := wordsAndKept(r.Properties, e.props)
+	e.props = props[:start]
 	if one.May != nil {
 		topic := w.topic
 		if topic == nil {
@@ -157,6 +160,7 @@ func (e *ends) examine(i int, r mq.Record, err error) error {
 		return fmt.Errorf("%w: the transaction state table offset wrong: the message at log position %d has another than %d", mq.ErrTransaction, one.Pos, one.Offset)
 	case one.Outcome == mq.OutcomeCommit:
 		f.to, err = w.target(e.topic)
+		f.kept, e.props = props[start:len(props):len(props)], props
 	}
 	return err
 }
@@ -200,20 +204,18 @@ func (e *ends) store() {
 	e.handed, e.bytes = len(e.under), 0
 	e.open.Add(1)
 	batch.Whole, batch.Done = true, func(b *mq.SendBatch) { e.storedTogether(which, b) }
-	batch.Sends, e.props = e.build(batch.Sends, e.props, which)
+	batch.Sends = e.build(batch.Sends, which)
 	e.l.opts.Append(batch)
 }
 
-// build appends what ends some transactions, and to scratch its properties.
-func (e *ends) build(sends []mq.Send, scratch []byte, which []int) ([]mq.Send, []byte) {
+// build appends what ends some transactions.
+func (e *ends) build(sends []mq.Send, which []int) []mq.Send {
 	for _, i := range which {
 		if f := &e.halves[i]; e.batch.Ends[i].Outcome == mq.OutcomeCommit {
-			var m mq.Message
-			m, scratch = committed(&f.Record, f.to, f.checks, scratch)
-			sends = append(sends, mq.Send{Message: m})
+			sends = append(sends, mq.Send{Message: committed(&f.Record, f.to, f.checks, f.kept)})
 		}
 	}
-	return append(sends, opMessage(e.offsets(which), false)), scratch
+	return append(sends, opMessage(e.offsets(which), false))
 }
 
 // offsets are those of half messages.
@@ -236,8 +238,7 @@ func (e *ends) storedTogether(which []int, b *mq.SendBatch) {
 	e.open.Add(int32(len(which)))
 	for n := range which {
 		alone := which[n : n+1]
-		sends, _ := e.build(nil, nil, alone)
-		e.l.opts.Append(&mq.SendBatch{Sends: sends, Whole: true, Done: func(b *mq.SendBatch) { e.landed(alone, b) }})
+		e.l.opts.Append(&mq.SendBatch{Sends: e.build(nil, alone), Whole: true, Done: func(b *mq.SendBatch) { e.landed(alone, b) }})
 	}
 	e.closeOne()
 }

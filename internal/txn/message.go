@@ -56,25 +56,48 @@ type words struct {
 	checks, rest []byte
 }
 
-// wordsOf looks at all properties once; of several with one key the last counts.
+// note takes over one property, and reports whether the message that is committed
+// keeps it. Of several with one key the last counts.
+func (w *words) note(k, v []byte) (kept bool) {
+	switch string(k) {
+	case mq.PropRealTopic:
+		w.topic = v
+	case mq.PropRealQueueID:
+		w.queue = v
+	case mq.PropCheckTimes:
+		w.checks = v
+	case mq.PropProducerGroup:
+		w.group = v
+		return true
+	case mq.PropUniqueKey:
+		w.key = v
+		return true
+	case mq.PropCheckImmunity:
+		w.rest = v
+		return true
+	default:
+		return true
+	}
+	return false
+}
+
+// wordsOf looks at all properties once.
 func wordsOf(props []byte) (w words) {
 	for k, v := range mq.Properties(props) {
-		switch string(k) {
-		case mq.PropRealTopic:
-			w.topic = v
-		case mq.PropRealQueueID:
-			w.queue = v
-		case mq.PropProducerGroup:
-			w.group = v
-		case mq.PropUniqueKey:
-			w.key = v
-		case mq.PropCheckTimes:
-			w.checks = v
-		case mq.PropCheckImmunity:
-			w.rest = v
-		}
+		w.note(k, v)
 	}
 	return w
+}
+
+// wordsAndKept is wordsOf that appends what the message keeps which is committed
+// to scratch.
+func wordsAndKept(props, scratch []byte) (w words, _ []byte) {
+	for k, v := range mq.Properties(props) {
+		if w.note(k, v) {
+			scratch = mq.AppendProperty(scratch, string(k), v)
+		}
+	}
+	return w, scratch
 }
 
 // half is what the core needs of a half message.
@@ -121,26 +144,17 @@ func target(r mq.Record) (mq.Queue, error) {
 }
 
 // committed is the message that a half message becomes, as RocketMQ delivers
-// it: with its transaction in the system flag and the half's position. Its
-// properties are appended to scratch, which is returned.
-func committed(r *mq.Record, q mq.Queue, checks int32, scratch []byte) (mq.Message, []byte) {
-	start := len(scratch)
-	buf := scratch
-	for k, v := range mq.Properties(r.Properties) {
-		switch string(k) {
-		case mq.PropRealTopic, mq.PropRealQueueID, mq.PropCheckTimes:
-		default:
-			buf = mq.AppendProperty(buf, string(k), v)
-		}
-	}
+// it: with its transaction in the system flag and the half's position. It has the
+// properties that wordsAndKept says.
+func committed(r *mq.Record, q mq.Queue, checks int32, kept []byte) mq.Message {
 	if checks > 0 {
-		buf = mq.AppendProperty(buf, mq.PropCheckTimes, strconv.Itoa(int(checks)))
+		kept = mq.AppendProperty(slices.Clip(kept), mq.PropCheckTimes, strconv.Itoa(int(checks)))
 	}
 	return mq.Message{
 		Topic: q.Topic, QueueID: q.ID, Flag: r.Flag, SysFlag: r.SysFlag&^mq.FlagTransaction | mq.FlagCommitted,
 		BornTime: r.BornTime, BornHost: r.BornHost, ReconsumeTimes: r.ReconsumeTimes, PreparedPos: int64(r.Pos),
-		Properties: buf[start:len(buf):len(buf)], Body: r.Body,
-	}, buf
+		Properties: kept, Body: r.Body,
+	}
 }
 
 // givenUp is the copy of a half message among those that were given up.
@@ -164,7 +178,7 @@ func renewed(r mq.Record) mq.Send {
 
 // opMessage says in the op topic that half messages are ended, or given up.
 func opMessage(halves []mq.QueueOffset, givenUp bool) mq.Send {
-	m := mq.Message{Topic: opQueue.Topic, QueueID: opQueue.ID, BornTime: time.Now().UnixMilli()}
+	m := mq.Message{Topic: opQueue.Topic, QueueID: opQueue.ID, BornTime: time.Now().UnixMilli(), Body: make([]byte, 0, 12*len(halves))}
 	for _, at := range halves {
 		m.Body = append(strconv.AppendInt(m.Body, int64(at), 10), ',')
 	}

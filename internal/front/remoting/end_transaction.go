@@ -39,13 +39,13 @@ func (s *session) gatherEnd(req *wire.Command) {
 	if b == nil {
 		return // the connection is gone
 	}
+	from := len(b.ids)
+	b.ids = takeID(b.ids, req.Fields)
 	end, err := b.decode(req)
 	if err != nil {
 		s.refuse(req, err)
 		return
 	}
-	from := len(b.ids)
-	b.ids = append(b.ids, b.header.MsgID...)
 	b.Ends = append(b.Ends, end)
 	b.asked = append(b.asked, asked{
 		opaque: req.Opaque, idFrom: int32(from), idTo: int32(len(b.ids)),
@@ -75,6 +75,21 @@ func (s *session) openEndings() *endings {
 	}
 	b.session, s.endings = s, b
 	return b
+}
+
+// takeID appends the message's id to ids, and leaves nothing of it in the fields:
+// it is in each end another one, of which decode would make strings.
+func takeID(ids []byte, fields wire.Fields) []byte {
+	for i := range fields {
+		switch f := &fields[i]; string(f.Key) {
+		case "msgId":
+			ids = append(ids, f.Value...)
+			f.Value = nil
+		case "transactionId":
+			f.Value = nil
+		}
+	}
+	return ids
 }
 
 // decode reads one end.
