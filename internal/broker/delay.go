@@ -14,33 +14,81 @@ import (
 // recallTag is the tag of a message that calls another one back.
 const recallTag = "_RECALL_TAG_"
 
-// A handle belongs to a send that can be called back.
+// A handle belongs to a send that can be called back. Its text lies between those
+// of others.
 type handle struct {
-	send *mq.Send
-	text string
+	send     *mq.Send
+	from, to int
+}
+
+// giveHandles tells the senders of what was stored how it is called back. The
+// texts of a batch are one string.
+func (s *sending) giveHandles() {
+	if len(s.handles) == 0 {
+		return
+	}
+	text := string(s.texts)
+	for _, h := range s.handles {
+		if h.send.Err == nil {
+			h.send.Result.Handle = text[h.from:h.to]
+		}
+	}
+	s.texts = s.texts[:0]
+}
+
+// A timing is the properties that say when a message is due and what it is then;
+// nil where it lacks one.
+type timing struct {
+	seconds, millis, at []byte // when, in the order in which they count
+	topic, key          []byte
+	recalls, movedFrom  []byte
+}
+
+// timingOf looks at all properties once; of several with one key the last counts.
+func timingOf(props []byte) (t timing) {
+	for k, v := range mq.Properties(props) {
+		switch string(k) {
+		case mq.PropTimerDelaySec:
+			t.seconds = v
+		case mq.PropTimerDelayMs:
+			t.millis = v
+		case mq.PropTimerDeliverMs:
+			t.at = v
+		case mq.PropRealTopic:
+			t.topic = v
+		case mq.PropUniqueKey:
+			t.key = v
+		case mq.PropTimerDeleteUniq:
+			t.recalls = v
+		case mq.PropTimerMovedFrom:
+			t.movedFrom = v
+		}
+	}
+	return t
 }
 
 // time sends a message to the timer's queue if its own time is still to come.
 // One that is over goes to its topic at once, as it is.
 func (s *sending) time(live *live, one *mq.Send) error {
 	now := time.Now().UnixMilli()
-	due, err := dueTime(one.Properties, now, live.MaxDelay.Milliseconds())
+	said := timingOf(one.Properties)
+	due, err := said.due(now, live.MaxDelay.Milliseconds())
 	if err != nil {
 		return err
 	}
 	if due <= now {
-		if _, ok := mq.Property(one.Properties, mq.PropTimerDeleteUniq); ok {
+		if said.recalls != nil {
 			return fmt.Errorf("%w: the message calls one back (%s) that is already due", mq.ErrMessageIllegal, mq.PropTimerDeleteUniq)
 		}
 		return nil
 	}
-	key, _ := mq.Property(one.Properties, mq.PropUniqueKey)
 	if !strings.HasPrefix(one.Topic, mq.RetryPrefix) {
-		h := mq.RecallHandle{Topic: one.Topic, Broker: live.Name, Due: due, Key: string(key)}
-		s.handles = append(s.handles, handle{one, h.String()})
+		from := len(s.texts)
+		s.texts = mq.AppendRecallHandle(s.texts, one.Topic, live.Name, due, said.key)
+		s.handles = append(s.handles, handle{one, from, len(s.texts)})
 	}
 	props := one.Properties
-	if _, ok := mq.Property(props, mq.PropTimerMovedFrom); ok {
+	if said.movedFrom != nil {
 		props = mq.AppendWithoutProperty(nil, props, mq.PropTimerMovedFrom)
 	}
 	buf := s.scratch
@@ -56,18 +104,15 @@ func (s *sending) time(live *live, one *mq.Send) error {
 	return nil
 }
 
-// dueTime is when a message wants to be delivered, in Unix milliseconds. Of
-// several properties that say it, RocketMQ looks at seconds first.
-func dueTime(props []byte, now, most int64) (int64, error) {
-	key, factor, base := mq.PropTimerDelaySec, int64(1000), now
-	text, ok := mq.Property(props, key)
-	if !ok {
-		key, factor = mq.PropTimerDelayMs, 1
-		text, ok = mq.Property(props, key)
+// due is when a message wants to be delivered, in Unix milliseconds. Of several
+// properties that say it, RocketMQ looks at seconds first.
+func (t *timing) due(now, most int64) (int64, error) {
+	key, text, factor, base := mq.PropTimerDelaySec, t.seconds, int64(1000), now
+	if text == nil {
+		key, text, factor = mq.PropTimerDelayMs, t.millis, 1
 	}
-	if !ok {
-		key, base = mq.PropTimerDeliverMs, 0
-		text, _ = mq.Property(props, key)
+	if text == nil {
+		key, text, base = mq.PropTimerDeliverMs, t.at, 0
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {

@@ -84,17 +84,19 @@ func (c *topicCounters) specials() *special {
 
 // countTimed counts a message that begins to wait for a time of its own.
 func (b *Broker) countTimed(one *mq.Send) {
-	if _, moved := mq.Property(one.Properties, mq.PropTimerMovedFrom); moved {
+	said := timingOf(one.Properties)
+	if said.movedFrom != nil {
 		return
 	}
-	name, _ := mq.Property(one.Properties, mq.PropRealTopic)
-	t := b.findTopic(string(name))
+	t := b.topics.table.get(string(said.topic))
 	if t == nil {
-		return
+		if t = b.findTopic(string(said.topic)); t == nil {
+			return
+		}
 	}
 	s := t.specials()
 	s.timerIn.Add(1)
-	if due, err := dueTime(one.Properties, one.BornTime, limitMaxDelay.Milliseconds()); err == nil {
+	if due, err := said.due(one.BornTime, limitMaxDelay.Milliseconds()); err == nil {
 		s.delay.Observe(max(0, due-one.BornTime) / 1000)
 	}
 }

@@ -23,6 +23,7 @@ type sending struct {
 	kinds   []meter.Kind        // of each Send
 	kind    meter.Kind          // of the last that was prepared
 	handles []handle            // of the Sends that can be called back
+	texts   []byte              // of handles, one behind the other
 	scratch []byte              // properties that were added to
 	halves  []sentHalf
 	batch   *mq.SendBatch // while it is prepared
@@ -89,11 +90,7 @@ func (s *sending) finished(batch *mq.SendBatch) {
 			s.b.figures.rejected[reasonOf(one.Err)].Add(1)
 		}
 	}
-	for _, h := range s.handles {
-		if one := h.send; one.Err == nil {
-			one.Result.Handle = h.text
-		}
-	}
+	s.giveHandles()
 	if len(s.claims) == 0 {
 		s.end(batch)
 		return

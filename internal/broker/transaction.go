@@ -35,7 +35,8 @@ func (b *Broker) admitHalf(live *live, one *mq.Send, seen *properties) error {
 	}
 	if seen.timer && seen.delay <= 0 {
 		// Its time begins with the commit, which must not fail for that.
-		_, err := dueTime(one.Properties, time.Now().UnixMilli(), live.MaxDelay.Milliseconds())
+		said := timingOf(one.Properties)
+		_, err := said.due(time.Now().UnixMilli(), live.MaxDelay.Milliseconds())
 		return err
 	}
 	return nil

@@ -21,8 +21,17 @@ const maxRecallHandle = 4096
 
 // String is the handle as clients get it.
 func (h RecallHandle) String() string {
-	text := "v1 " + h.Topic + " " + h.Broker + " " + strconv.FormatInt(h.Due, 10) + " " + h.Key
-	return base64.URLEncoding.EncodeToString([]byte(text))
+	return string(AppendRecallHandle(nil, h.Topic, h.Broker, h.Due, []byte(h.Key)))
+}
+
+// AppendRecallHandle appends the text of a handle to dst.
+func AppendRecallHandle(dst []byte, topic, broker string, due int64, key []byte) []byte {
+	var room [256]byte
+	text := append(append(room[:0], "v1 "...), topic...)
+	text = append(append(text, ' '), broker...)
+	text = strconv.AppendInt(append(text, ' '), due, 10)
+	text = append(append(text, ' '), key...)
+	return base64.URLEncoding.AppendEncode(dst, text)
 }
 
 // ParseRecallHandle reads what String wrote, also without the padding; an

@@ -14,8 +14,9 @@ type Place struct {
 // ReadEach reads records that lie anywhere in the log, those that lie near each
 // other in one piece, and hands each, checked, to f with its index in places,
 // which ascend. An error says why that one record cannot be read; it is the one
-// that ReadAt gives. The records lie in buf or in what is returned in its place,
-// which is as large as their sizes together and a bounded waste.
+// that ReadAt gives. A record is f's until that returns; what it points to lies in
+// buf or in what is returned in its place, which is as large as their sizes
+// together and a bounded waste.
 func (s *Store) ReadEach(places []Place, buf []byte, f func(i int, r *mq.Record, err error)) []byte {
 	total := 0
 	for i := 0; i < len(places); {
@@ -28,6 +29,7 @@ func (s *Store) ReadEach(places []Place, buf []byte, f func(i int, r *mq.Record,
 	}
 	rest := buf[:cap(buf)]
 	lo, hi := s.LogBounds()
+	var r mq.Record // one for all: f's is on the heap
 	for i := 0; i < len(places); {
 		to, size := s.piece(places, i)
 		b, start := rest[:size], places[i].Pos
@@ -39,7 +41,8 @@ func (s *Store) ReadEach(places []Place, buf []byte, f func(i int, r *mq.Record,
 		}
 		for ; i < to; i++ {
 			if whole {
-				if r, ok := recordIn(b[places[i].Pos-start:], places[i]); ok {
+				var ok bool
+				if r, ok = recordIn(b[places[i].Pos-start:], places[i]); ok {
 					f(i, &r, nil)
 					continue
 				}

@@ -316,8 +316,15 @@ func (d *delivery) result(b *mq.SendBatch) result {
 // its delay among its properties, as RocketMQ delivers it. last is the topic of
 // the message before, which mostly has the same.
 func due(r *mq.Record, last *string) (mq.Send, error) {
-	topic, _ := mq.Property(r.Properties, mq.PropRealTopic)
-	id, _ := mq.Property(r.Properties, mq.PropRealQueueID)
+	var topic, id []byte
+	for k, v := range mq.Properties(r.Properties) {
+		switch string(k) {
+		case mq.PropRealTopic:
+			topic = v
+		case mq.PropRealQueueID:
+			id = v
+		}
+	}
 	return bound(r, topic, id, last)
 }
 
