@@ -39,3 +39,12 @@ func FuzzParseRecallHandle(f *testing.F) {
 		}
 	})
 }
+
+func TestARecallHandleIsWrittenWithoutGarbage(t *testing.T) {
+	var text []byte
+	key := []byte("7F0000011E1C1DBD16A667DCAF8B0000")
+	n := testing.AllocsPerRun(100, func() { text = AppendRecallHandle(text[:0], "topic", "broker", 1700000000001, key) })
+	if h, err := ParseRecallHandle(string(text)); n > 0 || err != nil || h.Key != string(key) {
+		t.Errorf("%v allocations, handle %+v, %v", n, h, err)
+	}
+}

@@ -290,7 +290,7 @@ func (c *core) end(at mq.QueueOffset) (checks int32, v verdict) {
 		return 0, isEnding
 	}
 	var h half
-	open := false
+	var open bool
 	if at >= c.next { // it was not read yet
 		e, before := c.early[at]
 		open = !before || e == earlyGivenUp
