@@ -7,8 +7,8 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"reflect"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -44,9 +44,9 @@ type call struct {
 	// held is the call's share. Whoever ends the call and whoever receives may
 	// give it back.
 	held atomic.Int64
-	// stall cuts the connection when a message has waited too long for its
-	// client; nil before the first.
-	stall *time.Timer
+	// arriving is the timeout of the request that is being received, and leaving
+	// that of the message that waits for its client.
+	arriving, leaving timeout
 }
 
 // incomingStream is what grpc's own stream can do. It hands out a message's length
@@ -69,6 +69,7 @@ const ordinaryParts = 4 << 10
 // begin makes a call of a stream. It counts among those under way until end.
 func (s *Server) begin(ss grpc.ServerStream, method string, single bool) (*call, error) {
 	c := &call{ServerStream: ss, ctx: ss.Context(), server: s, method: method, single: single, open: s.table[method] == nil}
+	c.arriving.call, c.leaving.call = c, c
 	var ours bool
 	if c.raw, ours = grpc.ServerTransportStreamFromContext(c.ctx).(incomingStream); !ours {
 		return nil, status.Error(codes.Internal, "BUG: this version of grpc-go hides how long a message is")
@@ -89,9 +90,6 @@ func (s *Server) begin(ss grpc.ServerStream, method string, single bool) (*call,
 func (c *call) end() {
 	c.release()
 	c.server.calls.give(c.from, 1)
-	if c.stall != nil {
-		c.stall.Stop()
-	}
 }
 
 // Context is the call's context.
@@ -164,10 +162,9 @@ func (c *call) receive(m any) error {
 // read reads the bytes of a message and, if it is the only one, to the end of what
 // the client sends. packed says that they are compressed.
 func (c *call) read() (body mem.BufferSlice, packed bool, err error) {
-	late := time.AfterFunc(c.server.o.RequestTimeout, c.late)
-	defer late.Stop()
-	if !c.single { // who talks at length may be silent between two messages
-		late.Stop()
+	defer c.server.arriving.stop(&c.arriving)
+	if c.single { // who talks at length may be silent between two messages
+		c.server.arriving.start(&c.arriving)
 	}
 	var prefix [prefixLength]byte
 	if err := c.raw.ReadMessageHeader(prefix[:]); err != nil {
@@ -177,7 +174,7 @@ func (c *call) read() (body mem.BufferSlice, packed bool, err error) {
 		return nil, false, err
 	}
 	if !c.single {
-		late.Reset(c.server.o.RequestTimeout)
+		c.server.arriving.start(&c.arriving)
 	}
 	size := binary.BigEndian.Uint32(prefix[1:])
 	if int64(size) > int64(c.server.o.MaxMessage) {
@@ -263,13 +260,58 @@ func (c *call) decode(b []byte, into proto.Message) error {
 // SendMsg sends a message. A client that does not make room for it in time loses
 // its connection: nothing else ends a stream that has something left to send.
 func (c *call) SendMsg(m any) error {
-	if c.stall == nil {
-		c.stall = time.AfterFunc(c.server.o.ReadTimeout, c.cut)
-	} else {
-		c.stall.Reset(c.server.o.ReadTimeout)
+	c.server.leaving.start(&c.leaving)
+	defer c.server.leaving.stop(&c.leaving)
+	if d, ok := m.(*delivery); ok {
+		return c.deliver(d)
 	}
-	defer c.stall.Stop()
 	return c.ServerStream.SendMsg(m)
+}
+
+// deliver sends what waits in a delivery, in one write if it is not to be
+// compressed.
+func (c *call) deliver(d *delivery) error {
+	piece := d.take()
+	defer piece.Free()
+	if write := c.writes(); write.IsValid() && piece.Len() <= c.server.o.MaxMessage {
+		// The write is not asked for anything, whatever type that would have.
+		failed := write.Call([]reflect.Value{noHeader, reflect.ValueOf(mem.BufferSlice{piece}), reflect.Zero(write.Type().In(2))})
+		err, _ := failed[0].Interface().(error)
+		return err
+	}
+	for b := piece.ReadOnlyData(); len(b) > 0; {
+		end := prefixLength + int(binary.BigEndian.Uint32(b[1:]))
+		m := new(rmq.ReceiveMessageResponse)
+		if err := proto.Unmarshal(b[prefixLength:end], m); err != nil {
+			return err
+		}
+		if err := c.ServerStream.SendMsg(m); err != nil {
+			return err
+		}
+		b = b[end:]
+	}
+	return nil
+}
+
+// noHeader stands for nothing in front of what is written.
+var noHeader = reflect.ValueOf([]byte(nil))
+
+// writes is how grpc's own stream writes several messages that are encoded
+// already, which grpc.ServerStream does not; invalid if they are to be compressed
+// or this version of grpc-go hides it.
+func (c *call) writes() reflect.Value {
+	if packing, ok := c.raw.(interface{ SendCompress() string }); !ok || packing.SendCompress() != "" {
+		return reflect.Value{}
+	}
+	write := reflect.ValueOf(c.raw).MethodByName("Write")
+	if !write.IsValid() {
+		return write
+	}
+	t := write.Type()
+	if t.NumIn() != 3 || t.In(0) != noHeader.Type() || t.In(1) != reflect.TypeFor[mem.BufferSlice]() || t.NumOut() != 1 || t.Out(0) != reflect.TypeFor[error]() {
+		return reflect.Value{}
+	}
+	return write
 }
 
 // cut closes the connection of a client that does not read.

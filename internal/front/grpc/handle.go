@@ -18,8 +18,11 @@ type handle struct {
 }
 
 // String is the handle as clients get it.
-func (h handle) String() string {
-	return h.Receipt.String() + " " + strconv.FormatInt(int64(h.pos), 10)
+func (h handle) String() string { return string(h.appendTo(make([]byte, 0, 128))) }
+
+// appendTo appends String.
+func (h handle) appendTo(b []byte) []byte {
+	return strconv.AppendInt(append(h.AppendTo(b), ' '), int64(h.pos), 10)
 }
 
 // parseHandle reads what String wrote.

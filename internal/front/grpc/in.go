@@ -29,8 +29,8 @@ const (
 )
 
 // reserved reports whether a property's name is not for users.
-func reserved(key string) bool {
-	switch key {
+func reserved[T ~string | ~[]byte](key T) bool {
+	switch string(key) {
 	case mq.PropTraceOn, mq.PropRegion, mq.PropKeys, mq.PropTags, mq.PropWait, mq.PropDelay, mq.PropRetryTopic,
 		mq.PropRealTopic, mq.PropRealQueueID, mq.PropTransaction, mq.PropProducerGroup, mq.PropMinOffset, mq.PropMaxOffset,
 		mq.PropOriginMessageID, mq.PropReconsumeTime, mq.PropUniqueKey, mq.PropMaxReconsumeTimes, mq.PropConsumeStartTime,
@@ -45,7 +45,8 @@ func reserved(key string) bool {
 		"TIMER_DELAY_LEVEL", "__CRC32#":
 		return true
 	}
-	return strings.HasPrefix(key, mq.PropTransientPrefix)
+	const n = len(mq.PropTransientPrefix)
+	return len(key) >= n && string(key[:n]) == mq.PropTransientPrefix
 }
 
 // control reports whether text has control characters.

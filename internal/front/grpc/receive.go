@@ -6,12 +6,11 @@ package grpc
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -46,6 +45,7 @@ type receiving struct {
 	// unread is what the call has of the server's; its client has read it when
 	// there is room for the last part of the stream.
 	unread int64
+	ended  bool // the stream has its time of delivery
 }
 
 // ReceiveMessage serves one call.
@@ -67,6 +67,9 @@ func (m messaging) ReceiveMessage(req *rmq.ReceiveMessageRequest, stream receive
 		if err := r.status(m.explain(err)); err != nil {
 			return err
 		}
+	}
+	if r.ended {
+		return nil
 	}
 	return stream.Send(&rmq.ReceiveMessageResponse{Content: &rmq.ReceiveMessageResponse_DeliveryTimestamp{
 		DeliveryTimestamp: millis(time.Now().UnixMilli()),
@@ -281,7 +284,13 @@ func (r *receiving) deliver(b *mq.PopBatch) error {
 	case b.Status != mq.PopFound || len(b.Messages) == 0:
 		return refusef(rmq.Code_MESSAGE_NOT_FOUND, "no new message")
 	}
-	all := r.sort(b.Messages)
+	memory := takenLists.Get().(*[]taken)
+	defer func() {
+		clear(*memory)
+		takenLists.Put(memory)
+	}()
+	*memory = r.sort(b.Messages, (*memory)[:0])
+	all := *memory
 	if len(all) == 0 {
 		return refusef(rmq.Code_MESSAGE_NOT_FOUND, "no match message")
 	}
@@ -289,18 +298,39 @@ func (r *receiving) deliver(b *mq.PopBatch) error {
 	if len(all) == 0 {
 		return r.noRenewal()
 	}
-	if err := r.status(okay()); err != nil {
-		r.giveBackTaken(all)
+	if err := r.send(all); err != nil {
 		return err
 	}
+	r.s.counts[messagingService+"ReceiveMessage"].messages.Add(int64(len(all)))
+	return nil
+}
+
+// takenLists are lists of messages that are used again.
+var takenLists = sync.Pool{New: func() any { list := make([]taken, 0, mq.MaxPop); return &list }}
+
+// send writes messages and the time of delivery to the stream.
+func (r *receiving) send(all []taken) error {
+	d := newDelivery(r.req.GetMessageQueue().GetTopic())
+	defer d.end()
+	d.status(okay())
+	begun := 0 // from there on nothing has begun to leave
 	for i := range all {
-		m := r.message(&all[i])
-		if err := r.stream.Send(&rmq.ReceiveMessageResponse{Content: &rmq.ReceiveMessageResponse_Message{Message: m}}); err != nil {
-			r.giveBackTaken(all[i:])
+		d.message(&all[i])
+		if d.size() < deliveryPiece {
+			continue
+		}
+		if err := r.stream.SendMsg(d); err != nil {
+			r.giveBackTaken(all[begun:])
 			return err
 		}
+		begun = i + 1
 	}
-	r.s.counts[messagingService+"ReceiveMessage"].messages.Add(int64(len(all)))
+	d.time(time.Now().UnixMilli())
+	if err := r.stream.SendMsg(d); err != nil {
+		r.giveBackTaken(all[begun:])
+		return err
+	}
+	r.ended = true
 	return nil
 }
 
@@ -330,11 +360,10 @@ type taken struct {
 // handle is what its client knows it by.
 func (t *taken) handle() handle { return handle{t.receipt, t.record.Pos} }
 
-// sort returns the messages that are to be delivered. Those that only looked
+// sort adds the messages that are to be delivered to wanted. Those that only looked
 // wanted are acknowledged, those that were tried too often become dead letters.
-func (r *receiving) sort(all []mq.Popped) []taken {
+func (r *receiving) sort(all []mq.Popped, wanted []taken) []taken {
 	ctx := context.WithoutCancel(r.stream.Context())
-	var wanted []taken
 	var passed []mq.Ack
 	for i := range all {
 		p := &all[i]
@@ -379,15 +408,6 @@ func (r *receiving) ack(receipt mq.Receipt, lite string) mq.Ack {
 // key is what a handle of this call is renewed under.
 func (r *receiving) key(handle string) renewalKey {
 	return renewalKey{r.by.clientID, r.request.Group, handle}
-}
-
-// message is what the client gets.
-func (r *receiving) message(t *taken) *rmq.Message {
-	m := outgoing(&t.record, r.req.GetMessageQueue().GetTopic())
-	p := m.SystemProperties
-	p.ReceiptHandle = proto.String(t.handle().String())
-	p.InvisibleDuration = durationpb.New(time.Duration(t.receipt.Invisible) * time.Millisecond)
-	return m
 }
 
 // giveBackTaken makes messages visible again, which are not renewed any more.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -36,21 +37,21 @@ func wanted(change ...func(*rmq.ReceiveMessageRequest)) *rmq.ReceiveMessageReque
 	return req
 }
 
-// A delivery is what a stream brought.
-type delivery struct {
+// A received stream is what a stream brought.
+type received struct {
 	status   *rmq.Status
 	messages []*rmq.Message
 	at       time.Time
 }
 
 // receive reads a whole stream.
-func (r *rig) receive(ctx context.Context, req *rmq.ReceiveMessageRequest) delivery {
+func (r *rig) receive(ctx context.Context, req *rmq.ReceiveMessageRequest, opts ...grpc.CallOption) received {
 	r.t.Helper()
-	stream, err := r.ReceiveMessage(ctx, req)
+	stream, err := r.ReceiveMessage(ctx, req, opts...)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	var d delivery
+	var d received
 	for {
 		in, err := stream.Recv()
 		if errors.Is(err, io.EOF) {

@@ -68,6 +68,8 @@ type Server struct {
 	calls     *shares       // under way
 	decoding  chan struct{} // has an entry for each long request that is being decoded, which takes its bytes twice
 	requests  *shares       // bytes of requests that are received and handled
+	arriving  *timeouts     // of requests
+	leaving   *timeouts     // of what streams send
 	unread    atomic.Int64  // bytes of messages that clients have not read
 	conns     atomic.Int64  // open
 	stopping  chan struct{} // closed when waiting calls shall end
@@ -112,6 +114,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 		clients: newClients(), filters: newFilters(o.NoPropertyFilter), renewing: newRenewing(o.MaxRenewals),
 		health: health.NewServer(), stopping: make(chan struct{}), nodes: newNodes(),
 		asides: newShares(maxAsides), calls: newShares(int64(o.MaxCalls)), requests: newShares(o.MaxIncoming), decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		arriving: newTimeouts(o.RequestTimeout, (*call).late), leaving: newTimeouts(o.ReadTimeout, (*call).cut),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	for i := range operations {
