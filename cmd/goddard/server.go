@@ -62,6 +62,9 @@ func serve(c *cobra.Command, role node.Role, s *settings) error {
 	}
 	greet(c.OutOrStdout(), role, n)
 	tellFirstUser(c.OutOrStdout(), n)
+	pacing, end := context.WithCancel(c.Context())
+	defer end()
+	go node.PaceCollector(pacing)
 	notify("READY=1") // ports are open, and requests wait there
 	defer context.AfterFunc(c.Context(), func() { notify("STOPPING=1") })()
 	return n.Run(c.Context())
