@@ -18,13 +18,16 @@ import (
 // A conn is one HTTP/2 connection that carries many calls at a time. It is
 // written for this load alone, so that the generator takes little of the
 // processors that it shares with the server: one goroutine reads answers and
-// starts the calls that follow, and header blocks are made once.
+// starts the calls that follow, and header blocks are made once or twice.
 type conn struct {
 	load    *load
 	net     net.Conn
 	in      *bufio.Reader
 	framer  *http2.Framer
-	headers map[string][]byte // by method
+	id      string         // the client's
+	headers *hpack.Encoder // writes to block
+	block   bytes.Buffer
+	blocks  map[string][]byte // of headers by method, as long as they are right
 
 	mu struct {
 		sync.Mutex // guards what follows, and writing
@@ -58,24 +61,12 @@ func (l *load) dial(clientID string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{load: l, net: n, in: bufio.NewReaderSize(n, 256<<10), headers: map[string][]byte{}}
+	c := &conn{load: l, net: n, in: bufio.NewReaderSize(n, 256<<10), id: clientID, blocks: map[string][]byte{}}
+	c.headers = hpack.NewEncoder(&c.block)
 	c.mu.out = bufio.NewWriterSize(n, 256<<10)
 	c.mu.open, c.mu.next, c.mu.window = map[uint32]*call{}, 1, 65535
 	c.framer = http2.NewFramer(c.mu.out, c.in)
 	c.framer.SetReuseFrames()
-	for _, method := range []string{"SendMessage", "ReceiveMessage", "AckMessage"} {
-		var block bytes.Buffer
-		e := hpack.NewEncoder(&block)
-		e.SetMaxDynamicTableSize(0) // so that the block stays right
-		for _, h := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", "/apache.rocketmq.v2.MessagingService/" + method},
-			{":authority", l.endpoint}, {"content-type", "application/grpc"}, {"te", "trailers"}, {"grpc-timeout", "30S"},
-			{"x-mq-client-id", clientID}, {"x-mq-language", "GO"}, {"x-mq-client-version", "5.1.3"}, {"x-mq-protocol", "v2"}} {
-			if err := e.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}); err != nil {
-				return nil, err
-			}
-		}
-		c.headers[method] = block.Bytes()
-	}
 	if _, err := c.mu.out.WriteString(http2.ClientPreface); err != nil {
 		return nil, err
 	}
@@ -83,6 +74,32 @@ func (l *load) dial(clientID string) (*conn, error) {
 		c.framer.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: 0}, http2.Setting{ID: http2.SettingEnablePush, Val: 0},
 			http2.Setting{ID: http2.SettingInitialWindowSize, Val: receiveWindow}, http2.Setting{ID: http2.SettingMaxFrameSize, Val: 1 << 20}),
 		c.framer.WriteWindowUpdate(0, receiveWindow), c.mu.out.Flush())
+}
+
+// headersOf is the block of headers of a call, which is sent next; the lock is
+// held. As clients do, it says a header once and refers to it afterwards.
+func (c *conn) headersOf(method string) []byte {
+	if block := c.blocks[method]; block != nil {
+		return block
+	}
+	first, next := c.encode(method), c.encode(method)
+	if !bytes.Equal(first, next) {
+		clear(c.blocks) // what was said newly moves what they refer to
+	}
+	c.blocks[method] = next
+	return first
+}
+
+func (c *conn) encode(method string) []byte {
+	c.block.Reset()
+	for _, h := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", "/apache.rocketmq.v2.MessagingService/" + method},
+		{":authority", c.load.endpoint}, {"content-type", "application/grpc"}, {"te", "trailers"}, {"grpc-timeout", "30S"},
+		{"x-mq-client-id", c.id}, {"x-mq-language", "GO"}, {"x-mq-client-version", "5.1.3"}, {"x-mq-protocol", "v2"}} {
+		if err := c.headers.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}); err != nil {
+			panic(err) // of a buffer
+		}
+	}
+	return bytes.Clone(c.block.Bytes())
 }
 
 // start makes a call; the lock is held. What the server does not take yet is
@@ -97,7 +114,7 @@ func (c *conn) start(k *call) error {
 	c.mu.next += 2
 	c.mu.open[id] = k
 	return errors.Join(
-		c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.headers[k.method], EndHeaders: true}),
+		c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.headersOf(k.method), EndHeaders: true}),
 		c.framer.WriteData(id, true, k.request))
 }
 
