@@ -34,37 +34,53 @@ func (m messaging) AckMessage(ctx context.Context, req *rmq.AckMessageRequest) (
 	}
 	topic, group := req.GetTopic().GetName(), req.GetGroup().GetName()
 	states := make([]*rmq.Status, len(req.Entries))
-	var all []held
-	var acks []mq.Ack
-	var at []int // of acks in the entries
-	others := map[*node][]int{}
+	acks := make([]mq.Ack, 0, len(req.Entries))
+	at := make([]int, 0, len(req.Entries)) // of acks in the entries
+	var renewed map[int]held               // until now, by entry
+	var others map[*node][]int
+	client, done := callerOf(ctx).clientID, okay()
 	for i, e := range req.Entries {
-		if n := m.nodeOf(ctx, brokerOf(e.GetReceiptHandle())); n != nil {
+		p, err := parseHandle(e.GetReceiptHandle())
+		if n := m.nodeOf(ctx, p.Broker); n != nil {
+			if others == nil {
+				others = map[*node][]int{}
+			}
 			others[n] = append(others[n], i)
 			continue
 		}
-		h, err := m.inHand(ctx, topic, group, e.GetReceiptHandle(), true)
-		h.ack.Lite = e.GetLiteTopic()
+		var h held
+		if err == nil {
+			h, err = m.inHand(p, topic, renewalKey{client, group, e.GetReceiptHandle()}, true)
+		}
 		if err != nil {
 			states[i] = m.explain(err)
 			continue
 		}
-		states[i] = okay()
-		all, acks, at = append(all, h), append(acks, h.ack), append(at, i)
+		if h.ack.Lite = e.GetLiteTopic(); h.renewed {
+			if renewed == nil {
+				renewed = map[int]held{}
+			}
+			renewed[i] = h
+		}
+		states[i] = done
+		acks, at = append(acks, h.ack), append(at, i)
 	}
 	if len(acks) > 0 {
 		for i, err := range m.broker.Ack(ctx, acks) {
 			if err != nil && i < len(at) {
-				states[at[i]] = m.explain(m.notDone(all[i], err))
+				states[at[i]] = m.explain(m.notDone(renewed[at[i]], err))
 			}
 		}
 	}
 	for n, entries := range others {
 		m.ackAt(ctx, n, req, entries, states)
 	}
-	resp := &rmq.AckMessageResponse{Status: merged(states)}
+	results := make([]rmq.AckMessageResultEntry, len(req.Entries))
+	resp := &rmq.AckMessageResponse{Status: merged(states), Entries: make([]*rmq.AckMessageResultEntry, len(req.Entries))}
 	for i, e := range req.Entries {
-		resp.Entries = append(resp.Entries, &rmq.AckMessageResultEntry{MessageId: e.MessageId, ReceiptHandle: e.ReceiptHandle, Status: states[i]})
+		one := &results[i]
+		one.MessageId, one.ReceiptHandle, one.Status = e.MessageId, e.ReceiptHandle, states[i]
+		resp.Entries[i] = one
 	}
 	return resp, nil
 }
@@ -78,10 +94,14 @@ func (m messaging) ChangeInvisibleDuration(ctx context.Context, req *rmq.ChangeI
 	if err := checkInvisible(d, 0); err != nil {
 		return nil, err
 	}
-	if n := m.nodeOf(ctx, brokerOf(req.GetReceiptHandle())); n != nil {
+	p, err := parseHandle(req.GetReceiptHandle())
+	if err != nil {
+		return nil, err
+	}
+	if n := m.nodeOf(ctx, p.Broker); n != nil {
 		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.ChangeInvisibleDuration, req)
 	}
-	h, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), true)
+	h, err := m.inHand(p, req.GetTopic().GetName(), renewalKey{callerOf(ctx).clientID, req.GetGroup().GetName(), req.GetReceiptHandle()}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +118,14 @@ func (m messaging) ForwardMessageToDeadLetterQueue(ctx context.Context, req *rmq
 	if err := checkConsumer(req.GetTopic(), req.GetGroup()); err != nil {
 		return nil, err
 	}
-	if n := m.nodeOf(ctx, brokerOf(req.GetReceiptHandle())); n != nil {
+	p, err := parseHandle(req.GetReceiptHandle())
+	if err != nil {
+		return nil, err
+	}
+	if n := m.nodeOf(ctx, p.Broker); n != nil {
 		return hand(ctx, m.Server, n, rmq.MessagingServiceClient.ForwardMessageToDeadLetterQueue, req)
 	}
-	h, err := m.inHand(ctx, req.GetTopic().GetName(), req.GetGroup().GetName(), req.GetReceiptHandle(), false)
+	h, err := m.inHand(p, req.GetTopic().GetName(), renewalKey{callerOf(ctx).clientID, req.GetGroup().GetName(), req.GetReceiptHandle()}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -131,15 +155,11 @@ type held struct {
 	renewed bool // until now, as was says
 }
 
-// inHand is what a client's handle names. The server does not renew it any more,
-// unless notDone is told of a failure. inTime says that a handle that comes too
-// late is refused.
-func (s *Server) inHand(ctx context.Context, topic, group, text string, inTime bool) (held, error) {
-	p, err := parseHandle(text)
-	h := held{handle: p, key: renewalKey{callerOf(ctx).clientID, group, text}}
-	if err != nil {
-		return h, err
-	}
+// inHand is what a client's handle names, which key says as the client knows it.
+// The server does not renew it any more, unless notDone is told of a failure.
+// inTime says that a handle that comes too late is refused.
+func (s *Server) inHand(p handle, topic string, key renewalKey, inTime bool) (held, error) {
+	h := held{handle: p, key: key}
 	if h.Broker != s.o.Name {
 		return h, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "the receipt is of broker %.60s and this is %s; send it to the server that the message came from", h.Broker, s.o.Name)
 	}
@@ -149,7 +169,7 @@ func (s *Server) inHand(ctx context.Context, topic, group, text string, inTime b
 	if inTime && h.expired(time.Now()) {
 		return h, errExpired(h.handle)
 	}
-	h.ack = mq.Ack{Group: group, Topic: topic, Receipt: h.Receipt}
+	h.ack = mq.Ack{Group: key.group, Topic: topic, Receipt: h.Receipt}
 	return h, nil
 }
 

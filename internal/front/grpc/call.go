@@ -248,6 +248,11 @@ func (c *call) decode(b []byte, into proto.Message) error {
 	if err := c.unchanged(b); err != nil {
 		return err
 	}
+	if ack, ok := into.(*rmq.AckMessageRequest); ok {
+		if done, err := decodeAck(b, ack, c.reserve); done || err != nil {
+			return err
+		}
+	}
 	if err := c.reserve(weigh(b, into.ProtoReflect().Descriptor())); err != nil {
 		return err
 	}

@@ -46,15 +46,6 @@ func (s *Server) nodeOf(ctx context.Context, broker string) *node {
 	return s.nodes.find(broker)
 }
 
-// brokerOf is the broker that a receipt handle names; empty if it is none.
-func brokerOf(text string) string {
-	h, err := parseHandle(text)
-	if err != nil {
-		return ""
-	}
-	return h.Broker
-}
-
 // unreachable is the status for a call that a node did not answer. Who asks may
 // try again.
 func (n *node) unreachable(err error) error {

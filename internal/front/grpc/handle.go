@@ -32,10 +32,11 @@ func parseHandle(text string) (handle, error) {
 		return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "%v", err)
 	}
 	h := handle{Receipt: r, pos: -1}
-	if parts := strings.Split(text, " "); len(parts) == 9 {
-		pos, err := strconv.ParseInt(parts[8], 10, 64)
+	if strings.Count(text, " ") == 8 {
+		last := text[strings.LastIndexByte(text, ' ')+1:]
+		pos, err := strconv.ParseInt(last, 10, 64)
 		if err != nil || pos < 0 && (pos != -1 || !h.Passing()) {
-			return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "receipt %.100q names no position in a log: %.20q", text, parts[8])
+			return handle{}, refusef(rmq.Code_INVALID_RECEIPT_HANDLE, "receipt %.100q names no position in a log: %.20q", text, last)
 		}
 		h.pos = mq.LogPos(pos)
 	}
