@@ -41,6 +41,8 @@ type call struct {
 	visitor *visitor
 	// seen says that a message was compared with what a node vouched for.
 	seen bool
+	// received are the bytes of a message that refers to them, until the call ends.
+	received mem.Buffer
 	// held is the call's share. Whoever ends the call and whoever receives may
 	// give it back.
 	held atomic.Int64
@@ -90,6 +92,10 @@ func (s *Server) begin(ss grpc.ServerStream, method string, single bool) (*call,
 func (c *call) end() {
 	c.release()
 	c.server.calls.give(c.from, 1)
+	if c.received != nil {
+		c.received.Free()
+		c.received = nil
+	}
 }
 
 // Context is the call's context.
@@ -155,7 +161,11 @@ func (c *call) receive(m any) error {
 		return c.decode(b, into)
 	}
 	whole := body.MaterializeToBuffer(mem.DefaultBufferPool())
-	defer whole.Free()
+	if _, refers := into.(*rmq.SendMessageRequest); refers {
+		c.received = whole
+	} else {
+		defer whole.Free()
+	}
 	return c.decode(whole.ReadOnlyData(), into)
 }
 
@@ -248,9 +258,14 @@ func (c *call) decode(b []byte, into proto.Message) error {
 	if err := c.unchanged(b); err != nil {
 		return err
 	}
-	if ack, ok := into.(*rmq.AckMessageRequest); ok {
-		if done, err := decodeAck(b, ack, c.reserve); done || err != nil {
+	switch m := into.(type) {
+	case *rmq.AckMessageRequest:
+		if done, err := decodeAck(b, m, c.reserve); done || err != nil {
 			return err
+		}
+	case *rmq.SendMessageRequest:
+		if decodeSend(b, m) {
+			return nil // there is room for it already
 		}
 	}
 	if err := c.reserve(weigh(b, into.ProtoReflect().Descriptor())); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 )
@@ -150,4 +151,138 @@ func decodeAck(b []byte, m *rmq.AckMessageRequest, reserve func(int64) error) (b
 	}
 	m.Entries = list
 	return true, nil
+}
+
+// Fields of a request to send that are read here, beside those of a delivery.
+const (
+	sendMessages protowire.Number = 1
+	// mostParts bounds keys, and properties of the user, so that what they take
+	// is ordinaryParts at most.
+	mostParts = 16
+)
+
+// An oneMessage is a request to send one message, in one piece of memory.
+type oneMessage struct {
+	message rmq.Message
+	system  rmq.SystemProperties
+	born    timestamppb.Timestamp
+	list    [1]*rmq.Message
+}
+
+// decodeSend decodes a request to send one message; false if that is left to
+// protobuf. The body is the one in b.
+func decodeSend(b []byte, m *rmq.SendMessageRequest) bool {
+	all := walk{b: b}
+	if !all.next() || all.number != sendMessages || all.value == nil || all.at != len(b) {
+		return false
+	}
+	in := walk{b: all.value}
+	one := new(oneMessage)
+	seen := 0
+	for in.next() {
+		part := walkOf(nil)
+		if in.number != messageBody {
+			part = walkOf(in.value)
+		}
+		if in.value == nil {
+			return false
+		}
+		ok := true
+		switch in.number {
+		case messageTopic:
+			in.words = part.text
+			one.message.Topic = in.resource(one.message.Topic)
+			ok = !in.failed
+		case messageUser:
+			ok = part.property(&one.message)
+		case messageSystem:
+			ok = one.message.SystemProperties == nil && one.readSystem(&part)
+		case messageBody:
+			one.message.Body = in.value
+		default:
+			ok = false
+		}
+		if seen++; !ok || seen > mostParts {
+			return false
+		}
+	}
+	if in.failed {
+		return false
+	}
+	one.list[0] = &one.message
+	m.Messages = one.list[:]
+	return true
+}
+
+// property reads a property of the user.
+func (s *walk) property(m *rmq.Message) bool {
+	var k, v string
+	for s.next() {
+		switch s.number {
+		case firstField:
+			k = s.word()
+		case secondField:
+			v = s.word()
+		default:
+			return false
+		}
+	}
+	if m.UserProperties == nil {
+		m.UserProperties = map[string]string{}
+	}
+	m.UserProperties[k] = v
+	return !s.failed
+}
+
+// readSystem reads the system properties.
+func (one *oneMessage) readSystem(s *walk) bool {
+	p := &one.system
+	for s.next() {
+		isText := s.value != nil
+		switch {
+		case s.number == systemTag && isText:
+			p.Tag = proto.String(s.word())
+		case s.number == systemKeys && isText && len(p.Keys) < mostParts:
+			p.Keys = append(p.Keys, s.word())
+		case s.number == systemID && isText:
+			p.MessageId = s.word()
+		case s.number == systemEncoding && !isText:
+			p.BodyEncoding = rmq.Encoding(s.varint)
+		case s.number == systemType && !isText:
+			p.MessageType = rmq.MessageType(s.varint)
+		case s.number == systemBornTime && isText && p.BornTimestamp == nil:
+			if !s.readTime(&one.born) {
+				return false
+			}
+			p.BornTimestamp = &one.born
+		case s.number == systemBornHost && isText:
+			p.BornHost = s.word()
+		case s.number == systemQueue && !isText:
+			p.QueueId = int32(s.varint)
+		case s.number == systemGroup && isText:
+			p.MessageGroup = proto.String(s.word())
+		case s.number == systemTrace && isText:
+			p.TraceContext = proto.String(s.word())
+		default:
+			return false
+		}
+	}
+	one.message.SystemProperties = p
+	return !s.failed
+}
+
+// readTime reads the time in the field.
+func (s *walk) readTime(t *timestamppb.Timestamp) bool {
+	in := walk{b: s.value}
+	for in.next() {
+		switch {
+		case in.number == firstField && in.value == nil:
+			t.Seconds = int64(in.varint)
+		case in.number == secondField && in.value == nil:
+			t.Nanos = int32(in.varint)
+		default:
+			return false
+		}
+	}
+	return !in.failed
 }

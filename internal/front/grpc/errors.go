@@ -75,7 +75,7 @@ func invalid(code rmq.Code, err error) error {
 }
 
 // okay is the status of success.
-func okay() *rmq.Status { return &rmq.Status{Code: rmq.Code_OK, Message: rmq.Code_OK.String()} }
+func okay() *rmq.Status { return &rmq.Status{Code: rmq.Code_OK, Message: "OK"} }
 
 // explain is the status for err.
 func (s *Server) explain(err error) *rmq.Status {
@@ -102,8 +102,13 @@ func (s *Server) explain(err error) *rmq.Status {
 func merged(entries []*rmq.Status) *rmq.Status {
 	for _, e := range entries[1:] {
 		if e.Code != entries[0].Code {
-			return &rmq.Status{Code: rmq.Code_MULTIPLE_RESULTS, Message: "the entries differ; each has a status of its own"}
+			return differing()
 		}
 	}
 	return entries[0]
+}
+
+// differing is the status of an answer whose entries have several codes.
+func differing() *rmq.Status {
+	return &rmq.Status{Code: rmq.Code_MULTIPLE_RESULTS, Message: "the entries differ; each has a status of its own"}
 }

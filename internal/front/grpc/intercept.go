@@ -197,6 +197,7 @@ func (s *Server) answer(op *operation, c *call, srv any, handle grpc.MethodHandl
 		n.took.Observe(time.Since(began).Milliseconds())
 		if r := recover(); r != nil {
 			err = s.panicked(op.name, r)
+			c.received = nil // the broker may still have it
 		}
 		if err == nil {
 			return

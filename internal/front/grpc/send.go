@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/goddardmq/goddard/internal/front/grpc/rmq"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -28,18 +29,53 @@ func (m messaging) SendMessage(ctx context.Context, req *rmq.SendMessageRequest)
 	}
 	m.counts[messagingService+"SendMessage"].messages.Add(int64(len(all)))
 	by := callerOf(ctx)
-	b := &mq.SendBatch{Sends: sends(all, &t), From: by.visit()}
-	done := make(chan struct{})
-	b.Done = func(*mq.SendBatch) { close(done) }
-	m.broker.Send(b)
-	<-done
-	resp := &rmq.SendMessageResponse{Entries: m.sent(all, b)}
-	states := make([]*rmq.Status, 0, len(resp.Entries))
-	for _, e := range resp.Entries {
-		states = append(states, e.Status)
+	b := batches.Get().(*batch)
+	b.Sends, b.From = sends(b.Sends[:0], all, &t), by.visit()
+	m.broker.Send(&b.SendBatch)
+	<-b.done
+	resp := &sendAnswer{}
+	resp.Entries = m.sent(resp, all, &b.SendBatch)
+	b.recycle()
+	resp.Status = resp.Entries[0].Status
+	for _, e := range resp.Entries[1:] {
+		if e.Status.Code != resp.Status.Code {
+			resp.Status = differing()
+		}
 	}
-	resp.Status = merged(states)
-	return resp, nil
+	return &resp.SendMessageResponse, nil
+}
+
+// A batch is what the broker gets of a call. It is used again.
+type batch struct {
+	mq.SendBatch
+	done chan struct{} // has an element when the batch is done
+}
+
+var batches = sync.Pool{New: func() any {
+	b := &batch{done: make(chan struct{}, 1)}
+	b.Done = func(*mq.SendBatch) { b.done <- struct{}{} }
+	return b
+}}
+
+// mostSendsKept bounds the sends that a batch has room for when it is used again.
+const mostSendsKept = 64
+
+// recycle lets another call use the batch, which is done.
+func (b *batch) recycle() {
+	if clear(b.Sends); cap(b.Sends) > mostSendsKept {
+		b.Sends = nil
+	}
+	b.From = nil
+	batches.Put(b)
+}
+
+// A sendAnswer is the answer to a call in one piece of memory, if the call has one
+// message.
+type sendAnswer struct {
+	rmq.SendMessageResponse
+	entry rmq.SendResultEntry
+	state rmq.Status
+	list  [1]*rmq.SendResultEntry
 }
 
 // sendTo hands messages to another node. Of a half message it has to find the
@@ -102,17 +138,16 @@ func (s *Server) checkKind(t *mq.Topic, kind rmq.MessageType) error {
 		kind, t.Name, acceptedTypes(t), attributeType, kind)
 }
 
-// sends are the messages as the broker takes them.
-func sends(all []incoming, t *mq.Topic) []mq.Send {
+// sends adds the messages, as the broker takes them, to list, which is empty.
+func sends(list []mq.Send, all []incoming, t *mq.Topic) []mq.Send {
 	plain := func(in incoming) bool { return in.kind == rmq.MessageType_NORMAL && in.SysFlag == 0 }
 	if len(all) > 1 && !slices.ContainsFunc(all, func(in incoming) bool { return !plain(in) }) {
 		one := mq.Send{Message: all[0].Message, Group: t.Name}
 		for _, in := range all[1:] {
 			one.More = append(one.More, in.Message)
 		}
-		return []mq.Send{one}
+		return append(list, one)
 	}
-	list := make([]mq.Send, 0, len(all))
 	for _, in := range all {
 		switch in.kind {
 		case rmq.MessageType_FIFO:
@@ -130,37 +165,45 @@ func sends(all []incoming, t *mq.Topic) []mq.Send {
 }
 
 // sent makes the entries of the answer, in the order of the messages.
-func (s *Server) sent(all []incoming, b *mq.SendBatch) []*rmq.SendResultEntry {
+func (s *Server) sent(in *sendAnswer, all []incoming, b *mq.SendBatch) []*rmq.SendResultEntry {
+	if len(all) == 1 {
+		s.entry(&in.entry, &in.state, &all[0], &b.Sends[0], 0)
+		in.list[0] = &in.entry
+		return in.list[:]
+	}
 	entries := make([]*rmq.SendResultEntry, 0, len(all))
 	for i := range b.Sends {
 		one := &b.Sends[i]
 		for j := range 1 + len(one.More) {
-			entries = append(entries, s.entry(&all[len(entries)], one, mq.QueueOffset(j)))
+			e := new(rmq.SendResultEntry)
+			s.entry(e, new(rmq.Status), &all[len(entries)], one, mq.QueueOffset(j))
+			entries = append(entries, e)
 		}
 	}
 	return entries
 }
 
-// entry says what became of a message, which is the nth of its send.
-func (s *Server) entry(in *incoming, one *mq.Send, nth mq.QueueOffset) *rmq.SendResultEntry {
+// entry says in e what became of a message, which is the nth of its send; state is
+// memory for its status.
+func (s *Server) entry(e *rmq.SendResultEntry, state *rmq.Status, in *incoming, one *mq.Send, nth mq.QueueOffset) {
 	if one.Err != nil {
 		err := one.Err
 		if in.kind == rmq.MessageType_DELAY && errors.Is(err, mq.ErrMessageIllegal) {
 			err = refusef(rmq.Code_ILLEGAL_DELIVERY_TIME, "%v", err)
 		}
-		return &rmq.SendResultEntry{Status: s.explain(err)}
+		e.Status = s.explain(err)
+		return
 	}
 	if one.Result.Status != mq.SendOK {
-		return &rmq.SendResultEntry{Status: unsafe(one.Result.Status)}
+		e.Status = unsafe(one.Result.Status)
+		return
 	}
-	e := &rmq.SendResultEntry{
-		Status: okay(), MessageId: in.id, TransactionId: in.id,
-		Offset: int64(one.Result.Offset + nth), RecallHandle: one.Result.Handle,
-	}
+	state.Code, state.Message = rmq.Code_OK, "OK"
+	e.Status, e.MessageId, e.TransactionId = state, in.id, in.id
+	e.Offset, e.RecallHandle = int64(one.Result.Offset+nth), one.Result.Handle
 	if in.kind == rmq.MessageType_TRANSACTION {
 		e.TransactionId = transactionID{one.Result.Offset, one.Result.Pos, in.id, s.o.Name}.String()
 	}
-	return e
 }
 
 // unsafe is the status of a message that is stored, but not as safely as asked
