@@ -126,7 +126,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 		grpc.Creds(newEntrance(&o)),
 		grpc.MaxSendMsgSize(o.MaxMessage), grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(connWindow),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
-		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer),
+		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer), grpc.WriteBufferSize(64<<10), grpc.SharedWriteBuffer(true),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: o.IdleTimeout, Time: pingAfter, Timeout: pingWait}),
 		grpc.StreamInterceptor(s.stream), grpc.WaitForHandlers(true),
