@@ -50,6 +50,8 @@ type call struct {
 	method  string
 	request []byte
 	answer  []byte
+
+	messages [][]byte // memory for those of the answer
 }
 
 // receiveWindow is what the server may send without being told that it was read.
@@ -202,18 +204,19 @@ func (c *conn) ended(stream uint32, trailer []byte) error {
 		return nil
 	}
 	delete(c.mu.open, stream)
-	messages, err := split(k.answer)
-	if err == nil && len(messages) == 0 {
+	var err error
+	k.messages, err = split(k.messages[:0], k.answer)
+	if err == nil && len(k.messages) == 0 {
 		err = fmt.Errorf("%s has no answer: %s", k.method, trailerText(trailer))
 	}
-	if next := k.lane.answered(k.method, messages, err); next != nil {
+	if next := k.lane.answered(k.method, k.messages, err); next != nil {
 		return c.start(next)
 	}
 	return nil
 }
 
-// split takes the messages out of the body of an answer.
-func split(body []byte) (messages [][]byte, err error) {
+// split adds the messages in the body of an answer to messages.
+func split(messages [][]byte, body []byte) ([][]byte, error) {
 	for len(body) > 0 {
 		if len(body) < 5 || uint32(len(body)-5) < binary.BigEndian.Uint32(body[1:]) {
 			return nil, io.ErrUnexpectedEOF

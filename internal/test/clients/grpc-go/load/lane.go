@@ -8,25 +8,27 @@ import (
 	"time"
 
 	v2 "github.com/apache/rocketmq-clients/golang/v5/protocol/v2"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // A lane makes one call after the other, or one each time it is due. Its
 // connection's lock guards it.
 type lane struct {
-	conn   *conn
-	queue  *v2.MessageQueue
-	number int
-	calls  int
-	from   time.Time // of what is under way
+	conn    *conn
+	receive []byte // the request
+	number  int
+	calls   int
+	from    time.Time // of what is under way
 
 	messages, bytes, errors int64
 	err                     error
 	took                    []int64 // microseconds
-	last                    time.Time
+	ended                   time.Time
 	stopped                 bool
+
+	// Memory that is used again: of the last call and of what requests are made of.
+	last              call
+	id, time, scratch []byte
 }
 
 // begin makes the lane's next call, which counts from then.
@@ -34,31 +36,34 @@ func (l *lane) begin(from time.Time) *call {
 	l.from = from
 	l.calls++
 	if l.conn.load.kind == "send" {
-		return l.call("SendMessage", l.message())
+		return l.call("SendMessage", l.message)
 	}
-	return l.call("ReceiveMessage", &v2.ReceiveMessageRequest{
-		Group: l.conn.load.groupName(), MessageQueue: l.queue, FilterExpression: everything(), BatchSize: int32(l.conn.load.batch),
-		InvisibleDuration: durationpb.New(time.Minute), LongPollingTimeout: durationpb.New(5 * time.Second),
-	})
+	return l.call("ReceiveMessage", func(b []byte) []byte { return append(b, l.receive...) })
 }
 
-func (l *lane) message() *v2.SendMessageRequest {
-	return &v2.SendMessageRequest{Messages: []*v2.Message{{
-		Topic: &v2.Resource{Name: l.conn.load.topic}, Body: l.conn.load.body,
-		SystemProperties: &v2.SystemProperties{
-			MessageId: fmt.Sprintf("01%016X%04X%012X", l.from.UnixNano(), l.number, l.calls), MessageType: v2.MessageType_NORMAL,
-			BodyEncoding: v2.Encoding_IDENTITY, BornTimestamp: timestamppb.New(l.from), BornHost: "127.0.0.1",
-		},
-	}}}
+// message appends a request to send a message.
+func (l *lane) message(b []byte) []byte {
+	load := l.conn.load
+	l.id = fmt.Appendf(l.id[:0], "01%016X%04X%012X", l.from.UnixNano(), l.number, l.calls)
+	system := appendBytes(l.scratch[:0], 3, l.id)
+	system = appendNumber(system, 5, uint64(v2.Encoding_IDENTITY))
+	system = appendNumber(system, 6, uint64(v2.MessageType_NORMAL))
+	l.time = appendNumber(appendNumber(l.time[:0], 1, uint64(l.from.Unix())), 2, uint64(l.from.Nanosecond()))
+	system = appendBytes(system, 7, l.time)
+	system = appendBytes(system, 8, []byte("127.0.0.1"))
+	l.scratch = system
+	size := sizeBytes(load.topicField) + sizeBytes(system) + sizeBytes(load.body)
+	b = protowire.AppendVarint(protowire.AppendTag(b, 1, protowire.BytesType), uint64(size))
+	return appendBytes(appendBytes(appendBytes(b, 1, load.topicField), 3, system), 4, load.body)
 }
 
-func (l *lane) call(method string, m proto.Message) *call {
-	b, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 5, 5+proto.Size(m)), m)
-	if err != nil {
-		panic(err) // of messages made here
-	}
-	binary.BigEndian.PutUint32(b[1:], uint32(len(b)-5))
-	return &call{lane: l, method: method, request: b}
+// call is the lane's next call. Its memory is that of the last.
+func (l *lane) call(method string, request func([]byte) []byte) *call {
+	k := &l.last
+	k.lane, k.method, k.answer = l, method, k.answer[:0]
+	k.request = request(append(k.request[:0], 0, 0, 0, 0, 0))
+	binary.BigEndian.PutUint32(k.request[1:], uint32(len(k.request)-5))
+	return k
 }
 
 // errNothingLeft stops a lane without being a failure.
@@ -70,18 +75,16 @@ func (l *lane) answered(method string, messages [][]byte, err error) *call {
 	switch {
 	case err != nil:
 	case method == "SendMessage":
-		a := new(v2.SendMessageResponse)
-		err = errors.Join(proto.Unmarshal(messages[0], a), statusError(a.GetStatus()))
+		err = stateError(field(messages[0], 1))
 		l.bytes += int64(len(l.conn.load.body))
 	case method == "ReceiveMessage":
-		var ack *v2.AckMessageRequest
+		var ack []byte
 		if ack, err = l.received(messages); err == nil {
-			return l.call("AckMessage", ack)
+			return l.call("AckMessage", func(b []byte) []byte { return append(b, ack...) })
 		}
 	default:
-		a := new(v2.AckMessageResponse)
-		err = errors.Join(proto.Unmarshal(messages[0], a), statusError(a.GetStatus()))
-		n = int64(len(a.GetEntries()))
+		err = stateError(field(messages[0], 1))
+		n = count(messages[0], 2)
 	}
 	switch now := time.Now(); {
 	case errors.Is(err, errNothingLeft):
@@ -92,7 +95,7 @@ func (l *lane) answered(method string, messages [][]byte, err error) *call {
 			return l.stop()
 		}
 	default:
-		l.last = now
+		l.ended = now
 		l.messages += n
 		l.took = append(l.took, now.Sub(l.from).Microseconds())
 	}
@@ -100,27 +103,30 @@ func (l *lane) answered(method string, messages [][]byte, err error) *call {
 }
 
 // received makes the acknowledgement of what a receive has brought.
-func (l *lane) received(messages [][]byte) (*v2.AckMessageRequest, error) {
-	ack := &v2.AckMessageRequest{Group: l.conn.load.groupName(), Topic: l.queue.Topic}
+func (l *lane) received(messages [][]byte) (ack []byte, err error) {
+	load := l.conn.load
+	ack = appendBytes(appendBytes(l.scratch[:0], 1, load.groupField), 2, load.topicField)
+	count := 0
 	for _, b := range messages {
-		a := new(v2.ReceiveMessageResponse)
-		if err := proto.Unmarshal(b, a); err != nil {
-			return nil, err
-		}
-		if a.GetStatus().GetCode() == v2.Code_MESSAGE_NOT_FOUND {
-			return nil, errNothingLeft
-		}
-		if a.GetStatus() != nil {
-			if err := statusError(a.GetStatus()); err != nil {
+		if state := field(b, 1); state != nil {
+			if code(state) == v2.Code_MESSAGE_NOT_FOUND {
+				return nil, errNothingLeft
+			}
+			if err := stateError(state); err != nil {
 				return nil, err
 			}
 		}
-		if m := a.GetMessage(); m != nil {
-			l.bytes += int64(len(m.Body))
-			ack.Entries = append(ack.Entries, &v2.AckMessageEntry{MessageId: m.SystemProperties.MessageId, ReceiptHandle: m.SystemProperties.GetReceiptHandle()})
+		if m := field(b, 2); m != nil {
+			l.bytes += int64(len(field(m, 4)))
+			system := field(m, 3)
+			id, handle := field(system, 3), field(system, 12)
+			ack = protowire.AppendVarint(protowire.AppendTag(ack, 3, protowire.BytesType), uint64(sizeBytes(id)+sizeBytes(handle)))
+			ack = appendBytes(appendBytes(ack, 1, id), 2, handle)
+			count++
 		}
 	}
-	if len(ack.Entries) == 0 {
+	l.scratch = ack
+	if count == 0 {
 		return nil, errNothingLeft
 	}
 	return ack, nil

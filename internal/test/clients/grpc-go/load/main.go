@@ -28,6 +28,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
@@ -40,6 +41,8 @@ type load struct {
 	span                         time.Duration
 
 	body       []byte
+	topicField []byte // encoded, as is the other
+	groupField []byte
 	begin, end time.Time
 }
 
@@ -98,6 +101,8 @@ func main() {
 
 func (l *load) run() (*report, error) {
 	l.body = make([]byte, l.size)
+	l.topicField = appendBytes(nil, 2, []byte(l.topic))
+	l.groupField = appendBytes(nil, 2, []byte(l.group))
 	var lanes []*lane
 	var conns []*conn
 	for number := range l.connections {
@@ -112,7 +117,7 @@ func (l *load) run() (*report, error) {
 		}
 		conns = append(conns, c)
 		for range l.inFlight {
-			lanes = append(lanes, &lane{conn: c, queue: queue, number: len(lanes)})
+			lanes = append(lanes, &lane{conn: c, receive: l.receiving(queue), number: len(lanes)})
 		}
 	}
 	l.begin = time.Now()
@@ -124,6 +129,18 @@ func (l *load) run() (*report, error) {
 	}
 	all.Wait()
 	return l.sum(lanes), errors.Join(failures...)
+}
+
+// receiving is a request to receive, encoded.
+func (l *load) receiving(queue *v2.MessageQueue) []byte {
+	b, err := proto.Marshal(&v2.ReceiveMessageRequest{
+		Group: &v2.Resource{Name: l.group}, MessageQueue: queue, FilterExpression: everything(), BatchSize: int32(l.batch),
+		InvisibleDuration: durationpb.New(time.Minute), LongPollingTimeout: durationpb.New(5 * time.Second),
+	})
+	if err != nil {
+		panic(err) // of a message made here
+	}
+	return b
 }
 
 // settle gives the server a client's settings, for as long as the program runs,
@@ -192,8 +209,8 @@ func (l *load) sum(lanes []*lane) *report {
 		if one.err != nil {
 			r.LastError = one.err.Error()
 		}
-		if one.last.After(last) {
-			last = one.last
+		if one.ended.After(last) {
+			last = one.ended
 		}
 		took = append(took, one.took...)
 	}
