@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"path/filepath"
+	"sync"
 
 	"github.com/goddardmq/goddard/internal/node"
 	"github.com/spf13/cobra"
@@ -62,12 +63,22 @@ func serve(c *cobra.Command, role node.Role, s *settings) error {
 	}
 	greet(c.OutOrStdout(), role, n)
 	tellFirstUser(c.OutOrStdout(), n)
-	pacing, end := context.WithCancel(c.Context())
-	defer end()
-	go node.PaceCollector(pacing)
+	defer paceCollector(c.Context())()
 	notify("READY=1") // ports are open, and requests wait there
 	defer context.AfterFunc(c.Context(), func() { notify("STOPPING=1") })()
 	return n.Run(c.Context())
+}
+
+// paceCollector paces the garbage collector until the function is called that it
+// returns.
+func paceCollector(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var pacing sync.WaitGroup
+	pacing.Go(func() { node.PaceCollector(ctx) })
+	return func() {
+		cancel()
+		pacing.Wait()
+	}
 }
 
 // tellFirstUser says who may come in where nobody could; it is said once.

@@ -39,6 +39,9 @@ const (
 	maxHeaders = 16 << 10
 	// ioBuffer is what a connection reads at a time, in bytes.
 	ioBuffer = 16 << 10
+	// outBuffer is what a connection writes at a time, in bytes: an answer to a
+	// receive of 32 messages of 1 KiB is one write.
+	outBuffer = 64 << 10
 	// streamWindow is how many bytes a call may send before its message is let in,
 	// and connWindow is how many bytes may be on the way on a connection.
 	streamWindow, connWindow = 64 << 10, 16 << 20
@@ -114,8 +117,9 @@ func New(ln net.Listener, o Options) (*Server, error) {
 		clients: newClients(), filters: newFilters(o.NoPropertyFilter), renewing: newRenewing(o.MaxRenewals),
 		health: health.NewServer(), stopping: make(chan struct{}), nodes: newNodes(),
 		asides: newShares(maxAsides), calls: newShares(int64(o.MaxCalls)), requests: newShares(o.MaxIncoming), decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		arriving: newTimeouts(o.RequestTimeout, (*call).late), leaving: newTimeouts(o.ReadTimeout, (*call).cut),
 	}
+	s.arriving = newTimeouts(o.RequestTimeout, func(c *call) { s.start(c.late) })
+	s.leaving = newTimeouts(o.ReadTimeout, func(c *call) { s.start(c.cut) })
 	s.life, s.end = context.WithCancel(context.Background())
 	for i := range operations {
 		s.table[operations[i].name] = &operations[i]
@@ -126,7 +130,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 		grpc.Creds(newEntrance(&o)),
 		grpc.MaxSendMsgSize(o.MaxMessage), grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(connWindow),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
-		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer), grpc.WriteBufferSize(64<<10), grpc.SharedWriteBuffer(true),
+		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer), grpc.WriteBufferSize(outBuffer),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: o.IdleTimeout, Time: pingAfter, Timeout: pingWait}),
 		grpc.StreamInterceptor(s.stream), grpc.WaitForHandlers(true),

@@ -10,7 +10,7 @@ import (
 // tenth of what a call took.
 type timeouts struct {
 	after time.Duration
-	late  func(*call) // of one that took longer, by a goroutine of its own
+	late  func(*call) // is told of one that took longer; it must not block
 	// mu guards what follows and the fields of each timeout. Nothing is called
 	// while it is held.
 	mu struct {
@@ -86,7 +86,7 @@ func (all *timeouts) tick() {
 			}
 			return
 		}
-		go all.late(t.call)
+		all.late(t.call)
 	}
 }
 
