@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -49,7 +48,7 @@ func PaceCollector(ctx context.Context) {
 		}
 		debug.SetGCPercent(p.percent)
 		if p.percent == usualPercent {
-			runtime.GC()
+			debug.FreeOSMemory()
 		}
 	}
 }
