@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/netip"
-	"reflect"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -288,50 +287,33 @@ func (c *call) SendMsg(m any) error {
 	return c.ServerStream.SendMsg(m)
 }
 
-// deliver sends what waits in a delivery, in one write if it is not to be
-// compressed.
+// deliver sends what waits in a delivery.
 func (c *call) deliver(d *delivery) error {
 	piece := d.take()
 	defer piece.Free()
-	if write := c.writes(); write.IsValid() && piece.Len() <= c.server.o.MaxMessage {
-		// The write is not asked for anything, whatever type that would have.
-		failed := write.Call([]reflect.Value{noHeader, reflect.ValueOf(mem.BufferSlice{piece}), reflect.Zero(write.Type().In(2))})
-		err, _ := failed[0].Interface().(error)
-		return err
-	}
-	for b := piece.ReadOnlyData(); len(b) > 0; {
-		end := prefixLength + int(binary.BigEndian.Uint32(b[1:]))
-		m := new(rmq.ReceiveMessageResponse)
-		if err := proto.Unmarshal(b[prefixLength:end], m); err != nil {
+	for at := 0; at < piece.Len(); {
+		end := at + prefixLength + int(binary.BigEndian.Uint32(piece.ReadOnlyData()[at+1:]))
+		// grpc frees what it was given when that is written.
+		if err := c.ServerStream.SendMsg(encoded{piece.Slice(at+prefixLength, end)}); err != nil {
 			return err
 		}
-		if err := c.ServerStream.SendMsg(m); err != nil {
-			return err
-		}
-		b = b[end:]
+		at = end
 	}
 	return nil
 }
 
-// noHeader stands for nothing in front of what is written.
-var noHeader = reflect.ValueOf([]byte(nil))
+// encoded is a message that is encoded already.
+type encoded struct{ mem.Buffer }
 
-// writes is how grpc's own stream writes several messages that are encoded
-// already, which grpc.ServerStream does not; invalid if they are to be compressed
-// or this version of grpc-go hides it.
-func (c *call) writes() reflect.Value {
-	if packing, ok := c.raw.(interface{ SendCompress() string }); !ok || packing.SendCompress() != "" {
-		return reflect.Value{}
+// codec passes on what is encoded already.
+type codec struct{ encoding.CodecV2 }
+
+// Marshal implements encoding.CodecV2.
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	if e, ok := v.(encoded); ok {
+		return mem.BufferSlice{e.Buffer}, nil
 	}
-	write := reflect.ValueOf(c.raw).MethodByName("Write")
-	if !write.IsValid() {
-		return write
-	}
-	t := write.Type()
-	if t.NumIn() != 3 || t.In(0) != noHeader.Type() || t.In(1) != reflect.TypeFor[mem.BufferSlice]() || t.NumOut() != 1 || t.Out(0) != reflect.TypeFor[error]() {
-		return reflect.Value{}
-	}
-	return write
+	return c.CodecV2.Marshal(v)
 }
 
 // cut closes the connection of a client that does not read.

@@ -39,7 +39,7 @@ const (
 )
 
 // A delivery is a piece of the stream that a receive is answered with: parts
-// that leave in one write, each with its length in front. They are encoded
+// in one piece of memory, each with its length in front. They are encoded
 // straight from what is stored, since a message as a struct costs more than all
 // else that is done with it.
 type delivery struct {

@@ -1,18 +1,14 @@
 package grpc
 
 import (
-	"context"
 	"encoding/binary"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -129,28 +125,5 @@ func TestMessagesAreCompressedForAClientThatCompresses(t *testing.T) {
 	r.want(rmq.Code_OK, d.status, nil)
 	if len(d.messages) != 2 || string(d.messages[0].Body) != "first" || string(d.messages[1].Body) != "second" || d.at.IsZero() {
 		t.Errorf("it received %v at %v", d.messages, d.at)
-	}
-}
-
-func TestThisVersionOfGRPCWritesSeveralMessagesAtOnce(t *testing.T) {
-	writes := make(chan bool, 1)
-	ln := bufconn.Listen(1 << 16)
-	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, ss grpc.ServerStream) error {
-		c := &call{}
-		c.raw, _ = grpc.ServerTransportStreamFromContext(ss.Context()).(incomingStream)
-		writes <- c.raw != nil && c.writes().IsValid()
-		return nil
-	}))
-	go server.Serve(ln)
-	defer server.Stop()
-	conn, err := grpc.NewClient("passthrough:bufconn", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return ln.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = conn.Invoke(t.Context(), "/a.B/C", &rmq.Status{}, &rmq.Status{})
-	if !<-writes {
-		t.Error("it hides how: receiving is slower than it has to be")
 	}
 }

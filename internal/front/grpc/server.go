@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	protocodec "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -127,7 +129,7 @@ func New(ln net.Listener, o Options) (*Server, error) {
 	}
 	s.listener = &limited{Listener: ln, s: s}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(newEntrance(&o)),
+		grpc.Creds(newEntrance(&o)), grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(protocodec.Name)}),
 		grpc.MaxSendMsgSize(o.MaxMessage), grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(connWindow),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.ReadBufferSize(ioBuffer), grpc.WriteBufferSize(outBuffer),
