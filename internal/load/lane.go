@@ -33,6 +33,7 @@ type lane struct {
 type sender struct {
 	*lane
 	start    time.Duration // when the request was sent, or due
+	end      time.Duration // when its answer came
 	number   int64
 	lost     bool // the connection has ended
 	done     func(*wire.Command, error)
@@ -76,11 +77,12 @@ func (s *sender) send(start time.Duration) bool {
 // took counts what became of the request.
 func (s *sender) took(resp *wire.Command, err error) {
 	n := int64(s.p.Batch)
+	s.end = time.Since(s.origin)
 	if err == nil && resp.Code != wire.CodeSuccess {
 		err = &remote.ResponseError{Addr: s.addr, Request: wire.SendMessageV2, Code: resp.Code, Remark: resp.Remark}
 	}
 	if err == nil {
-		s.meter.took(time.Since(s.origin)-s.start, n, n*int64(s.p.Size))
+		s.meter.took(s.end-s.start, n, n*int64(s.p.Size))
 		s.answered(s)
 		return
 	}
@@ -102,16 +104,19 @@ func hopeless(err error) bool {
 }
 
 // flatOut keeps InFlight requests going: an answer sends the next request from
-// the connection's own goroutine, so the load costs no wake-ups of its own.
+// the connection's own goroutine, so the load costs no wake-ups of its own. The
+// one clock reading is the end of the one and the start of the other.
 func (l *lane) flatOut() {
 	next := func(s *sender) {
-		if l.running.Err() != nil || s.lost || !s.send(time.Since(l.origin)) {
+		if l.running.Err() != nil || s.lost || !s.send(s.end) {
 			l.done()
 		}
 	}
 	l.inFlight.Store(int64(l.p.InFlight))
 	for range l.p.InFlight {
-		next(l.newSender(next))
+		s := l.newSender(next)
+		s.end = time.Since(l.origin)
+		next(s)
 	}
 	<-l.idle
 }
