@@ -230,3 +230,24 @@ func dropCache(b *testing.B, s *Store) {
 		f.Close()
 	}
 }
+
+// BenchmarkDecodeBlock decodes a block of the queue index, of messages that came
+// in batches of 32.
+func BenchmarkDecodeBlock(b *testing.B) {
+	entries := make([]entry, blockEntries)
+	pos := mq.LogPos(1 << 40)
+	for i := range entries {
+		if i%32 == 0 {
+			pos += 100_000
+		}
+		entries[i] = entry{pos: pos, size: 300, time: 1_700_000_000_000 + int64(i/32)}
+		pos += 300
+	}
+	block := appendBlock(nil, entries)
+	for b.Loop() {
+		var err error
+		if entries, err = decodeBlock(entries[:0], block); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -74,11 +74,9 @@ func decodeBlock(dst []entry, b []byte) ([]entry, error) {
 	r := varints{b: rest}
 	before := entry{pos: h.firstPos, time: h.firstTime}
 	for range h.count {
-		var e entry
-		e.pos = before.end() + mq.LogPos(r.unsigned(uint64(math.MaxInt64-before.end())))
-		size := int64(before.size) + r.signed()
-		e.tag = before.tag + r.signed()
-		e.time = before.time + r.signed()
+		gap, size, tag, time := r.entry(uint64(math.MaxInt64 - before.end()))
+		e := entry{pos: before.end() + mq.LogPos(gap), tag: before.tag + tag, time: before.time + time}
+		size += int64(before.size)
 		if r.bad || size < mq.MinRecordSize || size > math.MaxInt32 || int64(e.pos) > math.MaxInt64-size {
 			return dst, errBlock
 		}
@@ -97,6 +95,19 @@ type varints struct {
 	b   []byte
 	bad bool
 }
+
+// entry reads the four numbers of an entry, the first at most limit. Most have
+// one byte each, and then one look tells all.
+func (r *varints) entry(limit uint64) (gap uint64, size, tag, time int64) {
+	if b := r.b; len(b) >= 4 && binary.LittleEndian.Uint32(b)&0x80808080 == 0 && uint64(b[0]) <= limit && !r.bad {
+		r.b = b[4:]
+		return uint64(b[0]), unfold(b[1]), unfold(b[2]), unfold(b[3])
+	}
+	return r.unsigned(limit), r.signed(), r.signed(), r.signed()
+}
+
+// unfold is the signed number that a byte stands for.
+func unfold(b byte) int64 { return int64(b>>1) ^ -int64(b&1) }
 
 // unsigned reads a number of at most limit.
 func (r *varints) unsigned(limit uint64) uint64 {

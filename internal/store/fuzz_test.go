@@ -17,6 +17,7 @@ func TestBlocksDecodeToWhatWasEncoded(t *testing.T) {
 		{{pos: 0, size: mq.MinRecordSize}},
 		{{pos: math.MaxInt64 - math.MaxInt32, size: math.MaxInt32, tag: math.MinInt64, time: math.MaxInt64}},
 		{{pos: 5, size: 91, tag: 3, time: 7}, {pos: 96, size: 4000, tag: -3, time: 6}, {pos: 1 << 40, size: 91, tag: math.MaxInt64, time: 1 << 50}},
+		{{pos: 5, size: 120, tag: 3, time: 7}, {pos: 125, size: 120, tag: 3, time: 7}, {pos: 372, size: 91, tag: -61, time: 70}, {pos: 463, size: 155, tag: 2, time: 6}, {pos: 619, size: 155, tag: 2, time: 70}},
 	} {
 		b := appendBlock(nil, entries)
 		got, err := decodeBlock(nil, b)
