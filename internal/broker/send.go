@@ -81,15 +81,17 @@ func (s *sending) finished(batch *mq.SendBatch) {
 	}
 	clear(s.halves)
 	s.halves = s.halves[:0]
+	count := puts{b: s.b}
 	for i := range batch.Sends {
 		one := &batch.Sends[i]
 		if t := s.topics[i]; one.Err == nil {
-			s.b.countPut(t, one, s.kinds[i])
+			count.add(t, one, s.kinds[i])
 		} else if !errors.Is(one.Err, errDuplicate) && !errors.Is(one.Err, errHanded) {
 			s.b.stats.putFailed.add(1)
 			s.b.figures.rejected[reasonOf(one.Err)].Add(1)
 		}
 	}
+	count.end()
 	s.giveHandles()
 	if len(s.claims) == 0 {
 		s.end(batch)
@@ -121,27 +123,72 @@ func (s *sending) end(batch *mq.SendBatch) {
 
 // countPut counts messages of a kind that were stored.
 func (b *Broker) countPut(t *topic, one *mq.Send, kind meter.Kind) {
-	n, size := int64(1+len(one.More)), int64(storedSize(&one.Message))
-	if t != nil {
-		t.in.Count(kind, size)
+	count := puts{b: b}
+	count.add(t, one, kind)
+	count.end()
+}
+
+// puts counts messages that were stored together, so that figures which all
+// senders add to are added to once for each topic and size among them.
+type puts struct {
+	b        *Broker
+	t        *topic // nil where it is not counted
+	kind     meter.Kind
+	sends    int64
+	messages int64
+	bytes    int64
+	size     int64 // of the last messages,
+	same     int64 // of which there are so many
+}
+
+// add counts the messages of a Send.
+func (p *puts) add(t *topic, one *mq.Send, kind meter.Kind) {
+	if p.t != t || p.kind != kind {
+		p.end()
+		p.t, p.kind = t, kind
 	}
+	p.sends++
+	p.message(&one.Message)
 	for i := range one.More {
-		more := int64(storedSize(&one.More[i]))
-		if t != nil {
-			t.in.Count(kind, more)
-		}
-		size += more
+		p.message(&one.More[i])
 	}
-	b.stats.putTotal.add(n)
-	b.stats.putSize.add(size)
-	if t == nil {
+	if t != nil && t.Name == mq.TopicTimer {
+		p.b.countTimed(one)
+	}
+}
+
+func (p *puts) message(m *mq.Message) {
+	size := int64(storedSize(m))
+	if size != p.size {
+		p.endSize()
+		p.size = size
+	}
+	p.same++
+	p.messages++
+	p.bytes += size
+}
+
+// endSize adds messages of one size.
+func (p *puts) endSize() {
+	if p.t != nil && p.same > 0 {
+		p.t.in.Count(p.kind, p.size, p.same)
+	}
+	p.same = 0
+}
+
+// end adds what was counted.
+func (p *puts) end() {
+	if p.sends == 0 {
 		return
 	}
-	t.putNums.add(n)
-	t.putSize.add(size)
-	if t.Name == mq.TopicTimer {
-		b.countTimed(one)
+	p.endSize()
+	p.b.stats.putTotal.addMany(p.messages, p.sends)
+	p.b.stats.putSize.addMany(p.bytes, p.sends)
+	if p.t != nil {
+		p.t.putNums.addMany(p.messages, p.sends)
+		p.t.putSize.addMany(p.bytes, p.sends)
 	}
+	p.sends, p.messages, p.bytes = 0, 0, 0
 }
 
 // storedSize is about the size of a stored message.

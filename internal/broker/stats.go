@@ -44,9 +44,12 @@ type counter struct {
 }
 
 // add counts one call that brought n.
-func (c *counter) add(n int64) {
+func (c *counter) add(n int64) { c.addMany(n, 1) }
+
+// addMany counts calls that brought n together.
+func (c *counter) addMany(n, calls int64) {
 	c.sum.Add(n)
-	c.calls.Add(1)
+	c.calls.Add(calls)
 }
 
 // stats holds the counters by name and key, and looks at them now and then.

@@ -42,13 +42,13 @@ type Counts struct {
 	sizes [Kinds]atomic.Pointer[Histogram]
 }
 
-// Count counts a message of a type and a size.
-func (c *Counts) Count(k Kind, size int64) {
-	if h := c.sizes[k].Load(); h != nil {
-		h.Observe(size)
-		return
+// Count counts n messages of a type that have one size.
+func (c *Counts) Count(k Kind, size, n int64) {
+	h := c.sizes[k].Load()
+	if h == nil {
+		h = c.histogram(k)
 	}
-	c.histogram(k).Observe(size)
+	h.ObserveMany(size, n)
 }
 
 func (c *Counts) histogram(k Kind) *Histogram {

@@ -29,10 +29,10 @@ func TestCountingMakesNoGarbage(t *testing.T) {
 	var counts Counts
 	var calls Calls
 	call := Call{Request: 310}
-	counts.Count(KindNormal, 1)
+	counts.Count(KindNormal, 1, 1)
 	calls.Observe(call, time.Millisecond, 1)
 	if n := testing.AllocsPerRun(1000, func() {
-		counts.Count(KindNormal, 100)
+		counts.Count(KindNormal, 100, 1)
 		calls.Observe(call, time.Millisecond, 32)
 	}); n != 0 {
 		t.Errorf("counting allocates %v times", n)

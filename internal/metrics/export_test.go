@@ -102,7 +102,7 @@ func TestInDeltaOnlyGainsAreSent(t *testing.T) {
 	for i, want := range []int64{2, 0, 3} {
 		if i == 2 {
 			for range 3 {
-				f.counts[0].Count(meter.KindNormal, 10)
+				f.counts[0].Count(meter.KindNormal, 10, 1)
 			}
 		}
 		if messages, sizes := gains(); messages != want || sizes != uint64(want) {

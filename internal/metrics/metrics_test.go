@@ -28,8 +28,8 @@ func newFake(topics, uses int) *fake {
 	f := &fake{topics: topics, uses: uses, counts: make([]meter.Counts, topics), finish: meter.NewHistogram(meter.FinishBounds)}
 	f.finish.Observe(1)
 	for i := range f.counts {
-		f.counts[i].Count(meter.KindNormal, int64(100+i%5000))
-		f.counts[i].Count(meter.KindDelay, 2000)
+		f.counts[i].Count(meter.KindNormal, int64(100+i%5000), 1)
+		f.counts[i].Count(meter.KindDelay, 2000, 1)
 	}
 	return f
 }

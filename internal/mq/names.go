@@ -156,14 +156,24 @@ func OffsetID(storeHost netip.AddrPort, pos LogPos) string {
 
 // AppendOffsetID adds OffsetID to dst.
 func AppendOffsetID(dst []byte, storeHost netip.AddrPort, pos LogPos) []byte {
-	const digits = "0123456789ABCDEF"
 	var raw [offsetIDSize6 / 2]byte
-	b := appendHost(raw[:0], storeHost)
-	b = binary.BigEndian.AppendUint64(b, uint64(pos))
-	for _, c := range b {
-		dst = append(dst, digits[c>>4], digits[c&15])
+	be := binary.BigEndian
+	b := be.AppendUint64(appendHost(raw[:0], storeHost), uint64(pos))
+	for ; len(b) > 0; b = b[4:] { // both sizes are whole words
+		dst = be.AppendUint64(dst, hexDigits(be.Uint32(b)))
 	}
 	return dst
+}
+
+// hexDigits are the eight hexadecimal digits of v, the first in the highest byte.
+func hexDigits(v uint32) uint64 {
+	const each = 0x0101010101010101
+	n := uint64(v)
+	n = (n | n<<16) & 0x0000FFFF0000FFFF
+	n = (n | n<<8) & 0x00FF00FF00FF00FF
+	n = (n | n<<4) & 0x0F0F0F0F0F0F0F0F
+	letters := (n + 6*each) >> 4 & each // one in each byte from ten on
+	return n + '0'*each + letters*('A'-'0'-10)
 }
 
 // ParseOffsetID takes an offset id apart; an error wraps ErrInvalid.

@@ -2,7 +2,9 @@ package mq
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -198,4 +200,13 @@ func FuzzRecordProperties(f *testing.F) {
 			t.Fatalf("properties %q, want %q", got, r.Properties)
 		}
 	})
+}
+
+func TestDigitsAreThoseOfTheNumber(t *testing.T) {
+	for _, v := range []uint32{0, 9, 10, 15, 16, 0x0123_4567, 0x89AB_CDEF, 0xFEDC_BA98, 0xA9A9_9A9A, 1<<32 - 1} {
+		got := binary.BigEndian.AppendUint64(nil, hexDigits(v))
+		if want := fmt.Sprintf("%08X", v); string(got) != want {
+			t.Errorf("%s, not %s", got, want)
+		}
+	}
 }

@@ -101,7 +101,7 @@ func (s *Store) Append(b *mq.SendBatch) {
 
 // encode turns messages into records that lack their place.
 func (s *Store) encode(f *flight) {
-	var last *queue
+	var recent recentQueues
 	for i := range f.batch.Sends {
 		send := &f.batch.Sends[i]
 		if send.Err != nil {
@@ -109,15 +109,11 @@ func (s *Store) encode(f *flight) {
 		}
 		n, size, lights, keys := len(f.recs), len(f.buf), len(f.lights), len(f.keys)
 		var q *queue
-		if q, send.Err = s.queueFor(f, last, &send.Message); send.Err == nil {
+		if q, send.Err = s.queueFor(f, &recent, &send.Message); send.Err == nil {
 			send.Err = s.encodeSend(f, q, send, int32(i))
 		}
 		if send.Err != nil {
 			f.recs, f.buf, f.lights, f.keys = f.recs[:n], f.buf[:size], f.lights[:lights], f.keys[:keys]
-			continue
-		}
-		if q != nil {
-			last = q
 		}
 	}
 }
@@ -137,19 +133,27 @@ func (f *flight) allOrNone() {
 	f.recs, f.buf, f.lights, f.keys = f.recs[:0], f.buf[:0], f.lights[:0], f.keys[:0]
 }
 
+// recentQueues are the queues of a flight's last messages, by number: producers
+// take a topic's queues in turn, and the table is looked at by all.
+type recentQueues [8]*queue
+
 // queueFor is the queue that gets m's entry; nil if m gets none because it is
 // half a transaction or the end of one.
-func (s *Store) queueFor(f *flight, last *queue, m *mq.Message) (*queue, error) {
+func (s *Store) queueFor(f *flight, recent *recentQueues, m *mq.Message) (q *queue, err error) {
 	if !queued(m.SysFlag) {
 		return nil, nil
 	}
-	if last != nil && last.name.ID == m.QueueID && last.name.Topic == m.Topic {
-		return last, nil
+	slot := &recent[uint32(m.QueueID)%uint32(len(recent))]
+	if q = *slot; q != nil && q.name.ID == m.QueueID && q.name.Topic == m.Topic {
+		return q, nil
 	}
 	if m.QueueID < 0 || m.Topic == "" {
 		return nil, fmt.Errorf("%w: topic %q has no queue %d", mq.ErrQueueOutOfRange, m.Topic, m.QueueID)
 	}
-	return s.table.obtain(mq.Queue{Topic: m.Topic, ID: m.QueueID}, f.batch.Accepted)
+	if q, err = s.table.obtain(mq.Queue{Topic: m.Topic, ID: m.QueueID}, f.batch.Accepted); err == nil {
+		*slot = q
+	}
+	return q, err
 }
 
 // queued reports whether a message with this flag belongs into its queue.
