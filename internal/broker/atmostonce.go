@@ -255,7 +255,7 @@ func (p *passed) nextOffset() mq.QueueOffset {
 }
 
 // checkPassing refuses a message that cannot be delivered at most once.
-func checkPassing(one *mq.Send, seen properties) error {
+func checkPassing(one *mq.Send, seen *properties) error {
 	switch {
 	case seen.qos == qosWrong:
 		return fmt.Errorf("%w: property %s must be 0 (at most once) or 1 (at least once)", mq.ErrMessageIllegal, mq.PropQoS)
@@ -263,7 +263,7 @@ func checkPassing(one *mq.Send, seen properties) error {
 		return nil
 	case seen.half || one.SysFlag&mq.FlagTransaction != 0:
 		return fmt.Errorf("%w: a transactional message is stored and cannot be delivered at most once; leave out %s = 0", mq.ErrMessageIllegal, mq.PropQoS)
-	case seen.lights != nil && mq.HasLightQueues(one.Topic):
+	case seen.LightQueues != nil && mq.HasLightQueues(one.Topic):
 		return fmt.Errorf("%w: a message reaches the light queues that it names (%s) by being stored, and cannot be delivered at most once; leave out %s = 0", mq.ErrMessageIllegal, mq.PropMultiDispatch, mq.PropQoS)
 	case (seen.delay > 0 || seen.timer) && !strings.HasPrefix(one.Topic, mq.RetryPrefix):
 		return fmt.Errorf("%w: a delayed message is stored and cannot be delivered at most once; leave out %s = 0", mq.ErrMessageIllegal, mq.PropQoS)

@@ -78,10 +78,10 @@ func (b *Broker) checkKind(live *live, one *mq.Send, t *topic, seen *properties)
 			return err
 		}
 	}
-	if seen.lights == nil {
+	if seen.LightQueues == nil {
 		return nil
 	}
-	return checkLights(live, one.Topic, seen.lights)
+	return checkLights(live, one.Topic, seen.LightQueues)
 }
 
 // checkType compares a message's type with its topic's. A topic of unspecified

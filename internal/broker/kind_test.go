@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -95,5 +96,18 @@ func TestKindsComeInRocketMQsOrder(t *testing.T) {
 	}
 	if want := []string{"TRANSACTION", "DELAY", "FIFO", "PRIORITY", "LITE", "NORMAL"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What a message is indexed by is the same whether it is found out beside all
+// else that its properties say or alone.
+func TestNamesAreThoseThatTheStoreWouldFind(t *testing.T) {
+	for _, props := range []string{
+		"", "UNIQ_KEY\x01u\x02WAIT\x01true\x02", "KEYS\x01a b\x02TAGS\x01t", "TAGS\x01t\x02TAGS\x01later\x02KEYS\x01\x02UNIQ_KEY\x01",
+		"INNER_MULTI_DISPATCH\x01%LMQ%a,%LMQ%b\x02TAGS\x01x\x02", "\x01v\x02TAG\x01no\x02KEYSX\x01no\x02",
+	} {
+		if seen, want := examine([]byte(props)), mq.NamesOf([]byte(props)); !reflect.DeepEqual(seen.Names, want) {
+			t.Errorf("of %q: %q, not %q", props, seen.Names, want)
+		}
 	}
 }

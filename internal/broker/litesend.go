@@ -25,7 +25,7 @@ func checkLiteMessage(live *live, t *topic, seen *properties) error {
 		return fmt.Errorf("%w: a message for a lite topic (%s) is of type %s as well; leave one of them out", mq.ErrMessageIllegal, mq.PropLiteTopic, kind)
 	case seen.qos == qosZero:
 		return fmt.Errorf("%w: a message for a lite topic (%s) has %s = 0; leave one of them out", mq.ErrMessageIllegal, mq.PropLiteTopic, mq.PropQoS)
-	case seen.lights != nil && string(seen.lights) != mq.LiteQueue(t.Name, name):
+	case seen.LightQueues != nil && string(seen.LightQueues) != mq.LiteQueue(t.Name, name):
 		return fmt.Errorf("%w: a message for a lite topic (%s) names light queues (%s) as well; leave one of them out", mq.ErrMessageIllegal, mq.PropLiteTopic, mq.PropMultiDispatch)
 	}
 	return nil

@@ -21,7 +21,8 @@ func (b *Broker) Reply(ctx context.Context, s *mq.Send) {
 	}
 	t, err := b.admit(live, s, b.findTopic(s.Topic))
 	if err == nil {
-		err = checkSupported(s, examine(s.Properties))
+		seen := examine(s.Properties)
+		err = checkSupported(s, &seen)
 	}
 	if err != nil {
 		s.Err = err

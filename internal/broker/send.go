@@ -25,6 +25,7 @@ type sending struct {
 	handles []handle            // of the Sends that can be called back
 	texts   []byte              // of handles, one behind the other
 	scratch []byte              // properties that were added to
+	names   []mq.Names          // of messages, for the store
 	halves  []sentHalf
 	batch   *mq.SendBatch // while it is prepared
 	handed  []*mq.Send    // that are delivered at most once
@@ -39,6 +40,7 @@ type sending struct {
 func (b *Broker) Send(batch *mq.SendBatch) {
 	s := b.sendings.Get().(*sending)
 	s.done, s.topics, s.kinds, s.handles, s.scratch = batch.Done, s.topics[:0], s.kinds[:0], s.handles[:0], s.scratch[:0]
+	s.names = s.names[:0]
 	s.batch = batch
 	s.open.Store(1)
 	live := s.b.live.Load()
@@ -116,6 +118,10 @@ func (s *sending) end(batch *mq.SendBatch) {
 	batch.Done = done
 	clear(s.topics)
 	clear(s.handles)
+	clear(s.names)
+	if cap(s.names) > keptNames {
+		s.names = nil
+	}
 	s.done, s.batch = nil, nil
 	s.b.sendings.Put(s)
 	done(batch)
@@ -212,7 +218,7 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	}
 	seen := examine(one.Properties)
 	s.kind = seen.counted()
-	if err := checkPassing(one, seen); err != nil {
+	if err := checkPassing(one, &seen); err != nil {
 		return nil, err
 	}
 	if seen.half && len(one.More) == 0 {
@@ -220,7 +226,7 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 			return nil, err
 		}
 	}
-	if err := checkSupported(one, seen); err != nil {
+	if err := checkSupported(one, &seen); err != nil {
 		return nil, err
 	}
 	if err := b.checkKind(live, one, t, &seen); err != nil {
@@ -240,16 +246,18 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 	if seen.priority >= 0 {
 		prioritize(one, t, &seen)
 	}
-	s.describe(live, one, seen)
+	s.describe(live, one, &seen)
 	if seen.qos == qosZero {
 		return t, s.pass(one, t)
 	}
 	once := t.once
 	switch {
+	case seen.plain():
+		one.Names = s.keep(&seen)
 	case seen.half:
 		t = s.prepareHalf(one)
 	case seen.delay > 0:
-		s.delay(one, seen)
+		s.delay(one, &seen)
 		t = s.waitingRoom(one, t)
 	case seen.timer && !seen.out:
 		if err := s.time(live, one); err != nil {
@@ -258,7 +266,7 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		t = s.waitingRoom(one, t)
 	}
 	// Offsets in light queues are added when the message is delivered.
-	if n := len(one.Properties) + mq.LightOffsetsSize(seen.lights); n > mq.MaxPropertiesSize {
+	if n := len(one.Properties) + mq.LightOffsetsSize(seen.LightQueues); n > mq.MaxPropertiesSize {
 		return nil, fmt.Errorf("%w: the properties have %d bytes with those that the broker adds, at most %d can be stored", mq.ErrMessageIllegal, n, mq.MaxPropertiesSize)
 	}
 	if once != nil && seen.unique {
@@ -317,7 +325,7 @@ func checkSize(live *live, one *mq.Send) error {
 }
 
 // checkSupported refuses what must not be stored as an ordinary message.
-func checkSupported(one *mq.Send, seen properties) error {
+func checkSupported(one *mq.Send, seen *properties) error {
 	switch {
 	case !seen.half && one.SysFlag&mq.FlagTransaction != 0:
 		return fmt.Errorf("%w: its system flag %#x says that it is part of a transaction, its properties do not (%s)", mq.ErrMessageIllegal, one.SysFlag, mq.PropTransaction)
@@ -329,7 +337,7 @@ func checkSupported(one *mq.Send, seen properties) error {
 
 // prepareMore prepares a batch, the first message of which says safely.
 func (s *sending) prepareMore(live *live, one *mq.Send, t *topic, safely qos) error {
-	err := s.b.checkMore(live, one, t, safely)
+	err := s.checkMore(live, one, t, safely)
 	switch {
 	case err != nil:
 		return err
@@ -342,7 +350,7 @@ func (s *sending) prepareMore(live *live, one *mq.Send, t *topic, safely qos) er
 }
 
 // checkMore checks the messages of a batch, which are stored as they are.
-func (b *Broker) checkMore(live *live, one *mq.Send, t *topic, safely qos) error {
+func (s *sending) checkMore(live *live, one *mq.Send, t *topic, safely qos) error {
 	if strings.HasPrefix(one.Topic, mq.RetryPrefix) {
 		return fmt.Errorf("%w: a batch cannot be sent to a retry topic", mq.ErrMessageIllegal)
 	}
@@ -355,7 +363,7 @@ func (b *Broker) checkMore(live *live, one *mq.Send, t *topic, safely qos) error
 			return fmt.Errorf("%w: the properties of message %d of the batch have %d bytes, at most %d are allowed", mq.ErrMessageIllegal, i+2, len(m.Properties), mq.MaxPropertiesSize)
 		}
 		seen := examine(m.Properties)
-		if err := checkPassing(one, seen); err != nil {
+		if err := checkPassing(one, &seen); err != nil {
 			return err
 		}
 		if (seen.qos == qosZero) != (safely == qosZero) {
@@ -364,14 +372,25 @@ func (b *Broker) checkMore(live *live, one *mq.Send, t *topic, safely qos) error
 		if seen.delay > 0 || seen.timer || seen.half || seen.innerNum {
 			return fmt.Errorf("%w: message %d of the batch is delayed, transactional or packed itself; send it alone", mq.ErrMessageIllegal, i+2)
 		}
-		if err := b.checkKind(live, one, t, &seen); err != nil {
+		if err := s.b.checkKind(live, one, t, &seen); err != nil {
 			return fmt.Errorf("message %d of the batch: %w", i+2, err)
 		}
 		if seen.lite {
 			dispatchLite(m, t, &seen)
+		} else {
+			m.Names = s.keep(&seen)
 		}
 	}
 	return nil
+}
+
+// keptNames is how many names an idle sending has room for at most.
+const keptNames = 1 << 10
+
+// keep keeps the names that were seen in a message until it is stored.
+func (s *sending) keep(seen *properties) *mq.Names {
+	s.names = append(s.names, seen.Names)
+	return &s.names[len(s.names)-1]
 }
 
 // retry sends a message that came back from its consumer to the dead letters,
@@ -402,7 +421,7 @@ func (s *sending) retry(one *mq.Send, t *topic, seen *properties) (*topic, error
 }
 
 // describe adds the properties that the broker adds to every message.
-func (s *sending) describe(live *live, one *mq.Send, seen properties) {
+func (s *sending) describe(live *live, one *mq.Send, seen *properties) {
 	start := len(s.scratch)
 	buf := s.scratch
 	if seen.ours {
@@ -418,7 +437,9 @@ func (s *sending) describe(live *live, one *mq.Send, seen properties) {
 		}
 	}
 	if !seen.unique {
+		n := len(buf) + len(mq.PropUniqueKey) + 1
 		buf = s.b.ids.appendProperty(buf)
+		seen.UniqueKey = buf[n : len(buf)-1]
 	}
 	buf = append(buf, live.suffix...)
 	s.scratch = buf
@@ -435,7 +456,7 @@ func (s *sending) waitingRoom(one *mq.Send, t *topic) *topic {
 }
 
 // delay sends a message to the queue of its delay level.
-func (s *sending) delay(one *mq.Send, seen properties) {
+func (s *sending) delay(one *mq.Send, seen *properties) {
 	if seen.timer || seen.real {
 		// A delay level wins over a delay of the message's own.
 		props := one.Properties
@@ -463,8 +484,10 @@ const (
 	propertyEnd    = 2
 )
 
-// properties is what the broker wants to know about those of a message.
+// properties is what the broker wants to know about those of a message, and what
+// the store will: both look at each message that is stored.
 type properties struct {
+	mq.Names
 	delay    int64 // level, 0 if none
 	delayed  bool  // says a level, even if it is 0
 	half     bool  // of a transaction
@@ -474,12 +497,16 @@ type properties struct {
 	ours     bool  // has some that the broker sets or drops
 	real     bool  // says where it is meant for
 	innerNum bool
-	sharding bool   // belongs into an order
-	priority int32  // -1 if none
-	lights   []byte // the light queues that it names; nil if none
-	lite     bool   // names a lite topic, this one:
+	sharding bool  // belongs into an order
+	priority int32 // -1 if none
+	lite     bool  // names a lite topic, this one:
 	liteName []byte
 	qos      qos
+}
+
+// plain reports whether a message is stored as it came, in its own topic.
+func (seen *properties) plain() bool {
+	return !seen.half && seen.delay <= 0 && (!seen.timer || seen.out) && !seen.lite
 }
 
 // examine looks at all properties once.
@@ -505,7 +532,11 @@ func examine(props []byte) (seen properties) {
 func (seen *properties) note(key, value []byte) {
 	switch string(key) {
 	case mq.PropUniqueKey:
-		seen.unique = true
+		seen.unique, seen.UniqueKey = true, value
+	case mq.PropKeys:
+		seen.Keys = value
+	case mq.PropTags:
+		seen.Tag = value
 	case mq.PropDelay:
 		seen.delay, _ = strconv.ParseInt(string(value), 10, 32)
 		seen.delayed = true
@@ -526,7 +557,7 @@ func (seen *properties) note(key, value []byte) {
 	case mq.PropPriority:
 		seen.priority = parsePriority(value)
 	case mq.PropMultiDispatch:
-		seen.lights = value
+		seen.LightQueues = value
 	case mq.PropLiteTopic:
 		seen.lite, seen.liteName = true, value
 	case mq.PropCluster, mq.PropRegion, mq.PropTraceOn:

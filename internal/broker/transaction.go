@@ -60,7 +60,7 @@ func (b *Broker) release(batch *mq.SendBatch) {
 		}
 		switch seen := examine(one.Properties); {
 		case seen.delay > 0:
-			(&sending{b: b}).delay(one, seen)
+			(&sending{b: b}).delay(one, &seen)
 		case seen.timer && !seen.out:
 			one.Err = (&sending{b: b}).time(b.opts(), one)
 		}

@@ -57,6 +57,9 @@ type Message struct {
 	PreparedPos    int64  // log position of the half message, 0 if none
 	Properties     []byte // key \x01 value \x02, repeated (see Property)
 	Body           []byte
+	// Names are those of Properties if somebody has looked for them already,
+	// otherwise nil.
+	Names *Names
 }
 
 // A Send is one message, or one batch for one queue, handed to Broker.Send.

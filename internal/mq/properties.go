@@ -97,8 +97,7 @@ func Property(props []byte, key string) (value []byte, ok bool) {
 // message lacks one. They alias its properties.
 type Names struct{ UniqueKey, Keys, Tag, LightQueues []byte }
 
-// NamesOf finds the names of a message among its properties, in one pass: each
-// message that is stored goes through it.
+// NamesOf finds the names of a message among its properties, in one pass.
 func NamesOf(props []byte) (n Names) {
 	for len(props) > 0 {
 		var entry []byte

@@ -171,7 +171,7 @@ func (s *Store) encodeSend(f *flight, q *queue, send *mq.Send, index int32) erro
 	m := send.Message
 	for i := range send.More {
 		more := &send.More[i]
-		m.Body, m.Flag, m.Properties = more.Body, more.Flag, more.Properties
+		m.Body, m.Flag, m.Properties, m.Names = more.Body, more.Flag, more.Properties, more.Names
 		if err := s.encodeMessage(f, q, &m, index); err != nil {
 			return err
 		}
@@ -187,7 +187,12 @@ func (s *Store) encodeSend(f *flight, q *queue, send *mq.Send, index int32) erro
 
 func (s *Store) encodeMessage(f *flight, q *queue, m *mq.Message, index int32) error {
 	r := rec{q: q, at: len(f.buf), send: index}
-	names := mq.NamesOf(m.Properties)
+	var own mq.Names
+	names := m.Names
+	if names == nil {
+		own = mq.NamesOf(m.Properties)
+		names = &own
+	}
 	if q != nil {
 		if names.Tag != nil {
 			r.tag = mq.TagCode(names.Tag)
@@ -206,7 +211,7 @@ func (s *Store) encodeMessage(f *flight, q *queue, m *mq.Message, index int32) e
 	}
 	r.size = int32(size)
 	if !s.keys.off && indexed(m.SysFlag) {
-		f.keys = appendKeys(f.keys, f.hashes.of(m.Topic), &names, uint32(len(f.recs)))
+		f.keys = appendKeys(f.keys, f.hashes.of(m.Topic), names, uint32(len(f.recs)))
 	}
 	f.buf = mq.AppendRecord(f.buf, m, s.o.StoreHost)
 	f.recs = append(f.recs, r)
