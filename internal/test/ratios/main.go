@@ -175,6 +175,7 @@ func measureAll(ctx context.Context, kit *against.Kit, o *options) error {
 		defer os.RemoveAll(dir)
 		o.dir = dir
 	}
+	defer os.Remove(filepath.Join(o.dir, holes))
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -208,5 +211,24 @@ func TestAPlotHasTwoLinesOfEachServer(t *testing.T) {
 		if len(c.Points) != len(parts()) || c.Dashed != strings.HasSuffix(c.Name, "p99") {
 			t.Errorf("%+v", c)
 		}
+	}
+}
+
+func TestMemoryIsFilledFromAFileThatTakesNoDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), holes)
+	for n := int64(1); n <= 2; n++ {
+		if err := readHoles(path, 3<<20); err != nil {
+			t.Fatal(err)
+		}
+		st, err := os.Stat(path)
+		if err != nil || st.Size() != n*3<<20 {
+			t.Fatalf("%v, %v", st, err)
+		}
+		if blocks := st.Sys().(*syscall.Stat_t).Blocks; blocks > 64 {
+			t.Errorf("%d blocks of the disk are taken", blocks)
+		}
+	}
+	if free, err := freeMemory(); free <= 0 || err != nil {
+		t.Errorf("%d bytes of memory are free, %v", free, err)
 	}
 }

@@ -36,8 +36,9 @@ type child struct {
 	ended chan struct{} // closed when it has
 }
 
-// prepare makes an empty directory, and writes out what is left of servers
-// before, so that neither is charged to the start.
+// prepare makes an empty directory, writes out what is left of servers before,
+// and sees to it that memory is in use, so that nothing of that is charged to the
+// server.
 func (s *server) prepare() error {
 	if err := os.RemoveAll(s.dir); err != nil {
 		return err
@@ -46,7 +47,7 @@ func (s *server) prepare() error {
 		return err
 	}
 	syscall.Sync()
-	return nil
+	return fillCache(filepath.Dir(s.dir))
 }
 
 // start runs the commands.
