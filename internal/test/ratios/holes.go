@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // fillCache fills what memory is free with pages of a file, as it is on every
@@ -25,8 +28,8 @@ func fillCache(dir string) error {
 // holes is the file's name.
 const holes = "holes"
 
-// readHoles makes a file longer by n bytes that take no disk, and reads them.
-// What was read before stays in memory as long as nobody needs that.
+// readHoles makes a file longer by n bytes that take no disk, and reads them on
+// all processors. What was read before stays in memory until somebody needs that.
 func readHoles(path string, n int64) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -40,8 +43,21 @@ func readHoles(path string, n int64) error {
 	if err := f.Truncate(from + n); err != nil {
 		return err
 	}
+	parts := int64(runtime.NumCPU())
+	errs := make([]error, parts)
+	var wg sync.WaitGroup
+	for i := range parts {
+		start, end := from+n*i/parts, from+n*(i+1)/parts
+		wg.Go(func() { errs[i] = readThrough(io.NewSectionReader(f, start, end-start)) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// readThrough reads to the end.
+func readThrough(r io.Reader) (err error) {
 	for buf := make([]byte, 1<<20); err == nil; {
-		_, err = f.Read(buf)
+		_, err = r.Read(buf)
 	}
 	if err == io.EOF {
 		return nil
