@@ -91,7 +91,8 @@ type SendResult struct {
 	Offset    QueueOffset // of the first message
 	Pos       LogPos      // of the first message
 	StoreTime int64       // Unix milliseconds
-	// MorePos holds the log positions of Send.More, in order.
+	// MorePos holds the log positions of Send.More, in order. A front end may
+	// hand a send over with room for them here.
 	MorePos []LogPos
 	// Handle calls the message back while it waits for a time of its own; see
 	// RecallHandle. Empty for all others.

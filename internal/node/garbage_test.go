@@ -75,6 +75,15 @@ func TestMessagesMakeNoGarbageOnTheirWay(t *testing.T) {
 			QueueID: int32(i % 2), BornTimestamp: 1, Properties: []byte(props),
 		}, strings.Repeat("x", 128))...)
 	}
+	var batch []byte
+	for i := range 32 {
+		batch = wire.AppendBatchMessage(batch, wire.BatchMessage{
+			Body: []byte(strings.Repeat("x", 128)), Properties: fmt.Appendf(nil, "UNIQ_KEY\x017F0000011E1C1DBD16A667DCAF8B%04X\x02WAIT\x01true\x02", i),
+		})
+	}
+	batched := frameOf(1, wire.SendBatchMessage, &wire.SendMessageV2Request{
+		ProducerGroup: "P", Topic: "T", DefaultTopic: mq.TopicDefault, DefaultTopicQueueNums: 8, QueueID: 1, BornTimestamp: 1, Batch: true,
+	}, string(batch))
 	pull := func(expression string) []byte {
 		return frameOf(1, wire.PullMessage, &wire.PullMessageRequest{
 			ConsumerGroup: "G", Topic: "T", QueueID: 1, QueueOffset: 100, MaxMsgNums: 32, SysFlag: 6,
@@ -90,6 +99,7 @@ func TestMessagesMakeNoGarbageOnTheirWay(t *testing.T) {
 		// The clock of the flush, the checkpoint and the index by keys allocate
 		// beside this, by time and not by message.
 		{"32 sends", sends, 32, 2},
+		{"a batch of 32", batched, 1, 0},
 		{"a pull of 32", pull("*"), 1, 1},
 		{"a pull of 32 by tag", pull("a"), 1, 1},
 	} {

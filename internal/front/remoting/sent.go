@@ -23,6 +23,7 @@ type burst struct {
 	asked   []asked      // one per send
 	ids     []byte       // the sends' unique ids, one behind the other
 	more    []mq.Message // what follows the first message of batches
+	places  []mq.LogPos  // room for where those are stored
 
 	// Scratch memory for encoding answers, kept from burst to burst.
 	resp   wire.Command
@@ -80,8 +81,13 @@ func newBurst(s *session) *burst {
 	return b
 }
 
-// remember keeps what the answer to the last send of the burst needs.
+// remember keeps what the answer to the last send of the burst needs, and lends it
+// the room that its result needs.
 func (b *burst) remember(req *wire.Command, send *mq.Send) {
+	if n, at := len(send.More), len(b.places); n > 0 {
+		b.places = slices.Grow(b.places, n)[:at+n]
+		send.Result.MorePos = b.places[at : at : at+n]
+	}
 	from := len(b.ids)
 	if id, found := mq.Property(send.Properties, mq.PropUniqueKey); found && len(send.More) == 0 {
 		b.ids = append(b.ids, id...)
@@ -109,13 +115,13 @@ func (b *burst) done(*mq.SendBatch) {
 func (b *burst) reset() {
 	clear(b.Sends)
 	clear(b.more)
-	b.Sends, b.asked, b.ids, b.more = b.Sends[:0], b.asked[:0], b.ids[:0], b.more[:0]
+	b.Sends, b.asked, b.ids, b.more, b.places = b.Sends[:0], b.asked[:0], b.ids[:0], b.more[:0], b.places[:0]
 	if cap(b.ids) > keptScratch || cap(b.text) > keptScratch {
 		// The last answer's fields still point into them.
 		b.ids, b.text, b.resp = nil, nil, wire.Command{}
 	}
 	if cap(b.more) > keptMore {
-		b.more = nil
+		b.more, b.places = nil, nil
 	}
 }
 
