@@ -170,7 +170,9 @@ func (l *Log) open(start int64) (*file, error) {
 	if l.o.ReadOnly {
 		f, err = l.o.FS.Open(path)
 	} else {
-		f, err = l.o.FS.OpenReadWrite(path, Category)
+		// The kernel would take a reader of old records for one of the whole file, and
+		// read up to 8 MiB behind each into the page cache.
+		f, err = l.o.FS.OpenReadWrite(path, Category, vfs.RandomReadsOption)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
@@ -315,6 +317,30 @@ func (l *Log) ReadAt(p []byte, pos int64) (int, error) {
 	defer f.mu.RUnlock()
 	if f.mu.f == nil {
 		return 0, ErrOutside
+	}
+	return f.mu.f.ReadAt(p, pos-f.start)
+}
+
+// DirectAlign is what positions, lengths and memory have to be multiples of for a
+// disk to be read past the page cache: the pages of file systems and the sectors
+// of disks are no larger, or reading so fails.
+const DirectAlign = 4096
+
+// ReadOnce is ReadAt of what nobody is likely to read again soon. What is not in the
+// page cache is read past it and takes no room there, if the system
+// can do that and all is a multiple of DirectAlign.
+func (l *Log) ReadOnce(p []byte, pos int64) (int, error) {
+	f := l.find(pos)
+	if f == nil {
+		return 0, ErrOutside
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.mu.f == nil {
+		return 0, ErrOutside
+	}
+	if n, ok := readDirect(f.mu.f, f.path, p, pos-f.start); ok {
+		return n, nil
 	}
 	return f.mu.f.ReadAt(p, pos-f.start)
 }

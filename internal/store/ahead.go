@@ -134,27 +134,28 @@ func (a *ahead) fetch() {
 			p.buf = make([]byte, aheadPiece)
 		}
 		// A reader that finds less than it needs reads for itself, and learns why.
-		n, _ := a.log.ReadAt(p.buf[:aheadPiece], number*aheadPiece)
+		n, _ := a.log.ReadOnce(p.buf[:aheadPiece], number*aheadPiece)
 		p.buf, p.holds = p.buf[:n], number
 		p.Unlock()
 	}
 }
 
 // read copies a part of the log; false if it is not all there. For what is about
-// to be read it waits, if it may.
-func (a *ahead) read(b []byte, pos mq.LogPos, wait bool) bool {
+// to be read it waits, if it may; otherwise coming says that it is.
+func (a *ahead) read(b []byte, pos mq.LogPos, wait bool) (ok, coming bool) {
 	for len(b) > 0 {
-		n := a.copy(b, int64(pos)/aheadPiece, int(pos%aheadPiece), wait)
+		n, coming := a.copy(b, int64(pos)/aheadPiece, int(pos%aheadPiece), wait)
 		if n == 0 {
-			return false
+			return false, coming
 		}
 		b, pos = b[n:], pos+mq.LogPos(n)
 	}
-	return true
+	return true, false
 }
 
-// copy copies from a piece and returns how much.
-func (a *ahead) copy(b []byte, number int64, at int, wait bool) int {
+// copy copies from a piece and returns how much, or that the piece is about to be
+// read.
+func (a *ahead) copy(b []byte, number int64, at int, wait bool) (n int, coming bool) {
 	a.mu.Lock()
 	p := a.findLocked(number)
 	if p != nil {
@@ -162,18 +163,18 @@ func (a *ahead) copy(b []byte, number int64, at int, wait bool) int {
 	}
 	a.mu.Unlock()
 	if p == nil {
-		return 0
+		return 0, false
 	}
 	if wait {
 		p.RLock()
 	} else if !p.TryRLock() {
-		return 0
+		return 0, true
 	}
 	defer p.RUnlock()
 	if p.holds != number || at >= len(p.buf) {
-		return 0
+		return 0, false
 	}
-	return copy(b, p.buf[at:])
+	return copy(b, p.buf[at:]), false
 }
 
 // cool is called once a second and gives up what nobody reads any more.

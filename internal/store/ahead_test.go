@@ -156,7 +156,7 @@ func TestReadersFarApartDoNotTakeEachOthersPiecesAway(t *testing.T) {
 	if n := len(fs.take()); n != aheadPieces {
 		t.Fatalf("%d pieces are read ahead, nobody took from any", n)
 	}
-	if b := make([]byte, 8); !s.old.read(b, 5*aheadPiece-4, false) {
+	if ok, _ := s.old.read(make([]byte, 8), 5*aheadPiece-4, false); !ok {
 		t.Fatal("a piece is not there")
 	}
 	for number := range int64(3) {

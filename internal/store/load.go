@@ -56,12 +56,14 @@ func (s *Store) load(r *reader, q *queue) error {
 // readPart reads bytes of the log for a reader, which may not be one that waits
 // for the disk.
 func (s *Store) readPart(r *reader, b []byte, pos mq.LogPos) error {
+	ok, coming := s.old.read(b, pos, !r.noDisk)
 	switch {
-	case s.old.read(b, pos, !r.noDisk):
+	case ok:
 		return nil
 	case !r.noDisk:
 		return s.readFull(b, pos)
-	case s.seg.ReadCached(b, int64(pos)):
+	// Asking whether it is cached has the kernel read what is not.
+	case !coming && s.seg.ReadCached(b, int64(pos)):
 		return nil
 	}
 	return mq.ErrNeedsDisk

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package segment
+
+import "github.com/cockroachdb/pebble/v2/vfs"
+
+// readDirect cannot read past the page cache here.
+func readDirect(vfs.File, string, []byte, int64) (int, bool) { return 0, false }
