@@ -13,6 +13,9 @@ const (
 	// how far ahead of a reader.
 	aheadPiece  = 1 << 20
 	aheadWindow = 4 << 20
+	// aheadDepth is how many pieces are read at a time, so that the disk has the
+	// next to do while one is taken from it.
+	aheadDepth = 2
 	// aheadPieces is how many pieces are in memory at most.
 	aheadPieces = 32
 	// aheadIdle is after how many seconds without a reader a piece is given up;
@@ -47,7 +50,7 @@ type ahead struct {
 		sync.Mutex
 		pieces  []*piece
 		wanted  []*piece // to be read, in this order
-		running bool
+		running int // goroutines that read
 		closed  bool
 		second  int // counts seconds
 	}
@@ -81,8 +84,8 @@ func (a *ahead) want(number int64) {
 	}
 	p.number, p.taken, p.used = number, false, a.mu.second
 	a.mu.wanted = append(a.mu.wanted, p)
-	if !a.mu.running {
-		a.mu.running = true
+	if a.mu.running < min(aheadDepth, len(a.mu.wanted)) {
+		a.mu.running++
 		a.fetching.Go(a.fetch)
 	}
 }
@@ -122,7 +125,7 @@ func (a *ahead) fetch() {
 	for {
 		a.mu.Lock()
 		if len(a.mu.wanted) == 0 {
-			a.mu.running = false
+			a.mu.running--
 			a.mu.Unlock()
 			return
 		}
