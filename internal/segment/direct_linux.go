@@ -7,25 +7,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readDirect reads bytes of a file from the disk past the page cache (O_DIRECT).
-// ok is false if that cannot be, or if the page cache is where they are.
-func readDirect(f vfs.File, path string, p []byte, offset int64) (n int, ok bool) {
+// readDirect reads bytes of a file from the disk past the page cache (O_DIRECT) and
+// returns how many: none if that cannot be, or if they are cached.
+func readDirect(f vfs.File, path string, p []byte, offset int64) int {
 	fd := f.Fd()
 	if fd == vfs.InvalidFd || !onDisk(fd, offset, len(p)) {
-		return 0, false
+		return 0
 	}
-	// The file is opened for each piece: that costs a hundredth of reading it, and
-	// there is nothing to keep and to close. It fails where the file system
-	// cannot read so, as reading does where it wants other multiples.
+	// The file is opened for each piece: that costs a hundredth of reading one, and
+	// there is nothing to keep and to close. Opening fails where the file system
+	// cannot read so, and reading where it wants other multiples.
 	direct, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, false
+		return 0
 	}
 	defer unix.Close(direct)
 	for {
-		n, err = unix.Pread(direct, p, offset)
+		n, err := unix.Pread(direct, p, offset)
 		if err != unix.EINTR {
-			return max(n, 0), err == nil
+			return max(n, 0)
 		}
 	}
 }

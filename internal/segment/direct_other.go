@@ -5,4 +5,4 @@ package segment
 import "github.com/cockroachdb/pebble/v2/vfs"
 
 // readDirect cannot read past the page cache here.
-func readDirect(vfs.File, string, []byte, int64) (int, bool) { return 0, false }
+func readDirect(vfs.File, string, []byte, int64) int { return 0 }

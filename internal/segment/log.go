@@ -326,9 +326,9 @@ func (l *Log) ReadAt(p []byte, pos int64) (int, error) {
 // of disks are no larger, or reading so fails.
 const DirectAlign = 4096
 
-// ReadOnce is ReadAt of what nobody is likely to read again soon. What is not in the
-// page cache is read past it and takes no room there, if the system
-// can do that and all is a multiple of DirectAlign.
+// ReadOnce is ReadAt of what nobody is likely to read again soon: unless all of it is
+// in the page cache it is read past that, and takes no room there. The system
+// has to be able to, and all to be a multiple of DirectAlign; otherwise it is ReadAt.
 func (l *Log) ReadOnce(p []byte, pos int64) (int, error) {
 	f := l.find(pos)
 	if f == nil {
@@ -339,10 +339,12 @@ func (l *Log) ReadOnce(p []byte, pos int64) (int, error) {
 	if f.mu.f == nil {
 		return 0, ErrOutside
 	}
-	if n, ok := readDirect(f.mu.f, f.path, p, pos-f.start); ok {
+	n := readDirect(f.mu.f, f.path, p, pos-f.start)
+	if n == len(p) {
 		return n, nil
 	}
-	return f.mu.f.ReadAt(p, pos-f.start)
+	more, err := f.mu.f.ReadAt(p[n:], pos-f.start+int64(n))
+	return n + more, err
 }
 
 // ReadCached fills p with the bytes from pos on if they are in the page cache;

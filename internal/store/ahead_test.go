@@ -1,15 +1,21 @@
 package store
 
 import (
+	"cmp"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/goddardmq/goddard/internal/mq"
+	"github.com/goddardmq/goddard/internal/segment"
 )
 
 // reads records what is read of the log's files, and asked for.
@@ -89,7 +95,7 @@ func pullFour(t *testing.T, s *Store, name mq.Queue, from mq.QueueOffset) {
 	b.Release()
 }
 
-func TestReadersOfQueuesThatShareAnOldLogReadItOnceAndInOrder(t *testing.T) {
+func TestReadersOfQueuesThatShareAnOldLogReadItOnceInLargePieces(t *testing.T) {
 	s, fs, each := oldLog(t)
 	defer mustClose(t, s)
 	for id := range int32(8) {
@@ -103,7 +109,9 @@ func TestReadersOfQueuesThatShareAnOldLogReadItOnceAndInOrder(t *testing.T) {
 	}
 	s.old.fetching.Wait()
 	next := int64(2 << 20)
-	for _, r := range fs.take() {
+	got := fs.take() // of several that read at a time
+	slices.SortFunc(got, func(a, b [2]int64) int { return cmp.Compare(a[0], b[0]) })
+	for _, r := range got {
 		if r[0] != next || r[1] != aheadPiece {
 			t.Fatalf("%d bytes at %d are read, not what follows %d", r[1], r[0], next)
 		}
@@ -199,4 +207,83 @@ func TestPiecesReadAheadAreGivenUpWhenNobodyReads(t *testing.T) {
 	if s.old.cool(); len(s.old.mu.pieces) != 0 {
 		t.Errorf("%d pieces stay in memory", len(s.old.mu.pieces))
 	}
+}
+
+func TestAPullThatMayNotWaitLeavesWhatIsBeingReadAheadAlone(t *testing.T) {
+	o := testOptions(vfs.Default)
+	o.Dir = t.TempDir()
+	s := mustOpen(t, o)
+	defer mustClose(t, s)
+	mustSend(t, s, message("T", 0, "body"))
+	pull := func() error {
+		b, err := s.Read(mq.Queue{Topic: "T"}, 0, ReadOptions{NoDisk: true})
+		b.Release()
+		return err
+	}
+	if err := pull(); errors.Is(err, mq.ErrNeedsDisk) {
+		t.Skip("this system does not say what is in the page cache")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	p := &piece{holds: -1}
+	p.Lock()
+	s.old.mu.pieces = []*piece{p}
+	if err := pull(); !errors.Is(err, mq.ErrNeedsDisk) {
+		t.Errorf("got %v", err)
+	}
+	p.Unlock()
+}
+
+func TestReadingAheadGivesWayToThoseWhoStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pieces = 16
+		var stored atomic.Int64
+		fs := storing{vfs.NewMem(), &stored}
+		l, err := segment.Open(segment.Options{Size: pieces * aheadPiece, FS: fs})
+		if err == nil {
+			err = l.Prepare(pieces * aheadPiece)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		a := ahead{log: l, stored: new(atomic.Int64)}
+		took := func() time.Duration {
+			began := time.Now()
+			for number := range int64(pieces) {
+				a.want(number)
+			}
+			a.fetching.Wait()
+			a.mu.pieces = nil
+			return time.Since(began)
+		}
+		if d := took(); d != 0 {
+			t.Errorf("reading waits for %v while nothing is stored", d)
+		}
+		a.stored = &stored
+		if d, want := took(), pieces/aheadDepth*aheadTurn/time.Duration(runtime.GOMAXPROCS(0)); d != want {
+			t.Errorf("reading takes %v, want %v", d, want)
+		}
+	})
+}
+
+// storing is a file system beside each read of which something is stored.
+type storing struct {
+	vfs.FS
+	count *atomic.Int64
+}
+
+func (s storing) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+	f, err := s.FS.OpenReadWrite(name, c, o...)
+	return storingFile{f, s.count}, err
+}
+
+type storingFile struct {
+	vfs.File
+	count *atomic.Int64
+}
+
+func (f storingFile) ReadAt(b []byte, at int64) (int, error) {
+	f.count.Add(1)
+	return f.File.ReadAt(b, at)
 }

@@ -90,7 +90,7 @@ func (s *Store) open() error {
 	if err != nil {
 		return fmt.Errorf("opening the commit log in %s: %w", dir, err)
 	}
-	s.old.log, s.old.near = s.seg, aheadNear
+	s.old.log, s.old.near, s.old.stored = s.seg, aheadNear, &s.committed
 	if s.rows, err = openRows(fs, fs.PathJoin(dir, StateDir), s.log, false); err != nil {
 		return err
 	}
