@@ -19,6 +19,7 @@ func diskLog(t *testing.T, want []byte) (l *Log, cached func() unix.Cachestat_t)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	l.ExpectJumps()
 	write(t, l, want, 0)
 	cached = func() (s unix.Cachestat_t) {
 		t.Helper()

@@ -74,6 +74,7 @@ type Log struct {
 	// waiting for the disk; writers and readers do not take it.
 	change   sync.Mutex
 	leftOver *file // out of the list, but not removed; under change
+	jumps    bool  // ExpectJumps; under change
 	// syncing lets one Sync run at a time.
 	syncing sync.Mutex
 }
@@ -170,9 +171,7 @@ func (l *Log) open(start int64) (*file, error) {
 	if l.o.ReadOnly {
 		f, err = l.o.FS.Open(path)
 	} else {
-		// The kernel would take a reader of old records for one of the whole file, and
-		// read up to 8 MiB behind each into the page cache.
-		f, err = l.o.FS.OpenReadWrite(path, Category, vfs.RandomReadsOption)
+		f, err = l.o.FS.OpenReadWrite(path, Category)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
@@ -374,6 +373,18 @@ func (l *Log) Prefetch(pos, n int64) {
 	}
 }
 
+// ExpectJumps says that from here on what is read lies anywhere. The system would
+// take a reader of a few records for one of the whole file, and read megabytes
+// behind them into the page cache.
+func (l *Log) ExpectJumps() {
+	l.change.Lock()
+	defer l.change.Unlock()
+	l.jumps = true
+	for _, f := range *l.files.Load() {
+		vfs.RandomReadsOption.Apply(f.mu.f)
+	}
+}
+
 // Prepared is the position up to which Prepare has done its work.
 func (l *Log) Prepared() int64 { return l.prepared.Load() }
 
@@ -404,6 +415,9 @@ func (l *Log) extend() error {
 			return errors.Join(err, made.close())
 		}
 		f = made
+		if l.jumps {
+			vfs.RandomReadsOption.Apply(f.mu.f)
+		}
 		files := append(slices.Clone(*l.files.Load()), f)
 		l.files.Store(&files)
 	}

@@ -261,7 +261,7 @@ func TestReadingAheadGivesWayToThoseWhoStore(t *testing.T) {
 			t.Errorf("reading waits for %v while nothing is stored", d)
 		}
 		a.stored = &stored
-		if d, want := took(), pieces/aheadDepth*aheadTurn/time.Duration(runtime.GOMAXPROCS(0)); d != want {
+		if d, want := took(), pieces/aheadDepth*(aheadTurn/time.Duration(runtime.GOMAXPROCS(0))); d != want {
 			t.Errorf("reading takes %v, want %v", d, want)
 		}
 	})

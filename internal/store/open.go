@@ -104,6 +104,7 @@ func (s *Store) open() error {
 	if err := s.recover(); err != nil {
 		return err
 	}
+	s.seg.ExpectJumps()
 	// Where the log says so, replaying it puts a queue before the floor.
 	s.table.lights.floor.Store(int64(row.floor))
 	s.table.lights.limit.Store(s.o.MaxLightQueues)
