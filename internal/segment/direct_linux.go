@@ -1,8 +1,6 @@
 package segment
 
 import (
-	"os"
-
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sys/unix"
 )
@@ -36,5 +34,5 @@ func readDirect(f vfs.File, path string, p []byte, offset int64) int {
 func onDisk(fd uintptr, offset int64, n int) bool {
 	var s unix.Cachestat_t
 	err := unix.Cachestat(uint(fd), &unix.CachestatRange{Off: uint64(offset), Len: uint64(n)}, &s, 0)
-	return err == nil && s.Dirty == 0 && s.Writeback == 0 && s.Cache < uint64(n/os.Getpagesize())
+	return err == nil && s.Dirty == 0 && s.Writeback == 0 && s.Cache < uint64(n/unix.Getpagesize())
 }

@@ -150,13 +150,23 @@ func (a *ahead) fetch() {
 		}
 		began, stored := time.Now(), a.stored.Load()
 		// A reader that finds less than it needs reads for itself, and learns why.
-		n, _ := a.log.ReadOnce(p.buf[:aheadPiece], number*aheadPiece)
+		n, _ := a.readPiece(p.buf[:aheadPiece], number*aheadPiece)
 		p.buf, p.holds = p.buf[:n], number
 		p.Unlock()
 		if a.stored.Load() != stored {
 			time.Sleep(aheadTurn/time.Duration(runtime.GOMAXPROCS(0)) - time.Since(began))
 		}
 	}
+}
+
+// readPiece reads past the page cache, but not in the segment that is being written:
+// there it would hold the file's lock, which each write needs, while it waits for
+// the disk.
+func (a *ahead) readPiece(b []byte, pos int64) (int, error) {
+	if a.log.SegmentOf(pos) == a.log.SegmentOf(a.stored.Load()) {
+		return a.log.ReadAt(b, pos)
+	}
+	return a.log.ReadOnce(b, pos)
 }
 
 // read copies a part of the log; false if it is not all there. For what is about
