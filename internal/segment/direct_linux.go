@@ -19,7 +19,7 @@ func readDirect(f vfs.File, path string, p []byte, offset int64) int {
 	if err != nil {
 		return 0
 	}
-	defer unix.Close(direct)
+	defer func() { _ = unix.Close(direct) }()
 	for {
 		n, err := unix.Pread(direct, p, offset)
 		if err != unix.EINTR {

@@ -320,14 +320,9 @@ func (l *Log) ReadAt(p []byte, pos int64) (int, error) {
 	return f.mu.f.ReadAt(p, pos-f.start)
 }
 
-// DirectAlign is what positions, lengths and memory have to be multiples of for a
-// disk to be read past the page cache: the pages of file systems and the sectors
-// of disks are no larger, or reading so fails.
-const DirectAlign = 4096
-
 // ReadOnce is ReadAt of what nobody is likely to read again soon: unless all of it is
-// in the page cache it is read past that, and takes no room there. The system
-// has to be able to, and all to be a multiple of DirectAlign; otherwise it is ReadAt.
+// in the page cache it is read past that, and takes no room there. It is ReadAt where
+// the system cannot, and if position, length or memory is no multiple of 4096.
 func (l *Log) ReadOnce(p []byte, pos int64) (int, error) {
 	f := l.find(pos)
 	if f == nil {
