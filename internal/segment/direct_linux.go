@@ -32,7 +32,23 @@ func readDirect(f vfs.File, path string, p []byte, offset int64) int {
 // page cache, and that what is there is on the disk too: else it would have to be
 // written first.
 func onDisk(fd uintptr, offset int64, n int) bool {
-	var s unix.Cachestat_t
+	s, ok := cachestat(fd, offset, n)
+	return ok && s.Dirty == 0 && s.Writeback == 0 && s.Cache < uint64(n/unix.Getpagesize())
+}
+
+// allCached reports whether the kernel says that so many bytes of a file, whole
+// pages of them, are in the page cache.
+func allCached(f vfs.File, offset int64, n int) bool {
+	fd := f.Fd()
+	if fd == vfs.InvalidFd {
+		return false
+	}
+	s, ok := cachestat(fd, offset, n)
+	return ok && s.Cache >= uint64(n/unix.Getpagesize())
+}
+
+// cachestat is what the page cache has of a part of a file; Linux says that since 6.5.
+func cachestat(fd uintptr, offset int64, n int) (s unix.Cachestat_t, ok bool) {
 	err := unix.Cachestat(uint(fd), &unix.CachestatRange{Off: uint64(offset), Len: uint64(n)}, &s, 0)
-	return err == nil && s.Dirty == 0 && s.Writeback == 0 && s.Cache < uint64(n/unix.Getpagesize())
+	return s, err == nil
 }

@@ -77,3 +77,19 @@ func TestWhatIsReadOnceTakesNoRoomInThePageCache(t *testing.T) {
 		t.Errorf("for one record %d pages are read", n)
 	}
 }
+
+func TestALogSaysWhatOfItIsInThePageCache(t *testing.T) {
+	l, cached := diskLog(t, noise(2<<20+500))
+	if !l.Cached(0, 1<<20) || !l.Cached(1<<20, 1<<20) {
+		t.Error("what was just written is not there")
+	}
+	if l.Cached(2<<20, 1<<20) || l.Cached(8<<20, 1<<20) {
+		t.Error("what was not written is there")
+	}
+	if forget(t, l); cached().Cache > 0 {
+		t.Skip("this file system is the page cache")
+	}
+	if l.Cached(0, 1<<20) {
+		t.Error("what was taken out is still there")
+	}
+}

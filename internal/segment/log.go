@@ -353,6 +353,18 @@ func (l *Log) ReadCached(p []byte, pos int64) bool {
 	return f.mu.f != nil && readCached(f.mu.f, p, pos-f.start)
 }
 
+// Cached reports whether n bytes from pos on, whole pages within one file, are in
+// the page cache; false if that is not known.
+func (l *Log) Cached(pos int64, n int) bool {
+	f := l.find(pos)
+	if f == nil {
+		return false
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.mu.f != nil && allCached(f.mu.f, pos-f.start, n)
+}
+
 // Prefetch asks the file system to have the bytes from pos on in memory soon, as
 // far as they lie in one file. It does not wait for them and may do nothing.
 func (l *Log) Prefetch(pos, n int64) {

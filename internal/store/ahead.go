@@ -149,8 +149,12 @@ func (a *ahead) fetch() {
 			p.buf = make([]byte, aheadPiece) // so much begins on a page, as reading past the page cache needs
 		}
 		began, stored := time.Now(), a.stored.Load()
-		// A reader that finds less than it needs reads for itself, and learns why.
-		n, _ := a.readPiece(p.buf[:aheadPiece], number*aheadPiece)
+		n := 0
+		// From the page cache readers read for themselves: one copy less.
+		if !a.log.Cached(number*aheadPiece, aheadPiece) {
+			// A reader that finds less than it needs reads for itself too, and learns why.
+			n, _ = a.readPiece(p.buf[:aheadPiece], number*aheadPiece)
+		}
 		p.buf, p.holds = p.buf[:n], number
 		p.Unlock()
 		if a.stored.Load() != stored {
