@@ -135,7 +135,8 @@ func (c *Conn) answer(cmd *wire.Command, here bool) meter.Result {
 }
 
 // AnswerFrames is Answer of n answers that are encoded already, one behind the
-// other, none of them too large. The frames are copied.
+// other, none of them too large. The frames are copied, and written on the caller's
+// goroutine as ReplyHere does.
 func (c *Conn) AnswerFrames(encoded []byte, n int) meter.Result {
 	c.out.Lock()
 	c.out.owed -= n

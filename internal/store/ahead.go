@@ -149,15 +149,15 @@ func (a *ahead) fetch() {
 			p.buf = make([]byte, aheadPiece) // so much begins on a page, as reading past the page cache needs
 		}
 		began, stored := time.Now(), a.stored.Load()
-		n := 0
 		// From the page cache readers read for themselves: one copy less.
-		if !a.log.Cached(number*aheadPiece, aheadPiece) {
+		n, cached := 0, a.log.Cached(number*aheadPiece, aheadPiece)
+		if !cached {
 			// A reader that finds less than it needs reads for itself too, and learns why.
 			n, _ = a.readPiece(p.buf[:aheadPiece], number*aheadPiece)
 		}
 		p.buf, p.holds = p.buf[:n], number
 		p.Unlock()
-		if a.stored.Load() != stored {
+		if !cached && a.stored.Load() != stored {
 			time.Sleep(aheadTurn/time.Duration(runtime.GOMAXPROCS(0)) - time.Since(began))
 		}
 	}

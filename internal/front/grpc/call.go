@@ -297,6 +297,7 @@ func (c *call) deliver(d *delivery) error {
 		if err := c.ServerStream.SendMsg(encoded{piece.Slice(at+prefixLength, end)}); err != nil {
 			return err
 		}
+		d.sent++
 		at = end
 	}
 	return nil

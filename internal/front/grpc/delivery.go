@@ -44,6 +44,7 @@ const (
 // else that is done with it.
 type delivery struct {
 	piece *[]byte
+	sent  int    // parts of the stream that grpc has taken
 	topic []byte // encoded
 	// What a message is made of first, since its lengths stand in front of it.
 	user, system, text []byte
@@ -83,6 +84,7 @@ func newDelivery(topic *rmq.Resource) *delivery {
 	if space := topic.GetResourceNamespace(); space != "" {
 		inner = append(protowire.AppendString(protowire.AppendTag(nil, firstField, protowire.BytesType), space), inner...)
 	}
+	d.sent = 0
 	if d.topic = d.topic[:0]; topic != nil {
 		d.topic = appendBytes(d.topic, messageTopic, inner)
 	}
@@ -111,6 +113,12 @@ func (d *delivery) take() mem.Buffer {
 	b := mem.NewBuffer(d.piece, &somePieces)
 	d.piece = nil
 	return b
+}
+
+// unsent are those of the stream's messages that grpc has not taken; the status is
+// in front of them.
+func (d *delivery) unsent(all []taken) []taken {
+	return all[min(max(d.sent-1, 0), len(all)):]
 }
 
 // part adds a part with a length of so many bytes, which f appends.

@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -125,5 +126,36 @@ func TestMessagesAreCompressedForAClientThatCompresses(t *testing.T) {
 	r.want(rmq.Code_OK, d.status, nil)
 	if len(d.messages) != 2 || string(d.messages[0].Body) != "first" || string(d.messages[1].Body) != "second" || d.at.IsZero() {
 		t.Errorf("it received %v at %v", d.messages, d.at)
+	}
+}
+
+// A breaking stream takes so many messages and no more.
+type breaking struct {
+	grpc.ServerStream
+	takes int
+}
+
+func (b *breaking) SendMsg(m any) error {
+	if b.takes--; b.takes < 0 {
+		return errors.New("broken")
+	}
+	return nil
+}
+
+func TestWhatAStreamTookBeforeItBrokeIsNotGivenBack(t *testing.T) {
+	for takes, want := range map[int]int{0: 5, 1: 5, 2: 4, 5: 1, 6: 0, 7: 0} {
+		all := make([]taken, 5)
+		d := newDelivery(res("T"))
+		d.status(okay())
+		for i := range all {
+			d.message(&all[i])
+		}
+		d.time(1)
+		c := &call{ServerStream: &breaking{takes: takes}}
+		err := c.deliver(d)
+		if got := len(d.unsent(all)); got != want || (err == nil) != (takes == 7) {
+			t.Errorf("of a stream that took %d parts %d messages are given back, want %d; %v", takes, got, want, err)
+		}
+		d.end()
 	}
 }

@@ -313,21 +313,19 @@ func (r *receiving) send(all []taken) error {
 	d := newDelivery(r.req.GetMessageQueue().GetTopic())
 	defer d.end()
 	d.status(okay())
-	begun := 0 // from there on nothing has begun to leave
 	for i := range all {
 		d.message(&all[i])
 		if d.size() < deliveryPiece {
 			continue
 		}
 		if err := r.stream.SendMsg(d); err != nil {
-			r.giveBackTaken(all[begun:])
+			r.giveBackTaken(d.unsent(all))
 			return err
 		}
-		begun = i + 1
 	}
 	d.time(time.Now().UnixMilli())
 	if err := r.stream.SendMsg(d); err != nil {
-		r.giveBackTaken(all[begun:])
+		r.giveBackTaken(d.unsent(all))
 		return err
 	}
 	r.ended = true
