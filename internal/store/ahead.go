@@ -60,7 +60,7 @@ type ahead struct {
 		// held for a look through the pieces, never while waiting for anything.
 		sync.Mutex
 		pieces  []*piece
-		wanted  []*piece // to be read, in this order
+		wanted  []*piece // to be read, in the order in which they were asked for
 		running int      // goroutines that read
 		closed  bool
 		second  int // counts seconds
@@ -71,8 +71,9 @@ type ahead struct {
 type piece struct {
 	// Under ahead.mu.
 	number int64
-	taken  bool // somebody read from it
-	used   int  // the second of the last use
+	taken  bool      // somebody read from it
+	used   int       // the second of the last use
+	at     time.Time // of the last reading from it
 
 	// RWMutex guards the content. It is held for writing from when the piece is
 	// wanted until it is read, so that readers wait for it.
@@ -111,7 +112,7 @@ func (a *ahead) findLocked(number int64) *piece {
 }
 
 // spareLocked is a piece for another part of the log, locked for writing: a new
-// one, or the one that was not used for longest.
+// one, or of those that nobody is reading from the one that was not used for longest.
 func (a *ahead) spareLocked() *piece {
 	if len(a.mu.pieces) < aheadPieces {
 		p := &piece{holds: -1}
@@ -121,19 +122,25 @@ func (a *ahead) spareLocked() *piece {
 	}
 	var oldest *piece
 	for _, p := range a.mu.pieces {
-		if (p.taken || a.mu.second-p.used > aheadStale) && (oldest == nil || p.used < oldest.used || p.used == oldest.used && p.number < oldest.number) {
+		if (p.taken || a.mu.second-p.used > aheadStale) && (oldest == nil || p.before(oldest)) && p.TryLock() {
+			if oldest != nil {
+				oldest.Unlock()
+			}
 			oldest = p
 		}
 	}
-	if oldest == nil || !oldest.TryLock() {
-		return nil
-	}
 	return oldest
+}
+
+// before reports whether a piece is given up sooner than another.
+func (p *piece) before(q *piece) bool {
+	return p.used < q.used || p.used == q.used && p.number < q.number
 }
 
 // fetch reads what is wanted until nothing is, and gives way to those who store
 // messages meanwhile.
 func (a *ahead) fetch() {
+	var waited time.Duration
 	for {
 		a.mu.Lock()
 		if len(a.mu.wanted) == 0 {
@@ -141,8 +148,16 @@ func (a *ahead) fetch() {
 			a.mu.Unlock()
 			return
 		}
-		p := a.mu.wanted[0]
-		a.mu.wanted = slices.Delete(a.mu.wanted, 0, 1)
+		i := next(a.mu.wanted)
+		p := a.mu.wanted[i]
+		if waited < abreastPatience && a.leadsLocked(p.number) {
+			a.mu.Unlock()
+			time.Sleep(abreastLook)
+			waited += abreastLook
+			continue
+		}
+		waited = 0
+		a.mu.wanted = slices.Delete(a.mu.wanted, i, i+1)
 		number := p.number
 		a.mu.Unlock()
 		if p.buf == nil {
@@ -192,7 +207,7 @@ func (a *ahead) copy(b []byte, number int64, at int, wait bool) (n int, coming b
 	a.mu.Lock()
 	p := a.findLocked(number)
 	if p != nil {
-		p.taken, p.used = true, a.mu.second
+		p.taken, p.used, p.at = true, a.mu.second, time.Now()
 	}
 	a.mu.Unlock()
 	if p == nil {

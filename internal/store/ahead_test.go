@@ -234,6 +234,20 @@ func TestAPullThatMayNotWaitLeavesWhatIsBeingReadAheadAlone(t *testing.T) {
 	p.Unlock()
 }
 
+func TestWhatIsBeingReadFromMakesNoRoomForOtherPieces(t *testing.T) {
+	var a ahead
+	for number := range int64(aheadPieces) {
+		a.mu.pieces = append(a.mu.pieces, &piece{number: number, taken: true})
+	}
+	a.mu.pieces[0].RLock()
+	if p := a.spareLocked(); p != a.mu.pieces[1] {
+		t.Errorf("room is made in %+v, not in the oldest that nobody reads", p)
+	}
+	if p := a.spareLocked(); p != a.mu.pieces[2] {
+		t.Errorf("room is made in %+v, which is still to be read", p)
+	}
+}
+
 func TestReadingAheadGivesWayToThoseWhoStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pieces = 16
