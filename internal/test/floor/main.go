@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command floor measures what no broker on this machine can be better than: what
 // loopback carries and how soon it answers, what the disk writes, reads and
 // syncs, and a server of RocketMQ's protocol that stores nothing. Each command
@@ -10,7 +12,8 @@
 //	floor read   -dir D [-bytes N]           the same, not in the page cache
 //	floor sync   -dir D [-time 10s]          4 KiB and fdatasync, one after the other
 //	floor spin                               keeps the processors from halting, and measures nothing
-//	floor serve  [-listen 127.0.0.1:10911] [-grpc 127.0.0.1:8081]   name server and broker that answer sends and keep nothing
+//	floor serve  [-listen 127.0.0.1:10911] [-grpc 127.0.0.1:8081] [-dir D]   name server and broker that answer sends and keep
+//	             nothing, but sync something to the disk for topic bare-sync; of topic X-N there are always messages of N bytes to pull
 package main
 
 import (
