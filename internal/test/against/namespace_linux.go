@@ -4,8 +4,11 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // dieWithParent makes the kernel kill the child when this process dies, so that
@@ -51,6 +54,54 @@ func enterNamespace() (code int, done bool) {
 		return 1, true
 	}
 	return 0, true
+}
+
+// A Network is a network namespace that holds nothing but loopback. Servers in
+// several of them can be there at the same time under one address.
+type Network struct{ namespace *os.File }
+
+// NewNetwork makes one, which is gone when it is closed and nothing runs in it.
+func NewNetwork() (n *Network, err error) {
+	err = apart(func() error { return unix.Unshare(unix.CLONE_NEWNET) }, func() error {
+		if err := errors.Join(loopbackUp(), loopbackAddress()); err != nil {
+			return err
+		}
+		file, err := os.Open(threadNetwork)
+		n = &Network{file}
+		return err
+	})
+	return n, err
+}
+
+// Do runs f in the network: what it starts lives in it, and what it connects
+// itself is connected there. Goroutines that f begins are elsewhere.
+func (n *Network) Do(f func() error) error {
+	return apart(func() error { return unix.Setns(int(n.namespace.Fd()), unix.CLONE_NEWNET) }, f)
+}
+
+// Close lets go of it.
+func (n *Network) Close() error { return n.namespace.Close() }
+
+const threadNetwork = "/proc/thread-self/ns/net"
+
+// apart runs f on a thread that enter has taken to another network namespace,
+// and takes the thread back.
+func apart(enter, f func() error) error {
+	runtime.LockOSThread()
+	here, err := os.Open(threadNetwork)
+	if err != nil {
+		runtime.UnlockOSThread()
+		return err
+	}
+	defer here.Close()
+	if err = enter(); err == nil {
+		err = f()
+	}
+	if back := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); back != nil {
+		return errors.Join(err, back) // the thread ends with its goroutine, for it stays locked
+	}
+	runtime.UnlockOSThread()
+	return err
 }
 
 // loopbackUp does what `ip link set lo up` does.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -21,31 +23,61 @@ import (
 // loadSlack is what a load may take beyond its time before it is ended.
 const loadSlack = 3 * time.Minute
 
-// A bench puts loads on a server, for the rows of a group in one round.
+// A bench puts loads on a server, for the rows of a group.
 type bench struct {
 	ctx     context.Context
 	s       *server
 	g       *group
 	kit     *against.Kit
 	o       *options
-	round   int
 	figures *sheet.Raw
 	// profiles takes those of the loads that are measured; nil does not.
 	profiles *profiles
 
+	round    int
 	row      string
 	commands []string // loads of the row so far
 	notes    []string // on the row's values
 	began    time.Time
 	first    time.Duration   // from the start to the first message
 	filled   map[string]bool // topics
-	warmed   map[string]bool // paths
+	warmed   map[string]int  // paths, with the last round in which they were used
+	unready  error           // why the server cannot be used
 }
 
-// begin forgets the row before.
-func (b *bench) begin(row string) {
-	b.row, b.commands, b.notes = row, nil, nil
+// measure measures a row, with its warm-up.
+func (b *bench) measure(r *row) (map[string]float64, error) {
+	b.row, b.commands, b.notes = r.key, nil, nil
+	if b.unready != nil {
+		return nil, fmt.Errorf("the server does not start: %w", b.unready)
+	}
+	if err := b.warmUp(r.warm); err != nil {
+		return nil, err
+	}
+	return r.measure(b)
 }
+
+// begin is what comes before a server's turn in a round. It goes on if it was
+// halted, or is to start anew if it does not; what is left of others is written out
+// and memory is in use, so that nothing of that is charged to it.
+func (b *bench) begin(round int) error {
+	b.round = round
+	if len(b.s.running) > 0 {
+		b.s.signal(syscall.SIGCONT)
+		if b.unready == nil {
+			b.unready = b.firstSend()
+		}
+	}
+	if b.unready != nil {
+		b.s.stop()
+	}
+	syscall.Sync()
+	return fillCache(b.o.dir)
+}
+
+// end halts the server, so that it takes nothing from others: Java compiles and
+// collects garbage for seconds after a load, and never sleeps for long.
+func (b *bench) end() { b.s.signal(syscall.SIGSTOP) }
 
 // ready starts the server anew and waits until it can be used.
 func (b *bench) ready() error {
@@ -53,7 +85,7 @@ func (b *bench) ready() error {
 	if err := b.s.prepare(); err != nil {
 		return err
 	}
-	b.filled, b.warmed = map[string]bool{}, map[string]bool{}
+	b.filled, b.warmed = map[string]bool{}, map[string]int{}
 	b.began = time.Now()
 	if err := b.s.start(); err != nil || b.s.key == "floor" {
 		return err
@@ -75,9 +107,10 @@ func (b *bench) firstSend() error {
 		return b.firstPeer()
 	}
 	var out []byte
+	var err error
 	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit) && b.ctx.Err() == nil; time.Sleep(time.Millisecond) {
-		var err error
-		if out, err = exec.CommandContext(b.ctx, b.kit.Goddard, "pub", "first", "x", "-n", nameServer).CombinedOutput(); err == nil {
+		cmd := exec.CommandContext(b.ctx, b.kit.Goddard, "pub", "first", "x", "-n", nameServer)
+		if err = b.s.network.Do(func() (err error) { out, err = cmd.CombinedOutput(); return err }); err == nil {
 			return nil
 		}
 		if !b.s.alive() {
@@ -90,7 +123,7 @@ func (b *bench) firstSend() error {
 // again starts the broker that was ended on what it has, and returns how long
 // it took to the first message.
 func (b *bench) again() (time.Duration, error) {
-	b.warmed = map[string]bool{}
+	b.warmed = map[string]int{}
 	began := time.Now()
 	if err := b.s.startLast(); err != nil {
 		return 0, err
@@ -133,7 +166,8 @@ func (b *bench) run(cmd *exec.Cmd) (*load.Report, time.Duration, error) {
 	var problems strings.Builder
 	in.Stderr = &problems
 	before := b.s.cpu()
-	out, err := in.Output()
+	var out []byte
+	err := b.s.network.Do(func() (err error) { out, err = in.Output(); return err })
 	cpu := b.s.cpu() - before
 	if ctx.Err() != nil && b.ctx.Err() == nil {
 		return nil, 0, fmt.Errorf("%s: still running %v after its time", b.commands[len(b.commands)-1], loadSlack)
@@ -146,7 +180,7 @@ func (b *bench) run(cmd *exec.Cmd) (*load.Report, time.Duration, error) {
 		return nil, 0, fmt.Errorf("%s: %w", b.commands[len(b.commands)-1], err)
 	}
 	if r.Messages == 0 || r.Latency == nil {
-		return nil, 0, fmt.Errorf("%s: nothing came through: %s", b.commands[len(b.commands)-1], r.LastError)
+		return nil, 0, fmt.Errorf("%s: %w: %s", b.commands[len(b.commands)-1], errNothing, r.LastError)
 	}
 	fmt.Fprintf(os.Stderr, "   %s: %v\n", b.s.name, r)
 	// What is counted was sent again until it was taken.
@@ -251,4 +285,7 @@ func throughput(r *load.Report, cpu time.Duration, err error) (map[string]float6
 	return latencies(map[string]float64{"rate": r.Rate, "mib": r.MiBRate, "cpu": perMillion(cpu, r)}, r.Latency), nil
 }
 
-var errEnded = errors.New("the server has ended")
+var (
+	errEnded   = errors.New("the server has ended")
+	errNothing = errors.New("nothing came through")
+)

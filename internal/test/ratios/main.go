@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command ratios measures Java RocketMQ and Goddard in turn, on this machine,
 // with the same loads, and prints the ratios; with -peers NATS and Kafka stand
 // beside Goddard, each with its own client. It asserts nothing: figures belong
@@ -36,11 +38,14 @@ type options struct {
 	queues  int64 // light queues
 	cold    float64
 	long    time.Duration
-	dir     string // where servers keep their data
-	results string
-	resume  string
-	awake   bool   // keep the processors from halting
-	profile string // directory for profiles; empty takes none
+	// longRate is that of the long run in messages a second; 0 for half of what
+	// the server reaches.
+	longRate float64
+	dir      string // where servers keep their data
+	results  string
+	resume   string
+	awake    bool   // keep the processors from halting
+	profile  string // directory for profiles; empty takes none
 }
 
 func main() {
@@ -57,6 +62,7 @@ func main() {
 	flag.Int64Var(&o.queues, "queues", 1_000_000, "light queues to fill with one message each")
 	flag.Float64Var(&o.cold, "cold", 4, "GiB of the log that is read cold")
 	flag.DurationVar(&o.long, "long", 5*time.Minute, "how long the long run is")
+	flag.Float64Var(&o.longRate, "long-rate", 0, "messages a second of the long run, for both servers (default half of what each reaches flat out, or of what the disk writes)")
 	flag.StringVar(&o.dir, "dir", "", "where the servers keep their data (default a temporary directory)")
 	flag.StringVar(&o.results, "results", "", "write the page and the plot of today into this directory")
 	flag.StringVar(&o.resume, "resume", "", "go on with the raw file of a run that broke off")
@@ -128,8 +134,8 @@ func (o *options) form(given map[string]bool) {
 
 func (o *options) check() error {
 	switch {
-	case o.rounds < 1 || o.span < 100*time.Millisecond || o.topics < 1 || o.queues < 1 || o.cold <= 0 || o.long < 10*time.Second:
-		return errors.New("-rounds, -topics and -queues must be 1 or more, -time 100ms, -cold above 0, -long 10s")
+	case o.rounds < 1 || o.span < 100*time.Millisecond || o.topics < 1 || o.queues < 1 || o.cold <= 0 || o.long < 10*time.Second || o.longRate < 0:
+		return errors.New("-rounds, -topics and -queues must be 1 or more, -time 100ms, -cold above 0, -long 10s, -long-rate 0 or more")
 	case o.profile != "" && !slices.Contains(o.servers, profiledServer):
 		return errors.New("-profile is of our server alone; give -servers goddard, with others beside it or without")
 	case o.quick && o.full:
@@ -150,7 +156,10 @@ func (o *options) check() error {
 
 // setup says what a raw file is of, so that only the same run goes on with it.
 func (o *options) setup() string {
-	setup := fmt.Sprintf("peers=%v quick=%v time=%v topics=%d queues=%d cold=%v long=%v", o.peers, o.quick, o.span, o.topics, o.queues, o.cold, o.long)
+	setup := fmt.Sprintf("servers stay, peers=%v quick=%v time=%v topics=%d queues=%d cold=%v long=%v", o.peers, o.quick, o.span, o.topics, o.queues, o.cold, o.long)
+	if o.longRate > 0 {
+		setup += fmt.Sprintf(" long-rate=%v", o.longRate)
+	}
 	if o.awake {
 		setup += " awake"
 	}
@@ -204,7 +213,11 @@ func measureAll(ctx context.Context, kit *against.Kit, o *options) error {
 		}
 		defer stop()
 	}
-	left, figures := p.expected(1)
+	// The first time is by far the longest, and no row's.
+	if err := fillCache(o.dir); err != nil {
+		return err
+	}
+	left, figures := p.expected()
 	fmt.Fprintf(os.Stderr, "%d figures, about %s if the machine is quiet; they go to %s, and a run that breaks off goes on with -resume %s\n", figures, sheet.Text(left), path, path)
 	err = p.run(ctx)
 	return errors.Join(err, writeResults(p))

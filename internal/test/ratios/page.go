@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -83,7 +85,7 @@ func writePage(w io.Writer, p *plan, name string, plotted bool) error {
 		fmt.Fprintf(w, "\n![Latency of sends over throughput](%s.svg)\n", name)
 	}
 	fmt.Fprintf(w, "\nMedians of the rounds; in brackets the smallest and the largest ratio within one round. A floor is what the machine,\n"+
-		"or a server that stores nothing, reached in the same run. docs/performance.md says what each row is.\n\n## The commands\n\n    %s\n\nwhich ran, in its first round:\n\n", self(p.o))
+		"or a server that stores nothing, reached in the same run. docs/performance.md says what each row is.\n\n%s\n\n## The commands\n\n    %s\n\nwhich ran, in its first round:\n\n", order(p.o), self(p.o))
 	for _, g := range groups(p.o) {
 		for _, r := range g.rows {
 			for _, c := range p.raw.Commands(r.key) {
@@ -97,6 +99,22 @@ func writePage(w io.Writer, p *plan, name string, plotted bool) error {
 // notWarm is what those have to know who read figures of the quick form.
 var notWarm = fmt.Sprintf("This is the quick form: servers are warmed up for %v at most, and Java servers are not warm by then. They reach much more after a minute,\n"+
 	"so ratios in which Java has a part flatter us. They show whether a change helps, and are no figures to give to others.\n\n", quickWarmLimit)
+
+// order says when servers were started and in which order they were measured.
+func order(o *options) string {
+	text := "One group of rows was measured after the other. Its servers were started and warmed up once, each in a network of its own, and then took\n" +
+		"turns in all rounds, the one halted while the other was measured; if the disk had no room for more they began anew."
+	var anew []string
+	for _, g := range groups(o) {
+		if g.anew && slices.ContainsFunc(g.rows, func(r row) bool { return o.wants(&g, &r) }) {
+			anew = append(anew, g.key)
+		}
+	}
+	if len(anew) > 0 {
+		text += "\nStarted in each round, with no other beside it: " + strings.Join(anew, ", ") + "."
+	}
+	return text
+}
 
 func writeMachine(w io.Writer, p *plan) error {
 	fmt.Fprint(w, "\n## The machine\n")
@@ -161,6 +179,9 @@ func self(o *options) string {
 		args = append(args, "-peers")
 	} else {
 		args = append(args, fmt.Sprintf("-topics %d -queues %d -cold %v -long %v", o.topics, o.queues, o.cold, o.long))
+	}
+	if o.longRate > 0 {
+		args = append(args, fmt.Sprintf("-long-rate %v", o.longRate))
 	}
 	if o.quick {
 		args = append(args, "-quick")

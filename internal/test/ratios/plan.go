@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -5,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +17,8 @@ import (
 	"github.com/goddardmq/goddard/internal/test/ratios/sheet"
 )
 
-// A group is rows that share a server, which starts with an empty directory.
+// A group is rows that share a server, which starts with an empty directory. It
+// lives through all rounds, so that what takes long to get warm does so once.
 type group struct {
 	key string
 	// servers are what is measured, in turn.
@@ -26,7 +30,10 @@ type group struct {
 	long bool
 	// once groups are measured in the first round only.
 	once bool
-	// room is how many GiB of disk it takes beside what its loads flat out
+	// anew has each server start with an empty directory in each round, with no
+	// other beside it.
+	anew bool
+	// room is how many GiB of disk a server takes beside what its loads flat out
 	// write; nil for little.
 	room func(o *options) float64
 	rows []row
@@ -52,7 +59,7 @@ func groups(o *options) []group {
 		return []group{peerGroup()}
 	}
 	all := []group{floorGroup(), bareGroup(), startGroup(), sendGroup(), batchGroup(), curveGroup(), readGroup(), endToEndGroup(), syncGroup(),
-		grpcGroupOfRows(), laterGroup(), topicsGroup(), queuesGroup(), coldGroup(), longGroup()}
+		grpcGroupOfRows(), laterGroup(), topicsGroup(), queuesGroup(), coldGroup(), longGroup(o)}
 	if o.quick {
 		all = slices.DeleteFunc(all, func(g group) bool { return g.long })
 	}
@@ -82,6 +89,15 @@ type plan struct {
 	clock sheet.Clock
 	// profiles is nil unless they are asked for.
 	profiles *profiles
+	// benches are those that have a server now, all of one group, by the server.
+	benches map[string]*bench
+}
+
+// A visit is what is measured of one server before it is another's turn.
+type visit struct {
+	server string
+	round  int
+	rows   []row
 }
 
 func (o *options) wants(g *group, r *row) bool {
@@ -102,9 +118,26 @@ func (p *plan) open(g *group, server string, round int) []row {
 	return rows
 }
 
+// visits are what is open of a group, in the order in which it is measured: in
+// each round the servers take turns, so that both see the machine in the same state.
+func (p *plan) visits(g *group) (all []visit) {
+	for round := 1; round <= p.o.rounds; round++ {
+		for _, server := range g.servers {
+			if rows := p.open(g, server, round); len(rows) > 0 {
+				all = append(all, visit{server, round, rows})
+			}
+		}
+	}
+	return all
+}
+
+// turnCost is what it takes to write out what is dirty and to fill what memory
+// is free, before a turn.
+const turnCost = 3 * time.Second
+
 // startCost is what starting and stopping is expected to take.
 func startCost(server string) time.Duration {
-	if server == "java" || server == "kafka" {
+	if slow(server) {
 		return 12 * time.Second
 	}
 	return 2 * time.Second
@@ -119,88 +152,123 @@ func (p *plan) cost(server string, r *row) time.Duration {
 	return d
 }
 
-// expected is how long everything that is open should take, from a round on.
-func (p *plan) expected(from int) (left time.Duration, figures int) {
-	for round := from; round <= p.o.rounds; round++ {
-		for _, g := range groups(p.o) {
-			for _, s := range g.servers {
-				rows := p.open(&g, s, round)
-				for _, r := range rows {
-					left += p.cost(s, &r)
-				}
-				if figures += len(rows); len(rows) > 0 {
-					left += startCost(s) + warmCost(p.o, s, rows...)
-				}
+// expected is how long everything that is open should take.
+func (p *plan) expected() (left time.Duration, figures int) {
+	for _, g := range groups(p.o) {
+		warmed := map[string]map[string]int{} // those of the servers that are there
+		for server, b := range p.benches {
+			if b.g.key == g.key {
+				warmed[server] = maps.Clone(b.warmed)
+			}
+		}
+		for _, v := range p.visits(&g) {
+			left += turnCost
+			if warmed[v.server] == nil {
+				warmed[v.server] = map[string]int{}
+				left += startCost(v.server)
+			}
+			for _, r := range v.rows {
+				left += p.cost(v.server, &r) + warmCost(p.o, v.server, &r, v.round, warmed[v.server])
+			}
+			figures += len(v.rows)
+			if g.anew {
+				clear(warmed)
 			}
 		}
 	}
 	return left, figures
 }
 
-// run goes through the rounds; in each a group's servers take turns, so that
-// both see the machine in the same state.
+// run measures one group after the other.
 func (p *plan) run(ctx context.Context) error {
-	for round := 1; round <= p.o.rounds; round++ {
-		for _, g := range groups(p.o) {
-			for _, name := range g.servers {
-				rows := p.open(&g, name, round)
-				if len(rows) == 0 {
-					continue
-				}
-				if err := p.visit(ctx, &g, name, round, rows); err != nil {
-					return err
-				}
-			}
+	for _, g := range groups(p.o) {
+		if err := p.through(ctx, &g); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
 }
 
+// through measures all rounds of a group.
+func (p *plan) through(ctx context.Context, g *group) error {
+	defer p.end()
+	for _, v := range p.visits(g) {
+		if err := p.visit(ctx, g, &v); err != nil {
+			return err
+		}
+		if g.anew {
+			p.end()
+		}
+	}
+	return nil
+}
+
+// end ends all servers and deletes what they have stored.
+func (p *plan) end() {
+	for _, b := range p.benches {
+		b.s.remove()
+	}
+	p.benches = nil
+}
+
+// benchOf is the bench of a server, which has none before its first visit. If
+// the disk has no room for what is to be measured, all servers begin anew.
+func (p *plan) benchOf(ctx context.Context, g *group, v *visit) (*bench, error) {
+	err := p.roomFor(g, v)
+	if err != nil && len(p.benches) > 0 {
+		fmt.Fprintf(os.Stderr, "== %s: the servers start anew: %v\n", g.key, err)
+		p.end()
+		err = p.roomFor(g, v)
+	}
+	if b := p.benches[v.server]; b != nil || err != nil {
+		return b, err
+	}
+	s, err := makeServer(p.kit, filepath.Join(p.o.dir, v.server), v.server, g)
+	if err != nil {
+		return nil, err
+	}
+	if p.o.profile != "" && v.server == profiledServer {
+		s.env = []string{profileEnv}
+	}
+	if p.benches == nil {
+		p.benches = map[string]*bench{}
+	}
+	b := &bench{ctx: ctx, s: s, g: g, kit: p.kit, o: p.o, figures: p.raw, profiles: p.profiles}
+	p.benches[v.server] = b
+	return b, nil
+}
+
 // visit measures rows of one server. Only what breaks off the whole run is an
 // error; a row that fails becomes a figure that says why.
-func (p *plan) visit(ctx context.Context, g *group, name string, round int, rows []row) error {
-	s, err := makeServer(p.kit, filepath.Join(p.o.dir, name), name, g)
-	if err == nil {
-		err = p.roomFor(g, rows)
-	}
+func (p *plan) visit(ctx context.Context, g *group, v *visit) error {
+	b, err := p.benchOf(ctx, g, v)
 	if err != nil {
-		for _, r := range rows {
-			if err := p.raw.Add(sheet.Figure{Row: r.key, Server: name, Round: round, Missing: err.Error()}); err != nil {
+		for _, r := range v.rows {
+			if err := p.raw.Add(sheet.Figure{Row: r.key, Server: v.server, Round: v.round, Missing: err.Error()}); err != nil {
 				return err
 			}
 		}
-		fmt.Fprintf(os.Stderr, "== %s, %s: not measured: %v\n", g.key, name, err)
+		fmt.Fprintf(os.Stderr, "== %s, %s: not measured: %v\n", g.key, v.server, err)
 		return nil
 	}
-	defer s.remove()
-	defer s.stop()
-	if p.o.profile != "" && name == profiledServer {
-		s.env = []string{profileEnv}
+	began := time.Now()
+	if err := b.begin(v.round); err != nil {
+		return err
 	}
-	b := &bench{ctx: ctx, s: s, g: g, kit: p.kit, o: p.o, round: round, figures: p.raw, profiles: p.profiles}
-	var ready error
-	for i, r := range rows {
-		left, figures := p.expected(round)
-		fmt.Fprintf(os.Stderr, "== round %d of %d: %s, %s; %d figures to go, about %s\n", round, p.o.rounds, r.key, s.name, figures, sheet.Text(p.clock.Left(left)))
-		began := time.Now()
-		cost := p.cost(name, &r)
-		if i == 0 || !s.alive() {
-			cost += startCost(name)
-			ready = b.ready()
+	defer b.end()
+	p.clock.Did(turnCost, time.Since(began))
+	for _, r := range v.rows {
+		left, figures := p.expected()
+		fmt.Fprintf(os.Stderr, "== round %d of %d: %s, %s; %d figures to go, about %s\n", v.round, p.o.rounds, r.key, b.s.name, figures, sheet.Text(p.clock.Left(left)))
+		began = time.Now()
+		cost := p.cost(v.server, &r)
+		if !b.s.alive() {
+			cost += startCost(v.server)
+			b.unready = b.ready()
 		}
-		if r.warm != nil && !b.warmed[r.warm.key] {
-			cost += warmCost(p.o, name, r)
-		}
-		f := sheet.Figure{Row: r.key, Server: name, Round: round}
-		if ready == nil {
-			b.begin(r.key)
-			if err = b.warmUp(r.warm); err == nil {
-				f.Values, err = r.measure(b)
-			}
-		} else {
-			err = fmt.Errorf("the server does not start: %w", ready)
-		}
-		if ctx.Err() != nil {
+		cost += warmCost(p.o, v.server, &r, v.round, maps.Clone(b.warmed))
+		f := sheet.Figure{Row: r.key, Server: v.server, Round: v.round}
+		if f.Values, err = b.measure(&r); ctx.Err() != nil {
 			return context.Cause(ctx) // what was interrupted is not a figure
 		}
 		if err != nil {

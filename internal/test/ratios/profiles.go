@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -5,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,9 +15,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/goddardmq/goddard/internal/load"
+	"github.com/goddardmq/goddard/internal/test/against"
 	"github.com/goddardmq/goddard/internal/test/ratios/profile"
 )
 
@@ -125,6 +130,7 @@ func flagOf(args []string, flag string) time.Duration {
 // profiled runs a load of a row, and looks at our server meanwhile if that is
 // asked for. What cannot be looked at is noted on the page; the load counts.
 func (b *bench) profiled(cmd *exec.Cmd) (*load.Report, time.Duration, error) {
+	syscall.Sync() // nobody is charged for what was written before
 	if b.profiles == nil || b.round > 1 {
 		return b.run(cmd)
 	}
@@ -199,7 +205,7 @@ func (l *look) fetch(what, file string) *profile.Profile {
 // fetchWithin asks for a profile, keeps it in a file and reads it; nil if it did
 // not come.
 func (l *look) fetchWithin(ctx context.Context, what, file string) *profile.Profile {
-	raw, err := ask(ctx, profilesAt+what)
+	raw, err := ask(ctx, l.b.s.network, profilesAt+what)
 	if err == nil {
 		err = l.b.profiles.keep(l.row.Key, file, raw)
 	}
@@ -216,14 +222,20 @@ func (l *look) fetchWithin(ctx context.Context, what, file string) *profile.Prof
 	return p
 }
 
-func ask(ctx context.Context, url string) ([]byte, error) {
+// ask gets a page in a network.
+func ask(ctx context.Context, network *against.Network, url string) ([]byte, error) {
+	dial := func(ctx context.Context, kind, addr string) (c net.Conn, err error) {
+		err = network.Do(func() error { c, err = new(net.Dialer).DialContext(ctx, kind, addr); return err })
+		return c, err
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 	ctx, cancel := context.WithTimeout(ctx, longestProfile+30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

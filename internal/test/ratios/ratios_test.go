@@ -1,7 +1,12 @@
+//go:build linux
+
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +15,7 @@ import (
 	"time"
 
 	"github.com/goddardmq/goddard/internal/load"
+	"github.com/goddardmq/goddard/internal/test/against"
 	"github.com/goddardmq/goddard/internal/test/ratios/sheet"
 )
 
@@ -69,7 +75,7 @@ func TestTheQuickFormLeavesOutWhatIsLong(t *testing.T) {
 	}
 	p := &plan{o: o, raw: new(sheet.Raw)}
 	o.rounds = 1
-	if left, n := p.expected(1); left > 10*time.Minute || n == 0 {
+	if left, n := p.expected(); left > 12*time.Minute || n == 0 {
 		t.Errorf("the quick form is expected to take %v for %d figures", left, n)
 	}
 }
@@ -79,7 +85,7 @@ func TestWhatIsMeasuredIsNotMeasuredAgain(t *testing.T) {
 	o.only = []string{"send"}
 	p := &plan{o: o, raw: new(sheet.Raw)}
 	g := sendGroup()
-	_, all := p.expected(1)
+	_, all := p.expected()
 	if want := len(g.rows) * 2 * o.rounds; all != want {
 		t.Errorf("%d figures to measure, want %d", all, want)
 	}
@@ -87,7 +93,7 @@ func TestWhatIsMeasuredIsNotMeasuredAgain(t *testing.T) {
 		{Row: "send-1k", Server: "java", Round: 1, Values: map[string]float64{"rate": 1}},
 		{Row: "send-128", Server: "java", Round: 1, Missing: "it fell over"},
 	}
-	if _, left := p.expected(1); left != all-2 {
+	if _, left := p.expected(); left != all-2 {
 		t.Errorf("%d of %d figures left after two", left, all)
 	}
 	for _, r := range p.open(&g, "java", 1) {
@@ -101,11 +107,97 @@ func TestWhatIsMeasuredIsNotMeasuredAgain(t *testing.T) {
 	}
 }
 
+// turns are the visits of some groups in order, as "group server round".
+func turns(p *plan) (all []string) {
+	for _, g := range groups(p.o) {
+		for _, v := range p.visits(&g) {
+			all = append(all, fmt.Sprintf("%s %s %d", g.key, v.server, v.round))
+		}
+	}
+	return all
+}
+
+func TestServersTakeTurnsInAllRoundsOfAGroupBeforeTheNext(t *testing.T) {
+	o := anOption()
+	o.only = []string{"start", "send-1k", "long"}
+	p := &plan{o: o, raw: new(sheet.Raw)}
+	want := []string{"start java 1", "start goddard 1", "start java 2", "start goddard 2", "send java 1", "send goddard 1", "send java 2", "send goddard 2", "long java 1", "long goddard 1"}
+	if got := turns(p); !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	// It goes on where it broke off, and more rounds add to it.
+	p.raw.Figures = sheet.Figures{{Row: "start", Server: "java", Round: 1}, {Row: "send-1k", Server: "java", Round: 1}, {Row: "send-1k", Server: "goddard", Round: 1}}
+	o.rounds, o.only = 3, []string{"send-1k"}
+	if got, want := turns(p), []string{"send java 2", "send goddard 2", "send java 3", "send goddard 3"}; !slices.Equal(got, want) {
+		t.Errorf("after it broke off: %v", got)
+	}
+}
+
+func TestAServerIsStartedAndWarmedUpOnceForAllRounds(t *testing.T) {
+	o := anOption()
+	o.only, o.servers = []string{"send-1k"}, []string{"java"}
+	p := &plan{o: o, raw: new(sheet.Raw)}
+	row := turnCost + o.span + time.Second
+	for o.rounds = 1; o.rounds <= 5; o.rounds++ {
+		want := startCost("java") + slowWarm + time.Duration(o.rounds)*row
+		if left, n := p.expected(); n != o.rounds || left != want {
+			t.Errorf("%d rounds: %v for %d figures, want %v", o.rounds, left, n, want)
+		}
+	}
+	o.only, o.rounds = []string{"start"}, 3
+	if left, _ := p.expected(); left != 3*(turnCost+startCost("java")+idleTime) {
+		t.Errorf("%v for three rounds of what begins with the start", left)
+	}
+}
+
+func TestWhatRunsAndIsWarmIsNotExpectedAgain(t *testing.T) {
+	o := anOption()
+	o.only, o.servers = []string{"read"}, []string{"java"}
+	g := readGroup()
+	p := &plan{o: o, raw: new(sheet.Raw), benches: map[string]*bench{"java": {g: &g, warmed: map[string]int{"pull": 1}}}}
+	with, _ := p.expected()
+	p.benches = nil
+	if without, _ := p.expected(); without-with != startCost("java")+slowWarm {
+		t.Errorf("%v is left when it runs and pulls are warm, %v otherwise", with, without)
+	}
+}
+
+func TestThePageSaysWhichServersAreStartedAnew(t *testing.T) {
+	o := anOption()
+	if got := order(o); !strings.HasSuffix(got, "no other beside it: start, queues.") {
+		t.Error(got)
+	}
+	o.only = []string{"send"}
+	if got := order(o); strings.Contains(got, "no other") || !strings.Contains(got, "took\nturns") {
+		t.Error(got)
+	}
+}
+
+func TestTheRateOfTheLongRunMayBeGiven(t *testing.T) {
+	o := anOption()
+	b := &bench{o: o, figures: new(sheet.Raw), round: 1, s: &server{key: "java"}}
+	if _, err := longRate(b); !errors.Is(err, errNeeds) {
+		t.Errorf("half of nothing: %v", err)
+	}
+	b.figures.Figures = sheet.Figures{{Row: "send-1k", Server: "java", Round: 1, Values: map[string]float64{"rate": 1000}}}
+	before := o.setup()
+	for want, given := range map[float64]float64{500: 0, 70: 70} {
+		o.longRate = given
+		if got, err := longRate(b); got != want || err != nil {
+			t.Errorf("%v messages a second when %v was given, %v", got, given, err)
+		}
+	}
+	o.longRate = 70
+	if o.setup() == before || !strings.Contains(self(o), "-long-rate 70") {
+		t.Errorf("%q, %q", o.setup(), self(o))
+	}
+}
+
 func TestTheLongRunIsMeasuredInOneRound(t *testing.T) {
 	o := anOption()
 	o.only = []string{"long"}
 	p := &plan{o: o, raw: new(sheet.Raw)}
-	if left, n := p.expected(1); n != 2 || left < 2*o.long {
+	if left, n := p.expected(); n != 2 || left < 2*o.long {
 		t.Errorf("%d figures, %v", n, left)
 	}
 }
@@ -191,6 +283,27 @@ func TestDelayedMessagesThatDidNotComeAreNotAFigure(t *testing.T) {
 	in.Delivered = &load.Report{Messages: 10, Rate: 100, Latency: &load.Latency{P99: 5000}}
 	if v, err := deliveredOf(map[string]float64{}, in); err != nil || v["out"] != 100 || v["late"] != 5 {
 		t.Errorf("%v, %v", v, err)
+	}
+}
+
+func TestAServerThatIsHaltedCanBeEnded(t *testing.T) {
+	network, err := against.NewNetwork()
+	if err != nil {
+		t.Skipf("no network namespaces here: %v", err)
+	}
+	s := &server{dir: t.TempDir(), network: network}
+	if err := s.launch(0, exec.Command("sleep", "600")); err != nil {
+		t.Fatal(err)
+	}
+	stat := fmt.Sprintf("/proc/%d/stat", s.running[0].cmd.Process.Pid)
+	s.signal(syscall.SIGSTOP)
+	if !s.alive() {
+		t.Error("a server that is halted has ended")
+	}
+	began := time.Now()
+	s.remove()
+	if _, err := os.Stat(stat); err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("it has not ended after %v", time.Since(began))
 	}
 }
 

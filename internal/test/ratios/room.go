@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -26,30 +28,34 @@ func writeRate(fs sheet.Figures) float64 {
 	return rate
 }
 
-// room is the disk in GiB that measuring rows of a group on one server takes at
-// most; what it stored is deleted before the next server starts.
-func room(o *options, g *group, rows []row, rate float64) float64 {
+// room is the disk in GiB that measuring rows of a group on one server in one
+// round takes at most; warmed are its paths that are warm, nil if it is not there yet.
+func room(o *options, g *group, rows []row, warmed map[string]int, rate float64) float64 {
 	var flatOut time.Duration
 	_, most := o.warmTimes()
 	seen := map[string]bool{}
 	for _, r := range rows {
 		flatOut += time.Duration(r.writes * float64(o.span))
-		if r.warm != nil && !seen[r.warm.key] {
+		if r.warm != nil && warmed[r.warm.key] == 0 && !seen[r.warm.key] {
 			seen[r.warm.key] = true
 			// What is cold for long is slow for long.
 			flatOut += time.Duration(r.warm.writes * float64(most) / 3)
 		}
 	}
 	need := flatOut.Seconds() * rate
-	if g.room != nil {
+	if g.room != nil && warmed == nil {
 		need += g.room(o)
 	}
 	return need
 }
 
-// roomFor says what the disk lacks.
-func (p *plan) roomFor(g *group, rows []row) error {
-	need := room(p.o, g, rows, writeRate(p.raw.Figures))
+// roomFor says what the disk lacks for a visit.
+func (p *plan) roomFor(g *group, v *visit) error {
+	var warmed map[string]int
+	if b := p.benches[v.server]; b != nil {
+		warmed = b.warmed
+	}
+	need := room(p.o, g, v.rows, warmed, writeRate(p.raw.Figures))
 	if need == 0 {
 		return nil
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -18,14 +20,17 @@ const (
 	besideWarm = 30 * time.Second
 )
 
-// coldGroup is a large log: reading it from the disk, sending meanwhile, and
-// starting on it. What is not read within a time of its own is not waited for.
+// coldGroup is a large log, which is filled once: reading it from the disk, sending
+// meanwhile, and starting on it. What is not read within a time of its own is not
+// waited for.
 func coldGroup() group {
 	return group{
 		key: "cold", servers: both(), long: true,
-		room: func(o *options) float64 { return o.cold*1.5 + 4 },
+		room: func(o *options) float64 { return o.cold*1.2 + 2 + 0.7*float64(o.rounds) },
 		rows: []row{
-			{key: "cold", measure: cold, cost: func(o *options) time.Duration { return fillCost(o) + coldSpan(o)/2 + coldWarmCost(o) }, lines: []sheet.Line{
+			{key: "cold", measure: cold, cost: func(o *options) time.Duration {
+				return fillCost(o)/time.Duration(o.rounds) + coldSpan(o)/2 + coldWarmCost(o)
+			}, lines: []sheet.Line{
 				{Value: "mib", Title: "consume 1 KiB after dropping the page cache, MiB/s of bodies", Reach: "90 % of the floor", Floor: [2]string{"disk-read", "mib"}},
 				{Value: "rate", Title: "… msg/s"},
 				{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2},
@@ -50,8 +55,7 @@ func fillCost(o *options) time.Duration { return time.Duration(o.cold * 10 * flo
 
 // coldWarmCost is the mean of the servers'.
 func coldWarmCost(o *options) time.Duration {
-	r := row{warm: pulls()}
-	return (warmCost(o, "java", r) + warmCost(o, "goddard", r)) / 2
+	return (pulls().cost(o, "java") + pulls().cost(o, "goddard")) / 2
 }
 
 // coldSpan is how long one consumer may read.
@@ -96,6 +100,7 @@ func coldBeside(b *bench) (map[string]float64, error) {
 		r   *load.Report
 		err error
 	}
+	syscall.Sync() // so nothing is left to be when the consumer has begun
 	consumer := *b
 	consumer.commands, consumer.notes = nil, nil
 	done := make(chan outcome)

@@ -1,7 +1,10 @@
+//go:build linux
+
 package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/goddardmq/goddard/internal/test/ratios/sheet"
 )
@@ -42,7 +45,7 @@ func wayLines(rate string) []sheet.Line {
 	return []sheet.Line{{Value: "p50", Title: "loopback: 1 KiB there and back at " + rate + ", from when it was due, p50 µs"}, {Value: "p999", Title: "… p99.9, µs"}}
 }
 
-// bareGroup is a server that parses and answers sends and stores nothing.
+// bareGroup is a server that parses and answers requests and stores nothing.
 func bareGroup() group {
 	lines := func(title string) []sheet.Line {
 		return []sheet.Line{{Value: "rate", Title: title + ", msg/s"}, {Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2}, {Value: "p99", Title: "… p99, µs"}}
@@ -52,10 +55,20 @@ func bareGroup() group {
 			return throughput(b.grpcMeasured(kind, args...))
 		}}
 	}
+	pulls := func(key, topic, title string) row {
+		return row{key: key, lines: lines(title)[:2], cost: loads(1.2), measure: func(b *bench) (map[string]float64, error) {
+			return throughput(b.measured("consume", "--topic", topic, "--last", "100000", "--warmup", "1s"))
+		}}
+	}
 	return group{key: "bare", servers: []string{"bare"}, rows: []row{
 		flatOut("bare-1k", nil, 0, lines("1 KiB pipelined"), pipelined1K...),
 		flatOut("bare-128", nil, 0, lines("128 B pipelined"), "--size", "128", "--connections", "4", "--in-flight", "128"),
-		flatOut("bare-64", nil, 0, lines("64 connections with one in flight"), "--size", "1024", "--connections", "64", "--in-flight", "1", "--warmup", "1s"),
+		flatOut("bare-64", nil, 0, lines("64 connections with one in flight"), append(slices.Clone(inStep64), "--warmup", "1s")...),
+		flatOut("bare-sync", nil, 0, lines("… with an fdatasync for all that wait"), append(slices.Clone(inStep64), "--warmup", "1s")...),
+		flatOut("bare-batch-1k", nil, 0, lines("batches of 32 × 1 KiB"), append(slices.Clone(batched1K), "--warmup", "1s")...),
+		flatOut("bare-batch-128", nil, 0, lines("batches of 32 × 128 B"), append(slices.Clone(batched128), "--warmup", "1s")...),
+		pulls("bare-consume-1k", "canned-1024", "pulls of 32 × 1 KiB"),
+		pulls("bare-consume-128", "canned-128", "pulls of 32 × 128 B"),
 		calls("bare-grpc-send", "send", "gRPC: 1 KiB, a call each"),
 		calls("bare-grpc-receive", "receive", "gRPC: receive and acknowledge, batches of 32", "-group", grpcGroup, "-in-flight", "4"),
 	}}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -14,7 +16,11 @@ const sampleTime = 5 * time.Second
 
 // longGroup sends for long, in one round. Segments go as soon as they may, so that the disk
 // does not fill: RocketMQ's by the hour 0 at every hour, ours after two minutes.
-func longGroup() group {
+func longGroup(o *options) group {
+	title := "half of its top rate"
+	if o.longRate > 0 {
+		title = "a rate that was given"
+	}
 	return group{
 		key: "long", servers: both(), long: true, once: true,
 		javaConf: "fileReservedTime=0\ndeleteWhen=00;01;02;03;04;05;06;07;08;09;10;11;12;13;14;15;16;17;18;19;20;21;22;23\n",
@@ -24,7 +30,7 @@ func longGroup() group {
 		rows: []row{{
 			key: "long", measure: long, warm: sends(), cost: func(o *options) time.Duration { return o.long },
 			lines: []sheet.Line{
-				{Value: "rate", Title: "a long run of 1 KiB sends at half of its top rate, msg/s"},
+				{Value: "rate", Title: "a long run of 1 KiB sends at " + title + ", msg/s"},
 				{Value: "p999", Title: "… p99.9, µs"},
 				{Value: "max", Title: "… the worst latency, ms", Reach: "50 at most"},
 				{Value: "early", Title: "… resident memory after a tenth of the time, MiB"},
@@ -35,16 +41,10 @@ func longGroup() group {
 	}
 }
 
-// long sends at half of what the server took flat out, but no more than half of
-// what the disk takes: nobody keeps to more for long.
 func long(b *bench) (map[string]float64, error) {
-	rate, err := b.firstValue("send-1k", "rate", b.s.key)
+	rate, err := longRate(b)
 	if err != nil {
 		return nil, err
-	}
-	rate /= 2
-	if disk, ok := b.value("disk-write", "floor", "mib"); ok {
-		rate = min(rate, disk*(1<<20)/2/1200) // a record of 1 KiB takes some 1,200 bytes
 	}
 	samples := make(chan []float64)
 	end := make(chan struct{})
@@ -52,6 +52,23 @@ func long(b *bench) (map[string]float64, error) {
 	r, _, err := b.measured("produce", "--topic", "long", "--size", "1024", "--rate", fmt.Sprintf("%.0f", rate), "--time", b.o.long.String(), "--warmup", "5s")
 	close(end)
 	return longValues(r, <-samples, err)
+}
+
+// longRate is the one that is asked for, or half of what the server took flat
+// out, but no more than half of what the disk takes: nobody keeps to more for long.
+func longRate(b *bench) (float64, error) {
+	if b.o.longRate > 0 {
+		return b.o.longRate, nil
+	}
+	rate, err := b.firstValue("send-1k", "rate", b.s.key)
+	if err != nil {
+		return 0, err
+	}
+	rate /= 2
+	if disk, ok := b.value("disk-write", "floor", "mib"); ok {
+		rate = min(rate, disk*(1<<20)/2/1200) // a record of 1 KiB takes some 1,200 bytes
+	}
+	return rate, nil
 }
 
 // sampled is resident memory in MiB, at even distances until the end.

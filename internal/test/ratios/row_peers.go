@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -124,7 +126,7 @@ func peerServer(kit *against.Kit, dir, key string) (*server, error) {
 			return nil, fmt.Errorf("%s: %s", names()[key], p.Missing)
 		}
 	}
-	s := &server{key: key, name: names()[key], addr: addr, dir: dir, load: func(kind string) *exec.Cmd {
+	s := &server{name: names()[key], addr: addr, load: func(kind string) *exec.Cmd {
 		return exec.Command(peer.Load.Command, append(append([]string{}, peer.Load.Args...), kind, "--server", addr)...)
 	}}
 	s.commands = func() ([]*exec.Cmd, error) { return natsCommands(peer, dir) }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -16,7 +18,7 @@ const settleTime = 15 * time.Second
 // the queues in RocksDB then: of files it would need one of 6 MB for each.
 func queuesGroup() group {
 	return group{
-		key: "queues", servers: both(), long: true,
+		key: "queues", servers: both(), long: true, anew: true, // what it has more than before counts
 		javaConf: "enableLmq=true\nenableMultiDispatch=true\nstoreType=defaultRocksDB\nmaxLmqConsumeQueueNum=100000000\n",
 		rows: []row{{
 			key: "queues", measure: queues,

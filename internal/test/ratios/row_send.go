@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -84,8 +86,9 @@ func memory(s *server) map[string]float64 {
 }
 
 var (
-	batched1K = []string{"--size", "1024", "--connections", "2", "--in-flight", "8", "--batch", "32"}
-	inStep64  = []string{"--size", "1024", "--connections", "64", "--in-flight", "1"}
+	batched1K  = []string{"--size", "1024", "--connections", "2", "--in-flight", "8", "--batch", "32"}
+	batched128 = []string{"--size", "128", "--connections", "2", "--in-flight", "8", "--batch", "32"}
+	inStep64   = []string{"--size", "1024", "--connections", "64", "--in-flight", "1"}
 )
 
 func batches() *path { return rated("batch", "produce", batched1K...).writing(2) }
@@ -93,20 +96,20 @@ func batches() *path { return rated("batch", "produce", batched1K...).writing(2)
 func batchGroup() group {
 	return group{key: "batch", servers: both(), rows: []row{
 		flatOut("batch-1k", batches(), 2, []sheet.Line{
-			{Value: "rate", Title: "batches of 32 × 1 KiB (2 × 8 in flight), msg/s"},
+			{Value: "rate", Title: "batches of 32 × 1 KiB (2 × 8 in flight), msg/s", Floor: [2]string{"bare-batch-1k", "rate"}},
 			{Value: "mib", Title: "… MiB/s of bodies", Reach: "80 % of the floor", Floor: [2]string{"disk-write", "mib"}},
 		}, append(slices.Clone(batched1K), "--warmup", "1s")...),
 		flatOut("batch-128", batches(), 1.5, []sheet.Line{
-			{Value: "rate", Title: "batches of 32 × 128 B (2 × 8 in flight), msg/s", Reach: "3 ×"},
-			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2},
-		}, "--size", "128", "--connections", "2", "--in-flight", "8", "--batch", "32", "--warmup", "1s"),
+			{Value: "rate", Title: "batches of 32 × 128 B (2 × 8 in flight), msg/s", Reach: "3 ×", Floor: [2]string{"bare-batch-128", "rate"}},
+			{Value: "cpu", Title: "… CPU-seconds of the server per million", Decimals: 2, Floor: [2]string{"bare-batch-128", "cpu"}},
+		}, append(slices.Clone(batched128), "--warmup", "1s")...),
 	}}
 }
 
 func syncGroup() group {
 	return group{key: "sync", servers: both(), conf: "flushDiskType=SYNC_FLUSH\n", rows: []row{
 		flatOut("sync-64", rated("sync", "produce", inStep64...).writing(0.6), 0.6, []sheet.Line{
-			{Value: "rate", Title: "synchronous flush, 64 connections with one in flight, msg/s", Reach: "3 ×"},
+			{Value: "rate", Title: "synchronous flush, 64 connections with one in flight, msg/s", Reach: "3 ×", Floor: [2]string{"bare-sync", "rate"}},
 			{Value: "p50", Title: "… p50, µs", Floor: [2]string{"disk-sync", "p50"}},
 			{Value: "p99", Title: "… p99, µs", Reach: "2 × the floor at most", Floor: [2]string{"disk-sync", "p99"}},
 		}, append(slices.Clone(inStep64), "--warmup", "1s")...),

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -10,7 +12,7 @@ const idleTime = 5 * time.Second
 
 // startGroup is how a server starts and what it takes when nobody uses it.
 func startGroup() group {
-	return group{key: "start", servers: both(), rows: []row{{
+	return group{key: "start", servers: both(), anew: true, rows: []row{{
 		key: "start", cost: func(*options) time.Duration { return idleTime },
 		lines: []sheet.Line{
 			{Value: "first", Title: "start to first accepted message, ms", Reach: "1/20"},

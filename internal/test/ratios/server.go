@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -11,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/goddardmq/goddard/internal/test/against"
 )
 
 // A server is what is measured: the commands that start it and where clients
@@ -26,8 +30,10 @@ type server struct {
 	// load is the program that puts load on it, up to the kind of load.
 	load func(kind string) *exec.Cmd
 	// env is added to the environment of the commands.
-	env     []string
-	running []*child
+	env []string
+	// network is where it listens, and where its loads run.
+	network *against.Network
+	running []*child // nil while it is not started
 }
 
 // A child is a process that was started, and may have ended.
@@ -36,18 +42,12 @@ type child struct {
 	ended chan struct{} // closed when it has
 }
 
-// prepare makes an empty directory, writes out what is left of servers before,
-// and sees to it that memory is in use, so that nothing of that is charged to the
-// server.
+// prepare makes an empty directory.
 func (s *server) prepare() error {
 	if err := os.RemoveAll(s.dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
-		return err
-	}
-	syscall.Sync()
-	return fillCache(filepath.Dir(s.dir))
+	return os.MkdirAll(s.dir, 0o755)
 }
 
 // start runs the commands.
@@ -56,6 +56,7 @@ func (s *server) start() error {
 	if err != nil {
 		return err
 	}
+	s.running = []*child{}
 	for i, cmd := range commands {
 		if err := s.launch(i, cmd); err != nil {
 			return err
@@ -63,7 +64,7 @@ func (s *server) start() error {
 		// A Java broker that finds no name server waits for its next
 		// registration, 30 s later; so it waits for this one to listen.
 		if i == 0 && len(commands) > 1 {
-			if err := waitPort(s.addr); err != nil {
+			if err := s.network.Do(func() error { return waitPort(s.addr) }); err != nil {
 				return err
 			}
 		}
@@ -82,7 +83,7 @@ func (s *server) launch(i int, cmd *exec.Cmd) error {
 		cmd.Env = append(cmd.Environ(), s.env...)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	if err := s.network.Do(cmd.Start); err != nil {
 		return err
 	}
 	c := &child{cmd, make(chan struct{})}
@@ -116,6 +117,13 @@ func (s *server) alive() bool {
 	return s.running != nil
 }
 
+// signal is sent to all commands.
+func (s *server) signal(sig syscall.Signal) {
+	for _, c := range s.running {
+		c.cmd.Process.Signal(sig)
+	}
+}
+
 // stop ends the commands, the broker first.
 func (s *server) stop() {
 	for len(s.running) > 0 {
@@ -129,6 +137,7 @@ func (s *server) stopLast(sig syscall.Signal) {
 	last := s.running[len(s.running)-1]
 	s.running = s.running[:len(s.running)-1]
 	last.cmd.Process.Signal(sig)
+	last.cmd.Process.Signal(syscall.SIGCONT) // it may be halted
 	select {
 	case <-last.ended:
 	case <-time.After(time.Minute):
@@ -147,8 +156,12 @@ func (s *server) startLast() error {
 	return s.launch(last, commands[last])
 }
 
-// remove deletes what it has stored.
-func (s *server) remove() { os.RemoveAll(s.dir) }
+// remove ends it, and deletes what it has stored.
+func (s *server) remove() {
+	s.stop()
+	os.RemoveAll(s.dir)
+	s.network.Close()
+}
 
 // log is the end of what the broker wrote.
 func (s *server) log() string {

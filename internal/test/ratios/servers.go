@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -20,9 +22,8 @@ func names() map[string]string {
 	return map[string]string{"java": "RocketMQ", "goddard": "Goddard", "floor": "the machine", "bare": "a server that stores nothing", "nats": "NATS JetStream", "kafka": "Kafka"}
 }
 
-// makeServer is a server of a group by its key, in a directory.
-func makeServer(kit *against.Kit, dir, key string, g *group) (*server, error) {
-	var s *server
+// makeServer is a server of a group by its key, in a directory and a network of its own.
+func makeServer(kit *against.Kit, dir, key string, g *group) (s *server, err error) {
 	switch key {
 	case "java":
 		if kit.OriginalMissing != "" {
@@ -32,15 +33,20 @@ func makeServer(kit *against.Kit, dir, key string, g *group) (*server, error) {
 	case "goddard":
 		s = goddardServer(kit, dir, g)
 	case "bare":
-		s = bareServer(kit)
+		s = bareServer(kit, dir)
 	case "floor":
 		s = &server{name: "the machine", commands: func() ([]*exec.Cmd, error) { return nil, nil }, load: func(kind string) *exec.Cmd { return exec.Command(kit.Floor, kind) }}
 	case "nats", "kafka":
-		return peerServer(kit, dir, key)
+		if s, err = peerServer(kit, dir, key); err != nil {
+			return nil, err
+		}
 	default:
 		return nil, fmt.Errorf("%w: a server %q", errNoProgram, key)
 	}
 	s.key, s.dir = key, dir
+	if s.network, err = against.NewNetwork(); err != nil {
+		return nil, fmt.Errorf("a network namespace for it: %w", err)
+	}
 	return s, nil
 }
 
@@ -62,12 +68,12 @@ func goddardServer(kit *against.Kit, dir string, g *group) *server {
 	}
 }
 
-// bareServer answers sends and stores nothing.
-func bareServer(kit *against.Kit) *server {
+// bareServer answers sends and pulls, and stores nothing.
+func bareServer(kit *against.Kit, dir string) *server {
 	return &server{
 		name: "a server that stores nothing", addr: nameServer,
 		commands: func() ([]*exec.Cmd, error) {
-			return []*exec.Cmd{exec.Command(kit.Floor, "serve", "-listen", nameServer, "-grpc", grpcEndpoint)}, nil
+			return []*exec.Cmd{exec.Command(kit.Floor, "serve", "-listen", nameServer, "-grpc", grpcEndpoint, "-dir", dir)}, nil
 		},
 		load: goddardBench(kit),
 	}

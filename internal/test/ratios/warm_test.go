@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -19,7 +21,7 @@ import (
 // warmedBy returns how many loads of three seconds a warm-up took.
 func warmedBy(t *testing.T, o *options, speed func(n int) (float64, error), thrift ...float64) (loads int, b *bench) {
 	t.Helper()
-	b = &bench{ctx: context.Background(), s: &server{name: "it", running: []*child{{ended: make(chan struct{})}}}, o: o, warmed: map[string]bool{}}
+	b = &bench{ctx: context.Background(), s: &server{name: "it", running: []*child{{ended: make(chan struct{})}}}, o: o, round: 1, warmed: map[string]int{}}
 	synctest.Test(t, func(t *testing.T) {
 		err := b.warmUp(&path{key: "send", load: func(_ *bench, span time.Duration) (pace, error) {
 			loads++
@@ -93,7 +95,25 @@ func TestAPathIsWarmedUpOnceWhileTheServerLives(t *testing.T) {
 	if err := b.warmUp(again); err != nil {
 		t.Error(err)
 	}
+	// In the next round nothing is to be done, but what is read is read once.
+	b.round = 2
+	if err := b.warmUp(again); err != nil {
+		t.Error(err)
+	}
+	loads := 0
+	again.prepare = func(*bench) error { return errNothing }
+	again.load = func(_ *bench, span time.Duration) (pace, error) {
+		loads++
+		return pace{}, errors.New("busy")
+	}
+	b.round = 3
+	for range 2 {
+		if err := b.warmUp(again); err != nil || loads != 1 {
+			t.Errorf("%d loads in the next round, %v", loads, err)
+		}
+	}
 	b.s.running = nil
+	again.prepare = nil
 	again.key, again.load = "pull", func(*bench, time.Duration) (pace, error) { return pace{}, errEnded }
 	if err := b.warmUp(again); !errors.Is(err, errEnded) {
 		t.Errorf("of a server that has ended: %v", err)
@@ -116,10 +136,22 @@ func TestEveryRowOfBothServersIsWarmedUp(t *testing.T) {
 func TestTheTimeThatIsLeftHasTheWarmUpsInIt(t *testing.T) {
 	o := anOption()
 	g := readGroup()
-	if got := warmCost(o, "java", g.rows...); got != 2*warmLimit {
+	cost := func(server string, round int, warmed map[string]int) (sum time.Duration) {
+		for _, r := range g.rows {
+			sum += warmCost(o, server, &r, round, warmed)
+		}
+		return sum
+	}
+	if got := cost("java", 1, map[string]int{}); got != 2*slowWarm {
 		t.Errorf("%v for pulls and pops", got)
 	}
-	if got := warmCost(o, "goddard", g.rows...); got < 2*3*warmLoad || got > warmLimit {
+	if got := cost("java", 2, map[string]int{"pull": 2}); got != slowWarm {
+		t.Errorf("%v for pops when pulls are warm", got)
+	}
+	if got := cost("java", 2, map[string]int{"pull": 1, "pop": 1}); got < 2*wakeLoad || got > 4*wakeLoad {
+		t.Errorf("%v for pulls and pops of a round before", got)
+	}
+	if got := cost("goddard", 1, map[string]int{}); got < 2*3*warmLoad || got > warmLimit {
 		t.Errorf("%v for pulls and pops of ours", got)
 	}
 }
@@ -127,12 +159,15 @@ func TestTheTimeThatIsLeftHasTheWarmUpsInIt(t *testing.T) {
 func TestTheRoomIsThatOfTheRowsThatAreMeasured(t *testing.T) {
 	o := anOption()
 	g := sendGroup()
-	all, one := room(o, &g, g.rows, 1), room(o, &g, g.rows[:1], 1)
+	all, one := room(o, &g, g.rows, nil, 1), room(o, &g, g.rows[:1], nil, 1)
 	if one != 10+20 || all <= one || all > 80 {
 		t.Errorf("%v GiB for one row, %v for all", one, all)
 	}
+	if got := room(o, &g, g.rows[:1], map[string]int{"send": 1}, 1); got != 10 {
+		t.Errorf("%v GiB for one row of a server that is warm", got)
+	}
 	g = coldGroup()
-	if got := room(o, &g, g.rows, 1); got != o.cold*1.5+4 {
+	if got := room(o, &g, g.rows, nil, 1); got != o.cold*1.2+2+0.7*2 {
 		t.Errorf("%v GiB for %v cold ones", got, o.cold)
 	}
 	fs := sheet.Figures{{Row: "disk-write", Server: "floor", Round: 1, Values: map[string]float64{"mib": 102.4}}}
