@@ -57,12 +57,13 @@ console:
 	sh internal/test/again.sh console 20
 
 # Java 5.5.0 and ours in turn, ratios at the end; needs a JDK and Maven, a quiet
-# machine, 40 GiB of disk and some six hours. A run that broke off goes on with
-# make bench BENCHFLAGS='-resume bench/out/FILE'. See docs/performance.md.
+# machine, 40 GiB of disk and some four and a half hours. A run that broke off
+# goes on with make bench BENCHFLAGS='-resume bench/out/FILE'. See
+# docs/performance.md.
 bench:
 	$(GO) run ./internal/test/ratios -full -results bench/results $(BENCHFLAGS)
 
-# The same in ten minutes: one round of short loads, without the long rows.
+# The same in twelve minutes: one round of short loads, without the long rows.
 bench-quick:
 	$(GO) run ./internal/test/ratios -quick $(BENCHFLAGS)
 

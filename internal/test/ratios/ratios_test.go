@@ -164,7 +164,7 @@ func TestWhatRunsAndIsWarmIsNotExpectedAgain(t *testing.T) {
 
 func TestThePageSaysWhichServersAreStartedAnew(t *testing.T) {
 	o := anOption()
-	if got := order(o); !strings.HasSuffix(got, "no other beside it: start, queues.") {
+	if got := order(o); !strings.HasSuffix(got, "no other beside it: start, queues, long.") {
 		t.Error(got)
 	}
 	o.only = []string{"send"}
