@@ -82,10 +82,10 @@ func (b *bench) end() { b.s.signal(syscall.SIGSTOP) }
 // ready starts the server anew and waits until it can be used.
 func (b *bench) ready() error {
 	b.s.stop()
+	b.filled, b.warmed = map[string]bool{}, map[string]int{}
 	if err := b.s.prepare(); err != nil {
 		return err
 	}
-	b.filled, b.warmed = map[string]bool{}, map[string]int{}
 	b.began = time.Now()
 	if err := b.s.start(); err != nil || b.s.key == "floor" {
 		return err
