@@ -28,8 +28,6 @@ type group struct {
 	proxy                   bool // Java with its proxy
 	// long groups are not in the quick form.
 	long bool
-	// once groups are measured in the first round only.
-	once bool
 	// anew has each server start with an empty directory in each round, with no
 	// other beside it.
 	anew bool
@@ -49,6 +47,8 @@ type row struct {
 	cost func(o *options) time.Duration
 	// writes is for how many loads' time it sends flat out, at most.
 	writes float64
+	// once rows are measured in the first round only.
+	once bool
 	// measure returns the values that the lines name. An error says why there are none.
 	measure func(b *bench) (map[string]float64, error)
 }
@@ -106,12 +106,12 @@ func (o *options) wants(g *group, r *row) bool {
 
 // open are the rows of a group that lack a figure of a server in a round.
 func (p *plan) open(g *group, server string, round int) []row {
-	if len(p.o.servers) > 0 && !slices.Contains(p.o.servers, server) || g.once && round > 1 {
+	if len(p.o.servers) > 0 && !slices.Contains(p.o.servers, server) {
 		return nil
 	}
 	var rows []row
 	for _, r := range g.rows {
-		if _, done := p.raw.Of(r.key, server, round); !done && p.o.wants(g, &r) {
+		if _, done := p.raw.Of(r.key, server, round); !done && p.o.wants(g, &r) && (!r.once || round == 1) {
 			rows = append(rows, r)
 		}
 	}

@@ -14,6 +14,9 @@ import (
 const (
 	coldTopic = "cold"
 	coldSize  = 1024
+	// coldPull is how many messages a pull asks for, so that the disk is what there is
+	// to wait for; each broker gives as many as it does.
+	coldPull = "160"
 	// besideRate is sent while a consumer reads what is cold, messages a second.
 	besideRate = "10000"
 	// besideWarm is what a broker has to get used to them: 300,000 messages.
@@ -83,7 +86,7 @@ func cold(b *bench) (map[string]float64, error) {
 	if err := b.warmUp(pulls()); err != nil {
 		return nil, err
 	}
-	return throughput(b.measured("consume", "--topic", coldTopic, "--once", "--time", coldSpan(b.o).String()))
+	return throughput(b.measured("consume", "--topic", coldTopic, "--once", "--max", coldPull, "--time", coldSpan(b.o).String()))
 }
 
 // coldBeside warms the sends up first: the broker has just started.
