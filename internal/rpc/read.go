@@ -22,8 +22,10 @@ const (
 	// readLarge is what the read buffer grows to while reads fill it. A longer
 	// frame makes it larger, as its bytes arrive.
 	readLarge = 512 << 10
-	// burstFrames bounds what one burst hands over.
-	burstFrames = 1024
+	// burstFrames bounds what one burst hands over, so that what it touches stays
+	// in a processor's cache, and the first answers leave before the last requests
+	// of a deep pipeline are looked at.
+	burstFrames = 128
 )
 
 // trimAfter is how often an active connection looks for memory it no longer

@@ -18,7 +18,7 @@ import (
 
 // Limits of one burst and of one batch, in messages.
 const (
-	maxBurst = 512
+	maxBurst = 128
 	maxBatch = 1 << 16
 )
 
