@@ -24,19 +24,11 @@ const (
 type calls struct {
 	sync.Mutex
 	closed  error
-	opaque  int32 // of the last request
-	waiting map[int32]call
+	waiting waiting
 	timer   *time.Timer
 	due     time.Duration // when timer runs out; valid while armed
 	armed   bool
 	brief   bool // there was a call that wants brief answers
-}
-
-// A call is one request that awaits its answer.
-type call struct {
-	deadline time.Duration // on the connection's clock
-	brief    bool          // of a success, its head will do
-	done     func(*wire.Command, error)
 }
 
 // Go sends a request and returns; cmd may be reused (see Reply) when it does.
@@ -117,18 +109,12 @@ func (c *Conn) await(timeout time.Duration, brief bool, done func(*wire.Command,
 	if c.calls.closed != nil {
 		return 0, c.calls.closed
 	}
-	if c.calls.waiting == nil {
-		c.calls.waiting = make(map[int32]call)
-	}
-	for taken := true; taken; _, taken = c.calls.waiting[c.calls.opaque] {
-		c.calls.opaque = (c.calls.opaque + 1) & math.MaxInt32
-	}
-	c.calls.waiting[c.calls.opaque] = call{deadline: deadline, brief: brief, done: done}
+	opaque := c.calls.waiting.add(call{deadline: deadline, brief: brief, done: done})
 	c.calls.brief = c.calls.brief || brief
 	if !c.calls.armed || deadline < c.calls.due-callTick {
 		c.armLocked(deadline, timeout)
 	}
-	return c.calls.opaque, nil
+	return opaque, nil
 }
 
 // armLocked sets the timer to run out at due, which is in wait.
@@ -145,9 +131,11 @@ func (c *Conn) armLocked(due, wait time.Duration) {
 func (c *Conn) take(opaque int32) (call, bool) {
 	c.calls.Lock()
 	defer c.calls.Unlock()
-	waiting, ok := c.calls.waiting[opaque]
-	delete(c.calls.waiting, opaque)
-	return waiting, ok
+	slot := c.calls.waiting.find(opaque)
+	if slot == nil {
+		return call{}, false
+	}
+	return c.calls.waiting.take(slot), true
 }
 
 // answered hands an answer to whoever awaits it; nobody awaits a late one.
@@ -164,15 +152,15 @@ func (c *Conn) answeredBriefly(frame []byte) bool {
 		return false
 	}
 	c.calls.Lock()
-	waiting, ok := c.calls.waiting[c.in.head.Opaque]
-	if ok = ok && waiting.brief; ok {
-		delete(c.calls.waiting, c.in.head.Opaque)
+	slot := c.calls.waiting.find(c.in.head.Opaque)
+	if slot == nil || !slot.brief {
+		c.calls.Unlock()
+		return false
 	}
+	done := c.calls.waiting.take(slot).done
 	c.calls.Unlock()
-	if ok {
-		waiting.done(&c.in.head, nil)
-	}
-	return ok
+	done(&c.in.head, nil)
+	return true
 }
 
 // wantBrief reports whether there was ever a call that wants brief answers.
@@ -186,7 +174,7 @@ func (c *Conn) wantBrief() bool {
 func (c *Conn) awaiting() bool {
 	c.calls.Lock()
 	defer c.calls.Unlock()
-	return len(c.calls.waiting) > 0
+	return c.calls.waiting.n > 0
 }
 
 // expire fails the calls that are overdue and sets the timer for the next.
@@ -201,15 +189,14 @@ func (c *Conn) expire() {
 	c.calls.armed = false
 	now, next := c.clock(), time.Duration(math.MaxInt64)
 	var overdue []call
-	for opaque, waiting := range c.calls.waiting {
-		if waiting.deadline <= now {
-			overdue = append(overdue, waiting)
-			delete(c.calls.waiting, opaque)
+	c.calls.waiting.all(func(slot *call) {
+		if slot.deadline <= now {
+			overdue = append(overdue, c.calls.waiting.take(slot))
 		} else {
-			next = min(next, waiting.deadline)
+			next = min(next, slot.deadline)
 		}
-	}
-	if len(c.calls.waiting) > 0 {
+	})
+	if c.calls.waiting.n > 0 {
 		wait := max(next-now, callTick)
 		c.armLocked(now+wait, wait)
 	}
@@ -226,13 +213,11 @@ func (c *Conn) expire() {
 func (c *Conn) failCalls(err error) {
 	c.calls.Lock()
 	c.calls.closed = err
-	waiting := c.calls.waiting
-	c.calls.waiting = nil
+	left := c.calls.waiting
+	c.calls.waiting = waiting{}
 	if c.calls.timer != nil {
 		c.calls.timer.Stop()
 	}
 	c.calls.Unlock()
-	for _, w := range waiting {
-		w.done(nil, err)
-	}
+	left.all(func(slot *call) { slot.done(nil, err) })
 }
