@@ -6,8 +6,11 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
-// decodedSlots is how many decoded blocks are kept at most, of some 32 KiB each.
-const decodedSlots = 64
+// Decoded blocks are kept in sets. Each set has room for a few, of some 32 KiB each.
+const (
+	decodedSets = 16
+	decodedWays = 4
+)
 
 // A decodedBlock is a block of the queue index that was read not long ago. A
 // reader takes some dozens of its up to 1024 entries and then comes back for
@@ -17,39 +20,67 @@ const decodedSlots = 64
 // A block is never wrong: what an offset stands for does not change, and what
 // has been removed from the log since is noticed when it is read.
 type decodedBlock struct {
-	mu sync.Mutex // guards all; held to copy entries, nothing else is locked
-	q  *queue
+	q *queue
 	// first is the offset of entries[0].
 	first   mq.QueueOffset
 	entries []entry
+	used    uint64 // turn of its set when it was last read
 }
 
-type decodedBlocks [decodedSlots]decodedBlock
+// has reports whether the entry of an offset is in the block.
+func (b *decodedBlock) has(q *queue, offset mq.QueueOffset) bool {
+	return b.q == q && offset >= b.first && offset < b.first+mq.QueueOffset(len(b.entries))
+}
 
-// slot is where the block that holds an offset is looked for. Readers of one
-// queue at different places have different slots as a rule.
-func (d *decodedBlocks) slot(q *queue, offset mq.QueueOffset) *decodedBlock {
-	return &d[(uint64(q.number)*7+uint64(offset)/blockEntries)%decodedSlots]
+// A decodedSet keeps the blocks that were read last of those that belong to it:
+// with one place for each, two readers that met there took each other's block
+// away with every pull.
+type decodedSet struct {
+	mu   sync.Mutex // guards all; held to copy entries, nothing else is locked
+	turn uint64
+	ways [decodedWays]decodedBlock
+}
+
+type decodedBlocks [decodedSets]decodedSet
+
+// set is where the block that holds an offset is looked for.
+func (d *decodedBlocks) set(q *queue, offset mq.QueueOffset) *decodedSet {
+	return &d[(uint64(q.number)*7+uint64(offset)/blockEntries)%decodedSets]
 }
 
 // copyFrom copies entries of a queue from an offset on into dst, as many as fit;
 // none if they are not here.
 func (d *decodedBlocks) copyFrom(dst []entry, q *queue, offset mq.QueueOffset) int {
-	s := d.slot(q, offset)
+	s := d.set(q, offset)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := offset - s.first
-	if s.q != q || i < 0 || i >= mq.QueueOffset(len(s.entries)) {
-		return 0
+	for i := range s.ways {
+		if b := &s.ways[i]; b.has(q, offset) {
+			s.turn++
+			b.used = s.turn
+			return copy(dst, b.entries[offset-b.first:])
+		}
 	}
-	return copy(dst, s.entries[i:])
+	return 0
 }
 
 // keep copies the entries of a block that was read for the entry of an offset.
 func (d *decodedBlocks) keep(q *queue, offset, first mq.QueueOffset, entries []entry) {
-	s := d.slot(q, offset)
+	s := d.set(q, offset)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.q, s.first = q, first
-	s.entries = append(s.entries[:0], entries...)
+	b := &s.ways[0]
+	for i := range s.ways {
+		w := &s.ways[i]
+		if w.has(q, offset) {
+			b = w
+			break
+		}
+		if w.used < b.used {
+			b = w
+		}
+	}
+	s.turn++
+	b.q, b.first, b.used = q, first, s.turn
+	b.entries = append(b.entries[:0], entries...)
 }

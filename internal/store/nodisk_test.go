@@ -108,7 +108,7 @@ func TestBlockIsDecodedOnceForManyReads(t *testing.T) {
 func TestDecodedBlocksOfOneQueueAreNotAnothers(t *testing.T) {
 	var d decodedBlocks
 	a, b := newQueue(mq.Queue{Topic: "A"}, 0), newQueue(mq.Queue{Topic: "B"}, 0)
-	b.number = a.number + decodedSlots // the same slot
+	b.number = a.number + decodedSets // the same set
 	d.keep(a, 5, 0, make([]entry, 10))
 	var dst [4]entry
 	if n := d.copyFrom(dst[:], a, 5); n != 4 {
@@ -118,10 +118,37 @@ func TestDecodedBlocksOfOneQueueAreNotAnothers(t *testing.T) {
 		t.Errorf("%d entries of another queue", n)
 	}
 	d.keep(b, 5, 5, make([]entry, 2))
-	if n := d.copyFrom(dst[:], a, 5); n != 0 {
-		t.Errorf("%d entries of a block that made room for another", n)
-	}
 	if n := d.copyFrom(dst[:], b, 4) + d.copyFrom(dst[:], b, 7); n != 0 {
 		t.Errorf("%d entries before and behind a block", n)
+	}
+}
+
+// Readers that meet in a set do not take each other's blocks away; the one that
+// was read longest ago makes room.
+func TestDecodedBlocksThatAreReadStay(t *testing.T) {
+	var d decodedBlocks
+	var queues []*queue
+	var dst [1]entry
+	read := func(i int) bool { return d.copyFrom(dst[:], queues[i], 0) == 1 }
+	for i := range decodedWays + 1 {
+		q := newQueue(mq.Queue{Topic: "A", ID: int32(i)}, 0)
+		q.number = uint32(i * decodedSets)
+		queues = append(queues, q)
+	}
+	for i := range decodedWays {
+		d.keep(queues[i], 0, 0, make([]entry, 1))
+	}
+	d.keep(queues[0], 0, 0, make([]entry, 1)) // again: two pulls looked for it
+	for i := range decodedWays {
+		if !read(i) {
+			t.Errorf("the block of reader %d is gone", i)
+		}
+	}
+	if !read(0) {
+		t.Error("it is gone when it is read again")
+	}
+	d.keep(queues[decodedWays], 0, 0, make([]entry, 1))
+	if read(1) || !read(0) || !read(decodedWays) {
+		t.Error("another than the one that was read longest ago has made room")
 	}
 }
