@@ -42,9 +42,15 @@ func (c *Conn) sendPrepared(p *wire.Prepared, opaque int32) error {
 		next.buf = make([]byte, 0, outSmall)
 	}
 	start := len(next.buf)
-	next.buf = p.AppendTo(next.buf, opaque)
-	if err := c.admitLocked(start, 0); err != nil {
+	var rest [][]byte
+	next.buf, rest = p.AppendHead(next.buf, opaque)
+	if err := c.admitLocked(start, len(rest[0])); err != nil {
 		return err
+	}
+	if len(rest[0]) > chunkCopied {
+		next.splices = append(next.splices, splice{at: len(next.buf), chunks: rest})
+	} else {
+		next.buf = append(next.buf, rest[0]...)
 	}
 	c.wakeLocked(true)
 	return nil

@@ -131,16 +131,19 @@ func TestWhatTheSocketDoesNotTakeAtOnceFollows(t *testing.T) {
 	}
 	const n = 60
 	body := bytes.Repeat([]byte("0123456789"), 100<<10)
+	prepared := c.Prepare(&wire.Command{Body: body})
 	var wrong atomic.Int64
 	outcomes := make(chan error, n)
 	c.Go(&wire.Command{}, time.Minute, func(*wire.Command, error) {
-		for range n { // all in one burst, and more than a socket holds
-			c.GoBrief(&wire.Command{Body: body}, time.Minute, func(resp *wire.Command, err error) {
-				if err == nil && !bytes.Equal(resp.Body, body) {
-					wrong.Add(1)
-				}
-				outcomes <- err
-			})
+		done := func(resp *wire.Command, err error) {
+			if err == nil && !bytes.Equal(resp.Body, body) {
+				wrong.Add(1)
+			}
+			outcomes <- err
+		}
+		for range n / 2 { // all in one burst, and more than a socket holds
+			c.GoBrief(&wire.Command{Body: body}, time.Minute, done)
+			c.GoPrepared(prepared, time.Minute, done)
 		}
 	})
 	for range n {
