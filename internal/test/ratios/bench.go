@@ -23,10 +23,10 @@ import (
 // loadSlack is what a load may take beyond its time before it is ended.
 const loadSlack = 3 * time.Minute
 
-// calmRuntime keeps the monitor thread of a load's Go runtime from its deepest
-// sleep, in which it would have to print its state once in 23 days. Else it is woken
-// after each time that all other threads had nothing to do, some ten thousand
-// times a second: a quarter of what a load takes that waits for each answer.
+// calmRuntime makes the monitor thread of a load's Go runtime print its state once
+// in 23 days, for which it gives up its deepest sleep. Otherwise it is woken each
+// time that a thread gets something to do after none had, some thousand times a
+// second: a quarter of the CPU of a load that waits for each answer.
 const calmRuntime = "GODEBUG=schedtrace=2000000000"
 
 // A bench puts loads on a server, for the rows of a group.

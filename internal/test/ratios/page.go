@@ -85,7 +85,7 @@ func writePage(w io.Writer, p *plan, name string, plotted bool) error {
 		fmt.Fprintf(w, "\n![Latency of sends over throughput](%s.svg)\n", name)
 	}
 	fmt.Fprintf(w, "\nMedians of the rounds; in brackets the smallest and the largest ratio within one round. A floor is what the machine,\n"+
-		"or a server that stores nothing, reached in the same run. docs/performance.md says what each row is.\n\n%s\n\n## The commands\n\n    %s\n\nwhich ran, in its first round:\n\n", order(p.o), self(p.o))
+		"or a server that stores nothing, reached in the same run. docs/performance.md says what each row is.\n\n%s\n\n## The commands\n\n    %s\n\nwhich ran, in its first round and with %s:\n\n", order(p.o), self(p.o), calmRuntime)
 	for _, g := range groups(p.o) {
 		for _, r := range g.rows {
 			for _, c := range p.raw.Commands(r.key) {
