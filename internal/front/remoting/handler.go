@@ -63,6 +63,7 @@ type Handler struct {
 	log         *slog.Logger
 	table       map[wire.Code]*operation
 	forms       forms
+	bursts      idleBursts
 }
 
 var _ rpc.Handler = (*Handler)(nil)

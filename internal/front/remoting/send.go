@@ -62,16 +62,11 @@ func (s *session) openBurst() *burst {
 	if s.burst != nil {
 		return s.burst
 	}
-	select {
-	case b := <-s.idle:
-		if b == nil {
-			b = newBurst(s)
-		}
-		s.burst = b
-		return b
-	case <-s.ctx.Done():
+	if !s.bursts.begin(s.ctx) {
 		return nil
 	}
+	s.burst = s.h.bursts.take(s)
+	return s.burst
 }
 
 // decodeSend fills send from a request, with strings from remembered. The

@@ -284,7 +284,7 @@ func TestSendMakesNoGarbageInSteadyState(t *testing.T) {
 func TestFormedAnswersAreThoseOfTheCommand(t *testing.T) {
 	r := newRig(t)
 	s := serverConn(r)
-	b := newBurst(s)
+	b := r.handler.bursts.take(s)
 	for _, id := range []string{"", "7F000001", `with "quotes"`} {
 		for _, more := range [][]mq.LogPos{nil, {1300, 1 << 40}} {
 			send := &mq.Send{Result: mq.SendResult{QueueID: 3, Offset: 1 << 33, Pos: 1200, MorePos: more}}

@@ -4,9 +4,12 @@ package remoting
 // transactionId the unique id that the client gave the message.
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"github.com/goddardmq/goddard/internal/meter"
 	"github.com/goddardmq/goddard/internal/mq"
@@ -74,11 +77,56 @@ func (t *tally) end() {
 	t.n = 0
 }
 
-// newBurst makes an empty burst.
-func newBurst(s *session) *burst {
-	b := &burst{session: s}
-	b.Done, b.From = b.done, s.visit
+// idleBursts are bursts that wait for the next sends of any connection. One that was
+// done a moment ago is in the processor's cache, so no connection keeps its own.
+type idleBursts struct{ pool sync.Pool }
+
+// take is an empty burst for a session.
+func (p *idleBursts) take(s *session) *burst {
+	b, _ := p.pool.Get().(*burst)
+	if b == nil {
+		b = &burst{}
+		b.Done = b.done
+	}
+	b.session, b.From = s, s.visit
 	return b
+}
+
+// put takes back a burst that is empty.
+func (p *idleBursts) put(b *burst) {
+	b.session, b.From = nil, nil
+	p.pool.Put(b)
+}
+
+// bursts counts those of a session that are not done, maxBursts at most. Only the
+// reading goroutine begins one.
+type bursts struct {
+	open atomic.Int32  // one more than there are while begin waits
+	room chan struct{} // capacity 1: filled for begin
+}
+
+// begin waits until there is room for one more; false if ctx has ended.
+func (n *bursts) begin(ctx context.Context) bool {
+	if n.open.Add(1) <= maxBursts {
+		return true
+	}
+	select {
+	case <-n.room:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// end never blocks.
+func (n *bursts) end() {
+	if n.open.Add(-1) != maxBursts {
+		return
+	}
+	select {
+	case n.room <- struct{}{}:
+	default: // begin has given up
+	}
 }
 
 // remember keeps what the answer to the last send of the burst needs, and lends it
@@ -107,8 +155,10 @@ func (b *burst) done(*mq.SendBatch) {
 	}
 	b.sendFormed(&count)
 	count.end()
+	s := b.session
 	b.reset()
-	b.session.idle <- b // never blocks: it has room for every burst there is
+	s.h.bursts.put(b)
+	s.bursts.end()
 }
 
 // reset empties the burst, keeping its memory unless that is much.

@@ -50,10 +50,10 @@ type session struct {
 	selectors map[string]*filter.Expression // by SQL expression
 	selected  int                           // bytes of their text
 
-	burst   *burst      // being gathered; nil if nothing is
-	idle    chan *burst // finished bursts and, as nil, room for more of them
-	acks    acks        // being gathered
-	endings *endings    // being gathered; nil if nothing is
+	burst   *burst   // being gathered; nil if nothing is
+	bursts  bursts   // that are not done
+	acks    acks     // being gathered
+	endings *endings // being gathered; nil if nothing is
 
 	popHeader wire.PopMessageRequest // of the last pop: its strings are used again
 
@@ -89,11 +89,8 @@ func newSession(h *Handler, c *rpc.Conn) *session {
 		filters:   map[string]mq.Filter{},
 		beats:     map[string]beat{},
 		selectors: map[string]*filter.Expression{},
-		idle:      make(chan *burst, maxBursts),
+		bursts:    bursts{room: make(chan struct{}, 1)},
 		slots:     make(chan struct{}, maxBeside),
-	}
-	for range maxBursts {
-		s.idle <- nil
 	}
 	if s.visit, s.refused = h.broker.Connect(mq.Caller{Addr: s.bornHost}); s.refused != nil {
 		s.visit, s.farewell = nil, time.AfterFunc(refusedTime, c.Finish)
