@@ -30,10 +30,8 @@ type flight struct {
 	bytes      int64
 	kept       bool // goes into the tail
 
-	// Under Store.mu.
-	next *flight
-	done bool // written, or failed
-	err  error
+	next *flight // in a line; set under Store.mu
+	err  error   // the writer's
 }
 
 // A rec is one record of a flight.
@@ -85,18 +83,16 @@ func (s *Store) Append(b *mq.SendBatch) {
 		s.land(f)
 		return
 	}
-	if err := s.reserve(f); err != nil {
+	writes, err := s.reserve(f)
+	if err != nil {
 		f.err = err
 		s.fail(f)
 		s.land(f)
 		return
 	}
-	for i := range f.recs {
-		r := &f.recs[i]
-		mq.PatchRecord(f.buf[r.at:], r.offset, r.pos, f.storeTime)
+	if writes {
+		s.writeLine()
 	}
-	f.patchLights()
-	s.finish(f, s.write(f))
 }
 
 // encode turns messages into records that lack their place.
@@ -219,49 +215,57 @@ func (s *Store) encodeMessage(f *flight, q *queue, m *mq.Message, index int32) e
 }
 
 // reserve gives every record of a flight its place in the log and in its
-// queue, and lines the flight up. After an error nothing is reserved.
-func (s *Store) reserve(f *flight) error {
+// queue, and lines the flight up. The caller must call writeLine if it writes;
+// otherwise another goroutine does, and the flight is not the caller's any more.
+// After an error nothing is reserved.
+func (s *Store) reserve(f *flight) (writes bool, err error) {
 	for {
-		gone, need, err := s.tryReserve(f)
+		r, err := s.tryReserve(f)
 		switch {
 		case err != nil:
-			return err
-		case gone:
+			return false, err
+		case r.gone:
 			if err := s.lookUpAgain(f); err != nil {
-				return err
+				return false, err
 			}
-		case need > 0:
-			if err := s.setAside(int64(need), f.batch.Spare); err != nil {
-				return err
+		case r.need > 0:
+			if err := s.setAside(int64(r.need), f.batch.Spare); err != nil {
+				return false, err
 			}
 		default:
-			return nil
+			return r.writes, nil
 		}
 	}
 }
 
-// tryReserve is the critical section of Append. It reserves nothing if a queue
-// is gone or space up to need must be prepared first.
-func (s *Store) tryReserve(f *flight) (gone bool, need mq.LogPos, err error) {
+// A reservation says what became of a flight that wanted a place.
+type reservation struct {
+	gone   bool      // it has none yet: a queue must be looked up again,
+	need   mq.LogPos // or space up to here must be prepared
+	writes bool      // it has one, and nobody writes yet
+}
+
+// tryReserve is the critical section of Append.
+func (s *Store) tryReserve(f *flight) (reservation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.refusalLocked(int64(len(f.buf)), f.batch.Spare); err != nil {
-		return false, 0, err
+		return reservation{}, err
 	}
 	f.start = s.mu.end
 	f.end = s.place(f, s.mu.end)
 	if prepared := mq.LogPos(s.seg.Prepared()); f.end > prepared {
-		return false, f.end, nil
+		return reservation{need: f.end}, nil
 	} else if prepared-f.end < mq.LogPos(s.ahead)/2 {
 		signal(s.wantSpace)
 	}
 	for i := range f.recs {
 		if q := f.recs[i].q; q != nil && q.gone {
-			return true, 0, nil
+			return reservation{gone: true}, nil
 		}
 	}
 	if f.lightGone() {
-		return true, 0, nil
+		return reservation{gone: true}, nil
 	}
 	lights := f.lights
 	for i := range f.recs {
@@ -284,7 +288,8 @@ func (s *Store) tryReserve(f *flight) (gone bool, need mq.LogPos, err error) {
 	f.kept = s.tail.reserveLocked(f.start, f.end)
 	s.mu.inFlight += f.bytes
 	s.mu.line.push(f)
-	return false, 0, nil
+	s.mu.lined += f.bytes
+	return reservation{writes: s.claimWritingLocked()}, nil
 }
 
 // place computes where the records of a flight lie if the log ends at end, and
@@ -318,41 +323,6 @@ func (s *Store) lookUpAgain(f *flight) error {
 	return s.lookUpLights(f)
 }
 
-// write writes the records of a flight to their places: in one piece, or in
-// several with fillers between if they lie in several segments.
-func (s *Store) write(f *flight) error {
-	end := f.start
-	from := 0 // in buf: what is not written yet
-	for i := range f.recs {
-		r := &f.recs[i]
-		if r.pos == end {
-			end += mq.LogPos(r.size)
-			continue
-		}
-		if err := s.writeRun(f, f.buf[from:r.at], end); err != nil {
-			return err
-		}
-		filler := mq.AppendBlank(nil, int(r.pos-end))
-		if err := s.seg.WriteAt(filler, int64(end)); err != nil {
-			return err
-		}
-		from, end = r.at, r.pos+mq.LogPos(r.size)
-	}
-	return s.writeRun(f, f.buf[from:], end)
-}
-
-// writeRun writes records of a flight that end at end.
-func (s *Store) writeRun(f *flight, b []byte, end mq.LogPos) error {
-	if len(b) == 0 {
-		return nil
-	}
-	pos := end - mq.LogPos(len(b))
-	if f.kept {
-		s.tail.put(b, pos)
-	}
-	return s.seg.WriteAt(b, int64(pos))
-}
-
 // refusalLocked says why size more bytes are not accepted right now; nil if
 // they are. spare says that they may use the space that is kept free.
 func (s *Store) refusalLocked(size int64, spare bool) error {
@@ -374,7 +344,10 @@ func (s *Store) refusalLocked(size int64, spare bool) error {
 func (s *Store) busyLocked() error {
 	stage, oldest := "syncing the commit log", s.mu.unsynced.head
 	if oldest == nil {
-		stage, oldest = "writing the commit log", s.mu.line.head
+		oldest = s.mu.line.head
+		if s.o.Flush != FlushSync {
+			stage = "writing the commit log"
+		}
 	}
 	var age time.Duration
 	if oldest != nil {

@@ -7,80 +7,6 @@ import (
 	"github.com/goddardmq/goddard/internal/mq"
 )
 
-// finish notes that a flight is written, or that it failed, and commits
-// whatever can be committed by that. Of several goroutines that finish
-// together one does it for all, so that messages become visible in the order
-// of the log; the others return at once.
-func (s *Store) finish(f *flight, err error) {
-	s.mu.Lock()
-	f.done = true
-	if err != nil {
-		f.err = fmt.Errorf("%w; messages are refused until the log is repaired", writeError(s.o.Dir, err))
-		if s.mu.failure == nil {
-			s.mu.failure = f.err
-			s.log.Error("writing the commit log failed; messages are refused until it is repaired", "pos", f.start, "error", err)
-		}
-	}
-	if s.mu.committing {
-		s.mu.Unlock()
-		return
-	}
-	s.mu.committing = true
-	published := false
-	for {
-		ready, failed := s.takeWrittenLocked()
-		if ready.head == nil && failed.head == nil {
-			s.mu.committing = false
-			s.mu.idle.Broadcast()
-			s.mu.Unlock()
-			if published {
-				s.tellPublished(false)
-			}
-			return
-		}
-		s.mu.Unlock()
-		published = published || ready.head != nil
-		s.publish(ready)
-		s.reject(failed)
-		s.mu.Lock()
-	}
-}
-
-// takeWrittenLocked takes the flights off the line that are written without a
-// hole before them, or failed. Under FlushSync the written ones are not ready:
-// they wait for the syncer.
-func (s *Store) takeWrittenLocked() (ready, failed line) {
-	for s.mu.line.head != nil && s.mu.line.head.done {
-		f := s.mu.line.pop()
-		// A failed write leaves a hole, and what was reserved behind it can
-		// never be reached.
-		if f.err == nil && f.start != s.mu.written {
-			f.err = fmt.Errorf("%w: %w", s.mu.failure, errAbandoned)
-		}
-		// After a failed sync nobody syncs any more, so nobody would answer.
-		if f.err == nil && s.mu.fatal != nil {
-			f.err = s.mu.fatal
-		}
-		if f.err != nil {
-			s.giveBackLocked(f)
-			failed.push(f)
-			continue
-		}
-		s.mu.written = f.end
-		if s.o.Flush == FlushSync {
-			s.mu.unsynced.push(f)
-			signal(s.wantSync)
-			continue
-		}
-		s.mu.inFlight -= f.bytes
-		ready.push(f)
-	}
-	if s.mu.line.head == nil {
-		s.mu.end = s.mu.written
-	}
-	return ready, failed
-}
-
 // giveBackLocked takes back what a flight reserved that is the oldest of those
 // in the line. All behind it fail too, so the offsets end where its own began.
 func (s *Store) giveBackLocked(f *flight) {
@@ -96,7 +22,7 @@ func (s *Store) giveBackLocked(f *flight) {
 }
 
 // publish makes flights visible to readers and tells their senders. One
-// goroutine at a time calls it: the one that set Store.mu.committing or, under
+// goroutine at a time calls it: the one that set Store.mu.writing or, under
 // FlushSync, the one that holds Store.syncing.
 func (s *Store) publish(ready line) {
 	if ready.head == nil {
@@ -221,11 +147,12 @@ func (s *Store) land(f *flight) {
 	}
 }
 
-// syncLog syncs the log up to where it is written and, under FlushSync,
-// publishes what waited for that.
+// syncLog syncs the log up to where it is written and, under FlushSync, writes what
+// waits for that first and publishes it then.
 func (s *Store) syncLog() error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
+	s.writeBeforeSync()
 	s.mu.Lock()
 	target, fatal := s.mu.written, s.mu.fatal
 	s.mu.Unlock()

@@ -113,7 +113,10 @@ func TestWritesUnderWayWhenASyncFailsAreAnswered(t *testing.T) {
 		b.Done = func(*mq.SendBatch) { close(answered) }
 		f := s.flights.get(b)
 		s.encode(f)
-		if err := s.reserve(f); err != nil {
+		s.mu.Lock()
+		s.mu.writing = true
+		s.mu.Unlock()
+		if _, err := s.reserve(f); err != nil {
 			t.Fatal(err)
 		}
 		fault.on.Store(true)
@@ -127,7 +130,7 @@ func TestWritesUnderWayWhenASyncFailsAreAnswered(t *testing.T) {
 		s.mu.Lock()
 		s.mu.written--
 		s.mu.Unlock()
-		s.finish(f, s.write(f))
+		s.writeLine()
 		select {
 		case <-answered:
 		case <-time.After(time.Minute):

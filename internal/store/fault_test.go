@@ -221,8 +221,10 @@ func (s *Store) pending() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for f := s.mu.unsynced.head; f != nil; f = f.next {
-		n++
+	for _, l := range []line{s.mu.line, s.mu.unsynced} {
+		for f := l.head; f != nil; f = f.next {
+			n++
+		}
 	}
 	return n
 }

@@ -43,6 +43,7 @@ func Open(o Options) (*Store, error) {
 	o = o.WithDefaults()
 	s := &Store{o: o, log: o.Log, wantSpace: make(chan struct{}, 1), wantSync: make(chan struct{}, 1), syncs: meter.NewHistogram(meter.SyncBounds), puts: meter.NewHistogram(meter.PutBounds)}
 	s.mu.idle = sync.NewCond(&s.mu.Mutex)
+	s.writer.rest = s.writeRest
 	s.tail.from.Store(tailOff)
 	s.readers.tail = &s.tail
 	if err := s.open(); err != nil {

@@ -294,15 +294,14 @@ func TestSweepSparesQueuesInUse(t *testing.T) {
 	if q := f.recs[0].q; !q.gone || s.table.size() != 0 {
 		t.Fatal("the queue is still in memory")
 	}
-	if err := s.reserve(f); err != nil {
+	if _, err := s.reserve(f); err != nil {
 		t.Fatal(err)
 	}
 	sweep() // something is reserved, it stays
 	if q := f.recs[0].q; q.gone || s.table.find(q.name) != q {
 		t.Fatal("the queue was removed")
 	}
-	mq.PatchRecord(f.buf, f.recs[0].offset, f.recs[0].pos, f.storeTime)
-	s.finish(f, s.write(f))
+	s.writeLine()
 	if m := mustSend(t, s, message("T", 0, "b"))[0]; m.Result.Offset != 1 {
 		t.Fatalf("queue goes on at %d", m.Result.Offset)
 	}

@@ -35,6 +35,7 @@ type Store struct {
 	stats   counters
 	syncs   *meter.Histogram // microseconds that syncing the log took
 	puts    *meter.Histogram // milliseconds from Append to Done
+	writer  writer
 	// appended is scratch memory of publish.
 	appended []Appended
 
@@ -48,8 +49,9 @@ type Store struct {
 		written    mq.LogPos  // without a hole
 		line       line       // reserved and not yet written without a hole
 		unsynced   line       // written and waiting for a sync (FlushSync)
-		inFlight   int64      // bytes in line and unsynced
-		committing bool       // somebody is publishing and will look again
+		inFlight   int64      // bytes in line and unsynced,
+		lined      int64      // and of those in line
+		writing    bool       // somebody writes what is in line
 		storeTime  int64      // the newest that was given out
 		closed     bool
 		failure    error // why nothing is accepted
@@ -193,7 +195,7 @@ func (s *Store) keep(ctx context.Context) {
 // that fails, messages stay refused until the next try.
 func (s *Store) repair() {
 	s.mu.Lock()
-	broken := s.mu.failure != nil && s.mu.fatal == nil && s.mu.line.head == nil
+	broken := s.mu.failure != nil && s.mu.fatal == nil && s.mu.line.head == nil && !s.mu.writing
 	end := s.mu.end
 	s.mu.Unlock()
 	if !broken {
@@ -233,10 +235,8 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.mu.closed = true
-	for s.mu.line.head != nil || s.mu.committing {
-		s.mu.idle.Wait()
-	}
 	s.mu.Unlock()
+	s.writeOut()
 	err := s.syncLog()
 	if err == nil {
 		err = s.writeCheckpoint()
