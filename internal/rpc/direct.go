@@ -1,12 +1,66 @@
 package rpc
 
 import (
+	"io"
 	"net"
 	"syscall"
 )
 
 // maxDirect is how many pieces one direct write has at most; Linux takes no more.
 const maxDirect = 1024
+
+// rawSocket is the system's socket of a connection; nil if it is none of the
+// system's.
+func rawSocket(c net.Conn) syscall.RawConn {
+	system, ok := c.(syscall.Conn)
+	if !ok || !canDirect {
+		return nil
+	}
+	socket, err := system.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return socket
+}
+
+// A directReader reads from a socket with fewer instructions than net.Conn does. It
+// is the reading goroutine's.
+type directReader struct {
+	socket syscall.RawConn
+	p      []byte
+	n      int
+	err    error
+	try    func(fd uintptr) bool // made once; false: wait
+}
+
+// newDirectReader is nil if the socket is none of the system's.
+func newDirectReader(c net.Conn) *directReader {
+	socket := rawSocket(c)
+	if socket == nil {
+		return nil
+	}
+	r := &directReader{socket: socket}
+	r.try = func(fd uintptr) bool {
+		var again bool
+		r.n, again, r.err = readDirect(fd, r.p)
+		return !again
+	}
+	return r
+}
+
+// read is io.Reader's with the connection's deadline; p must not be empty.
+func (r *directReader) read(p []byte) (int, error) {
+	r.p, r.n, r.err = p, 0, nil
+	err := r.socket.Read(r.try)
+	r.p = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case r.err == nil && r.n == 0:
+		return 0, io.EOF
+	}
+	return r.n, r.err
+}
 
 // A direct writes to a socket what that takes without waiting. It is the
 // writer's.
@@ -20,12 +74,8 @@ type direct struct {
 
 // newDirect is nil if the socket is none of the system's.
 func newDirect(c net.Conn) *direct {
-	system, ok := c.(syscall.Conn)
-	if !ok {
-		return nil
-	}
-	socket, err := system.SyscallConn()
-	if err != nil {
+	socket := rawSocket(c)
+	if socket == nil {
 		return nil
 	}
 	d := &direct{socket: socket}
@@ -48,13 +98,18 @@ func (d *direct) write(v [][]byte) (int, error) {
 	return d.n, err
 }
 
+// directLocked reports whether the socket can be written to directly.
+func (c *Conn) directLocked() bool {
+	if c.out.direct == nil && c.stream == c.raw && canDirect {
+		c.out.direct = newDirect(c.raw)
+	}
+	return c.out.direct != nil
+}
+
 // writeHereLocked writes what waits on the caller's goroutine. What the socket
 // does not take is left to a goroutine.
 func (c *Conn) writeHereLocked() {
-	if c.out.direct == nil {
-		c.out.direct = newDirect(c.raw)
-	}
-	if c.out.direct == nil {
+	if !c.directLocked() {
 		c.startWriterLocked()
 		return
 	}
@@ -78,6 +133,18 @@ func (c *Conn) writeHereLocked() {
 	clear(vector)
 	c.landLocked(err)
 	c.writeLaterLocked()
+}
+
+// writeDirectly writes f, and waits only for what the socket does not take at once.
+func (c *Conn) writeDirectly(f *frames) error {
+	c.moveWriteDeadline(false)
+	vector := c.vectorOf(f)
+	n, err := c.out.direct.write(vector)
+	if err == nil && n < f.bytes {
+		err = c.writeVector(cut(vector, n))
+	}
+	clear(c.out.vector)
+	return err
 }
 
 // writeRest writes what is left of a flight, and then what waits.

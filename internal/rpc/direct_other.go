@@ -2,6 +2,8 @@
 
 package rpc
 
-const canWriteDirect = false
+const canDirect = false
+
+func readDirect(uintptr, []byte) (int, bool, error) { return 0, false, nil }
 
 func writeDirect(uintptr, [][]byte) (int, error) { return 0, nil }

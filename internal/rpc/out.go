@@ -261,7 +261,7 @@ func (c *Conn) wakeLocked(here bool) {
 	case c.out.burst:
 		c.watchLocked()
 	case c.out.writing:
-	case here && canWriteDirect && c.stream == c.raw:
+	case here:
 		c.writeHereLocked()
 	default:
 		c.startWriterLocked()
@@ -365,6 +365,7 @@ func (c *Conn) endBurst(owed int) {
 // writeNextLocked writes what waits, without the lock, and takes the lock
 // again. The caller is the writer.
 func (c *Conn) writeNextLocked() {
+	c.directLocked()
 	c.out.next, c.out.flight = c.out.flight, c.out.next
 	c.out.Unlock()
 	c.landLocked(c.writeFrames(&c.out.flight))
@@ -386,6 +387,9 @@ func (c *Conn) landLocked(err error) {
 
 // writeFrames writes f with as few system calls as there can be.
 func (c *Conn) writeFrames(f *frames) error {
+	if c.out.direct != nil {
+		return c.writeDirectly(f)
+	}
 	if len(f.splices) == 0 {
 		return c.writeAll(f.buf)
 	}

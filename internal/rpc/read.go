@@ -49,6 +49,8 @@ type input struct {
 	lastFrame time.Duration // clock when the last was complete
 	partial   time.Duration // clock when the frame in buf began; <0 if none
 	trimming  bool          // the read deadline is a trim, not the idle timeout
+
+	direct *directReader // nil if the stream is not the system's socket
 }
 
 // read reads and serves until the connection ends, and says why.
@@ -58,8 +60,11 @@ func (c *Conn) read() error {
 			return err
 		}
 	}
+	if c.stream == c.raw {
+		c.in.direct = newDirectReader(c.raw)
+	}
 	for {
-		n, err := c.stream.Read(c.in.buf[c.in.w:])
+		n, err := c.receive(c.in.buf[c.in.w:])
 		if n > 0 {
 			c.in.w += n
 			if err := c.serveArrived(); err != nil {
@@ -73,6 +78,14 @@ func (c *Conn) read() error {
 			return err
 		}
 	}
+}
+
+// receive reads from the stream.
+func (c *Conn) receive(p []byte) (int, error) {
+	if c.in.direct != nil {
+		return c.in.direct.read(p)
+	}
+	return c.stream.Read(p)
 }
 
 // serveArrived serves every complete frame in the buffer and makes room.

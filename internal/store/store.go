@@ -44,18 +44,18 @@ type Store struct {
 		// of all queues. It is held for a few hundred nanoseconds; while it is
 		// held only the lock of a queue may be taken.
 		sync.Mutex
-		idle       *sync.Cond // something left line or unsynced
-		end        mq.LogPos  // reserved
-		written    mq.LogPos  // without a hole
-		line       line       // reserved and not yet written without a hole
-		unsynced   line       // written and waiting for a sync (FlushSync)
-		inFlight   int64      // bytes in line and unsynced,
-		lined      int64      // and of those in line
-		writing    bool       // somebody writes what is in line
-		storeTime  int64      // the newest that was given out
-		closed     bool
-		failure    error // why nothing is accepted
-		fatal      error // the part of it that only a restart can end
+		idle      *sync.Cond // something left line or unsynced
+		end       mq.LogPos  // reserved
+		written   mq.LogPos  // without a hole
+		line      line       // reserved and not yet written without a hole
+		unsynced  line       // written and waiting for a sync (FlushSync)
+		inFlight  int64      // bytes in line and unsynced,
+		lined     int64      // and of those in line
+		writing   bool       // somebody writes what is in line
+		storeTime int64      // the newest that was given out
+		closed    bool
+		failure   error // why nothing is accepted
+		fatal     error // the part of it that only a restart can end
 	}
 	// Published ends of the log, as mq.LogPos.
 	committed, indexed, synced, checkpointed atomic.Int64
