@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/goddardmq/goddard/internal/mq"
 )
@@ -18,9 +19,10 @@ const crowded = 16
 // A writer is what the goroutine needs that writes the log. There is one at a time, the
 // one that set Store.mu.writing.
 type writer struct {
-	joined []byte // flights that are written together, one behind the other
-	crowd  int    // for how many more rounds others are let come
-	rest   func() // writeRest, made once
+	joined []byte         // flights that are written together, one behind the other
+	crowd  int            // for how many more rounds others are let come
+	rest   func()         // writeRest on a goroutine of its own, made once
+	others sync.WaitGroup // such goroutines
 }
 
 // claimWritingLocked says whether a goroutine that has just put a flight into the
@@ -45,14 +47,14 @@ func (s *Store) claimWritingLocked() bool {
 func (s *Store) writeLine() {
 	published := s.writeRound()
 	if !s.stopWriting() {
-		go s.writer.rest()
+		s.writer.others.Go(s.writer.rest)
 	}
 	if published {
 		s.tellPublished(false)
 	}
 }
 
-// writeRest is writeLine until the line is empty. It ends before Close does.
+// writeRest is writeLine until the line is empty.
 func (s *Store) writeRest() {
 	for stopped := false; !stopped; {
 		published := s.writeRound()
@@ -78,10 +80,10 @@ func (s *Store) stopWriting() bool {
 // meanwhile waits for the next sync.
 func (s *Store) writeBeforeSync() {
 	s.mu.Lock()
-	idle := s.mu.line.head == nil || s.mu.writing
-	s.mu.writing = s.mu.writing || !idle
+	write := s.mu.line.head != nil && !s.mu.writing
+	s.mu.writing = s.mu.writing || write
 	s.mu.Unlock()
-	if idle {
+	if !write {
 		return
 	}
 	s.writeRound()
@@ -102,11 +104,12 @@ func (s *Store) writeOut() {
 		s.mu.idle.Wait()
 	}
 	s.mu.writing = s.mu.line.head != nil
-	some := s.mu.writing
+	left := s.mu.writing
 	s.mu.Unlock()
-	if some {
+	if left {
 		s.writeRest()
 	}
+	s.writer.others.Wait()
 }
 
 // writeRound writes the flights that are in the line, and publishes those that are

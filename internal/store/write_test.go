@@ -133,7 +133,7 @@ func TestBatchesWrittenTogetherGoOverTheEndOfASegment(t *testing.T) {
 	}
 }
 
-func TestBatchesWrittenTogetherDoNotAllocate(t *testing.T) {
+func TestBatchesWrittenTogetherMakeNoGarbageEach(t *testing.T) {
 	if raced {
 		t.Skip("the race detector allocates")
 	}
@@ -159,7 +159,7 @@ func TestBatchesWrittenTogetherDoNotAllocate(t *testing.T) {
 		s.Append(first)
 		all.Wait()
 	})
-	if allocs > 1 { // growing slices of entries
+	if allocs > 2 { // the goroutine, and growing slices of entries
 		t.Errorf("%d batches, of which %d are written together, allocate %.1f times", len(behind)+1, len(behind), allocs)
 	}
 }
