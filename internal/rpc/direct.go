@@ -135,16 +135,19 @@ func (c *Conn) writeHereLocked() {
 	c.writeLaterLocked()
 }
 
-// writeDirectly writes f, and waits only for what the socket does not take at once.
-func (c *Conn) writeDirectly(f *frames) error {
-	c.moveWriteDeadline(false)
-	vector := c.vectorOf(f)
-	n, err := c.out.direct.write(vector)
-	if err == nil && n < f.bytes {
-		err = c.writeVector(cut(vector, n))
+// writeDirectly writes b, and waits only for what the socket does not take at once.
+func (c *Conn) writeDirectly(b []byte) error {
+	if c.out.direct == nil {
+		return c.writeAll(b)
 	}
+	c.moveWriteDeadline(false)
+	c.out.vector = append(c.out.vector[:0], b)
+	n, err := c.out.direct.write(c.out.vector)
 	clear(c.out.vector)
-	return err
+	if err != nil || n == len(b) {
+		return c.writeFault(err)
+	}
+	return c.writeAll(b[n:])
 }
 
 // writeRest writes what is left of a flight, and then what waits.

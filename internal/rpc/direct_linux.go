@@ -45,9 +45,11 @@ func writeDirect(fd uintptr, v [][]byte) (n int, err error) {
 	}
 }
 
-// shortly is a system call with a piece of memory, which must not be empty, that does
-// not wait.
+// shortly is a system call with a piece of memory that does not wait.
 func shortly(call, fd uintptr, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	n, _, errno := syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
 	if errno != 0 {
 		return 0, errno

@@ -387,11 +387,8 @@ func (c *Conn) landLocked(err error) {
 
 // writeFrames writes f with as few system calls as there can be.
 func (c *Conn) writeFrames(f *frames) error {
-	if c.out.direct != nil {
-		return c.writeDirectly(f)
-	}
 	if len(f.splices) == 0 {
-		return c.writeAll(f.buf)
+		return c.writeDirectly(f.buf)
 	}
 	vector := c.vectorOf(f)
 	err := c.writeVector(vector)
