@@ -11,7 +11,6 @@ import (
 
 	"github.com/goddardmq/goddard/internal/mq"
 	"github.com/goddardmq/goddard/internal/remote"
-	"github.com/goddardmq/goddard/internal/wire"
 )
 
 // delayGrace is how long nothing may have come, beyond what the messages wait,
@@ -67,7 +66,7 @@ func (d Delay) Run(ctx context.Context, o remote.Options) (*Report, error) {
 		}
 		wg.Go(func() { takeFrom(taking, cluster, q, hi, a.take, a.meter, fail) })
 	}
-	d.fresh = d.requests(a.origin)
+	d.fresh = d.drafts(a.origin)
 	r, accepted, err := d.run(ctx, o)
 	if err != nil {
 		return nil, err
@@ -81,21 +80,20 @@ func (d Delay) Run(ctx context.Context, o remote.Options) (*Report, error) {
 	return r, nil
 }
 
-// requests makes messages whose body says when they are due, on a clock that
+// drafts writes messages whose body says when they are due, on a clock that
 // starts at origin.
-func (d *Delay) requests(origin time.Time) func(remote.Queue, int64) (*wire.Command, error) {
-	keys := remote.NewKeys()
-	return func(q remote.Queue, _ int64) (*wire.Command, error) {
-		due := time.Now().Add(d.After)
-		props := mq.AppendProperty(nil, mq.PropUniqueKey, keys.Next())
+func (d *Delay) drafts(origin time.Time) func(m *draft, number int64) {
+	keys, level := remote.NewKeys(), []byte(strconv.Itoa(d.Level))
+	return func(m *draft, _ int64) {
+		now := time.Now()
+		due := now.Add(d.After)
+		m.begin(keys, now, d.Size)
 		if d.Level > 0 {
-			props = mq.AppendProperty(props, mq.PropDelay, strconv.Itoa(d.Level))
+			m.property(mq.PropDelay, level)
 		} else {
-			props = mq.AppendProperty(props, mq.PropTimerDeliverMs, strconv.FormatInt(due.UnixMilli(), 10))
+			m.property(mq.PropTimerDeliverMs, strconv.AppendInt(m.text[:0], due.UnixMilli(), 10))
 		}
-		body := make([]byte, d.Size)
-		binary.BigEndian.PutUint64(body, uint64(due.Sub(origin)))
-		return remote.SendRequest(q, "goddard-bench", &mq.Message{Topic: q.Topic, QueueID: q.ID, BornTime: time.Now().UnixMilli(), Properties: props, Body: body})
+		binary.BigEndian.PutUint64(m.body, uint64(due.Sub(origin)))
 	}
 }
 

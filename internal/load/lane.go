@@ -35,7 +35,8 @@ type sender struct {
 	start    time.Duration // when the request was sent, or due
 	end      time.Duration // when its answer came
 	number   int64
-	lost     bool // the connection has ended
+	draft    draft // if Produce.fresh is set
+	lost     bool  // the connection has ended
 	done     func(*wire.Command, error)
 	answered func(*sender) // what comes next, after an answer or a failure
 }
@@ -65,7 +66,8 @@ func (s *sender) send(start time.Duration) bool {
 		s.conn.GoPrepared(s.requests[turn%len(s.requests)], s.p.Timeout, s.done)
 		return true
 	}
-	cmd, err := s.p.fresh(s.queues[turn%len(s.queues)], s.number)
+	s.p.fresh(&s.draft, s.number)
+	cmd, err := s.draft.sendTo(s.queues[turn%len(s.queues)])
 	if err != nil {
 		s.fail(err)
 		return false

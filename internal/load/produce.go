@@ -33,9 +33,9 @@ type Produce struct {
 	// well, %LMQ%TOPIC-0 and so on.
 	Light int64
 
-	// fresh, if set, makes the request of the message with a number, counted
-	// from 0, for a queue; otherwise a few are sent again and again.
-	fresh  func(q remote.Queue, number int64) (*wire.Command, error)
+	// fresh, if set, writes the message with a number, counted from 0; otherwise a
+	// few are sent again and again.
+	fresh  func(d *draft, number int64)
 	issued *atomic.Int64 // requests so far
 	again  *refused
 }
@@ -188,14 +188,12 @@ func (p *Produce) requests(conn *rpc.Conn, queues []remote.Queue) ([]*wire.Prepa
 	return all, nil
 }
 
-// light makes messages that name a light queue each.
-func (p *Produce) light() func(q remote.Queue, number int64) (*wire.Command, error) {
+// light writes messages that name a light queue each.
+func (p *Produce) light() func(d *draft, number int64) {
 	keys := remote.NewKeys()
-	body := make([]byte, p.Size)
-	return func(q remote.Queue, number int64) (*wire.Command, error) {
-		props := mq.AppendProperty(nil, mq.PropUniqueKey, keys.Next())
-		props = mq.AppendProperty(props, mq.PropMultiDispatch, fmt.Sprintf("%s%s-%d", mq.LitePrefix, p.Topic, number%p.Light))
-		return remote.SendRequest(q, "goddard-bench", &mq.Message{Topic: q.Topic, QueueID: q.ID, BornTime: time.Now().UnixMilli(), Properties: props, Body: body})
+	return func(d *draft, number int64) {
+		d.begin(keys, time.Now(), p.Size)
+		d.property(mq.PropMultiDispatch, fmt.Appendf(d.text[:0], "%s%s-%d", mq.LitePrefix, p.Topic, number%p.Light))
 	}
 }
 

@@ -48,13 +48,22 @@ func (c *Cluster) Send(ctx context.Context, q Queue, group string, m *mq.Message
 
 // SendRequest is the request that stores m in q.
 func SendRequest(q Queue, group string, m *mq.Message) (*wire.Command, error) {
+	cmd := &wire.Command{}
+	return cmd, PutSendRequest(cmd, q, group, m)
+}
+
+// PutSendRequest makes of cmd the request that stores m in q. What memory its
+// fields have is used again.
+func PutSendRequest(cmd *wire.Command, q Queue, group string, m *mq.Message) error {
 	if len(m.Properties) > mq.MaxPropertiesSize {
-		return nil, fmt.Errorf("properties have %d bytes, at most %d fit", len(m.Properties), mq.MaxPropertiesSize)
+		return fmt.Errorf("properties have %d bytes, at most %d fit", len(m.Properties), mq.MaxPropertiesSize)
 	}
 	h := SendHeader(q, group, m)
-	cmd := wire.NewRequest(wire.SendMessageV2, &h)
-	cmd.Body = m.Body
-	return cmd, nil
+	*cmd = wire.Command{
+		Code: wire.SendMessageV2, Language: wire.LanguageGo, Version: wire.VersionCurrent,
+		Fields: h.AppendFields(cmd.Fields[:0]), Body: m.Body,
+	}
+	return nil
 }
 
 // SendHeader is the header of the request that stores m in q; it aliases m. Its
