@@ -259,11 +259,17 @@ func (b *Broker) deliverAs(batch *mq.SendBatch, kind meter.Kind) {
 	done := batch.Done
 	batch.Accepted = true
 	batch.Done = func(batch *mq.SendBatch) {
+		count := puts{b: b}
+		var t *topic
 		for i := range batch.Sends {
 			if one := &batch.Sends[i]; one.Err == nil {
-				b.countPut(b.findTopic(one.Topic), one, kind)
+				if t == nil || t.Name != one.Topic {
+					t = b.findTopic(one.Topic)
+				}
+				count.add(t, one, kind)
 			}
 		}
+		count.end()
 		done(batch)
 	}
 	b.store.Append(batch)

@@ -14,106 +14,136 @@ import (
 // recallTag is the tag of a message that calls another one back.
 const recallTag = "_RECALL_TAG_"
 
-// A handle belongs to a send that can be called back. Its text lies between those
-// of others.
-type handle struct {
+// A timedSend is a send of a message that waits for a time of its own. The text by
+// which it is called back, if it can be, lies between those of others.
+type timedSend struct {
 	send     *mq.Send
+	topic    *topic // it is meant for
+	seconds  int64  // it is to wait
 	from, to int
 }
 
-// giveHandles tells the senders of what was stored how it is called back. The
+// endTimed counts what was stored and tells its senders how it is called back. The
 // texts of a batch are one string.
-func (s *sending) giveHandles() {
-	if len(s.handles) == 0 {
+func (s *sending) endTimed() {
+	if len(s.timed) == 0 {
 		return
 	}
 	text := string(s.texts)
-	for _, h := range s.handles {
-		if h.send.Err == nil {
-			h.send.Result.Handle = text[h.from:h.to]
+	var last timedSend
+	n := int64(0)
+	for _, one := range s.timed {
+		if one.send.Err != nil {
+			continue
 		}
+		if one.from < one.to {
+			one.send.Result.Handle = text[one.from:one.to]
+		}
+		if n > 0 && (one.topic != last.topic || one.seconds != last.seconds) {
+			last.topic.countTimed(last.seconds, n)
+			n = 0
+		}
+		last = one
+		n++
+	}
+	if n > 0 {
+		last.topic.countTimed(last.seconds, n)
 	}
 	s.texts = s.texts[:0]
 }
 
-// A timing is the properties that say when a message is due and what it is then;
-// nil where it lacks one.
-type timing struct {
-	seconds, millis, at []byte // when, in the order in which they count
-	topic, key          []byte
-	recalls, movedFrom  []byte
-}
-
-// timingOf looks at all properties once; of several with one key the last counts.
-func timingOf(props []byte) (t timing) {
-	for k, v := range mq.Properties(props) {
-		switch string(k) {
-		case mq.PropTimerDelaySec:
-			t.seconds = v
-		case mq.PropTimerDelayMs:
-			t.millis = v
-		case mq.PropTimerDeliverMs:
-			t.at = v
-		case mq.PropRealTopic:
-			t.topic = v
-		case mq.PropUniqueKey:
-			t.key = v
-		case mq.PropTimerDeleteUniq:
-			t.recalls = v
-		case mq.PropTimerMovedFrom:
-			t.movedFrom = v
-		}
+// time sends a message of topic t, nil if that is not to be counted, to the
+// timer's queue if its own time is still to come. One that is over goes to its
+// topic at once, as it is.
+func (s *sending) time(live *live, one *mq.Send, t *topic, seen *properties) error {
+	if s.now == 0 {
+		s.now = time.Now().UnixMilli()
 	}
-	return t
-}
-
-// time sends a message to the timer's queue if its own time is still to come.
-// One that is over goes to its topic at once, as it is.
-func (s *sending) time(live *live, one *mq.Send) error {
-	now := time.Now().UnixMilli()
-	said := timingOf(one.Properties)
-	due, err := said.due(now, live.MaxDelay.Milliseconds())
+	due, err := seen.when.due(s.now, live.MaxDelay.Milliseconds())
 	if err != nil {
 		return err
 	}
-	if due <= now {
-		if said.recalls != nil {
+	if due <= s.now {
+		if seen.recalls {
 			return fmt.Errorf("%w: the message calls one back (%s) that is already due", mq.ErrMessageIllegal, mq.PropTimerDeleteUniq)
 		}
 		return nil
 	}
+	from := len(s.texts)
 	if !strings.HasPrefix(one.Topic, mq.RetryPrefix) {
-		from := len(s.texts)
-		s.texts = mq.AppendRecallHandle(s.texts, one.Topic, live.Name, due, said.key)
-		s.handles = append(s.handles, handle{one, from, len(s.texts)})
+		s.texts = mq.AppendRecallHandle(s.texts, one.Topic, live.Name, due, seen.UniqueKey)
+	}
+	if t != nil {
+		s.timed = append(s.timed, timedSend{one, t, seen.when.wait(due, s.now, one.BornTime) / 1000, from, len(s.texts)})
 	}
 	props := one.Properties
-	if said.movedFrom != nil {
+	if seen.moved {
 		props = mq.AppendWithoutProperty(nil, props, mq.PropTimerMovedFrom)
 	}
-	buf := s.scratch
-	start := len(buf)
-	buf = append(buf, props...)
+	buf, start := s.extend(props)
 	var n [20]byte
 	buf = mq.AppendProperty(buf, mq.PropTimerOutMs, strconv.AppendInt(n[:0], due, 10))
 	buf = mq.AppendProperty(buf, mq.PropRealTopic, one.Topic)
 	buf = mq.AppendProperty(buf, mq.PropRealQueueID, strconv.AppendInt(n[:0], int64(one.QueueID), 10))
 	s.scratch = buf
 	one.Properties = buf[start:len(buf):len(buf)]
-	one.Topic, one.QueueID = mq.TopicTimer, 0
+	one.Topic, one.QueueID, one.Names = mq.TopicTimer, 0, s.keep(seen)
 	return nil
 }
 
-// due is when a message wants to be delivered, in Unix milliseconds. Of several
-// properties that say it, RocketMQ looks at seconds first.
-func (t *timing) due(now, most int64) (int64, error) {
-	key, text, factor, base := mq.PropTimerDelaySec, t.seconds, int64(1000), now
-	if text == nil {
-		key, text, factor = mq.PropTimerDelayMs, t.millis, 1
+// extend is the scratch memory with properties at its end, from start on, to be
+// added to.
+func (s *sending) extend(props []byte) (buf []byte, start int) {
+	start = len(s.scratch) - len(props)
+	if start >= 0 && len(props) > 0 && &s.scratch[start] == &props[0] {
+		return s.scratch, start // describe has just put them there
 	}
-	if text == nil {
-		key, text, base = mq.PropTimerDeliverMs, t.at, 0
+	return append(s.scratch, props...), len(s.scratch)
+}
+
+// A when is what a message says about its own time: the value of one property. Of
+// several that say it, RocketMQ looks at seconds first; of several with one key the
+// last counts.
+type when struct {
+	kind whenKind
+	text []byte
+}
+
+// whenKind says which property it is. Those that count first are greater.
+type whenKind uint8
+
+const (
+	noTime whenKind = iota
+	atTime
+	inMillis
+	inSeconds
+)
+
+func (w *when) say(kind whenKind, text []byte) {
+	if kind >= w.kind {
+		*w = when{kind, text}
 	}
+}
+
+// wait is for how long a message that was made at born is to wait, in
+// milliseconds.
+func (w *when) wait(due, now, born int64) int64 {
+	if w.kind == atTime {
+		return max(0, due-born)
+	}
+	return due - now
+}
+
+// due is when a message wants to be delivered, in Unix milliseconds.
+func (w *when) due(now, most int64) (int64, error) {
+	key, factor, base := mq.PropTimerDelaySec, int64(1000), now
+	switch w.kind {
+	case inMillis:
+		key, factor = mq.PropTimerDelayMs, 1
+	case atTime, noTime:
+		key, factor, base = mq.PropTimerDeliverMs, 1, 0
+	}
+	text := w.text
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, fmt.Errorf("%w: %s is %.40q, want a whole number", mq.ErrMessageIllegal, key, text)

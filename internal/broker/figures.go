@@ -82,36 +82,37 @@ func (c *topicCounters) specials() *special {
 	return c.special.Load()
 }
 
-// countTimed counts a message that begins to wait for a time of its own.
-func (b *Broker) countTimed(one *mq.Send) {
-	said := timingOf(one.Properties)
-	if said.movedFrom != nil {
-		return
-	}
-	t := b.topics.table.get(string(said.topic))
-	if t == nil {
-		if t = b.findTopic(string(said.topic)); t == nil {
-			return
-		}
-	}
-	s := t.specials()
-	s.timerIn.Add(1)
-	if due, err := said.due(one.BornTime, limitMaxDelay.Milliseconds()); err == nil {
-		s.delay.Observe(max(0, due-one.BornTime) / 1000)
-	}
+// countTimed counts messages that begin to wait for times of their own, which are
+// so many seconds away.
+func (c *topicCounters) countTimed(seconds, n int64) {
+	s := c.specials()
+	s.timerIn.Add(n)
+	s.delay.ObserveMany(seconds, n)
 }
 
-// deliverTimed is deliverDue of messages whose own time has come, or which are
-// moved and go on waiting.
+// deliverTimed is deliverDue of messages whose own time has come.
 func (b *Broker) deliverTimed(batch *mq.SendBatch) {
 	done := batch.Done
 	batch.Done = func(batch *mq.SendBatch) {
+		var t *topic
+		n := int64(0)
 		for i := range batch.Sends {
-			if one := &batch.Sends[i]; one.Err == nil && one.Topic != mq.TopicTimer {
-				if t := b.findTopic(one.Topic); t != nil {
-					t.specials().timerOut.Add(1)
-				}
+			one := &batch.Sends[i]
+			if one.Err != nil {
+				continue
 			}
+			if t == nil || t.Name != one.Topic {
+				if n > 0 {
+					t.specials().timerOut.Add(n)
+				}
+				t, n = b.findTopic(one.Topic), 0
+			}
+			if t != nil {
+				n++
+			}
+		}
+		if n > 0 {
+			t.specials().timerOut.Add(n)
 		}
 		done(batch)
 	}

@@ -22,8 +22,10 @@ type sending struct {
 	topics  []*topic            // of each Send; nil where nothing is counted
 	kinds   []meter.Kind        // of each Send
 	kind    meter.Kind          // of the last that was prepared
-	handles []handle            // of the Sends that can be called back
-	texts   []byte              // of handles, one behind the other
+	room    *topic              // where the last that has to wait does
+	timed   []timedSend         // the Sends that wait for times of their own
+	texts   []byte              // by which they are called back, one behind the other
+	now     int64               // Unix milliseconds, once somebody has asked
 	scratch []byte              // properties that were added to
 	names   []mq.Names          // of messages, for the store
 	halves  []sentHalf
@@ -39,8 +41,8 @@ type sending struct {
 // Send stores messages; see mq.SendBatch for how the results come back.
 func (b *Broker) Send(batch *mq.SendBatch) {
 	s := b.sendings.Get().(*sending)
-	s.done, s.topics, s.kinds, s.handles, s.scratch = batch.Done, s.topics[:0], s.kinds[:0], s.handles[:0], s.scratch[:0]
-	s.names = s.names[:0]
+	s.done, s.topics, s.kinds, s.timed, s.scratch = batch.Done, s.topics[:0], s.kinds[:0], s.timed[:0], s.scratch[:0]
+	s.names, s.now, s.room = s.names[:0], 0, nil
 	s.batch = batch
 	s.open.Store(1)
 	live := s.b.live.Load()
@@ -94,7 +96,7 @@ func (s *sending) finished(batch *mq.SendBatch) {
 		}
 	}
 	count.end()
-	s.giveHandles()
+	s.endTimed()
 	if len(s.claims) == 0 {
 		s.end(batch)
 		return
@@ -117,7 +119,7 @@ func (s *sending) end(batch *mq.SendBatch) {
 	done := s.done
 	batch.Done = done
 	clear(s.topics)
-	clear(s.handles)
+	clear(s.timed)
 	clear(s.names)
 	if cap(s.names) > keptNames {
 		s.names = nil
@@ -157,9 +159,6 @@ func (p *puts) add(t *topic, one *mq.Send, kind meter.Kind) {
 	p.message(&one.Message)
 	for i := range one.More {
 		p.message(&one.More[i])
-	}
-	if t != nil && t.Name == mq.TopicTimer {
-		p.b.countTimed(one)
 	}
 }
 
@@ -260,7 +259,7 @@ func (s *sending) prepare(live *live, one *mq.Send, t *topic) (*topic, error) {
 		s.delay(one, &seen)
 		t = s.waitingRoom(one, t)
 	case seen.timer && !seen.out:
-		if err := s.time(live, one); err != nil {
+		if err := s.time(live, one, t, &seen); err != nil {
 			return nil, err
 		}
 		t = s.waitingRoom(one, t)
@@ -452,7 +451,10 @@ func (s *sending) waitingRoom(one *mq.Send, t *topic) *topic {
 	if one.Topic == t.Name {
 		return t
 	}
-	return s.b.topics.table.get(one.Topic)
+	if s.room == nil || s.room.Name != one.Topic {
+		s.room = s.b.topics.table.get(one.Topic)
+	}
+	return s.room
 }
 
 // delay sends a message to the queue of its delay level.
@@ -468,14 +470,13 @@ func (s *sending) delay(one *mq.Send, seen *properties) {
 		}
 	}
 	level := min(int(seen.delay), s.b.timer.Levels())
-	start := len(s.scratch)
-	s.scratch = append(s.scratch, one.Properties...)
-	buf := mq.AppendProperty(s.scratch, mq.PropRealTopic, one.Topic)
+	buf, start := s.extend(one.Properties)
+	buf = mq.AppendProperty(buf, mq.PropRealTopic, one.Topic)
 	var id [12]byte
 	buf = mq.AppendProperty(buf, mq.PropRealQueueID, strconv.AppendInt(id[:0], int64(one.QueueID), 10))
 	s.scratch = buf
 	one.Properties = buf[start:len(buf):len(buf)]
-	one.Topic, one.QueueID = mq.TopicSchedule, int32(level-1)
+	one.Topic, one.QueueID, one.Names = mq.TopicSchedule, int32(level-1), s.keep(seen)
 }
 
 // What stands between key and value and behind a value (see mq.Properties).
@@ -491,11 +492,14 @@ type properties struct {
 	delay    int64 // level, 0 if none
 	delayed  bool  // says a level, even if it is 0
 	half     bool  // of a transaction
-	timer    bool  // has a delay of its own
+	timer    bool  // has a delay of its own,
+	when     when  // this one
 	out      bool  // says when that delay ended: it is over
 	unique   bool  // has a unique key
 	ours     bool  // has some that the broker sets or drops
 	real     bool  // says where it is meant for
+	recalls  bool  // calls another one back
+	moved    bool  // stands in for one that waited
 	innerNum bool
 	sharding bool  // belongs into an order
 	priority int32 // -1 if none
@@ -542,8 +546,19 @@ func (seen *properties) note(key, value []byte) {
 		seen.delayed = true
 	case mq.PropTransaction:
 		seen.half = strings.EqualFold(string(value), "true")
-	case mq.PropTimerDelaySec, mq.PropTimerDelayMs, mq.PropTimerDeliverMs:
+	case mq.PropTimerDelaySec:
 		seen.timer = true
+		seen.when.say(inSeconds, value)
+	case mq.PropTimerDelayMs:
+		seen.timer = true
+		seen.when.say(inMillis, value)
+	case mq.PropTimerDeliverMs:
+		seen.timer = true
+		seen.when.say(atTime, value)
+	case mq.PropTimerDeleteUniq:
+		seen.recalls = true
+	case mq.PropTimerMovedFrom:
+		seen.moved = true
 	case mq.PropTimerOutMs:
 		seen.out = true
 	case mq.PropRealTopic, mq.PropRealQueueID:

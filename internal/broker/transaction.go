@@ -35,8 +35,7 @@ func (b *Broker) admitHalf(live *live, one *mq.Send, seen *properties) error {
 	}
 	if seen.timer && seen.delay <= 0 {
 		// Its time begins with the commit, which must not fail for that.
-		said := timingOf(one.Properties)
-		_, err := said.due(time.Now().UnixMilli(), live.MaxDelay.Milliseconds())
+		_, err := seen.when.due(time.Now().UnixMilli(), live.MaxDelay.Milliseconds())
 		return err
 	}
 	return nil
@@ -53,16 +52,31 @@ func (s *sending) prepareHalf(one *mq.Send) *topic {
 // release stores what the ledger hands over. A committed message may have a
 // delay or a time of its own, which count from then on.
 func (b *Broker) release(batch *mq.SendBatch) {
+	var s *sending // of those that wait on
 	for i := range batch.Sends {
 		one := &batch.Sends[i]
 		if one.SysFlag&mq.FlagTransaction != mq.FlagCommitted {
 			continue
 		}
-		switch seen := examine(one.Properties); {
+		seen := examine(one.Properties)
+		if seen.plain() {
+			continue
+		}
+		if s == nil {
+			s = &sending{b: b}
+		}
+		switch {
 		case seen.delay > 0:
-			(&sending{b: b}).delay(one, &seen)
+			s.delay(one, &seen)
 		case seen.timer && !seen.out:
-			one.Err = (&sending{b: b}).time(b.opts(), one)
+			one.Err = s.time(b.opts(), one, b.findTopic(one.Topic), &seen)
+		}
+	}
+	if s != nil {
+		done := batch.Done
+		batch.Done = func(batch *mq.SendBatch) {
+			s.endTimed()
+			done(batch)
 		}
 	}
 	b.deliverAs(batch, meter.KindTransaction)

@@ -285,9 +285,10 @@ func TestFormedAnswersAreThoseOfTheCommand(t *testing.T) {
 	r := newRig(t)
 	s := serverConn(r)
 	b := r.handler.bursts.take(s)
-	for _, id := range []string{"", "7F000001", `with "quotes"`} {
+	for _, one := range []struct{ id, handle string }{{}, {id: "7F000001"}, {id: `with "quotes"`}, {"7F000001", "djEgVCBicm9rZXI="}} {
+		id := one.id
 		for _, more := range [][]mq.LogPos{nil, {1300, 1 << 40}} {
-			send := &mq.Send{Result: mq.SendResult{QueueID: 3, Offset: 1 << 33, Pos: 1200, MorePos: more}}
+			send := &mq.Send{Result: mq.SendResult{QueueID: 3, Offset: 1 << 33, Pos: 1200, MorePos: more, Handle: one.handle}}
 			b.ids = append(b.ids[:0], id...)
 			a := &asked{opaque: -77, idTo: int32(len(id)), code: wire.SendMessageV2}
 			if !b.form(a, send) {
@@ -306,7 +307,7 @@ func TestFormedAnswersAreThoseOfTheCommand(t *testing.T) {
 	for name, send := range map[string]mq.Send{
 		"refused":       {Err: mq.ErrBusy},
 		"not flushed":   {Result: mq.SendResult{Status: mq.SendFlushTimeout}},
-		"can be called": {Result: mq.SendResult{Handle: "h"}},
+		"without an id": {Result: mq.SendResult{Handle: "h"}},
 		"a large batch": {Result: mq.SendResult{MorePos: make([]mq.LogPos, maxFormed+1)}},
 	} {
 		if b.form(&asked{}, &send) {

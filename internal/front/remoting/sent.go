@@ -210,27 +210,33 @@ func (b *burst) answer(a *asked, send *mq.Send, count *tally) {
 
 // forms are the answers to sends that went well, but for what differs from one to
 // the next: encoding that alone takes a third of the time. One is of messages
-// with a unique id, the other of those without.
-type forms struct{ unique, plain *wire.Form }
+// with a unique id, one of those that have a handle besides, the other of those
+// without either.
+type forms struct{ unique, handle, plain *wire.Form }
 
 // newForms makes the forms of a handler's answers.
 func newForms(region, traceOn []byte) forms {
 	plain := wire.Fields{}.Add("msgId", "").Add("queueId", "").Add("queueOffset", "")
-	unique := plain.Add("transactionId", "")
+	unique := slices.Clip(plain).Add("transactionId", "")
+	handle := slices.Clip(unique).Add("recallHandle", "")
 	form := func(open int, f wire.Fields) *wire.Form {
 		var c wire.Command
 		c.SetReply(&wire.Command{}, wire.CodeSuccess, nil)
 		c.Fields = f.AddBytes("MSG_REGION", region).AddBytes("TRACE_ON", traceOn)
 		return wire.NewForm(&c, open)
 	}
-	return forms{unique: form(4, slices.Clip(unique)), plain: form(3, slices.Clip(plain))}
+	return forms{unique: form(4, slices.Clip(unique)), handle: form(5, slices.Clip(handle)), plain: form(3, slices.Clip(plain))}
 }
 
 // form encodes the answer to a send that went well, in the usual way; false if it
 // needs another.
 func (b *burst) form(a *asked, send *mq.Send) bool {
 	r := &send.Result
-	if send.Err != nil || r.Status != mq.SendOK || r.Handle != "" || a.oneway || a.serialization != wire.JSON || len(r.MorePos) > maxFormed {
+	if send.Err != nil || r.Status != mq.SendOK || a.oneway || a.serialization != wire.JSON || len(r.MorePos) > maxFormed {
+		return false
+	}
+	unique := a.idFrom < a.idTo
+	if r.Handle != "" && !unique {
 		return false
 	}
 	h := b.session.h
@@ -239,10 +245,15 @@ func (b *burst) form(a *asked, send *mq.Send) bool {
 	b.text = strconv.AppendInt(b.text, int64(r.QueueID), 10)
 	queue := len(b.text)
 	b.text = strconv.AppendInt(b.text, int64(r.Offset), 10)
-	form, values := h.forms.plain, [4][]byte{b.text[:id], b.text[id:queue], b.text[queue:], b.ids[a.idFrom:a.idTo]}
-	open := values[:3]
-	if a.idFrom < a.idTo {
-		form, open = h.forms.unique, values[:]
+	number := len(b.text)
+	b.text = append(b.text, r.Handle...)
+	values := [5][]byte{b.text[:id], b.text[id:queue], b.text[queue:number], b.ids[a.idFrom:a.idTo], b.text[number:]}
+	form, open := h.forms.plain, values[:3]
+	switch {
+	case r.Handle != "":
+		form, open = h.forms.handle, values[:]
+	case unique:
+		form, open = h.forms.unique, values[:4]
 	}
 	b.frames = form.AppendTo(b.frames, a.opaque, open)
 	b.formed = append(b.formed, a)
