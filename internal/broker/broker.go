@@ -225,7 +225,7 @@ func (b *Broker) appended(messages []store.Appended) {
 		case mq.TopicSchedule:
 			b.timer.Appended(q.ID)
 		case mq.TopicTimer:
-			b.agenda.Appended()
+			b.agenda.Appended(&messages[i])
 		}
 	}
 	b.dedup.Appended(messages)

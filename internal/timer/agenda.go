@@ -53,6 +53,8 @@ type Agenda struct {
 	wake    chan struct{}
 	arrived atomic.Bool // messages since the queue was last read
 
+	arrivals arrivals
+
 	// What follows belongs to Run.
 	indexed mq.QueueOffset // the queue is read up to here
 	end     mq.LogPos      // where what was read ends
@@ -60,7 +62,9 @@ type Agenda struct {
 	near    near
 	low     place   // no row waits before it
 	next    int64   // when that of a row may be due; nowhere: never
-	rows    []entry // scratch memory
+	rows    []entry // scratch memory, as the next two are
+	scratch []entry
+	soon    []entry
 	paused  int64   // nothing is delivered or moved before
 	retry   int64   // the queue is not read before
 	backoff int64   // of the last failure; 0 after a success
@@ -106,8 +110,9 @@ func NewAgenda(o AgendaOptions) (*Agenda, error) {
 }
 
 // Appended tells the agenda that its queue has a message more. It does not
-// block.
-func (a *Agenda) Appended() {
+// block, and is not called twice at a time.
+func (a *Agenda) Appended(m *store.Appended) {
+	a.arrivals.add(m)
 	if !a.arrived.Swap(true) {
 		a.signal()
 	}

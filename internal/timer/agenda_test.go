@@ -29,9 +29,9 @@ type desk struct {
 func newDesk(t *testing.T, fs vfs.FS, change func(*store.Options)) (d *desk, stop func()) {
 	d = &desk{rig: &rig{t: t, fs: fs}}
 	o := store.Options{Dir: "data", FS: fs, SegmentSize: 1 << 20, Reserve: 1, Appended: func(all []store.Appended) {
-		for _, m := range all {
-			if m.Queue == wheel && d.agenda != nil {
-				d.agenda.Appended()
+		for i := range all {
+			if all[i].Queue == wheel && d.agenda != nil {
+				d.agenda.Appended(&all[i])
 			}
 		}
 	}}

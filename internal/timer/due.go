@@ -173,14 +173,14 @@ func describe(data []byte, e entry, broker string) (m mq.DelayedMessage, ok bool
 	if err != nil {
 		return m, false
 	}
-	s, err := due(&r, new(string))
+	says := wantedOf(r.Properties)
+	s, err := says.bound(&r, new(string))
 	if err != nil {
 		return m, false
 	}
-	text := func(key string) string { v, _ := mq.Property(r.Properties, key); return string(v) }
 	m = mq.DelayedMessage{
 		Topic: s.Topic, QueueID: s.QueueID, Due: e.due, Stored: r.StoreTime, Size: r.Size, Pos: e.pos,
-		Key: text(mq.PropUniqueKey), Keys: text(mq.PropKeys), Tags: text(mq.PropTags),
+		Key: string(says.UniqueKey), Keys: string(says.Keys), Tags: string(says.Tag),
 	}
 	m.Handle = mq.RecallHandle{Topic: m.Topic, Broker: broker, Due: m.Due, Key: m.Key}.String()
 	return m, true

@@ -40,7 +40,8 @@ type flight struct {
 	order   []int // of due in the log
 	buf     []byte
 	props   []byte
-	topic   string // of the last message
+	names   []mq.Names // of the batch
+	topic   string     // of the last message
 }
 
 // newFlight is a flight with nothing on it.
@@ -60,6 +61,7 @@ func (a *Agenda) recycle(f *flight) {
 		f.buf = nil
 	}
 	clear(f.batch.Sends)
+	clear(f.names)
 	clear(f.records)
 	clear(f.errs)
 	for _, list := range [][]taken{f.entries, f.drop, f.back, f.due} {
@@ -67,7 +69,7 @@ func (a *Agenda) recycle(f *flight) {
 	}
 	a.spare = &flight{
 		batch: mq.SendBatch{Sends: f.batch.Sends[:0]}, entries: f.entries[:0], drop: f.drop[:0], back: f.back[:0], due: f.due[:0],
-		records: f.records[:0], errs: f.errs[:0], places: f.places[:0], order: f.order[:0], buf: f.buf, props: f.props[:0], topic: f.topic,
+		records: f.records[:0], errs: f.errs[:0], places: f.places[:0], order: f.order[:0], buf: f.buf, props: f.props[:0], names: f.names[:0], topic: f.topic,
 	}
 }
 
@@ -94,21 +96,12 @@ func (f *flight) read(s *store.Store) {
 // onTime is a message as it goes to the topic it is meant for: as it lies, with
 // what RocketMQ adds when it delivers it.
 func (f *flight) onTime(r *mq.Record, now int64) (mq.Send, error) {
-	var topic, queue []byte
-	plain := true
-	for k, v := range mq.Properties(r.Properties) {
-		switch string(k) {
-		case mq.PropRealTopic:
-			topic = v
-		case mq.PropRealQueueID:
-			queue = v
-		case mq.PropTimerMovedFrom, mq.PropTimerEnqueueMs, mq.PropTimerDequeueMs:
-			plain = false
-		}
-	}
-	s, err := bound(r, topic, queue, &f.topic)
+	says := wantedOf(r.Properties)
+	s, err := says.bound(r, &f.topic)
 	if err == nil {
-		s.Properties = f.timedProps(r, plain, now)
+		s.Properties = f.timedProps(r, !says.marked, now)
+		f.names = append(f.names, says.Names)
+		s.Names = &f.names[len(f.names)-1]
 	}
 	return s, err
 }

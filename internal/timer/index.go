@@ -11,9 +11,38 @@ import (
 	"github.com/goddardmq/goddard/internal/store"
 )
 
-// index enters the next messages of the queue into the rows. It reports
+// index enters the next messages of the queue into memory or the rows. It reports
 // whether there may be more.
 func (a *Agenda) index() (more bool, err error) {
+	if a.scratch, more = a.arrivals.take(a.indexed, a.scratch[:0]); len(a.scratch) == 0 {
+		more, err = a.indexLog()
+	} else {
+		err = a.indexArrivals(a.scratch)
+	}
+	if err != nil {
+		return false, err
+	}
+	if front, _ := a.front(); a.indexed-front > nearSpan {
+		err = a.spill(a.near.oldest(spillPages, math.MaxInt64))
+	}
+	return more, err
+}
+
+// indexArrivals enters messages that follow what is indexed.
+func (a *Agenda) indexArrivals(all []entry) error {
+	x := a.newIndexing()
+	defer func() { x.batch.Drop() }()
+	next := a.indexed
+	for _, e := range all {
+		x.enter(e, next, true)
+		next++
+		x.end = e.pos + mq.LogPos(e.size)
+	}
+	return x.commit(next)
+}
+
+// indexLog enters the next messages that it reads from the log.
+func (a *Agenda) indexLog() (more bool, err error) {
 	b, err := a.opts.Store.Read(wheel, a.indexed, store.ReadOptions{MaxMessages: 512, MaxBytes: readBytes})
 	defer release(b)
 	switch {
@@ -31,8 +60,7 @@ func (a *Agenda) index() (more bool, err error) {
 		a.replay.passed(b.Next)
 		return true, nil
 	}
-	x := indexing{a: a, keys: a.opts.Store.Keys(), now: time.Now().UnixMilli()}
-	x.batch = x.keys.Batch()
+	x := a.newIndexing()
 	defer func() { x.batch.Drop() }()
 	n := 0
 	for r := range records(b) {
@@ -45,13 +73,7 @@ func (a *Agenda) index() (more bool, err error) {
 	if n != b.Count {
 		return false, errors.New("delayed messages are damaged; run `goddard store verify`")
 	}
-	if err := x.commit(b.Next); err != nil {
-		return false, err
-	}
-	if front, _ := a.front(); a.indexed-front > nearSpan {
-		err = a.spill(a.near.oldest(spillPages, math.MaxInt64))
-	}
-	return b.Next < b.Max, err
+	return b.Next < b.Max, x.commit(b.Next)
 }
 
 // indexing is one run of index.
@@ -70,6 +92,12 @@ type indexing struct {
 	pos    mq.LogPos // of the first of near, as first
 	called []taken   // back, out of memory
 	sent   []sentEntry
+}
+
+func (a *Agenda) newIndexing() *indexing {
+	x := &indexing{a: a, keys: a.opts.Store.Keys(), now: time.Now().UnixMilli(), near: a.soon[:0]}
+	x.batch = x.keys.Batch()
+	return x
 }
 
 // commit makes the agenda know the queue up to next.
@@ -106,6 +134,7 @@ func (x *indexing) commit(next mq.QueueOffset) error {
 	for _, d := range x.recalls {
 		a.answer(d.key, d.found)
 	}
+	a.soon = x.near[:0]
 	x.waits, x.recalls, x.near, x.called, x.sent = x.waits[:0], x.recalls[:0], x.near[:0], x.called[:0], x.sent[:0]
 	return nil
 }
@@ -126,50 +155,44 @@ type recall struct {
 
 // add enters one message.
 func (x *indexing) add(r *mq.Record) error {
-	var due, key, recalls, movedFrom []byte
-	for k, v := range mq.Properties(r.Properties) {
-		switch string(k) {
-		case mq.PropTimerOutMs:
-			due = v
-		case mq.PropUniqueKey:
-			key = v
-		case mq.PropTimerDeleteUniq:
-			recalls = v
-		case mq.PropTimerMovedFrom:
-			movedFrom = v
-		}
-	}
-	at, ok := parseNumber(due)
+	said := timingOf(r.Properties)
+	at, ok := parseNumber(said.due)
 	if !ok {
 		x.a.opts.Log.Warn("a delayed message says not when it is due and is passed over", "pos", r.Pos)
 		return nil
 	}
-	if recalls != nil {
-		return x.recall(r, at, string(recalls))
+	if said.recalls != nil {
+		return x.recall(r, at, string(said.recalls))
 	}
-	e := entry{place: place{at, r.Pos}, hash: keyHash(key), size: r.Size}
+	e := entry{place: place{at, r.Pos}, hash: keyHash(said.key), size: r.Size}
 	again := r.QueueOffset < x.a.replay.to
 	if again && x.a.replay.over(r.Pos) {
 		return nil
 	}
-	from, moved := parseNumber(movedFrom)
+	from, moved := parseNumber(said.movedFrom)
 	if moved {
 		stands, err := x.standsIn(r, place{at, mq.LogPos(from)})
 		if err != nil || !stands {
 			return err
 		}
 	}
-	if !again && !moved && at-x.now < nearHorizon && x.a.near.count+len(x.near) < nearMessages {
+	x.enter(e, r.QueueOffset, !again && !moved)
+	return nil
+}
+
+// enter enters a message that waits: into memory, if it may wait there and there is
+// room, otherwise into a row.
+func (x *indexing) enter(e entry, offset mq.QueueOffset, inMemory bool) {
+	if inMemory && e.due-x.now < nearHorizon && x.a.near.count+len(x.near) < nearMessages {
 		if len(x.near) == 0 {
-			x.first, x.pos = r.QueueOffset, r.Pos
+			x.first, x.pos = offset, e.pos
 		}
 		x.near = append(x.near, e)
-		return nil
+		return
 	}
 	x.changed = true
 	x.batch.Set(atKey(e.place), atValue(e))
 	x.waits = append(x.waits, e.place)
-	return nil
 }
 
 // standsIn reports whether a copy takes the place of the message it was made

@@ -258,19 +258,23 @@ func (t *Timer) deliver(a action) {
 	h := &t.held[a.level]
 	d := &h.delivery
 	clear(d.sends)
-	*d = delivery{level: a.level, count: a.count, topic: d.topic, sends: d.sends[:0], index: d.index[:0], at: d.at[:0]}
+	clear(d.names)
+	*d = delivery{level: a.level, count: a.count, topic: d.topic, sends: d.sends[:0], names: d.names[:0], index: d.index[:0], at: d.at[:0]}
 	d.sends = slices.Grow(d.sends, a.count)
 	for i := range h.records[h.used : h.used+a.count] {
 		r := &h.records[h.used+i]
 		if t.behind[a.level][r.QueueOffset] {
 			continue
 		}
-		s, err := due(r, &d.topic)
+		says := wantedOf(r.Properties)
+		s, err := says.bound(r, &d.topic)
 		if err != nil {
 			t.opts.Log.Warn("a delayed message says not where to go and is passed over",
 				"level", a.level+1, "offset", r.QueueOffset, "error", err)
 			continue
 		}
+		d.names = append(d.names, says.Names)
+		s.Names = &d.names[len(d.names)-1]
 		d.sends = append(d.sends, s)
 		d.index, d.at = append(d.index, i), append(d.at, r.QueueOffset)
 	}
@@ -285,7 +289,8 @@ func (t *Timer) deliver(a action) {
 type delivery struct {
 	level, count int
 	sends        []mq.Send
-	index        []int // of each send among the count messages
+	names        []mq.Names // of sends
+	index        []int      // of each send among the count messages
 	at           []mq.QueueOffset
 	topic        string // of the last message
 }
@@ -312,30 +317,47 @@ func (d *delivery) result(b *mq.SendBatch) result {
 	return r
 }
 
-// due is the message as it goes to the topic it is meant for: as it lies, with
-// its delay among its properties, as RocketMQ delivers it. last is the topic of
-// the message before, which mostly has the same.
-func due(r *mq.Record, last *string) (mq.Send, error) {
-	var topic, id []byte
-	for k, v := range mq.Properties(r.Properties) {
-		switch string(k) {
-		case mq.PropRealTopic:
-			topic = v
-		case mq.PropRealQueueID:
-			id = v
-		}
-	}
-	return bound(r, topic, id, last)
+// A wanted is what a message that waits says about where it goes, and what the
+// store wants to know of it then.
+type wanted struct {
+	mq.Names
+	topic, queue []byte
+	marked       bool // has properties of earlier journeys
 }
 
-// bound is the message of a record, bound for a topic and queue.
-func bound(r *mq.Record, topic, id []byte, last *string) (mq.Send, error) {
-	queue, err := destination(topic, id)
+// wantedOf looks at all properties once.
+func wantedOf(props []byte) (w wanted) {
+	for k, v := range mq.Properties(props) {
+		switch string(k) {
+		case mq.PropRealTopic:
+			w.topic = v
+		case mq.PropRealQueueID:
+			w.queue = v
+		case mq.PropUniqueKey:
+			w.UniqueKey = v
+		case mq.PropKeys:
+			w.Keys = v
+		case mq.PropTags:
+			w.Tag = v
+		case mq.PropMultiDispatch:
+			w.LightQueues = v
+		case mq.PropTimerMovedFrom, mq.PropTimerEnqueueMs, mq.PropTimerDequeueMs:
+			w.marked = true
+		}
+	}
+	return w
+}
+
+// bound is the message of a record as it goes to the topic it is meant for: as it
+// lies, with its delay among its properties, as RocketMQ delivers it. last is the
+// topic of the message before, which mostly has the same.
+func (w *wanted) bound(r *mq.Record, last *string) (mq.Send, error) {
+	queue, err := destination(w.topic, w.queue)
 	if err != nil {
 		return mq.Send{}, err
 	}
-	if string(topic) != *last {
-		*last = string(topic)
+	if string(w.topic) != *last {
+		*last = string(w.topic)
 	}
 	return mq.Send{Message: mq.Message{
 		Topic: *last, QueueID: queue, Flag: r.Flag, SysFlag: r.SysFlag, BornTime: r.BornTime, BornHost: r.BornHost,
