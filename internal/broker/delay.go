@@ -88,6 +88,9 @@ func (s *sending) time(live *live, one *mq.Send, t *topic, seen *properties) err
 	s.scratch = buf
 	one.Properties = buf[start:len(buf):len(buf)]
 	one.Topic, one.QueueID, one.Names = mq.TopicTimer, 0, s.keep(seen)
+	if !seen.recalls {
+		one.Due = due
+	}
 	return nil
 }
 

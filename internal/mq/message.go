@@ -60,6 +60,10 @@ type Message struct {
 	// Names are those of Properties if somebody has looked for them already,
 	// otherwise nil.
 	Names *Names
+	// Due is when a message that waits for a time of its own is to be delivered, as
+	// its properties say, in Unix milliseconds. 0 if it does not, if it calls another
+	// back, or if nobody has looked.
+	Due int64
 }
 
 // A Send is one message, or one batch for one queue, handed to Broker.Send.

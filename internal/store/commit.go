@@ -89,7 +89,7 @@ func (s *Store) enterQueue(f *flight, r *rec, q *queue, offset mq.QueueOffset, l
 	}
 	q.pushLocked(offset, entry{pos: r.pos, size: r.size, tag: r.tag, time: f.storeTime})
 	if s.o.Appended != nil {
-		s.appended = append(s.appended, Appended{q.name, offset, r.tag, f.storeTime, f.buf[r.at : r.at+int(r.size)]})
+		s.appended = append(s.appended, Appended{q.name, offset, r.tag, f.storeTime, f.buf[r.at : r.at+int(r.size)], &f.batch.Sends[r.send]})
 	}
 	return q
 }

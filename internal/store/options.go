@@ -167,8 +167,10 @@ type Appended struct {
 	Offset    mq.QueueOffset
 	TagCode   int64
 	StoreTime int64 // Unix milliseconds
-	// Record is the stored message, valid during the call.
+	// Record is the stored message, and Send what it came with, alone or as one of
+	// several; valid during the call.
 	Record []byte
+	Send   *mq.Send
 }
 
 // Validate reports every bad field at once, each by the name the operator typed.

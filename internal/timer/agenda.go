@@ -62,17 +62,18 @@ type Agenda struct {
 	near    near
 	low     place   // no row waits before it
 	next    int64   // when that of a row may be due; nowhere: never
-	rows    []entry // scratch memory, as the next two are
+	rows    []entry // scratch memory, as the next three are
 	scratch []entry
 	soon    []entry
+	value   []byte
 	paused  int64   // nothing is delivered or moved before
 	retry   int64   // the queue is not read before
 	backoff int64   // of the last failure; 0 after a success
 	flight  *flight // on its way, at most one
-	done    *flight // has arrived, but its rows could not be changed
+	landing *flight // has arrived, but its rows could not be changed
 	spare   *flight // has arrived, for its memory
-	sent    []sentRow
-	pruneAt int // how many rows sent are worth a look
+	done    []doneRow
+	pruneAt int // how many rows of done are worth a look
 	stuck   stuck
 	move    move
 	landed  chan *flight
@@ -215,7 +216,7 @@ func (a *Agenda) sleep() time.Duration {
 	at := int64(math.MaxInt64)
 	if a.flight == nil {
 		at = max(a.soonest(), a.paused)
-		if a.done != nil || a.paused > 0 && a.clearTo.Load() > a.cleared.Load() {
+		if a.landing != nil || a.paused > 0 && a.clearTo.Load() > a.cleared.Load() {
 			at = a.paused
 		}
 	}

@@ -2,11 +2,14 @@ package timer
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -265,15 +268,17 @@ func TestRowsDoNotOutliveTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, stop := newDesk(t, vfs.NewMem(), nil)
 		defer stop()
-		d.put(mq.Message{Topic: "other", Body: []byte("x")})
-		_, hi := d.store.LogBounds()
+		d.put(mq.Message{Topic: "other", Body: []byte("x"), Properties: mq.AppendProperty(nil, mq.PropUniqueKey, "key")})
+		lo, hi := d.store.LogBounds()
 		gone := entry{place{time.Now().Add(time.Hour).UnixMilli(), hi + 100}, 1, 300}
-		back := sentEntry{entry{place{time.Now().Add(time.Hour).UnixMilli(), 5}, 2, 0}, hi + 200}
-		kept := sentEntry{entry{place{time.Now().Add(time.Hour).UnixMilli(), 6}, 3, 0}, hi - 1}
+		back := doneEntry{place{time.Now().Add(time.Hour).UnixMilli(), lo}, hi + 200}
+		kept := doneEntry{place{time.Now().Add(time.Hour).UnixMilli(), lo + 6}, hi - 1}
+		old := doneEntry{place{time.Now().Add(2 * time.Hour).UnixMilli(), lo}, hi + 200}
 		keys := d.store.Keys()
 		b := keys.Batch()
 		b.Set(atKey(gone.place), atValue(gone))
-		b.Set(sentKey(hi+200), sentValue([]sentEntry{back, kept}))
+		b.Set(doneKey(hi+200), appendDone(nil, []doneEntry{back, kept}))
+		b.Set(append([]byte(rowSent), "12345678"...), oldDone(old, kept))
 		b.Set([]byte(rowIndexed), indexedValue(9, hi+300))
 		if err := keys.Apply(b, false); err != nil {
 			t.Fatal(err)
@@ -286,13 +291,39 @@ func TestRowsDoNotOutliveTheLog(t *testing.T) {
 		if err := scan(keys, place{}, func(e entry) bool { got = append(got, e); return true }); err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != 1 || got[0] != back.entry {
-			t.Errorf("rows are %v, want %v", got, back)
+		hash, size := keyHash("key"), int32(hi-lo)
+		if want := []entry{{back.place, hash, size}, {old.place, hash, size}}; !slices.Equal(got, want) {
+			t.Errorf("rows are %v, want %v", got, want)
+		}
+		var done []doneEntry
+		err = keys.Scan([]byte("timer/"), func(key, value []byte) error {
+			if strings.HasPrefix(string(key), rowSent) {
+				t.Errorf("row %q of earlier versions is still there", key)
+			}
+			if !strings.HasPrefix(string(key), rowDone) {
+				return nil
+			}
+			some, err := decodeDone(value)
+			done = append(done, some...)
+			return err
+		})
+		if err != nil || len(done) != 1 || done[0] != kept {
+			t.Errorf("of what is done with %v is known, %v", done, err)
 		}
 		if a.indexed != 0 {
 			t.Errorf("the queue is indexed up to %d, and has nothing", a.indexed)
 		}
 	})
+}
+
+// oldDone is a row as earlier versions wrote it.
+func oldDone(all ...doneEntry) (b []byte) {
+	for _, e := range all {
+		for _, n := range []uint64{uint64(e.due), uint64(e.pos), 1, uint64(e.copy)} {
+			b = binary.BigEndian.AppendUint64(b, n)
+		}
+	}
+	return b
 }
 
 // Every power cut, wherever it falls, leaves a state from which each message
@@ -432,15 +463,21 @@ func TestWaitingListsWhatWaits(t *testing.T) {
 func FuzzRows(f *testing.F) {
 	f.Add(atKey(place{1, 2}), atValue(entry{hash: 3}))
 	f.Add(atKey(place{1, 2}), atValue(entry{hash: 3, size: 4}))
-	f.Add([]byte("timer/at"), sentValue([]sentEntry{{entry{place{1, 2}, 3, 0}, 4}}))
+	f.Add([]byte("timer/at"), appendDone(nil, []doneEntry{{place{1, 2}, 4}, {place{0, 5}, math.MaxInt64}}))
+	f.Add([]byte("timer/at"), oldDone(doneEntry{place{1, 2}, 4}))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		if e, err := decodeAt(key, value); err == nil && len(key) == len(rowAt)+placeSize {
 			if got := atKey(e.place); string(got[len(rowAt):]) != string(key[len(rowAt):]) {
 				t.Errorf("%x became %x", key, got)
 			}
 		}
-		if sent, err := decodeSent(value); err == nil && string(sentValue(sent)) != string(value) {
-			t.Errorf("%x became %x", value, sentValue(sent))
+		if done, err := decodeDone(value); err == nil {
+			if again, err := decodeDone(appendDone(nil, done)); err != nil || !slices.Equal(again, done) {
+				t.Errorf("%v became %v, %v", done, again, err)
+			}
+		}
+		if done, err := decodeSent(value); err == nil && len(done) != len(value)/sentSize {
+			t.Errorf("%x became %v", value, done)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package timer
 
 import (
+	"encoding/binary"
 	"sync"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -30,7 +31,7 @@ type arrivals struct {
 
 // add notes a message.
 func (n *arrivals) add(m *store.Appended) {
-	e := noted(m.Record)
+	e := noted(m)
 	n.Lock()
 	defer n.Unlock()
 	if len(n.notes) == maxArrivals && n.taken >= maxArrivals/2 {
@@ -71,8 +72,12 @@ func (n *arrivals) take(from mq.QueueOffset, all []entry) (_ []entry, more bool)
 
 // noted is the entry of a stored message. Unusual is what calls another one back or
 // stands in for one, or does not say when it is due.
-func noted(record []byte) entry {
-	r, _, err := mq.DecodeRecord(record)
+func noted(m *store.Appended) entry {
+	if s := m.Send; s.Due > 0 && s.Names != nil {
+		pos := binary.BigEndian.Uint64(m.Record[mq.RecordPosAt:])
+		return entry{place: place{s.Due, mq.LogPos(pos)}, hash: keyHash(s.Names.UniqueKey), size: int32(len(m.Record))}
+	}
+	r, _, err := mq.DecodeRecord(m.Record)
 	if err != nil {
 		return entry{place: place{due: -1}}
 	}

@@ -39,6 +39,7 @@ type flight struct {
 	places  []store.Place
 	order   []int // of due in the log
 	buf     []byte
+	done    []doneEntry
 	props   []byte
 	names   []mq.Names // of the batch
 	topic   string     // of the last message
@@ -69,7 +70,7 @@ func (a *Agenda) recycle(f *flight) {
 	}
 	a.spare = &flight{
 		batch: mq.SendBatch{Sends: f.batch.Sends[:0]}, entries: f.entries[:0], drop: f.drop[:0], back: f.back[:0], due: f.due[:0],
-		records: f.records[:0], errs: f.errs[:0], places: f.places[:0], order: f.order[:0], buf: f.buf, props: f.props[:0], names: f.names[:0], topic: f.topic,
+		records: f.records[:0], errs: f.errs[:0], places: f.places[:0], order: f.order[:0], done: f.done[:0], buf: f.buf, props: f.props[:0], names: f.names[:0], topic: f.topic,
 	}
 }
 
@@ -180,7 +181,7 @@ func (a *Agenda) land(f *flight) {
 	if f.moves {
 		a.moved(f, failed)
 	} else {
-		a.done = f
+		a.landing = f
 		a.settled()
 	}
 	if failed != nil {
@@ -199,7 +200,7 @@ func (a *Agenda) land(f *flight) {
 // leaving reports whether a message is being delivered, or was and its row
 // remains: too late to call it back.
 func (a *Agenda) leaving(pos mq.LogPos) bool {
-	for _, f := range []*flight{a.flight, a.done} {
+	for _, f := range []*flight{a.flight, a.landing} {
 		if f != nil && slices.ContainsFunc(f.entries, func(t taken) bool { return t.pos == pos }) {
 			return true
 		}
@@ -210,12 +211,12 @@ func (a *Agenda) leaving(pos mq.LogPos) bool {
 // settled notes in the key store what was delivered. It reports whether nothing
 // is left to be noted; nothing more is delivered before that.
 func (a *Agenda) settled() bool {
-	f := a.done
+	f := a.landing
 	if f == nil {
 		return true
 	}
 	b := a.opts.Store.Keys().Batch()
-	sent := make([]sentEntry, 0, len(f.entries))
+	done := f.done[:0]
 	var waits []place
 	end := func(t taken) {
 		if t.page == nil {
@@ -231,7 +232,7 @@ func (a *Agenda) settled() bool {
 	for i, t := range f.entries {
 		switch s := &f.batch.Sends[i]; {
 		case s.Err == nil:
-			sent = append(sent, sentEntry{t.entry, s.Result.Pos})
+			done = append(done, doneEntry{t.place, s.Result.Pos})
 			end(t)
 		case unfit(s.Err):
 			end(t)
@@ -239,6 +240,7 @@ func (a *Agenda) settled() bool {
 			wait(t)
 		}
 	}
+	f.done = done
 	for _, t := range f.drop {
 		end(t)
 	}
@@ -246,7 +248,7 @@ func (a *Agenda) settled() bool {
 		wait(t)
 	}
 	leave(f.due, 1)
-	if err := a.keep(b, sent); err != nil {
+	if err := a.keep(b, done); err != nil {
 		leave(f.due, -1)
 		a.opts.Log.Error("cannot note what was delivered; nothing more is delivered until that works", "error", err)
 		a.pause(time.Now().UnixMilli())
@@ -256,10 +258,10 @@ func (a *Agenda) settled() bool {
 	for _, p := range waits {
 		a.waits(p)
 	}
-	for _, e := range sent {
+	for _, e := range done {
 		a.replay.finished(e.pos)
 	}
-	a.done = nil
+	a.landing = nil
 	a.recycle(f)
 	return true
 }
@@ -274,21 +276,22 @@ func leave(all []taken, n int) {
 	}
 }
 
-// keep applies a batch, with what was sent as far as that has to be known after a
+// keep applies a batch, with what is done with as far as that has to be known after a
 // crash: as long as a power cut may take the copies, and as long as the queue
 // is read again from before these messages.
-func (a *Agenda) keep(b *store.KeyBatch, sent []sentEntry) error {
+func (a *Agenda) keep(b *store.KeyBatch, done []doneEntry) error {
 	offset, front := a.front()
 	left := a.prune(b, front)
-	if row := rowOf(sent); len(sent) > 0 && (row.key >= a.opts.Store.Synced() || row.last >= front) {
-		b.Set(sentKey(row.key), sentValue(sent))
+	if row := rowOf(done); len(done) > 0 && (row.key >= a.opts.Store.Synced() || row.last >= front) {
+		a.value = appendDone(a.value[:0], done)
+		b.Set(doneKey(row.key), a.value)
 		left = append(left, row)
 	}
 	b.Set([]byte(rowIndexed), indexedValue(offset, a.end))
 	if err := a.opts.Store.Keys().Apply(b, a.opts.Sync); err != nil {
 		return err
 	}
-	a.sent = left
+	a.done = left
 	return nil
 }
 

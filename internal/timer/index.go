@@ -91,7 +91,7 @@ type indexing struct {
 	first  mq.QueueOffset
 	pos    mq.LogPos // of the first of near, as first
 	called []taken   // back, out of memory
-	sent   []sentEntry
+	done   []doneEntry
 }
 
 func (a *Agenda) newIndexing() *indexing {
@@ -113,7 +113,7 @@ func (x *indexing) commit(next mq.QueueOffset) error {
 			a.indexed = x.first
 		}
 		leave(x.called, 1)
-		if err := a.keep(b, x.sent); err != nil {
+		if err := a.keep(b, x.done); err != nil {
 			leave(x.called, -1)
 			a.indexed, a.end = indexed, end
 			return err
@@ -135,7 +135,7 @@ func (x *indexing) commit(next mq.QueueOffset) error {
 		a.answer(d.key, d.found)
 	}
 	a.soon = x.near[:0]
-	x.waits, x.recalls, x.near, x.called, x.sent = x.waits[:0], x.recalls[:0], x.near[:0], x.called[:0], x.sent[:0]
+	x.waits, x.recalls, x.near, x.called, x.done = x.waits[:0], x.recalls[:0], x.near[:0], x.called[:0], x.done[:0]
 	return nil
 }
 
@@ -235,7 +235,7 @@ func (x *indexing) recall(r *mq.Record, at int64, value string) error {
 				x.called = append(x.called, t)
 			}
 			if t.page != nil || t.pos >= front {
-				x.sent = append(x.sent, sentEntry{t.entry, r.Pos})
+				x.done = append(x.done, doneEntry{t.place, r.Pos})
 			}
 		}
 		x.a.near.find(at, look)

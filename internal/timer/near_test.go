@@ -234,7 +234,7 @@ func TestRowsOfWhatWasDeliveredAreRemoved(t *testing.T) {
 		}
 		pass(time.Minute)
 		n := 0
-		err := d.store.Keys().Scan([]byte(rowSent), func(_, _ []byte) error { n++; return nil })
+		err := d.store.Keys().Scan([]byte(rowDone), func(_, _ []byte) error { n++; return nil })
 		if err != nil || n > 10 {
 			t.Errorf("%d rows are left of 61 deliveries, %v", n, err)
 		}

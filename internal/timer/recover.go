@@ -42,8 +42,8 @@ func (r *replay) passed(offset mq.QueueOffset) {
 	}
 }
 
-// A sentRow is a row of messages that wait no more.
-type sentRow struct {
+// A doneRow is a row of messages that wait no more.
+type doneRow struct {
 	key  mq.LogPos // of the last copy
 	last mq.LogPos // where the last message lies
 }
@@ -65,7 +65,7 @@ func (a *Agenda) recover() error {
 		a.indexed = mq.QueueOffset(binary.BigEndian.Uint64(v))
 		a.end = mq.LogPos(binary.BigEndian.Uint64(v[8:]))
 	}
-	if err := a.recoverSent(hi); err != nil {
+	if err := a.recoverDone(hi); err != nil {
 		return err
 	}
 	if a.end > hi {
@@ -79,35 +79,41 @@ func (a *Agenda) recover() error {
 	return err
 }
 
-// recoverSent goes through the rows of what waits no more.
-func (a *Agenda) recoverSent(hi mq.LogPos) error {
+// recoverDone goes through the rows of what waits no more. Those of earlier versions
+// become ours.
+func (a *Agenda) recoverDone(hi mq.LogPos) error {
 	keys := a.opts.Store.Keys()
 	b := keys.Batch()
 	changed := false
-	err := keys.Scan([]byte(rowSent), func(key, value []byte) error {
-		sent, err := decodeSent(value)
-		if err != nil {
-			return err
-		}
-		kept := sent[:0]
-		for _, e := range sent {
-			if e.copy >= hi {
-				b.Set(atKey(e.place), atValue(e.entry))
-			} else {
-				kept = append(kept, e)
-				a.replay.done = append(a.replay.done, e.pos)
+	look := func(prefix string, decode func([]byte) ([]doneEntry, error)) error {
+		return keys.Scan([]byte(prefix), func(key, value []byte) error {
+			done, err := decode(value)
+			if err != nil {
+				return err
 			}
-		}
-		if len(kept) < len(sent) {
+			kept := done[:0]
+			for _, e := range done {
+				if e.copy >= hi {
+					b.Set(atKey(e.place), atValue(a.entryAt(e.place)))
+				} else {
+					kept = append(kept, e)
+					a.replay.done = append(a.replay.done, e.pos)
+				}
+			}
+			if prefix == rowDone && len(kept) == len(done) {
+				a.done = append(a.done, rowOf(kept))
+				return nil
+			}
 			changed = true
 			b.Delete(key)
-		}
-		if row := rowOf(kept); len(kept) > 0 {
-			b.Set(sentKey(row.key), sentValue(kept))
-			a.sent = append(a.sent, row)
-		}
-		return nil
-	})
+			if row := rowOf(kept); len(kept) > 0 {
+				b.Set(doneKey(row.key), appendDone(nil, kept))
+				a.done = append(a.done, row)
+			}
+			return nil
+		})
+	}
+	err := errors.Join(look(rowSent, decodeSent), look(rowDone, decodeDone))
 	if err != nil || !changed {
 		b.Drop()
 	} else {
@@ -117,9 +123,23 @@ func (a *Agenda) recoverSent(hi mq.LogPos) error {
 	return err
 }
 
+// entryAt is the entry of a message that waits again. One that cannot be read is
+// found out when it is due.
+func (a *Agenda) entryAt(p place) entry {
+	e := entry{place: p}
+	data, err := a.opts.Store.ReadAt(p.pos)
+	if err != nil {
+		return e
+	}
+	if r, _, err := mq.DecodeRecord(data); err == nil {
+		e.hash, e.size = keyHash(timingOf(r.Properties).key), r.Size
+	}
+	return e
+}
+
 // rowOf says of a row of messages what is to be remembered.
-func rowOf(sent []sentEntry) (r sentRow) {
-	for _, e := range sent {
+func rowOf(done []doneEntry) (r doneRow) {
+	for _, e := range done {
 		r.key, r.last = max(r.key, e.copy), max(r.last, e.pos)
 	}
 	return r
@@ -144,15 +164,15 @@ func (a *Agenda) forget(hi mq.LogPos) error {
 // prune removes rows of messages that wait no more when both are on the disk,
 // their copies and that the queue need not be read again from where they lie.
 // It returns those that are left, for when b is applied.
-func (a *Agenda) prune(b *store.KeyBatch, front mq.LogPos) []sentRow {
-	if len(a.sent) < a.pruneAt {
-		return a.sent
+func (a *Agenda) prune(b *store.KeyBatch, front mq.LogPos) []doneRow {
+	if len(a.done) < a.pruneAt {
+		return a.done
 	}
 	synced := a.opts.Store.Synced()
-	left := make([]sentRow, 0, len(a.sent)/2)
-	for _, r := range a.sent {
+	left := make([]doneRow, 0, len(a.done)/2)
+	for _, r := range a.done {
 		if r.key < synced && r.last < front {
-			b.Delete(sentKey(r.key))
+			b.Delete(doneKey(r.key))
 		} else {
 			left = append(left, r)
 		}

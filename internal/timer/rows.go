@@ -15,7 +15,8 @@ import (
 // Prefixes of the agenda's rows; see docs/FORMAT.md.
 const (
 	rowAt      = "timer/at/"
-	rowSent    = "timer/sent/"
+	rowDone    = "timer/done/"
+	rowSent    = "timer/sent/" // rowDone of earlier versions
 	rowIndexed = "timer/indexed"
 )
 
@@ -46,10 +47,10 @@ type entry struct {
 	size int32  // of the record, in bytes; 0 if it is not known
 }
 
-// A sentEntry is a message that waits no more, and where the reason lies: its
+// A doneEntry is a message that waits no more, and where the reason lies: its
 // copy, or the message that called it back.
-type sentEntry struct {
-	entry
+type doneEntry struct {
+	place
 	copy mq.LogPos
 }
 
@@ -81,32 +82,51 @@ func decodeAt(key, value []byte) (entry, error) {
 	return e, nil
 }
 
-func sentKey(end mq.LogPos) []byte {
-	return binary.BigEndian.AppendUint64([]byte(rowSent), uint64(end))
+func doneKey(end mq.LogPos) []byte {
+	return binary.BigEndian.AppendUint64([]byte(rowDone), uint64(end))
 }
 
-func sentValue(sent []sentEntry) []byte {
-	be := binary.BigEndian
-	b := make([]byte, 0, len(sent)*sentSize)
-	for _, e := range sent {
-		b = be.AppendUint64(b, uint64(e.due))
-		b = be.AppendUint64(b, uint64(e.pos))
-		b = be.AppendUint64(b, e.hash)
-		b = be.AppendUint64(b, uint64(e.copy))
+// appendDone adds the value of a row of messages that wait no more. Each follows the
+// one before closely in all that is said of it.
+func appendDone(b []byte, done []doneEntry) []byte {
+	var last doneEntry
+	for _, e := range done {
+		b = binary.AppendVarint(b, e.due-last.due)
+		b = binary.AppendVarint(b, int64(e.pos-last.pos))
+		b = binary.AppendVarint(b, int64(e.copy-last.copy))
+		last = e
 	}
 	return b
 }
 
-func decodeSent(b []byte) (sent []sentEntry, err error) {
+func decodeDone(b []byte) (done []doneEntry, err error) {
+	var last doneEntry
+	for size := len(b); len(b) > 0; {
+		var v [3]int64
+		for i := range v {
+			n := 0
+			if v[i], n = binary.Varint(b); n <= 0 {
+				return nil, fmt.Errorf("timer: a row of delivered messages, of %d bytes, ends within a number", size)
+			}
+			b = b[n:]
+		}
+		last.due, last.pos, last.copy = last.due+v[0], last.pos+mq.LogPos(v[1]), last.copy+mq.LogPos(v[2])
+		done = append(done, last)
+	}
+	return done, nil
+}
+
+// decodeSent reads a row of earlier versions, which had a hash besides.
+func decodeSent(b []byte) (done []doneEntry, err error) {
 	if len(b)%sentSize != 0 {
 		return nil, fmt.Errorf("timer: a row of delivered messages has %d bytes, want a multiple of %d", len(b), sentSize)
 	}
 	be := binary.BigEndian
 	for ; len(b) > 0; b = b[sentSize:] {
 		at := place{int64(be.Uint64(b)), mq.LogPos(be.Uint64(b[8:]))}
-		sent = append(sent, sentEntry{entry{place: at, hash: be.Uint64(b[16:])}, mq.LogPos(be.Uint64(b[24:]))})
+		done = append(done, doneEntry{at, mq.LogPos(be.Uint64(b[24:]))})
 	}
-	return sent, nil
+	return done, nil
 }
 
 // keyHash tells unique keys apart; those with the same are compared.
