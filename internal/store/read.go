@@ -28,6 +28,9 @@ type ReadOptions struct {
 	// NoDisk makes Read fail with mq.ErrNeedsDisk rather than wait for one, or
 	// look at many records.
 	NoDisk bool
+	// Inner is for readers within the broker, which hand nothing out: MaxBytes may be
+	// as much as is kept of a reader's memory.
+	Inner bool
 }
 
 // A reader is the memory of one Read, in use until the batch is released.
@@ -88,8 +91,12 @@ func (s *Store) Read(name mq.Queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 		o.MaxMessages = defaultReadMessages
 	}
 	o.MaxMessages = min(o.MaxMessages, maxReadMessages)
-	if o.MaxBytes <= 0 || o.MaxBytes > s.o.MaxReadBytes {
-		o.MaxBytes = s.o.MaxReadBytes
+	limit := s.o.MaxReadBytes
+	if o.Inner {
+		limit = max(limit, maxKeptRead)
+	}
+	if o.MaxBytes <= 0 || o.MaxBytes > limit {
+		o.MaxBytes = limit
 	}
 	q, err := s.queueToRead(name, &o)
 	if err != nil {

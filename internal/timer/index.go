@@ -43,7 +43,7 @@ func (a *Agenda) indexArrivals(all []entry) error {
 
 // indexLog enters the next messages that it reads from the log.
 func (a *Agenda) indexLog() (more bool, err error) {
-	b, err := a.opts.Store.Read(wheel, a.indexed, store.ReadOptions{MaxMessages: 512, MaxBytes: readBytes})
+	b, err := a.opts.Store.Read(wheel, a.indexed, store.ReadOptions{MaxMessages: 512, MaxBytes: readBytes, Inner: true})
 	defer release(b)
 	switch {
 	case err != nil:

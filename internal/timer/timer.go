@@ -18,7 +18,7 @@ import (
 
 // Bounds of what is read, and so delivered, at a time.
 const (
-	readMessages = 512
+	readMessages = 1024
 	readBytes    = 768 << 10
 
 	// shortRest is how long, in milliseconds, messages are kept that were read
@@ -226,7 +226,7 @@ func (t *Timer) fetch(a action) (from mq.QueueOffset, ok bool) {
 	t.drop(a.level)
 	h := &t.held[a.level]
 	q := mq.Queue{Topic: mq.TopicSchedule, ID: int32(a.level)}
-	b, err := t.opts.Store.Read(q, a.at, store.ReadOptions{MaxMessages: readMessages, MaxBytes: readBytes})
+	b, err := t.opts.Store.Read(q, a.at, store.ReadOptions{MaxMessages: readMessages, MaxBytes: readBytes, Inner: true})
 	if err != nil {
 		t.opts.Log.Error("cannot read delayed messages", "level", a.level+1, "offset", a.at, "error", err)
 		t.core.unread(a.level, time.Now().UnixMilli())
