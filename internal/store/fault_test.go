@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -408,5 +409,89 @@ func TestClosedWriteAheadLogIsSynced(t *testing.T) {
 	}
 	if got := left(); got != "row" {
 		t.Fatalf("closing left %q on the disk", got)
+	}
+}
+
+// What is synced to a write-ahead log does not make it longer each time, and the
+// zeros behind it are its end for whoever reads it after a power cut.
+func TestWriteAheadLogIsWrittenAheadOfItself(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	o := testOptions(disk)
+	want := 0
+	for range 3 {
+		s := mustOpen(t, o)
+		sizes := map[int64]bool{}
+		for range 50 {
+			if err := s.Keys().Set(fmt.Appendf(nil, "row %d", want), []byte("x"), true); err != nil {
+				t.Fatal(err)
+			}
+			want++
+			sizes[newestLogSize(t, disk, o)] = true
+		}
+		if len(sizes) > 1 {
+			t.Errorf("50 rows gave the log the sizes %v", sizes)
+		}
+		cut := disk.CrashClone(vfs.CrashCloneCfg{})
+		mustClose(t, s)
+		disk = cut
+		o.FS = cut
+		s = mustOpen(t, o)
+		got := 0
+		err := s.Keys().Scan([]byte("row "), func(_, _ []byte) error { got++; return nil })
+		if err != nil || got != want {
+			t.Fatalf("after a power cut there are %d of %d rows, %v", got, want, err)
+		}
+		mustClose(t, s)
+	}
+}
+
+// newestLogSize is the size of the newest write-ahead log of the key store.
+func newestLogSize(t *testing.T, fs vfs.FS, o Options) (size int64) {
+	t.Helper()
+	dir := fs.PathJoin(o.Dir, "state")
+	names, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".log") {
+			info, err := fs.Stat(fs.PathJoin(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			size = info.Size()
+		}
+	}
+	return size
+}
+
+// A disk without room for zeros has room for the row.
+func TestWriteAheadLogGoesOnWithoutZeros(t *testing.T) {
+	disk := vfs.NewMem()
+	fs := &walFS{FS: errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWriteAt {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))}
+	fs.durable.Add(1)
+	f, err := fs.Create("000001.log", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err = f.Write([]byte("row")); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readFile(disk, "000001.log"); err != nil || string(got) != "rowrow" {
+		t.Errorf("the log is %q, %v", got, err)
 	}
 }
