@@ -82,7 +82,7 @@ func (f *walFile) lengthen() {
 	if f.end < f.size {
 		return
 	}
-	n, err := f.File.WriteAt(zeros[:], f.end)
+	n, err := f.WriteAt(zeros[:], f.end)
 	f.size = max(f.size, f.end+int64(n))
 	if err != nil {
 		f.size = math.MaxInt64

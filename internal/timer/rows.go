@@ -101,14 +101,14 @@ func appendDone(b []byte, done []doneEntry) []byte {
 
 func decodeDone(b []byte) (done []doneEntry, err error) {
 	var last doneEntry
-	for size := len(b); len(b) > 0; {
+	for whole := len(b); len(b) > 0; {
 		var v [3]int64
 		for i := range v {
-			n := 0
-			if v[i], n = binary.Varint(b); n <= 0 {
-				return nil, fmt.Errorf("timer: a row of delivered messages, of %d bytes, ends within a number", size)
+			n, size := binary.Varint(b)
+			if size <= 0 {
+				return nil, fmt.Errorf("timer: a row of delivered messages, of %d bytes, ends within a number", whole)
 			}
-			b = b[n:]
+			v[i], b = n, b[size:]
 		}
 		last.due, last.pos, last.copy = last.due+v[0], last.pos+mq.LogPos(v[1]), last.copy+mq.LogPos(v[2])
 		done = append(done, last)
