@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,31 @@ func TestReplyHereIsWrittenWhenItReturns(t *testing.T) {
 	for i := range int32(100) {
 		c.ReplyHere(answer(i, []byte("chunk")))
 		if n := c.Buffered(); n != 0 && c.out.direct != nil {
+			t.Fatalf("%d bytes wait after answer %d, though the socket has room", n, i)
+		}
+		if got := readCommand(t, there); got.Opaque != i || string(got.Body) != "bchunk" {
+			t.Fatalf("got opaque %d, body %q", got.Opaque, got.Body)
+		}
+	}
+}
+
+// The answer to the last request that waits is written at once, others by a goroutine
+// that may take several.
+func TestReplyLastIsWrittenWhenItReturns(t *testing.T) {
+	c, there, stop := deferred(t)
+	defer stop()
+	for i := range int32(100) {
+		owed := 1 + int(i)%2
+		c.out.Lock()
+		for c.out.burst || c.out.writing {
+			c.out.Unlock()
+			runtime.Gosched()
+			c.out.Lock()
+		}
+		c.out.owed = owed
+		c.out.Unlock()
+		c.ReplyLast(answer(i, []byte("chunk")))
+		if n := c.Buffered(); n != 0 && owed == 1 && c.out.direct != nil {
 			t.Fatalf("%d bytes wait after answer %d, though the socket has room", n, i)
 		}
 		if got := readCommand(t, there); got.Opaque != i || string(got.Body) != "bchunk" {

@@ -111,14 +111,22 @@ func (c *Conn) Reply(cmd *wire.Command) {
 // this answer, which leaves sooner: starting a goroutine for it wakes another
 // processor first.
 func (c *Conn) ReplyHere(cmd *wire.Command) {
-	c.Answered(cmd, 1, c.answer(cmd, true))
+	c.Answered(cmd, 1, c.answer(cmd, reply{here: true}))
+}
+
+// ReplyLast is ReplyHere if no other request of the connection waits for its answer,
+// and otherwise Reply, so that answers that are ready at the same time leave in one
+// write.
+func (c *Conn) ReplyLast(cmd *wire.Command) {
+	c.Answered(cmd, 1, c.answer(cmd, reply{last: true}))
 }
 
 // Answer is Reply that counts nothing and returns what Answered is to be told.
-func (c *Conn) Answer(cmd *wire.Command) meter.Result { return c.answer(cmd, false) }
+func (c *Conn) Answer(cmd *wire.Command) meter.Result { return c.answer(cmd, reply{}) }
 
-func (c *Conn) answer(cmd *wire.Command, here bool) meter.Result {
-	err := c.send(cmd, reply{owed: true, here: here})
+func (c *Conn) answer(cmd *wire.Command, r reply) meter.Result {
+	r.owed = true
+	err := c.send(cmd, r)
 	switch {
 	case errors.Is(err, ErrFull):
 		c.overflow()
@@ -188,7 +196,8 @@ func (c *Conn) Oneway(cmd *wire.Command) error {
 // reply says how a frame is sent that is one; zero if it is not.
 type reply struct {
 	owed bool // it answers a request
-	here bool // the caller's goroutine may write
+	here bool // the caller's goroutine may write,
+	last bool // or may if nothing else is owed
 }
 
 // send queues a frame and makes sure that somebody will write it.
@@ -203,7 +212,7 @@ func (c *Conn) send(cmd *wire.Command, r reply) error {
 		kept, err = c.appendLocked(cmd)
 	}
 	if err == nil {
-		c.wakeLocked(r.here)
+		c.wakeLocked(r.here || r.last && c.out.owed <= 0)
 	}
 	c.out.Unlock()
 	if !kept && cmd.Release != nil {

@@ -208,7 +208,7 @@ func (s *session) answer(req *wire.Command, op *operation) {
 // reply sends the answer to req, unless nobody waits for one.
 func (s *session) reply(req, resp *wire.Command) {
 	if !req.Oneway() {
-		s.conn.Reply(resp)
+		s.conn.ReplyLast(resp)
 		return
 	}
 	s.conn.Answered(resp, 1, meter.ResultOneway)
