@@ -202,6 +202,7 @@ type reply struct {
 
 // send queues a frame and makes sure that somebody will write it.
 func (c *Conn) send(cmd *wire.Command, r reply) error {
+	release := cmd.Release // the answer may be here, and cmd used again, before this returns
 	c.out.Lock()
 	if r.owed {
 		c.out.owed--
@@ -215,8 +216,8 @@ func (c *Conn) send(cmd *wire.Command, r reply) error {
 		c.wakeLocked(r.here || r.last && c.out.owed <= 0)
 	}
 	c.out.Unlock()
-	if !kept && cmd.Release != nil {
-		cmd.Release()
+	if !kept && release != nil {
+		release()
 	}
 	return err
 }
