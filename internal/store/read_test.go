@@ -372,3 +372,22 @@ func TestIndexingKeysDoesNotAllocatePerMessage(t *testing.T) {
 		t.Errorf("indexing 300 messages allocates %.0f times", n)
 	}
 }
+
+// max-read-bytes is a limit of what is handed out; the broker reads more at a time for
+// itself.
+func TestReadersWithinTheBrokerMayReadMore(t *testing.T) {
+	o := testOptions(nil)
+	o.MaxReadBytes = 1000
+	s := mustOpen(t, o)
+	defer mustClose(t, s)
+	for range 20 {
+		mustSend(t, s, message("T", 0, strings.Repeat("x", 200)))
+	}
+	for _, inner := range []bool{false, true} {
+		b, err := s.Read(mq.Queue{Topic: "T"}, 0, ReadOptions{MaxMessages: 100, MaxBytes: 1 << 30, Inner: inner})
+		if err != nil || (b.Count == 20) != inner {
+			t.Errorf("inner %v: read %d messages, %v", inner, b.Count, err)
+		}
+		b.Release()
+	}
+}

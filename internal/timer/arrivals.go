@@ -73,7 +73,7 @@ func (n *arrivals) take(from mq.QueueOffset, all []entry) (_ []entry, more bool)
 // noted is the entry of a stored message. Unusual is what calls another one back or
 // stands in for one, or does not say when it is due.
 func noted(m *store.Appended) entry {
-	if s := m.Send; s.Due > 0 && s.Names != nil {
+	if s := m.Send; s != nil && s.Due > 0 && s.Names != nil {
 		pos := binary.BigEndian.Uint64(m.Record[mq.RecordPosAt:])
 		return entry{place: place{s.Due, mq.LogPos(pos)}, hash: keyHash(s.Names.UniqueKey), size: int32(len(m.Record))}
 	}
