@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,7 +54,8 @@ type Timer struct {
 	arrived, waiting atomic.Uint64
 	wake             chan struct{}
 	results          chan result
-	held             []held // by level
+	held             []held         // by level
+	sending          sync.WaitGroup // deliveries that are appended beside the loop
 	times            []int64
 	progress         []atomic.Int64
 
@@ -64,10 +66,16 @@ type Timer struct {
 
 // held is what was last read of a level, as long as it is of use.
 type held struct {
-	batch    mq.Batch
-	records  []mq.Record
-	used     int // how many records are done with
+	stretch
+	used     int     // how many records are done with
+	ahead    stretch // what follows, if it was read
 	delivery delivery
+}
+
+// A stretch is messages of a level that lie one behind the other.
+type stretch struct {
+	batch   mq.Batch
+	records []mq.Record // whole if they are as many as batch counts
 }
 
 // A result is the end of a delivery.
@@ -215,6 +223,7 @@ func (t *Timer) read(a action) {
 	t.core.read(a.level, now, from, t.times)
 	if l := &t.core.levels[a.level]; l.state != stateDelivering && (l.state != stateResting || l.wake-now > shortRest) {
 		t.drop(a.level)
+		h.ahead.drop()
 		*h = held{}
 	}
 }
@@ -225,32 +234,57 @@ func (t *Timer) read(a action) {
 func (t *Timer) fetch(a action) (from mq.QueueOffset, ok bool) {
 	t.drop(a.level)
 	h := &t.held[a.level]
-	q := mq.Queue{Topic: mq.TopicSchedule, ID: int32(a.level)}
-	b, err := t.opts.Store.Read(q, a.at, store.ReadOptions{MaxMessages: readMessages, MaxBytes: readBytes, Inner: true})
-	if err != nil {
+	if a.at == h.ahead.first() {
+		h.stretch, h.ahead = h.ahead, h.stretch
+		return a.at, true
+	}
+	h.ahead.drop()
+	if err := t.readStretch(&h.stretch, a.level, a.at); err != nil {
 		t.opts.Log.Error("cannot read delayed messages", "level", a.level+1, "offset", a.at, "error", err)
 		t.core.unread(a.level, time.Now().UnixMilli())
 		return 0, false
 	}
-	h.batch = b
-	switch b.Status {
-	case mq.PullFound:
-	case mq.PullNoNew, mq.PullNoQueue:
+	switch b := &h.batch; {
+	case b.Status == mq.PullNoNew || b.Status == mq.PullNoQueue:
 		return a.at, true
-	default:
+	case b.Status != mq.PullFound:
 		return b.Next, true
-	}
-	for r := range records(b) {
-		h.records = append(h.records, r)
-	}
-	if len(h.records) != b.Count {
+	case len(h.records) != b.Count:
 		t.opts.Log.Error("delayed messages are damaged; run `goddard store verify`",
 			"level", a.level+1, "offset", a.at, "readable", len(h.records), "of", b.Count)
 		t.drop(a.level)
 		t.core.unread(a.level, time.Now().UnixMilli())
 		return 0, false
 	}
-	return b.Next - mq.QueueOffset(b.Count), true
+	return h.first(), true
+}
+
+// readStretch reads the messages of a level from an offset on.
+func (t *Timer) readStretch(s *stretch, level int, from mq.QueueOffset) (err error) {
+	q := mq.Queue{Topic: mq.TopicSchedule, ID: int32(level)}
+	s.batch, err = t.opts.Store.Read(q, from, store.ReadOptions{MaxMessages: readMessages, MaxBytes: readBytes, Inner: true})
+	if err != nil || s.batch.Status != mq.PullFound {
+		return err
+	}
+	for r := range records(s.batch) {
+		s.records = append(s.records, r)
+	}
+	return nil
+}
+
+// first is the offset of the first message, -1 if there are none or they are not whole.
+func (s *stretch) first() mq.QueueOffset {
+	if len(s.records) == 0 || len(s.records) != s.batch.Count {
+		return -1
+	}
+	return s.batch.Next - mq.QueueOffset(s.batch.Count)
+}
+
+// drop gives the messages up and keeps the memory for others.
+func (s *stretch) drop() {
+	release(s.batch)
+	clear(s.records)
+	s.batch, s.records = mq.Batch{}, s.records[:0]
 }
 
 // deliver sends the first messages of what was last read.
@@ -282,7 +316,22 @@ func (t *Timer) deliver(a action) {
 		t.results <- result{level: a.level, count: d.count}
 		return
 	}
-	t.opts.Append(&mq.SendBatch{Sends: d.sends, Done: func(b *mq.SendBatch) { t.results <- d.result(b) }})
+	t.send(a, &mq.SendBatch{Sends: d.sends, Done: func(b *mq.SendBatch) { t.results <- d.result(b) }})
+}
+
+// send appends a delivery. While that writes, what follows is read, if it is the last
+// of what was read and there is more: with many due at once that is as much work.
+func (t *Timer) send(a action, b *mq.SendBatch) {
+	h := &t.held[a.level]
+	if h.used+a.count < len(h.records) || h.batch.Next >= h.batch.Max {
+		t.opts.Append(b)
+		return
+	}
+	t.sending.Go(func() { t.opts.Append(b) })
+	h.ahead.drop()
+	if t.readStretch(&h.ahead, a.level, h.batch.Next) != nil {
+		h.ahead.drop() // whoever needs it reads it again, and says what is wrong
+	}
 }
 
 // A delivery is one batch on its way to the topics it is meant for.
@@ -414,7 +463,9 @@ func (t *Timer) finish() {
 			t.settle(<-t.results)
 		}
 		t.drop(i)
+		t.held[i].ahead.drop()
 	}
+	t.sending.Wait()
 	for _, a := range t.core.take() {
 		if a.op == opSave {
 			t.save(a)
@@ -449,9 +500,8 @@ func row(level int) []byte { return fmt.Appendf(nil, "timer/level/%02d", level+1
 // drop gives up what is left of what was last read of a level.
 func (t *Timer) drop(level int) {
 	h := &t.held[level]
-	release(h.batch)
-	clear(h.records)
-	h.batch, h.records, h.used = mq.Batch{}, h.records[:0], 0
+	h.stretch.drop()
+	h.used = 0
 }
 
 func release(b mq.Batch) {

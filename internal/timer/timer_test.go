@@ -31,6 +31,7 @@ type rig struct {
 		failures int            // how many appends of the timer still fail
 		refuse   map[string]int // how often a message with this body still does
 		batches  [][]string
+		pause    chan struct{} // appends wait until it is closed
 	}
 }
 
@@ -71,6 +72,12 @@ func newRig(t *testing.T, fs vfs.FS) (r *rig, stop func()) {
 }
 
 func (r *rig) append(b *mq.SendBatch) {
+	r.mu.Lock()
+	pause := r.mu.pause
+	r.mu.Unlock()
+	if pause != nil {
+		<-pause
+	}
 	r.mu.Lock()
 	fail := r.mu.failures > 0
 	if fail {
@@ -204,6 +211,37 @@ func TestMessagesOfALevelKeepTheirOrderThroughFailures(t *testing.T) {
 		}
 		pass(time.Minute)
 		r.want(want...)
+	})
+}
+
+func TestWhileManyAreDeliveredTheNextAreRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, vfs.NewMem())
+		defer stop()
+		var want []string
+		for i := range 2*readMessages + 100 {
+			want = append(want, fmt.Sprint(i))
+			r.delay(1, want[i])
+		}
+		r.mu.Lock()
+		r.mu.pause = make(chan struct{})
+		r.mu.Unlock()
+		pass(2 * time.Second)
+		synctest.Wait()
+		if got := r.timer.held[0].ahead.first(); got != readMessages {
+			t.Errorf("what was read ahead begins at %d, want %d", got, readMessages)
+		}
+		r.mu.failures = 1
+		close(r.mu.pause)
+		pass(time.Minute)
+		synctest.Wait()
+		var got []string
+		for _, batch := range r.mu.batches[1:] { // the first fails
+			got = append(got, batch...)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d messages were delivered, want %d in their order", len(got), len(want))
+		}
 	})
 }
 
