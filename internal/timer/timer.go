@@ -500,7 +500,7 @@ func row(level int) []byte { return fmt.Appendf(nil, "timer/level/%02d", level+1
 // drop gives up what is left of what was last read of a level.
 func (t *Timer) drop(level int) {
 	h := &t.held[level]
-	h.stretch.drop()
+	h.drop()
 	h.used = 0
 }
 
