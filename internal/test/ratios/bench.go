@@ -44,6 +44,7 @@ type bench struct {
 	row      string
 	commands []string // loads of the row so far
 	notes    []string // on the row's values
+	idle     float64  // how much of the processors nobody used during the last load, in percent
 	began    time.Time
 	first    time.Duration   // from the start to the first message
 	filled   map[string]bool // topics
@@ -60,7 +61,11 @@ func (b *bench) measure(r *row) (map[string]float64, error) {
 	if err := b.warmUp(r.warm); err != nil {
 		return nil, err
 	}
-	return r.measure(b)
+	values, err := r.measure(b)
+	if _, ok := values["cpu"]; ok {
+		values["idle"] = b.idle
+	}
+	return values, err
 }
 
 // begin is what comes before a server's turn in a round. It goes on if it was
@@ -172,10 +177,11 @@ func (b *bench) run(cmd *exec.Cmd) (*load.Report, time.Duration, error) {
 	var problems strings.Builder
 	in.Stderr = &problems
 	in.Env = append(in.Environ(), calmRuntime)
-	before := b.s.cpu()
+	before, began := b.s.cpu(), processors()
 	var out []byte
 	err := b.s.network.Do(func() (err error) { out, err = in.Output(); return err })
 	cpu := b.s.cpu() - before
+	b.idle = processors().idleSince(began)
 	if ctx.Err() != nil && b.ctx.Err() == nil {
 		return nil, 0, fmt.Errorf("%s: still running %v after its time", b.commands[len(b.commands)-1], loadSlack)
 	}

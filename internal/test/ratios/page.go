@@ -228,6 +228,9 @@ func linesOf(o *options, server string) (lines []sheet.Line) {
 			for _, l := range r.lines {
 				l.Row = r.key
 				lines = append(lines, l)
+				if l.Value == "cpu" {
+					lines = append(lines, sheet.Line{Row: r.key, Value: "idle", Title: "… of the processors nobody used, %"})
+				}
 			}
 		}
 	}
