@@ -19,6 +19,8 @@ func TestAStackIsForWhatItsInnermostKnownFunctionIsFor(t *testing.T) {
 		stack []string
 	}{
 		{profile.SocketReads, []string{"internal/runtime/syscall/linux.Syscall6", "syscall.read", "internal/poll.(*FD).Read", "net.(*netFD).Read", "net.(*conn).Read", here + "rpc.(*Conn).read"}},
+		{profile.SocketReads, []string{"syscall.rawSyscallNoError", here + "rpc.shortly", here + "rpc.readDirect", here + "rpc.newDirectReader.func1", here + "rpc.(*directReader).read"}},
+		{profile.SocketWrites, []string{"syscall.RawSyscall", here + "rpc.shortly", here + "rpc.writeDirect", here + "rpc.newDirect.func1", here + "rpc.(*direct).write"}},
 		{profile.SocketWrites, []string{"syscall.write", "internal/poll.(*FD).Write", "net.(*netFD).Write", here + "rpc.(*Conn).writeAll", here + "rpc.(*Conn).writeOut"}},
 		{profile.LogWrites, []string{"syscall.pwrite", "internal/poll.(*FD).Pwrite", "os.(*File).WriteAt", pebble + "/vfs.(*linuxFile).WriteAt", here + "segment.(*Log).WriteAt", here + "store.(*Store).writeRun"}},
 		{profile.LogReads, []string{"runtime.memmove", here + "store.(*tail).read", here + "store.(*Store).load"}},

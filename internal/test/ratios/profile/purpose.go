@@ -48,7 +48,8 @@ func markers() []marker {
 	}
 	add(SocketReads, "", "net.(*conn).Read", "net.(*netFD).Read", "net.(*netFD).accept")
 	add(SocketWrites, "", "net.(*conn).Write", "net.(*netFD).Write", "net.(*netFD).writeBuffers", "net.(*conn).writeBuffers", "net.(*TCPConn).", "net.(*Buffers).", "internal/poll.(*FD).Writev")
-	add(SocketWrites, ours, "rpc.(*Conn).write")
+	add(SocketReads, ours, "rpc.readDirect", "rpc.(*directReader)")
+	add(SocketWrites, ours, "rpc.(*Conn).write", "rpc.writeDirect", "rpc.(*direct).")
 	add(LogWrites, ours, "segment.(*Log).Write", "segment.(*Log).Sync", "segment.(*file).sync", "segment.(*file).write", "store.(*Store).write", "store.(*tail).put", "store.(*tail).take")
 	add(LogReads, ours, "segment.(*Log).Read", "store.(*Store).ReadAt", "store.(*Store).readFull", "store.(*tail)", "store.(*ahead)")
 	add(Answers, ours, "wire.appendQuoted", "wire.(*Command).append", "wire.(*Command).Append", "wire.(*Command).SetReply", "rpc.(*Conn).append",
