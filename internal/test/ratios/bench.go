@@ -181,7 +181,7 @@ func (b *bench) run(cmd *exec.Cmd) (*load.Report, time.Duration, error) {
 	var out []byte
 	err := b.s.network.Do(func() (err error) { out, err = in.Output(); return err })
 	cpu := b.s.cpu() - before
-	b.idle = processors().idleSince(began)
+	b.idle = idleBetween(began, processors())
 	if ctx.Err() != nil && b.ctx.Err() == nil {
 		return nil, 0, fmt.Errorf("%s: still running %v after its time", b.commands[len(b.commands)-1], loadSlack)
 	}

@@ -2,44 +2,25 @@
 
 package main
 
-import (
-	"os"
-	"strconv"
-	"strings"
-)
+import "github.com/prometheus/procfs"
 
-// A use is what the machine's processors have done since it runs, in ticks
-// (proc(5), /proc/stat).
-type use struct{ idle, all float64 }
-
-// processors is nothing where the kernel does not say.
-func processors() use {
-	b, _ := os.ReadFile("/proc/stat")
-	first, _, _ := strings.Cut(string(b), "\n")
-	return useOf(first)
-}
-
-// useOf reads the line of all processors: user, nice, system, idle, waiting for a
-// disk, interrupts, soft interrupts, and what the host took; guests are in user.
-func useOf(line string) (u use) {
-	for i, field := range strings.Fields(line) {
-		n, err := strconv.ParseFloat(field, 64)
-		if err != nil || i > 8 {
-			continue
-		}
-		u.all += n
-		if i == 4 || i == 5 {
-			u.idle += n
-		}
+// processors is what all processors of the machine have done since it runs, in
+// seconds; nothing where the kernel does not say.
+func processors() (all procfs.CPUStat) {
+	if fs, err := procfs.NewDefaultFS(); err == nil {
+		stat, _ := fs.Stat()
+		all = stat.CPUTotal
 	}
-	return u
+	return all
 }
 
-// idleSince is the share of the time since then in which processors had nothing to
-// do, or waited for a disk, in percent.
-func (u use) idleSince(then use) float64 {
-	if u.all <= then.all {
+// idleBetween is the share of the time in which processors had nothing to do, or
+// waited for a disk, in percent. What guests took is in the time of users.
+func idleBetween(a, b procfs.CPUStat) float64 {
+	idle := b.Idle + b.Iowait - a.Idle - a.Iowait
+	busy := b.User + b.Nice + b.System + b.IRQ + b.SoftIRQ + b.Steal - a.User - a.Nice - a.System - a.IRQ - a.SoftIRQ - a.Steal
+	if idle+busy <= 0 {
 		return 0
 	}
-	return 100 * (u.idle - then.idle) / (u.all - then.all)
+	return 100 * idle / (idle + busy)
 }
