@@ -118,6 +118,45 @@ func TestReserveHoldsBetweenLooks(t *testing.T) {
 	t.Fatalf("prepared up to %d", s.seg.Prepared())
 }
 
+// Who sets space aside in a file keeps its writers waiting.
+func TestSegmentsAreSetAsideWholeBeforeAnybodyWritesToThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := vfs.NewMem()
+		diskWith(fs, 1<<39)
+		o := testOptions(fs)
+		o.SegmentSize = 64 << 20
+		s := mustOpen(t, o)
+		stop := runStore(t, s)
+		grow := func(n int) {
+			t.Helper()
+			for range n {
+				mustSend(t, s, message("T", 0, strings.Repeat("x", 1<<20)))
+			}
+			synctest.Wait()
+		}
+		for _, step := range []struct {
+			used     int   // percent of the disk
+			messages int   // of a little more than 1 MiB
+			prepared int64 // then, in MiB
+		}{
+			{50, 10, 32}, // of a new log a little at a time
+			{50, 25, 128},
+			{50, 25, 128}, // 60 MiB are written, and then the next segment is begun
+			{50, 5, 192},
+			{80, 65, 192}, // there is not much room any more
+			{50, 65, 320},
+		} {
+			diskWith(fs, uint64(100-step.used)<<40/100)
+			grow(step.messages)
+			if got := s.seg.Prepared() >> 20; got != step.prepared {
+				t.Errorf("%d MiB are set aside with a log of %d, not %d", got, s.mu.end>>20, step.prepared)
+			}
+		}
+		stop()
+		mustClose(t, s)
+	})
+}
+
 func TestLimitsChangeWhileTheStoreRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := vfs.NewMem()

@@ -130,6 +130,39 @@ func (s *Store) setAside(upTo int64, spare bool) error {
 	return nil
 }
 
+// aheadOf is the position up to which space is set aside if it may be, when the log
+// ends at end: a little in a log that is new, and else the whole next segment. Whoever
+// sets space aside in a file keeps its writers waiting: the kernel holds the file's
+// lock while it reads from the disk what is free, a tenth of a second and more if that
+// is busy. So it is done while nobody writes to the file.
+func (s *Store) aheadOf(end int64) int64 {
+	size := s.seg.Size()
+	if end < size/2 {
+		return end + s.ahead
+	}
+	return s.seg.SegmentOf(end) + 2*size
+}
+
+// setAsideMore prepares the log up to a position that it has not come near yet. A disk
+// that is full enough for segments to be removed for it, or on which that is more than
+// an eighth of what is free, is left as it is.
+func (s *Store) setAsideMore(upTo int64) error {
+	s.watching.Lock()
+	defer s.watching.Unlock()
+	lacking := upTo - s.seg.Prepared()
+	if lacking <= 0 {
+		return nil
+	}
+	s.watchDiskLocked()
+	if d := s.DiskUsage(); d.Total > 0 && (d.Used >= s.limits.Load().DiskMaxUsed || lacking > d.Free/8) {
+		return nil
+	}
+	if err := s.seg.Prepare(upTo); err != nil {
+		return writeError(s.o.Dir, err)
+	}
+	return nil
+}
+
 // judge says why a disk in this state takes no messages; nil if it does.
 func (s *Store) judge(d DiskUsage) *refusal {
 	l := s.limits.Load()

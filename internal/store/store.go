@@ -120,6 +120,9 @@ func (s *Store) prepare(ctx context.Context) {
 		var rest <-chan time.Time
 		wake := s.wantSpace
 		err := s.setAside(end+s.ahead, false)
+		if err == nil {
+			err = s.setAsideMore(s.aheadOf(end))
+		}
 		if err != nil {
 			if !said {
 				// Append finds out itself if the space is really needed.
