@@ -9,28 +9,30 @@ import "time"
 // log two and three times, at 300 to 470 MiB/s instead of 740. So the disk goes to
 // who is behind first, and who is ahead waits a little.
 const (
-	// abreastRange is how many pieces readers may be apart and still are taken to
-	// read the same part of the log.
-	abreastRange = 4 * aheadPieces
-	// abreastLead is how many pieces one may be ahead of another.
-	abreastLead = aheadPieces / 2
 	// abreastActive is how recently one that is waited for has read. Readers that are
-	// together leave a piece behind that is so recent, but not abreastLead of them.
+	// together leave a piece behind that is so recent, but not so many.
 	abreastActive = 5 * time.Millisecond
 	// abreastPatience is how long one that is ahead waits for the others before each
-	// piece. One of them may be slow by itself; then it is out of
-	// abreastRange within a second.
+	// piece. One of them may be slow by itself; then they are apart within a
+	// second or two.
 	abreastPatience = 5 * time.Millisecond
 	// abreastLook is how often it is seen whether the others have come.
 	abreastLook = 500 * time.Microsecond
 )
 
+// apart is how many pieces lie between readers of the same part of the log at most:
+// others read something else.
+func (a *ahead) apart() int64 { return 4 * int64(a.room) }
+
+// lead is how many pieces a reader may be ahead of another.
+func (a *ahead) lead() int64 { return int64(a.room) / 2 }
+
 // next says which of the wanted pieces, which are in the order in which they were asked for,
-// is read first: the first of them, or the lowest of those within abreastRange before it.
-func next(wanted []*piece) int {
+// is read first: the first of them, or the lowest of those not too far before it.
+func (a *ahead) next(wanted []*piece) int {
 	first := 0
 	for i, p := range wanted {
-		if p.number < wanted[first].number && p.number >= wanted[0].number-abreastRange {
+		if p.number < wanted[first].number && p.number >= wanted[0].number-a.apart() {
 			first = i
 		}
 	}
@@ -41,7 +43,7 @@ func next(wanted []*piece) int {
 // reads now.
 func (a *ahead) leadsLocked(number int64) bool {
 	for _, p := range a.mu.pieces {
-		if p.number < number-abreastLead && p.number >= number-abreastRange && time.Since(p.at) < abreastActive {
+		if p.number < number-a.lead() && p.number >= number-a.apart() && time.Since(p.at) < abreastActive {
 			return true
 		}
 	}

@@ -19,14 +19,15 @@ func TestWhoIsBehindInTheSamePartOfTheLogIsReadForFirst(t *testing.T) {
 		{[]int64{7}, 0},
 		{[]int64{40, 41, 12, 13}, 2},
 		{[]int64{40, 41, 13, 12}, 3},
-		{[]int64{1000, 12, 1001}, 0},                     // another part of the log: each in turn
-		{[]int64{1000, 12, 1000 - abreastRange, 990}, 2}, // just the same part
+		{[]int64{1000, 12, 1001}, 0},                      // another part of the log: each in turn
+		{[]int64{1000, 12, 1000 - 4*aheadPieces, 990}, 2}, // just the same part
 	} {
 		var wanted []*piece
 		for _, n := range c.wanted {
 			wanted = append(wanted, &piece{number: n})
 		}
-		if got := next(wanted); got != c.first {
+		a := ahead{room: aheadPieces}
+		if got := a.next(wanted); got != c.first {
 			t.Errorf("of %d the one at %d is first, want %d", c.wanted, got, c.first)
 		}
 	}
@@ -43,7 +44,7 @@ func wanting(t *testing.T, read int64) *ahead {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	a := &ahead{log: l, stored: new(atomic.Int64)}
+	a := &ahead{log: l, room: aheadPieces, stored: new(atomic.Int64)}
 	a.mu.pieces = []*piece{{number: read, taken: true, at: time.Now()}}
 	return a
 }
@@ -62,9 +63,9 @@ func TestWhoIsFarAheadOfAnotherReaderWaitsForItALittle(t *testing.T) {
 		number int64
 		want   time.Duration
 	}{
-		{"who is close to it", 200 + abreastLead, 0},
-		{"who is far ahead", 200 + abreastLead + 1, abreastPatience},
-		{"who reads another part of the log", 200 + abreastRange + 1, 0},
+		{"who is close to it", 200 + aheadPieces/2, 0},
+		{"who is far ahead", 200 + aheadPieces/2 + 1, abreastPatience},
+		{"who reads another part of the log", 200 + 4*aheadPieces + 1, 0},
 		{"who is behind", 100, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {

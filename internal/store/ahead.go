@@ -15,19 +15,22 @@ const (
 	// aheadPiece is how much of the log is read ahead at a time, and aheadWindow
 	// how far ahead of a reader.
 	aheadPiece  = 1 << 20
-	aheadWindow = 4 << 20
+	aheadWindow = 8 << 20
 	// aheadDepth is how many pieces are read at a time, so that the disk has the
-	// next to do while one is taken from it.
-	aheadDepth = 2
+	// next to do while who read one waits for a processor.
+	aheadDepth = 6
 	// aheadTurn, divided by the number of processors, is what reading a piece takes at
 	// least while messages are stored: some 170 MiB/s for each processor. Answering
 	// pulls with so much in messages of 1 KiB takes a sixth of one, and as
 	// much again where the consumers are on the same machine. Without a limit
 	// readers take all that is left, and who sends waits for a processor. Where
 	// messages are stored now and then only, few pieces are late.
-	aheadTurn = 12 * time.Millisecond
-	// aheadPieces is how many pieces are in memory at most.
-	aheadPieces = 32
+	aheadTurn = aheadDepth * 6 * time.Millisecond
+	// aheadPieces is how many pieces are in memory at most, and aheadShare the part
+	// of the memory that the process may have which they take at most. From four times
+	// the window of four readers on it is rare that one has to have a piece read again.
+	aheadPieces = 96
+	aheadShare  = 32
 	// aheadIdle is after how many seconds without a reader a piece is given up;
 	// aheadStale after how many one may be that nobody came for.
 	aheadIdle  = 10
@@ -51,6 +54,7 @@ const (
 // page then.
 type ahead struct {
 	log      *segment.Log
+	room     int            // pieces; see aheadRoom
 	near     int64          // aheadNear, less in tests
 	stored   *atomic.Int64  // the committed end of the log
 	fetching sync.WaitGroup // the goroutines that read, while there is something to
@@ -81,6 +85,15 @@ type piece struct {
 	holds int64 // number that buf is of; -1 if none
 	buf   []byte
 }
+
+// aheadRoom is how many pieces there may be in a process that may have so much memory,
+// in bytes.
+func aheadRoom(memory int64) int {
+	return int(max(2*aheadDepth, min(aheadPieces, memory/aheadShare/aheadPiece)))
+}
+
+// window is how far ahead of a reader is read: less where there is little room.
+func (a *ahead) window() int64 { return min(aheadWindow, int64(a.room)/8*aheadPiece) }
 
 // want has a piece read soon, unless it is there or the memory is full of pieces
 // that others wait for.
@@ -114,7 +127,7 @@ func (a *ahead) findLocked(number int64) *piece {
 // spareLocked is a piece for another part of the log, locked for writing: a new
 // one, or of those that nobody is reading from the one that was not used for longest.
 func (a *ahead) spareLocked() *piece {
-	if len(a.mu.pieces) < aheadPieces {
+	if len(a.mu.pieces) < a.room {
 		p := &piece{holds: -1}
 		p.Lock()
 		a.mu.pieces = append(a.mu.pieces, p)
@@ -148,7 +161,7 @@ func (a *ahead) fetch() {
 			a.mu.Unlock()
 			return
 		}
-		i := next(a.mu.wanted)
+		i := a.next(a.mu.wanted)
 		p := a.mu.wanted[i]
 		if waited < abreastPatience && a.leadsLocked(p.number) {
 			a.mu.Unlock()
@@ -272,7 +285,7 @@ func (s *Store) readAhead(r *reader, q *queue, total int) {
 		s.askParts(r)
 		return
 	}
-	for number := pos / aheadPiece; number <= (min(through+aheadWindow, near)-1)/aheadPiece; number++ {
+	for number := pos / aheadPiece; number <= (min(through+s.old.window(), near)-1)/aheadPiece; number++ {
 		s.old.want(number)
 	}
 }

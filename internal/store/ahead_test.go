@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"errors"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -168,7 +169,7 @@ func TestReadersFarApartDoNotTakeEachOthersPiecesAway(t *testing.T) {
 		t.Fatal("a piece is not there")
 	}
 	for number := range int64(3) {
-		s.old.want(40 + number)
+		s.old.want(aheadPieces + 10 + number)
 	}
 	s.old.fetching.Wait()
 	if got := fs.take(); len(got) != 2 {
@@ -235,7 +236,7 @@ func TestAPullThatMayNotWaitLeavesWhatIsBeingReadAheadAlone(t *testing.T) {
 }
 
 func TestWhatIsBeingReadFromMakesNoRoomForOtherPieces(t *testing.T) {
-	var a ahead
+	a := ahead{room: aheadPieces}
 	for number := range int64(aheadPieces) {
 		a.mu.pieces = append(a.mu.pieces, &piece{number: number, taken: true})
 	}
@@ -250,7 +251,7 @@ func TestWhatIsBeingReadFromMakesNoRoomForOtherPieces(t *testing.T) {
 
 func TestReadingAheadGivesWayToThoseWhoStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const pieces = 16
+		const pieces = 4 * aheadDepth
 		var stored atomic.Int64
 		fs := storing{vfs.NewMem(), &stored}
 		l, err := segment.Open(segment.Options{Size: pieces * aheadPiece, FS: fs})
@@ -261,7 +262,7 @@ func TestReadingAheadGivesWayToThoseWhoStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		a := ahead{log: l, stored: new(atomic.Int64)}
+		a := ahead{log: l, room: aheadPieces, stored: new(atomic.Int64)}
 		took := func() time.Duration {
 			began := time.Now()
 			for number := range int64(pieces) {
@@ -300,4 +301,12 @@ type storingFile struct {
 func (f storingFile) ReadAt(b []byte, at int64) (int, error) {
 	f.count.Add(1)
 	return f.File.ReadAt(b, at)
+}
+
+func TestAProcessWithLittleMemoryReadsLessAhead(t *testing.T) {
+	for memory, want := range map[int64]int64{math.MaxInt64: 8, 2 << 30: 8, 1 << 30: 4, 64 << 20: 1} {
+		if a := (ahead{room: aheadRoom(memory)}); a.window()/aheadPiece != want {
+			t.Errorf("with %d MiB it is %d pieces of %d in memory", memory>>20, a.window()/aheadPiece, a.room)
+		}
+	}
 }

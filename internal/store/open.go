@@ -7,6 +7,7 @@ import (
 	iofs "io/fs"
 	"log/slog"
 	"math"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -92,6 +93,7 @@ func (s *Store) open() error {
 		return fmt.Errorf("opening the commit log in %s: %w", dir, err)
 	}
 	s.old.log, s.old.near, s.old.stored = s.seg, aheadNear, &s.committed
+	s.old.room = aheadRoom(debug.SetMemoryLimit(-1))
 	if s.rows, err = openRows(fs, fs.PathJoin(dir, StateDir), s.log, false); err != nil {
 		return err
 	}
