@@ -37,7 +37,7 @@ func keepAwake(kit *against.Kit) (stop func(), err error) {
 		if errors.Is(err, io.EOF) {
 			err = errors.New("see above")
 		}
-		return nil, fmt.Errorf("-awake: %w", err)
+		return nil, fmt.Errorf("keeping the processors from halting: %w", err)
 	}
 	return stop, nil
 }
