@@ -19,13 +19,13 @@ const (
 	// aheadDepth is how many pieces are read at a time, so that the disk has the
 	// next to do while who read one waits for a processor.
 	aheadDepth = 6
-	// aheadTurn, divided by the number of processors, is what reading a piece takes at
-	// least while messages are stored: some 170 MiB/s for each processor. Answering
+	// aheadTurn, divided by the number of processors, is how long no other piece is read
+	// after one while messages are stored: some 170 MiB/s for each processor. Answering
 	// pulls with so much in messages of 1 KiB takes a sixth of one, and as
 	// much again where the consumers are on the same machine. Without a limit
 	// readers take all that is left, and who sends waits for a processor. Where
 	// messages are stored now and then only, few pieces are late.
-	aheadTurn = aheadDepth * 6 * time.Millisecond
+	aheadTurn = 6 * time.Millisecond
 	// aheadPieces is how many pieces are in memory at most, and aheadShare the part
 	// of the memory that the process may have which they take at most. From four times
 	// the window of four readers on it is rare that one has to have a piece read again.
@@ -64,8 +64,9 @@ type ahead struct {
 		// held for a look through the pieces, never while waiting for anything.
 		sync.Mutex
 		pieces  []*piece
-		wanted  []*piece // to be read, in the order in which they were asked for
-		running int      // goroutines that read
+		wanted  []*piece  // to be read, in the order in which they were asked for
+		running int       // goroutines that read
+		turn    time.Time // until when the last piece took its turn
 		closed  bool
 		second  int // counts seconds
 	}
@@ -186,9 +187,22 @@ func (a *ahead) fetch() {
 		p.buf, p.holds = p.buf[:n], number
 		p.Unlock()
 		if !cached && a.stored.Load() != stored {
-			time.Sleep(aheadTurn/time.Duration(runtime.GOMAXPROCS(0)) - time.Since(began))
+			time.Sleep(time.Until(a.takeTurn(began)))
 		}
 	}
+}
+
+// takeTurn is until when a piece takes its turn whose reading began then. Turns follow
+// one another, so that what is read ahead comes evenly: what comes at once is answered
+// at once, and senders wait meanwhile.
+func (a *ahead) takeTurn(began time.Time) time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.mu.turn.Before(began) {
+		a.mu.turn = began
+	}
+	a.mu.turn = a.mu.turn.Add(aheadTurn / time.Duration(runtime.GOMAXPROCS(0)))
+	return a.mu.turn
 }
 
 // readPiece reads past the page cache, but not in the segment that is being written:

@@ -251,7 +251,7 @@ func TestWhatIsBeingReadFromMakesNoRoomForOtherPieces(t *testing.T) {
 
 func TestReadingAheadGivesWayToThoseWhoStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const pieces = 4 * aheadDepth
+		const pieces = 16
 		var stored atomic.Int64
 		fs := storing{vfs.NewMem(), &stored}
 		l, err := segment.Open(segment.Options{Size: pieces * aheadPiece, FS: fs})
@@ -276,7 +276,7 @@ func TestReadingAheadGivesWayToThoseWhoStore(t *testing.T) {
 			t.Errorf("reading waits for %v while nothing is stored", d)
 		}
 		a.stored = &stored
-		if d, want := took(), pieces/aheadDepth*(aheadTurn/time.Duration(runtime.GOMAXPROCS(0))); d != want {
+		if d, want := took(), pieces*(aheadTurn/time.Duration(runtime.GOMAXPROCS(0))); d != want {
 			t.Errorf("reading takes %v, want %v", d, want)
 		}
 	})
