@@ -27,7 +27,7 @@ const (
 	// messages are stored now and then only, few pieces are late.
 	aheadTurn = 6 * time.Millisecond
 	// aheadPieces is how many pieces are in memory at most, and aheadShare the part
-	// of the memory that the process may have which they take at most. From four times
+	// of the memory that the process may have which they take at most. From three times
 	// the window of four readers on it is rare that one has to have a piece read again.
 	aheadPieces = 96
 	aheadShare  = 32
