@@ -127,6 +127,7 @@ func TestSegmentsAreSetAsideWholeBeforeAnybodyWritesToThem(t *testing.T) {
 		o.SegmentSize = 64 << 20
 		s := mustOpen(t, o)
 		stop := runStore(t, s)
+		synctest.Wait() // until the first piece is set aside
 		grow := func(n int) {
 			t.Helper()
 			for range n {
