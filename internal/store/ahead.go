@@ -88,7 +88,7 @@ type piece struct {
 }
 
 // aheadRoom is how many pieces there may be in a process that may have so much memory,
-// in bytes.
+// in bytes: as many as are read at a time and as many again at least.
 func aheadRoom(memory int64) int {
 	return int(max(2*aheadDepth, min(aheadPieces, memory/aheadShare/aheadPiece)))
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"syscall"
@@ -116,6 +117,23 @@ func TestReserveHoldsBetweenLooks(t *testing.T) {
 		}
 	}
 	t.Fatalf("prepared up to %d", s.seg.Prepared())
+}
+
+func TestSettingMoreAsideEndsWithTheStore(t *testing.T) {
+	s := mustOpen(t, testOptions(vfs.NewMem()))
+	defer mustClose(t, s)
+	ended, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 2 {
+		before := s.seg.Prepared()
+		if err := s.setAsideMore(ended, before+3*s.ahead); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.seg.Prepared() - before; (got == 0) != (ended.Err() != nil) {
+			t.Errorf("%d bytes are set aside, ended: %v", got, ended.Err())
+		}
+		cancel()
+	}
 }
 
 // Who sets space aside in a file keeps its writers waiting.

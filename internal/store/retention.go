@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -110,11 +111,10 @@ func (s *Store) watchDiskLocked() {
 func (s *Store) setAside(upTo int64, spare bool) error {
 	s.watching.Lock()
 	defer s.watching.Unlock()
-	lacking := upTo - s.seg.Prepared()
+	lacking := s.lackingLocked(upTo)
 	if lacking <= 0 {
 		return nil
 	}
-	s.watchDiskLocked()
 	if full := s.diskFull.Load(); full != nil && !spare {
 		return full.err
 	}
@@ -130,6 +130,16 @@ func (s *Store) setAside(upTo int64, spare bool) error {
 	return nil
 }
 
+// lackingLocked is how much more has to be set aside for the log to reach a position. If
+// it is anything, the disk has just been looked at.
+func (s *Store) lackingLocked(upTo int64) int64 {
+	lacking := upTo - s.seg.Prepared()
+	if lacking > 0 {
+		s.watchDiskLocked()
+	}
+	return lacking
+}
+
 // aheadOf is the position up to which space is set aside if it may be, when the log
 // ends at end: a little in a log that is new, and else the whole next segment. Whoever
 // sets space aside in a file keeps its writers waiting: the kernel holds the file's
@@ -143,24 +153,41 @@ func (s *Store) aheadOf(end int64) int64 {
 	return s.seg.SegmentOf(end) + 2*size
 }
 
-// setAsideMore prepares the log up to a position that it has not come near yet. A disk
-// that is full enough for segments to be removed for it, or on which that is more than
-// an eighth of what is free, is left as it is.
-func (s *Store) setAsideMore(upTo int64) error {
-	s.watching.Lock()
-	defer s.watching.Unlock()
-	lacking := upTo - s.seg.Prepared()
-	if lacking <= 0 {
-		return nil
-	}
-	s.watchDiskLocked()
-	if d := s.DiskUsage(); d.Total > 0 && (d.Used >= s.limits.Load().DiskMaxUsed || lacking > d.Free/8) {
-		return nil
-	}
-	if err := s.seg.Prepare(upTo); err != nil {
-		return writeError(s.o.Dir, err)
+// anotherSegment reports whether with a flight it is time to set another segment aside.
+func (s *Store) anotherSegment(f *flight) bool {
+	return s.aheadOf(int64(f.end)) >= s.aheadOf(int64(f.start))+s.seg.Size()
+}
+
+// setAsideMore prepares the log up to a position that it has not come near yet, until
+// ctx ends.
+func (s *Store) setAsideMore(ctx context.Context, upTo int64) error {
+	for more := true; more && ctx.Err() == nil; {
+		var err error
+		if more, err = s.setAsidePiece(upTo); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// setAsidePiece prepares one piece of that, so that nobody who needs room waits for all
+// of it, and reports whether there may be more. A disk that is full enough for segments
+// to be removed for it, or on which what is lacking is more than an eighth of what is
+// free, is left as it is.
+func (s *Store) setAsidePiece(upTo int64) (more bool, err error) {
+	s.watching.Lock()
+	defer s.watching.Unlock()
+	lacking := s.lackingLocked(upTo)
+	if lacking <= 0 {
+		return false, nil
+	}
+	if d := s.DiskUsage(); d.Total > 0 && (d.Used >= s.limits.Load().DiskMaxUsed || lacking > d.Free/8) {
+		return false, nil
+	}
+	if err := s.seg.Prepare(min(upTo, s.seg.Prepared()+s.ahead)); err != nil {
+		return false, writeError(s.o.Dir, err)
+	}
+	return true, nil
 }
 
 // judge says why a disk in this state takes no messages; nil if it does.

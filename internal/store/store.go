@@ -85,7 +85,7 @@ type Store struct {
 	watching sync.Mutex
 	limits   atomic.Pointer[limits]
 
-	wantSpace chan struct{} // capacity 1: less than half of ahead is left
+	wantSpace chan struct{} // capacity 1: less than half of ahead is left, or aheadOf is a segment more
 	wantSync  chan struct{} // capacity 1: unsynced is not empty
 }
 
@@ -121,7 +121,7 @@ func (s *Store) prepare(ctx context.Context) {
 		wake := s.wantSpace
 		err := s.setAside(end+s.ahead, false)
 		if err == nil {
-			err = s.setAsideMore(s.aheadOf(end))
+			err = s.setAsideMore(ctx, s.aheadOf(end))
 		}
 		if err != nil {
 			if !said {
