@@ -256,7 +256,7 @@ func (s *Store) tryReserve(f *flight) (reservation, error) {
 	f.end = s.place(f, s.mu.end)
 	if prepared := mq.LogPos(s.seg.Prepared()); f.end > prepared {
 		return reservation{need: f.end}, nil
-	} else if prepared-f.end < mq.LogPos(s.ahead)/2 || s.anotherSegment(f) {
+	} else if prepared-f.end < mq.LogPos(s.ahead)/2 || s.moreToSetAside(f) {
 		signal(s.wantSpace)
 	}
 	for i := range f.recs {

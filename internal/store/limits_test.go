@@ -158,7 +158,8 @@ func TestSegmentsAreSetAsideWholeBeforeAnybodyWritesToThem(t *testing.T) {
 			messages int   // of a little more than 1 MiB
 			prepared int64 // then, in MiB
 		}{
-			{50, 10, 32}, // of a new log a little at a time
+			{50, 3, 32}, // of a new log a little
+			{50, 7, 64}, // and then the rest of its segment
 			{50, 25, 128},
 			{50, 25, 128}, // 60 MiB are written, and then the next segment is begun
 			{50, 5, 192},

@@ -141,21 +141,25 @@ func (s *Store) lackingLocked(upTo int64) int64 {
 }
 
 // aheadOf is the position up to which space is set aside if it may be, when the log
-// ends at end: a little in a log that is new, and else the whole next segment. Whoever
-// sets space aside in a file keeps its writers waiting: the kernel holds the file's
-// lock while it reads from the disk what is free, a tenth of a second and more if that
-// is busy. So it is done while nobody writes to the file.
+// ends at end: a little in a log that is new, the rest of its first segment while the
+// disk is not yet busy with it, and then the whole next segment. Whoever sets space
+// aside in a file keeps its writers waiting: the kernel holds the file's lock while it
+// reads from the disk what is free, a tenth of a second and more if that is busy. So it
+// is done early there, and later while nobody writes to the file.
 func (s *Store) aheadOf(end int64) int64 {
 	size := s.seg.Size()
-	if end < size/2 {
+	switch {
+	case end < size/16:
 		return end + s.ahead
+	case end < size/2:
+		return size
 	}
 	return s.seg.SegmentOf(end) + 2*size
 }
 
-// anotherSegment reports whether with a flight it is time to set another segment aside.
-func (s *Store) anotherSegment(f *flight) bool {
-	return s.aheadOf(int64(f.end)) >= s.aheadOf(int64(f.start))+s.seg.Size()
+// moreToSetAside reports whether with a flight it is time to set aside more than a little.
+func (s *Store) moreToSetAside(f *flight) bool {
+	return int64(f.end) >= s.seg.Size()/16 && s.aheadOf(int64(f.end)) > s.aheadOf(int64(f.start))
 }
 
 // setAsideMore prepares the log up to a position that it has not come near yet, until

@@ -85,7 +85,7 @@ type Store struct {
 	watching sync.Mutex
 	limits   atomic.Pointer[limits]
 
-	wantSpace chan struct{} // capacity 1: less than half of ahead is left, or aheadOf is a segment more
+	wantSpace chan struct{} // capacity 1: less than half of ahead is left, or aheadOf is much more
 	wantSync  chan struct{} // capacity 1: unsynced is not empty
 }
 
