@@ -166,7 +166,7 @@ func (b *Broker) read(p *progress, r *mq.PullRequest, s *ration) (batch mq.Batch
 		lo, hi, err := b.store.Bounds(r.Queue)
 		return mq.Batch{Status: mq.PullOffsetIllegal, Next: to, Min: lo, Max: hi, Release: func() {}}, err
 	}
-	o := store.ReadOptions{MaxMessages: b.wanted(r), MaxBytes: max(0, r.MaxBytes), Filter: r.Filter, NoDisk: r.NoDisk}
+	o := store.ReadOptions{MaxMessages: b.wanted(r), MaxBytes: max(0, r.MaxBytes), Filter: r.Filter, NoDisk: r.NoDisk, Lend: r.Raw && b.opts().Tracer == nil}
 	if s != nil {
 		o.MaxMessages, o.MaxBytes = s.most(o.MaxMessages, o.MaxBytes)
 	}

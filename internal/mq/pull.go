@@ -21,6 +21,9 @@ type PullRequest struct {
 	// NoDisk makes the request fail with ErrNeedsDisk rather than wait for a disk;
 	// the answer, or that error, is there when Pull returns, unless it is parked.
 	NoDisk bool
+	// Raw says that whoever gets the records hands them to the kernel and does not look
+	// at them: then they may lie where looking at them can fail.
+	Raw bool
 	// Commit, if not nil, is stored as the group's offset of the queue first.
 	Commit *QueueOffset
 }

@@ -137,6 +137,10 @@ func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
 // RemoteAddr is the peer's address, or the one its proxy said it has.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
 
+// Secure reports whether the connection is encrypted. It is known once the connection
+// is opened.
+func (c *Conn) Secure() bool { return c.stream != c.raw }
+
 // Context ends when the connection does; its cause says why.
 func (c *Conn) Context() context.Context { return c.ctx }
 

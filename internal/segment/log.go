@@ -77,6 +77,8 @@ type Log struct {
 	jumps    bool  // ExpectJumps; under change
 	// syncing lets one Sync run at a time.
 	syncing sync.Mutex
+
+	windows windows // what is lent
 }
 
 // A file is one segment.
@@ -194,6 +196,7 @@ func (l *Log) Close() error {
 		errs = append(errs, f.close())
 	}
 	l.files.Store(&[]*file{})
+	l.windows.drop(nil)
 	return errors.Join(errs...)
 }
 
@@ -584,7 +587,9 @@ func (l *Log) RemoveFirst() (start int64, err error) {
 
 // remove closes and deletes a file that is no longer in the list.
 func (l *Log) remove(f *file) error {
-	if err := f.close(); err != nil {
+	err := f.close()
+	l.windows.drop(f)
+	if err != nil {
 		return fmt.Errorf("segment: %w", err)
 	}
 	if err := l.o.FS.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -310,7 +310,7 @@ func (s *Store) askParts(r *reader) {
 		return
 	}
 	for i := range r.parts {
-		if p := &r.parts[i]; p.lent == nil && !p.copied {
+		if p := &r.parts[i]; p.lent == nil && p.mapped == nil && !p.copied {
 			s.seg.Prefetch(int64(p.pos), int64(p.size))
 		}
 	}

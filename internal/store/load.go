@@ -1,6 +1,9 @@
 package store
 
 import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
 	"slices"
 
 	"github.com/goddardmq/goddard/internal/mq"
@@ -14,7 +17,12 @@ type part struct {
 	size     int    // bytes from pos on; for one that is copied out of the tail, of its records
 	lent     *chunk // the tail's, if the records stay there
 	copied   bool   // out of the tail
+	mapped   []byte // of the page cache, if the records stay there
 }
+
+// lendGap is how much of the log that is not wanted a loan of the page cache goes over:
+// it has to be cached too, but is not looked at.
+const lendGap = 64 << 10
 
 // load finds the wanted records of a queue and sets r.data: they are read into
 // r.buf, or lie in the tail.
@@ -34,6 +42,8 @@ func (s *Store) load(r *reader, q *queue) error {
 		case p.lent != nil:
 			at := int(p.pos % tailChunk)
 			err = s.cutOut(r, p, p.lent.buf[at:at+p.size:at+p.size], name)
+		case p.mapped != nil:
+			err = s.cutOutMapped(r, p, name)
 		case p.copied:
 			buf, err = s.copyTail(r, p, buf, name)
 		default:
@@ -73,14 +83,20 @@ func (s *Store) readPart(r *reader, b []byte, pos mq.LogPos) error {
 // to go into r.buf.
 func (s *Store) plan(r *reader) (total int) {
 	r.parts = r.parts[:0]
+	lend := r.lend
 	for i := 0; i < len(r.wanted); {
 		var p part
 		if s.tail.has(r.wanted[i]) {
 			p = s.tailPart(r, i)
 		} else {
-			p = s.spanFrom(r.wanted, i)
+			if lend {
+				p, lend = s.mappedPart(r, i)
+			}
+			if !lend {
+				p = s.spanFrom(r.wanted, i)
+			}
 		}
-		if p.lent == nil {
+		if p.lent == nil && p.mapped == nil {
 			total += p.size
 		}
 		r.parts = append(r.parts, p)
@@ -113,6 +129,48 @@ func (s *Store) tailPart(r *reader, i int) part {
 	}
 	run.copied = true
 	return run
+}
+
+// mappedPart is the part from an entry on whose records are lent out of the page cache,
+// or the one record that lies across the end of what can be lent together; false if
+// nothing is lent.
+func (s *Store) mappedPart(r *reader, i int) (part, bool) {
+	first := r.wanted[i]
+	p := part{pos: first.pos, size: int(first.size), from: i, to: i + 1}
+	limit := mq.LogPos(s.seg.LoanEnd(int64(p.pos)))
+	if first.end() > limit {
+		return p, true
+	}
+	for ; p.to < len(r.wanted); p.to++ {
+		e, end := r.wanted[p.to], p.pos+mq.LogPos(p.size)
+		if e.pos < end || e.pos > end+lendGap || e.end() > limit {
+			break
+		}
+		p.size = int(e.end() - p.pos)
+	}
+	w, b := s.seg.Lend(int64(p.pos), p.size)
+	if w == nil {
+		return p, false
+	}
+	p.mapped = b
+	r.windows = append(r.windows, w)
+	return p, true
+}
+
+// cutOutMapped is cutOut of what is mapped. A disk that cannot give back what left the
+// page cache just now is a fault.
+func (s *Store) cutOutMapped(r *reader, p *part, name mq.Queue) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch fault := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = fmt.Errorf("%w: reading the commit log: %w", mq.ErrUnavailable, fault)
+		default:
+			panic(fault)
+		}
+	}()
+	return s.cutOut(r, p, p.mapped, name)
 }
 
 // copyTail copies the records of a part out of the tail, behind those in buf,

@@ -28,6 +28,9 @@ type ReadOptions struct {
 	// NoDisk makes Read fail with mq.ErrNeedsDisk rather than wait for one, or
 	// look at many records.
 	NoDisk bool
+	// Lend lets records be lent out of the page cache, for whoever hands them to the
+	// kernel and does not look at them: see segment.Log.Lend.
+	Lend bool
 	// Inner is for readers within the broker, which hand nothing out: MaxBytes may be
 	// as much as is kept of a reader's memory.
 	Inner bool
@@ -43,8 +46,10 @@ type reader struct {
 	matched []byte // records that passed a property filter
 	data    [][]byte
 	parts   []part
-	lent    []*chunk // of the tail, in use until release
-	noDisk  bool     // ReadOptions.NoDisk
+	lent    []*chunk          // of the tail, in use until release
+	windows []*segment.Window // of the log, in use until release
+	noDisk  bool              // ReadOptions.NoDisk
+	lend    bool              // ReadOptions.Lend
 	release func()
 }
 
@@ -61,6 +66,7 @@ func (p *readers) get() *reader {
 		r.release = func() { p.put(r) }
 	}
 	r.wanted, r.offsets, r.noDisk = r.wanted[:0], r.offsets[:0], false
+	r.lend = false
 	return r
 }
 
@@ -77,6 +83,11 @@ func (p *readers) put(r *reader) {
 	clear(r.parts[:cap(r.parts)])
 	clear(r.lent)
 	r.lent = r.lent[:0]
+	for _, w := range r.windows {
+		w.Release()
+	}
+	clear(r.windows)
+	r.windows = r.windows[:0]
 	clear(r.data)
 	r.data = r.data[:0]
 	p.pool.Put(r)
@@ -153,7 +164,7 @@ func (s *Store) readQueue(q *queue, from mq.QueueOffset, o ReadOptions) (mq.Batc
 		return b, nil
 	}
 	r := s.readers.get()
-	r.noDisk = o.NoDisk
+	r.noDisk, r.lend = o.NoDisk, o.Lend
 	if f, ok := o.Filter.(mq.PropertyFilter); ok {
 		return s.readMatching(r, q, b, f, o)
 	}

@@ -140,7 +140,7 @@ func (p *pull) decode(req *wire.Command) error {
 		return err
 	}
 	s := p.session
-	p.Via = s.visit
+	p.Via, p.Raw = s.visit, !s.conn.Secure()
 	p.Group, p.Queue = s.names.of(h.group), mq.Queue{Topic: s.names.of(h.topic), ID: h.queueID}
 	p.From, p.MaxMessages, p.MaxBytes = mq.QueueOffset(h.offset), int(h.maxMessages), int(h.maxBytes)
 	if h.maxBytes < 0 {
