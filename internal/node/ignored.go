@@ -108,7 +108,7 @@ var ignored = []struct {
 		clientOnewaySemaphoreValue clientPooledByteBufAllocatorEnable clientSocketRcvBufSize clientSocketSndBufSize
 		clientWorkerThreads connectTimeoutMillis disableCallbackExecutor disableNettyWorkerGroup enableReconnectForGoAway
 		maxReconnectIntervalTimeSeconds scanAvailableNameSrv isScanAvailableNameSrv socksProxyConfig transferMsgByHeap forwardTimeout`},
-	{quiet, "segments are written, not mapped: nothing has to be warmed, swapped, locked or committed in pages",
+	{quiet, "nothing is written through mapped files: nothing has to be warmed, swapped, locked or committed in pages",
 		`transientStorePoolEnable transientStorePoolSize warmMapedFileEnable useReentrantLockWhenPutMessage useABSLock
 		spinLockCollisionRetreatOptimalDegree topicQueueLockNum fastFailIfNoBufferInStorePool
 		flushLeastPagesWhenWarmMapedFile flushCommitLogLeastPages flushCommitLogThoroughInterval flushCommitLogTimed

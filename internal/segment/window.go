@@ -8,6 +8,10 @@ const (
 	// process's memory.
 	windowSize = 4 << 20
 	maxWindows = 16
+	// keptUses is after how many uses of others a window may make room. More readers
+	// in different places than there are windows would else unmap each other's
+	// all the time, which costs more than a copy of what they read.
+	keptUses = 4 * maxWindows
 	// MaxLoan is how much Lend lends at most.
 	MaxLoan = 1 << 20
 )
@@ -36,7 +40,8 @@ type Window struct {
 
 // Lend is n bytes of the log from pos on without a copy, and what they lie in: the
 // page cache itself. There is none if not all of them are cached, if the system cannot
-// say or map that, if they do not lie in one window, or if all windows are in use.
+// say or map that, if they do not lie in one window, or if all windows are in use or
+// were a moment ago.
 //
 // The kernel may take cached pages back at any time, and who looks at one then waits
 // for the disk. If that fails there is no error but a fault: a system call that is
@@ -93,7 +98,7 @@ func (ws *windows) find(f *file, pos int64, n int) (w, old *Window) {
 			idle = i
 		}
 	}
-	if len(ws.list) >= maxWindows && idle < 0 {
+	if len(ws.list) >= maxWindows && (idle < 0 || ws.clock-ws.list[idle].used < keptUses) {
 		return nil, nil
 	}
 	buf, err := f.mapFor(at, pos, n)

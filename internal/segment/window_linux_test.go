@@ -104,6 +104,12 @@ func TestNoMoreIsMappedThanAgreed(t *testing.T) {
 		lent[i].Release()
 	}
 	lend(5).Release()
+	if w := lend(maxWindows); w != nil {
+		t.Fatal("one that was used a moment ago makes room")
+	}
+	for range keptUses {
+		lend(7).Release()
+	}
 	for i := range 2 {
 		w := lend(maxWindows + i)
 		if w == nil || mapped(t, l) != maxWindows {
