@@ -63,7 +63,7 @@ console:
 bench:
 	$(GO) run ./internal/test/ratios -full -results bench/results $(BENCHFLAGS)
 
-# The same in twelve minutes: one round of short loads, without the long rows.
+# The same in ten minutes: one round of short loads, without the long rows.
 bench-quick:
 	$(GO) run ./internal/test/ratios -quick $(BENCHFLAGS)
 

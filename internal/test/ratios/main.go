@@ -116,7 +116,7 @@ func (o *options) form(given map[string]bool) {
 			o.rounds = 1
 		}
 		if !given["time"] {
-			o.span = 2 * time.Second
+			o.span = 1500 * time.Millisecond
 		}
 		if !given["topics"] {
 			o.topics = 500

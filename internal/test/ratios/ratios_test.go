@@ -75,7 +75,7 @@ func TestTheQuickFormLeavesOutWhatIsLong(t *testing.T) {
 	}
 	p := &plan{o: o, raw: new(sheet.Raw)}
 	o.rounds = 1
-	if left, n := p.expected(); left > 12*time.Minute || n == 0 {
+	if left, n := p.expected(); left > 10*time.Minute || n == 0 {
 		t.Errorf("the quick form is expected to take %v for %d figures", left, n)
 	}
 }

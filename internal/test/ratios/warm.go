@@ -19,7 +19,7 @@ const (
 	warmGain  = 1.05
 
 	warmLoad, warmLimit           = 3 * time.Second, time.Minute
-	quickWarmLoad, quickWarmLimit = 2 * time.Second, 6 * time.Second
+	quickWarmLoad, quickWarmLimit = time.Second, 4 * time.Second
 
 	wakeLoad = time.Second
 
