@@ -63,7 +63,8 @@ console:
 bench:
 	$(GO) run ./internal/test/ratios -full -results bench/results $(BENCHFLAGS)
 
-# The same in ten minutes: one round of short loads, without the long rows.
+# The same in ten minutes: one round of short loads, without the long rows
+# and the plot.
 bench-quick:
 	$(GO) run ./internal/test/ratios -quick $(BENCHFLAGS)
 

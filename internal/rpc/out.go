@@ -425,7 +425,7 @@ func (c *Conn) vectorOf(f *frames) [][]byte {
 
 // writeVector writes slices with writev where the socket can.
 func (c *Conn) writeVector(vector [][]byte) error {
-	if c.stream != c.raw {
+	if c.Secure() {
 		for _, b := range vector {
 			if err := c.writeAll(b); err != nil {
 				return err
@@ -446,7 +446,7 @@ func (c *Conn) writeVector(vector [][]byte) error {
 func (c *Conn) writeAll(b []byte) error {
 	for len(b) > 0 {
 		piece := b
-		if c.stream != c.raw && len(b) > tlsPiece {
+		if c.Secure() && len(b) > tlsPiece {
 			piece = b[:tlsPiece]
 		}
 		c.moveWriteDeadline(false)
@@ -462,7 +462,7 @@ func (c *Conn) writeAll(b []byte) error {
 // goOn reports whether a write that failed made progress before its deadline
 // and may be continued.
 func (c *Conn) goOn(n int64, err error) bool {
-	if n == 0 || c.stream != c.raw || !errors.Is(err, os.ErrDeadlineExceeded) {
+	if n == 0 || c.Secure() || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
 	c.lastWrite.Store(int64(c.clock()))

@@ -164,7 +164,10 @@ func (s *Store) cutOutMapped(r *reader, p *part, name mq.Queue) (err error) {
 	defer func() {
 		switch fault := recover().(type) {
 		case nil:
-		case runtime.Error:
+		case interface { // of memory, not of ours
+			runtime.Error
+			Addr() uintptr
+		}:
 			err = fmt.Errorf("%w: reading the commit log: %w", mq.ErrUnavailable, fault)
 		default:
 			panic(fault)

@@ -119,7 +119,7 @@ func (o *options) form(given map[string]bool) {
 			o.span = 1500 * time.Millisecond
 		}
 		if !given["topics"] {
-			o.topics = 500
+			o.topics = 250
 		}
 	}
 	if o.full {

@@ -15,7 +15,7 @@ func parts() []int { return []int{10, 25, 50, 75, 90} }
 
 // curveGroup measures latency over throughput, of each server up to what it can do.
 func curveGroup() group {
-	return group{key: "curve", servers: both(), rows: []row{{
+	return group{key: "curve", long: true, servers: both(), rows: []row{{
 		key: "curve", warm: sends(), writes: 1.5, cost: loads(float64(len(parts())) * 0.6), measure: curve,
 	}}}
 }

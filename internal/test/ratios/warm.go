@@ -19,7 +19,7 @@ const (
 	warmGain  = 1.05
 
 	warmLoad, warmLimit           = 3 * time.Second, time.Minute
-	quickWarmLoad, quickWarmLimit = time.Second, 4 * time.Second
+	quickWarmLoad, quickWarmLimit = time.Second, 3 * time.Second
 
 	wakeLoad = time.Second
 

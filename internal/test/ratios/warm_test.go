@@ -66,7 +66,7 @@ func TestAServerThatDoesNotGetWarmIsMeasuredWithANote(t *testing.T) {
 	}
 	quick := anOption()
 	quick.quick = true
-	if n, b = warmedBy(t, quick, faster); n != 4 || len(b.notes) != 1 {
+	if n, b = warmedBy(t, quick, faster); n != 3 || len(b.notes) != 1 {
 		t.Errorf("%d loads in the quick form, %v", n, b.notes)
 	}
 }
